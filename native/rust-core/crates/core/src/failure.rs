@@ -1,0 +1,80 @@
+//! From errors of the crates below to `Failed`: the one place where a code gets its class.
+
+use millrace_engine::Error;
+use millrace_engine::progress::Snapshot;
+use millrace_wire::message::{Failed, FailureClass, Position};
+
+use crate::memory;
+
+/// The class of each code the core can answer with, as in `packages/protocol/src/failure.ts`.
+pub fn class_of(code: &str) -> FailureClass {
+    match code {
+        "STORAGE_FULL" | "CORE_MEMORY" | "CORE_DISK_FULL" | "CORE_TIME_LIMIT" => FailureClass::Resource,
+        "CORE_CRASH" | "PROTOCOL_VIOLATION" | "CORE_HUNG" => FailureClass::Crash,
+        "CORE_START" => FailureClass::Transient,
+        "LEASE_LOST" => FailureClass::Lost,
+        "BALANCE_MISMATCH" | "PLAN_CONFLICT" | "JOURNAL_UNSAFE" | "STORE_IGNORES_CONDITIONS" => FailureClass::Bug,
+        _ if code.starts_with("STORAGE_") => FailureClass::Transient,
+        _ if code.starts_with("CORE_") => FailureClass::Bug,
+        // INPUT_*, SCHEMA_*, SPEC_*, OVER_LIMIT, CSV_HEADER_MISSING …: trying again would end the same.
+        _ => FailureClass::Input,
+    }
+}
+
+/// An error of the store keeps its code and its sentence.
+pub fn of_store(error: millrace_store::Error) -> Error {
+    Error::new(error.code, error.to_string())
+}
+
+/// The answer to a request that failed, with how far it came.
+pub fn failed(error: &Error, progress: Option<Snapshot>) -> Failed {
+    let here = progress.filter(|snapshot| snapshot.record > 0);
+    let position = match (error.at, here) {
+        (Some(place), _) => Some(Position { file: place.file, record: place.record, line: Some(place.line), byte: Some(place.byte) }),
+        (None, Some(here)) => Some(Position { file: here.file as u32, record: here.record, line: Some(here.line), byte: Some(here.byte) }),
+        (None, None) => None,
+    };
+    let done = progress.unwrap_or_default();
+    Failed {
+        code: error.code.into(),
+        class: class_of(error.code),
+        message: error.message.clone(),
+        details: "{}".into(),
+        causes: Vec::new(),
+        position,
+        bytes_done: done.bytes_in,
+        records_done: done.records_in,
+        peak_rss_bytes: memory::peak_rss_bytes(),
+        retry_after_ms: None,
+        backtrace: None,
+    }
+}
+
+/// The answer to a request that panicked, or that came after one that did.
+pub fn panicked(message: String, backtrace: Option<String>) -> Failed {
+    let error = Error::new("CORE_PANIC", message);
+    Failed { backtrace, ..failed(&error, None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_class_of_the_list() {
+        let table = [
+            ("INPUT_CHANGED", FailureClass::Input),
+            ("OVER_LIMIT", FailureClass::Input),
+            ("STORAGE_FORBIDDEN", FailureClass::Transient),
+            ("STORAGE_FULL", FailureClass::Resource),
+            ("CORE_MEMORY", FailureClass::Resource),
+            ("CORE_PANIC", FailureClass::Bug),
+            ("PLAN_CONFLICT", FailureClass::Bug),
+            ("BALANCE_MISMATCH", FailureClass::Bug),
+            ("LEASE_LOST", FailureClass::Lost),
+        ];
+        for (code, class) in table {
+            assert_eq!(class_of(code), class, "{code}");
+        }
+    }
+}

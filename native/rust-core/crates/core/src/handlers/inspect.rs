@@ -1,0 +1,313 @@
+//! `Inspect`: looking at bytes, records, rejects and specs, for people and for checks. Changes nothing.
+
+use std::sync::Arc;
+
+use millrace_engine::Error;
+use millrace_engine::io::PinnedSource;
+use millrace_engine::names::job_folder;
+use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, Segment};
+use millrace_formats::batch::{Read, RecordReader};
+use millrace_formats::pins::{FilePlan, InputPins};
+use millrace_formats::position::Place;
+use millrace_formats::read::{ReadOptions, ReadRange, cut_fields, open_reader};
+use millrace_formats::reject::Reject;
+use millrace_formats::source::ByteSource;
+use millrace_formats::write::rejects::read_rejects;
+use millrace_wire::Payload;
+use millrace_wire::limits::MAX_PAYLOAD_BYTES;
+use millrace_wire::message::{Inspect, InspectDone, InspectKind, InputRef, Response};
+use serde_json::{Value, json};
+
+use super::{Answer, Work, not_available};
+use crate::base64;
+use crate::failure::of_store;
+use crate::journal::{self, Pins};
+use crate::local::open_source;
+use crate::places::local_path;
+use crate::running::Running;
+
+/// Largest window of raw bytes.
+const MAX_WINDOW_BYTES: u64 = 64 << 10;
+/// Rejects of one page when the request does not say where it ends.
+const DEFAULT_ROWS: u64 = 1_000;
+
+pub fn inspect(work: &Work, request: &Inspect, running: &Running) -> Answer {
+    match request.what {
+        InspectKind::Bytes => bytes(work, request),
+        InspectKind::Record => record(work, request, running),
+        InspectKind::Cuts => cuts(work, request, running),
+        InspectKind::Rows => rows(work, request),
+        InspectKind::Check => check(work, request),
+        InspectKind::SelfTest => self_test(work, request),
+        InspectKind::Footer => Err(not_available("looking at the footer of a Parquet file")),
+        InspectKind::Preview => Err(not_available("previewing a spec")),
+    }
+}
+
+fn answer(value: &Value) -> (Response, Payload) {
+    (Response::done(InspectDone { truncated: false }), Payload::from(value.to_string().into_bytes()))
+}
+
+fn input_of(request: &Inspect) -> Result<&InputRef, Error> {
+    request.input.as_ref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "inspecting needs an input"))
+}
+
+/// `start` to `end` of a file, at most 64 KiB.
+fn bytes(work: &Work, request: &Inspect) -> Answer {
+    let input = input_of(request)?;
+    let mut source = open_source(&work.places, &input.uri, &input.etag)?;
+    let start = request.start.unwrap_or(0).min(source.size());
+    let wanted = request.end.unwrap_or(u64::MAX).clamp(start, source.size());
+    let end = wanted.min(start + MAX_WINDOW_BYTES);
+    let mut window = vec![0; (end - start) as usize];
+    source.read_at(start, &mut window)?;
+    source.check_unchanged()?;
+    Ok((Response::done(InspectDone { truncated: end < wanted }), Payload::from(window)))
+}
+
+/// A chunk of the plan that covers what is looked for.
+struct Found {
+    segment: Segment,
+    chunk: RangeChunk,
+    pins: Arc<Pins>,
+}
+
+impl Found {
+    fn plan(&self) -> Result<&FilePlan, Error> {
+        self.segment.file(self.chunk.file)
+    }
+
+    fn input_pins(&self) -> Result<&InputPins, Error> {
+        let input = self.plan()?.input as usize;
+        self.pins.record.inputs.get(input).ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {input}")))
+    }
+}
+
+/// The newest plan's chunk of `uri` that `fits`.
+fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) -> bool) -> Result<Found, Error> {
+    let mut keys = journal::list(&work.places, &format!("{}plan/", job_folder(job_key)))?;
+    keys.reverse();
+    for key in keys {
+        let bytes = journal::read(&work.places, &key)?;
+        let head: RecordHead = records::parse(&key, &bytes)?;
+        if head.record != "segment" {
+            continue;
+        }
+        let segment: Segment = records::parse(&key, &bytes)?;
+        let Some(file) = segment.files.iter().find(|plan| plan.uri == uri).map(|plan| plan.file) else { continue };
+        let of_file = |chunk: &ChunkEntry| match chunk {
+            ChunkEntry::Range(range) if range.file == file && fits(range) => Some(range.clone()),
+            _ => None,
+        };
+        if let Some(chunk) = segment.chunks.iter().find_map(of_file) {
+            return Ok(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)? });
+        }
+    }
+    Err(Error::new("INPUT_RANGE", format!("no planned chunk of {uri} holds that place")))
+}
+
+fn job_key_of(request: &Inspect) -> Result<&str, Error> {
+    request.job_key.as_deref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "reading records needs the job whose pins they are read with"))
+}
+
+/// The record with number `record`, or the one that byte `start` lies in.
+fn record(work: &Work, request: &Inspect, running: &Running) -> Answer {
+    let input = input_of(request)?;
+    let wanted = match (request.record, request.start) {
+        (Some(number), _) => Wanted::Number(number),
+        (None, Some(byte)) => Wanted::Byte(byte),
+        (None, None) => return Err(Error::new("SPEC_MISSING_FIELD", "looking at a record needs its number or a byte of it")),
+    };
+    let found = find_chunk(work, job_key_of(request)?, &input.uri, |chunk| wanted.is_in(chunk))?;
+    let mut answer_value = None;
+    read_chunk(work, &found, running, |read| {
+        answer_value = answer_value.take().or_else(|| describe(&found, &read, wanted));
+        answer_value.is_none()
+    })?;
+    let value = answer_value.ok_or_else(|| Error::new("INPUT_RANGE", format!("no record of {} stands there", input.uri)))?;
+    Ok(answer(&value))
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    Number(u64),
+    Byte(u64),
+}
+
+impl Wanted {
+    fn is_in(self, chunk: &RangeChunk) -> bool {
+        match self {
+            Wanted::Number(number) => (chunk.record..chunk.record + chunk.records).contains(&number),
+            Wanted::Byte(byte) => (chunk.start..chunk.end).contains(&byte),
+        }
+    }
+
+    fn is_at(self, place: &Place) -> bool {
+        match self {
+            Wanted::Number(number) => place.record == number,
+            Wanted::Byte(byte) => (place.byte..place.byte_end).contains(&byte),
+        }
+    }
+}
+
+/// Reads a chunk turn by turn until `each` has seen enough.
+fn read_chunk(work: &Work, found: &Found, running: &Running, mut each: impl FnMut(Read) -> bool) -> Result<(), Error> {
+    let mut reader = open_chunk(work, found)?;
+    while let Some(read) = reader.next()? {
+        if running.cancel.is_set() {
+            return Err(Error::cancelled());
+        }
+        if !each(read) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn open_chunk(work: &Work, found: &Found) -> Result<Box<dyn RecordReader>, Error> {
+    let plan = found.plan()?;
+    let chunk = &found.chunk;
+    let source = open_source(&work.places, &plan.uri, &plan.etag)?;
+    let range = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
+    Ok(open_reader(found.input_pins()?, plan, range, &[], Box::new(source), ReadOptions::default())?)
+}
+
+fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
+    if let Some(reject) = read.rejects.iter().find(|reject| wanted.is_at(&reject.place)) {
+        return Some(record_value(found, &reject.place, &reject.raw, Some(reject)));
+    }
+    let row = read.batch.places.iter().position(|place| wanted.is_at(place))?;
+    Some(record_value(found, &read.batch.places[row], read.batch.raw(row), None))
+}
+
+fn record_value(found: &Found, place: &Place, raw: &[u8], reject: Option<&Reject>) -> Value {
+    let (plan, pins) = match (found.plan(), found.input_pins()) {
+        (Ok(plan), Ok(pins)) => (plan, pins),
+        _ => return Value::Null,
+    };
+    json!({
+        "uri": plan.uri, "file": place.file, "record": place.record, "line": place.line, "byte": place.byte, "byteEnd": place.byte_end,
+        "chunk": format!("{}.{}", found.segment.stage, found.chunk.chunk),
+        "header": plan.header, "fields": cut_fields(pins, plan, raw),
+        "raw": String::from_utf8_lossy(raw), "rawBase64": base64::encode(raw),
+        "reject": reject.map(reject_value),
+    })
+}
+
+fn reject_value(reject: &Reject) -> Value {
+    let errors: Vec<Value> = reject
+        .errors
+        .iter()
+        .map(|error| {
+            json!({
+                "code": error.code, "column": error.column, "columnIndex": error.column_index, "byte": error.byte, "line": error.line,
+                "message": error.message, "expected": error.expected, "value": error.value,
+            })
+        })
+        .collect();
+    json!({ "code": reject.errors.first().map(|error| error.code), "rawTruncated": reject.raw_truncated, "errors": errors })
+}
+
+/// Splits `[start, end)` of a file, both extent starts, into at most `parts` ranges of about equal bytes at starts of records.
+fn cuts(work: &Work, request: &Inspect, running: &Running) -> Answer {
+    let input = input_of(request)?;
+    let (Some(start), Some(end)) = (request.start, request.end) else {
+        return Err(Error::new("SPEC_MISSING_FIELD", "cutting needs the start and end of a range"));
+    };
+    let parts = u64::from(request.parts.unwrap_or(2).max(1));
+    let found = find_chunk(work, job_key_of(request)?, &input.uri, |chunk| chunk.start <= start && start < chunk.end)?;
+    if end > found.chunk.end || end < start {
+        return Err(Error::new("INPUT_RANGE", format!("bytes {start} to {end} do not lie in one chunk")));
+    }
+    let mut cutter = Cutter { start, end, parts, found: Vec::new() };
+    read_chunk(work, &found, running, |read| {
+        let mut places: Vec<Place> = read.batch.places.iter().copied().chain(read.rejects.iter().map(|reject| reject.place)).collect();
+        places.sort_by_key(|place| place.byte);
+        places.iter().for_each(|place| cutter.meet(place));
+        places.last().is_none_or(|place| place.byte < end)
+    })?;
+    Ok(answer(&cutter.answer()))
+}
+
+/// Takes the first record at or behind each target.
+struct Cutter {
+    start: u64,
+    end: u64,
+    parts: u64,
+    found: Vec<Place>,
+}
+
+impl Cutter {
+    fn meet(&mut self, place: &Place) {
+        if place.byte < self.start || place.byte >= self.end {
+            return;
+        }
+        let span = u128::from(self.end - self.start);
+        let target = self.start + (span * self.found.len() as u128 / u128::from(self.parts)) as u64;
+        if (self.found.len() as u64) < self.parts && place.byte >= target {
+            self.found.push(*place);
+        }
+    }
+
+    fn answer(&self) -> Value {
+        let range = |(index, place): (usize, &Place)| {
+            // What stands before the first record, blank lines and comments, goes with it.
+            let start = if index == 0 { self.start } else { place.byte };
+            let end = self.found.get(index + 1).map_or(self.end, |next| next.byte);
+            json!({ "start": start, "end": end, "record": place.record, "line": place.line })
+        };
+        Value::Array(self.found.iter().enumerate().map(range).collect())
+    }
+}
+
+/// Rows `start` to `end` (exclusive) of a file of rejects as NDJSON, as many as an answer holds.
+fn rows(work: &Work, request: &Inspect) -> Answer {
+    let input = input_of(request)?;
+    let pinned = (!input.etag.is_empty()).then_some(input.etag.as_str());
+    let file = work.places.store.open_input(&local_path(&input.uri)?, pinned).map_err(of_store)?;
+    let first = request.start.unwrap_or(0);
+    let end = request.end.unwrap_or(first + DEFAULT_ROWS);
+    let (mut lines, mut number, mut truncated) = (Vec::new(), 0, false);
+    read_rejects(file.into_file(), |row| {
+        number += 1;
+        if number <= first {
+            return true;
+        }
+        if number > end {
+            return false;
+        }
+        let line = serde_json::to_vec(&row).unwrap_or_default();
+        truncated = lines.len() + line.len() + 1 > MAX_PAYLOAD_BYTES as usize;
+        if !truncated {
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+        }
+        !truncated
+    })?;
+    Ok((Response::done(InspectDone { truncated }), Payload::from(lines)))
+}
+
+/// Syntax and rules of the stages of a spec, without opening an input.
+fn check(work: &Work, request: &Inspect) -> Answer {
+    let text = request.spec.as_deref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "checking needs a spec"))?;
+    let spec: Value = serde_json::from_str(text).map_err(|error| Error::new("SPEC_WRONG_TYPE", format!("the spec is no JSON: {error}")))?;
+    let stages = spec.get("pipeline").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut issues = Vec::new();
+    for (index, stage) in stages.iter().enumerate() {
+        let Some(sql) = stage.get("sql").and_then(Value::as_str) else { continue };
+        if let Err(error) = work.compiler.check(sql) {
+            issues.push(json!({
+                "pointer": format!("/pipeline/{index}/sql"), "code": error.code, "message": error.message,
+                "line": error.at.map(|at| at.0), "column": error.at.map(|at| at.1),
+            }));
+        }
+    }
+    Ok(answer(&json!({ "issues": issues })))
+}
+
+/// Whether a directory keeps the promises commits rest on.
+fn self_test(work: &Work, request: &Inspect) -> Answer {
+    let name = request.connection.as_deref().unwrap_or(crate::places::JOURNAL);
+    work.places.store.self_test(work.places.directory_of(name)?).map_err(of_store)?;
+    Ok(answer(&json!({ "ok": true })))
+}

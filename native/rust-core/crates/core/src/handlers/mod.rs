@@ -1,0 +1,69 @@
+//! One file per kind of request. Handlers know the process around them only through `Work` and `Places`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_engine::io::RecordHook;
+use millrace_engine::program::{Compiler, Program};
+use millrace_wire::Payload;
+use millrace_wire::message::{Request, Response};
+
+use crate::journal::Journal;
+use crate::outbox::Outbox;
+use crate::places::Places;
+use crate::running::Running;
+
+mod inspect;
+mod plan;
+mod probe;
+mod process;
+pub mod store;
+
+/// What an answer consists of.
+pub type Answer = Result<(Response, Payload), millrace_engine::Error>;
+
+/// What outlives a work request: caches, and the one program that chunks of a job share.
+pub struct Work {
+    pub places: Arc<Places>,
+    pub outbox: Arc<Outbox>,
+    pub journal: Journal,
+    pub compiler: Arc<dyn Compiler>,
+    pub program: Option<(ProgramKey, Box<dyn Program>)>,
+    pub memory_bytes: u64,
+    pub hook: Option<&'static dyn RecordHook>,
+    pub started: Instant,
+}
+
+/// Two chunks with equal keys run the same program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramKey {
+    pub job_id: String,
+    pub stage: String,
+    pub spec_digest: String,
+    pub pins_digest: String,
+}
+
+impl Work {
+    /// Answers one work request.
+    pub fn handle(&mut self, request: Request, payload: Payload, running: &Running) -> Answer {
+        match request {
+            Request::Probe(probe) => probe::probe(self, &probe),
+            Request::Plan(plan) => plan::plan(self, &plan, running),
+            Request::Process(process) => process::process(self, &process, payload, running),
+            Request::Inspect(inspect) => inspect::inspect(self, &inspect, running),
+            Request::Reduce(_) => Err(not_available("reduce stages")),
+            Request::StorePut(_)
+            | Request::StoreGet(_)
+            | Request::StoreList(_)
+            | Request::StoreDelete(_)
+            | Request::StoreStat(_)
+            | Request::Cancel(_)
+            | Request::Ping(_) => Err(millrace_engine::Error::new("CORE_PANIC", "a request that is no work was handed to work")),
+        }
+    }
+}
+
+/// Refuses what is specified and not built yet.
+fn not_available(what: &str) -> millrace_engine::Error {
+    millrace_engine::Error::new("SPEC_NOT_AVAILABLE", format!("{what}: not available in this version"))
+}

@@ -1,0 +1,125 @@
+//! `Plan`: files of a job to plan segments in the journal.
+
+use std::time::{Duration, Instant};
+
+use millrace_engine::Error;
+use millrace_engine::io::{PinnedSource, PutEnd};
+use millrace_engine::names::segment_key;
+use millrace_engine::plan::{PlanIo, PlanTask, SegmentRef, plan_files};
+use millrace_engine::records::InputFile;
+use millrace_wire::Payload;
+use millrace_wire::message::{Event, Plan, PlanDone, PlanMode, PlanSegment, Response, Unplannable};
+
+use super::{Answer, Work, not_available};
+use crate::failure::of_store;
+use crate::local::{open_source, put_end};
+use crate::outbox::Outbox;
+use crate::places::Places;
+use crate::running::Running;
+
+/// A segment that is begun is put after this long, so that dispatch need not wait for a thousand chunks.
+const SEGMENT_WAIT: Duration = Duration::from_secs(2);
+/// As many as one answer may name.
+const MAX_UNPLANNABLE: usize = 1_000;
+
+pub fn plan(work: &Work, request: &Plan, running: &Running) -> Answer {
+    if request.mode != PlanMode::Scan || request.span.is_some() {
+        return Err(not_available("planning in parallel"));
+    }
+    let job = work.journal.job(&work.places, &request.job_key, &request.spec_digest)?;
+    let pins = work.journal.pins(&work.places, &request.job_key)?;
+    if pins.digest != request.pins_digest {
+        return Err(Error::new("PLAN_CONFLICT", format!("expected pins {}, the journal holds {}", request.pins_digest, pins.digest)));
+    }
+    let files = work.journal.inputs(&work.places, &job, request.first_input, request.input_count)?;
+    let task = PlanTask {
+        job_id: &job.record.job_id,
+        stage: &job.record.stage,
+        generation: request.generation,
+        spec_digest: &job.spec_digest,
+        pins_digest: &pins.digest,
+        pins: &pins.record.inputs,
+        chunk_size: job.spec.execution.chunk_size,
+        files: &files,
+        first_segment: request.first_segment,
+        first_chunk: request.first_chunk,
+    };
+    let mut io = LocalPlanIo {
+        places: &work.places,
+        outbox: &work.outbox,
+        running,
+        job_key: &request.job_key,
+        generation: request.generation,
+        stage: &job.record.stage,
+        waiting_since: Instant::now(),
+    };
+    let end = plan_files(&task, &mut io, &running.cancel, &running.progress)?;
+    let unplannable = end.unplannable.iter().take(MAX_UNPLANNABLE).map(|file| Unplannable {
+        file: file.file,
+        code: file.code.into(),
+        message: file.message.clone(),
+    });
+    let done = PlanDone {
+        segments: end.segments,
+        chunks: end.chunks,
+        bytes: end.bytes,
+        records: end.records,
+        lines: end.lines,
+        damaged: end.damages,
+        unplannable: unplannable.collect(),
+        cancelled: end.cancelled,
+    };
+    Ok((Response::done(done), Payload::empty()))
+}
+
+struct LocalPlanIo<'a> {
+    places: &'a Places,
+    outbox: &'a Outbox,
+    running: &'a Running,
+    job_key: &'a str,
+    generation: u32,
+    stage: &'a str,
+    waiting_since: Instant,
+}
+
+impl LocalPlanIo<'_> {
+    fn key(&self, segment: u32) -> String {
+        segment_key(self.job_key, self.generation, segment)
+    }
+}
+
+impl PlanIo for LocalPlanIo<'_> {
+    fn open_source(&mut self, file: &InputFile) -> Result<Box<dyn PinnedSource>, Error> {
+        Ok(Box::new(open_source(self.places, &file.uri, &file.etag)?))
+    }
+
+    fn read_segment(&mut self, segment: u32) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.places.journal_path(&self.key(segment))?;
+        Ok(self.places.store.get(&path, None).map_err(of_store)?.map(|object| object.bytes))
+    }
+
+    fn put_segment(&mut self, segment: u32, bytes: &[u8]) -> Result<PutEnd, Error> {
+        self.running.lease.check()?;
+        let path = self.places.journal_path(&self.key(segment))?;
+        self.places.store.put_if_absent(&path, bytes, None).map(put_end).map_err(of_store)
+    }
+
+    fn announce(&mut self, segment: &SegmentRef) -> Result<(), Error> {
+        self.waiting_since = Instant::now();
+        let event = PlanSegment {
+            segment: segment.segment,
+            key: self.key(segment.segment),
+            digest: segment.digest.clone(),
+            stage: self.stage.to_owned(),
+            first_chunk: segment.first_chunk,
+            chunk_count: segment.chunk_count,
+            bytes: segment.bytes,
+        };
+        self.outbox.tell(self.running.request_id, Event::PlanSegment(event));
+        Ok(())
+    }
+
+    fn is_due(&mut self) -> bool {
+        self.waiting_since.elapsed() >= SEGMENT_WAIT
+    }
+}

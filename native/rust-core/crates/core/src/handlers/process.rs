@@ -1,0 +1,177 @@
+//! `Process`: one attempt at one map chunk, from the journal's records to the engine and back to an answer.
+
+use std::sync::Arc;
+
+use millrace_engine::names::Author;
+use millrace_engine::process::{ChunkEnd, ChunkTask, Context, Outcome, Trace, process_chunk};
+use millrace_engine::program::CompileInput;
+use millrace_engine::records::{ChunkEntry, Segment};
+use millrace_engine::{Error, sha256_hex};
+use millrace_formats::read::{ExcludedRange, ReadRange};
+use millrace_wire::Payload;
+use millrace_wire::message::{
+    self, ChunkDone, ChunkOutcome, CodeCount, Counts, MemoryMode, Phases, Process, ProcessMode, Response, TraceMode,
+};
+
+use super::{Answer, ProgramKey, Work, not_available};
+use crate::CORE_VERSION;
+use crate::journal::{Job, Pins};
+use crate::local::{LocalChunkIo, Stopwatch};
+use crate::memory;
+use crate::running::Running;
+
+pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &Running) -> Answer {
+    if request.unique_key.is_some() {
+        return Err(not_available("uniqueness over a whole job"));
+    }
+    let job = work.journal.job(&work.places, &request.job_key, &request.spec_digest)?;
+    let pins = work.journal.pins(&work.places, &request.job_key)?;
+    let segment = work.journal.segment(&work.places, &request.segment_key, &request.segment_digest)?;
+    let chunk = chunk_of(request, &job, &pins, &segment)?;
+    compile(work, request, &job, &pins)?;
+
+    let task = ChunkTask {
+        author: Author {
+            job_id: job.record.job_id.clone(),
+            stage: request.stage.clone(),
+            chunk: request.chunk_index,
+            generation: request.generation,
+            attempt_id: request.attempt_id.clone(),
+        },
+        spec: &job.spec,
+        spec_digest: &job.spec_digest,
+        pins: &pins.record.inputs,
+        segment: &segment,
+        segment_digest: &request.segment_digest,
+        chunk,
+        payload: Arc::from(&payload[..]),
+        trial: request.mode == ProcessMode::Trial,
+        range: request.range.as_ref().map(range_of),
+        excluded: request.excluded.iter().map(excluded_of).collect::<Result<_, _>>()?,
+        trace: trace_of(request.trace),
+        less_memory: request.memory == MemoryMode::Less,
+        core_version: CORE_VERSION,
+    };
+    let context = Context {
+        cancel: running.cancel.clone(),
+        progress: running.progress.clone(),
+        timer: Arc::new(Stopwatch(work.started)),
+        memory_bytes: work.memory_bytes,
+        hook: work.hook.map(|hook| hook as &dyn millrace_engine::io::RecordHook),
+    };
+    let mut io = LocalChunkIo {
+        places: &work.places,
+        verdict: work.places.journal_path(&request.verdict_key)?,
+        attempt_id: &request.attempt_id,
+        running,
+        outbox: &work.outbox,
+    };
+    let program = work.program.as_mut().map(|(_, program)| program.as_mut());
+    let end = process_chunk(&task, program, &mut io, &context)?;
+    Ok(answer(end))
+}
+
+/// The chunk as its segment lists it. A segment of another generation, spec or pins runs nothing.
+fn chunk_of<'a>(request: &Process, job: &Job, pins: &Pins, segment: &'a Segment) -> Result<&'a ChunkEntry, Error> {
+    let refuse = |what: &str| Err(Error::new("PLAN_CONFLICT", format!("{}: {what}", request.segment_key)));
+    if segment.job_id != job.record.job_id || segment.stage != request.stage || segment.generation != request.generation {
+        return refuse("it is of another job, stage or generation");
+    }
+    if segment.spec_digest != job.spec_digest || segment.pins_digest != pins.digest {
+        return refuse("it was planned under another spec or other pins");
+    }
+    let found = segment.chunks.iter().find(|chunk| chunk.number() == request.chunk_index);
+    found.map_or_else(|| refuse(&format!("it does not list chunk {}", request.chunk_index)), Ok)
+}
+
+/// Compiles the stage, unless the last chunk ran the same program.
+fn compile(work: &mut Work, request: &Process, job: &Job, pins: &Pins) -> Result<(), Error> {
+    let Some(sql) = job.spec.sql_of(&request.stage)? else {
+        work.program = None;
+        return Ok(());
+    };
+    let key = ProgramKey {
+        job_id: job.record.job_id.clone(),
+        stage: request.stage.clone(),
+        spec_digest: job.spec_digest.clone(),
+        pins_digest: pins.digest.clone(),
+    };
+    if work.program.as_ref().is_some_and(|(known, _)| *known == key) {
+        return Ok(());
+    }
+    let first = pins.record.inputs.first().ok_or_else(|| Error::new("PLAN_CONFLICT", "the pins hold no input"))?;
+    let program = work.compiler.compile(CompileInput {
+        sql,
+        columns: first.schema.arrow_schema(),
+        params: &job.spec.params,
+        accepted_at: &job.record.accepted_at,
+        job_id: &job.record.job_id,
+    })?;
+    work.program = Some((key, program));
+    Ok(())
+}
+
+fn range_of(range: &message::RecordRange) -> ReadRange {
+    ReadRange { start: range.start, end: range.end, record: range.record, line: range.line }
+}
+
+fn excluded_of(range: &message::ExcludedRange) -> Result<ExcludedRange, Error> {
+    let code = match range.code.as_str() {
+        "CORE_CRASH" => "CORE_CRASH",
+        "CORE_MEMORY" => "CORE_MEMORY",
+        other => return Err(Error::new("SPEC_BAD_VALUE", format!("records are excluded as CORE_CRASH or CORE_MEMORY, not as {other}"))),
+    };
+    Ok(ExcludedRange { start: range.start, end: range.end, code })
+}
+
+fn trace_of(trace: TraceMode) -> Trace {
+    match trace {
+        TraceMode::None => Trace::None,
+        TraceMode::Batch => Trace::Batch,
+        TraceMode::Record => Trace::Record,
+    }
+}
+
+fn answer(end: ChunkEnd) -> (Response, Payload) {
+    let outcome = match end.outcome {
+        Outcome::Committed => ChunkOutcome::Committed,
+        Outcome::Superseded => ChunkOutcome::Superseded,
+        Outcome::Cancelled => ChunkOutcome::Cancelled,
+        Outcome::TrialOk => ChunkOutcome::TrialOk,
+    };
+    let done = ChunkDone {
+        outcome,
+        verdict_digest: end.verdict.as_deref().map(sha256_hex),
+        counts: counts_of(&end),
+        by_code: end.by_code.iter().map(|(code, count)| CodeCount { code: code.clone(), count: *count }).collect(),
+        phases: Phases {
+            read_us: end.phases.read_us,
+            decode_us: end.phases.decode_us,
+            transform_us: end.phases.transform_us,
+            encode_us: end.phases.encode_us,
+            write_us: end.phases.write_us,
+            commit_us: end.phases.commit_us,
+        },
+        peak_rss_bytes: memory::peak_rss_bytes(),
+    };
+    (Response::done(done), end.verdict.map_or_else(Payload::empty, Payload::from))
+}
+
+fn counts_of(end: &ChunkEnd) -> Counts {
+    let counts = end.counts;
+    Counts {
+        records_in: counts.records_in,
+        emitted: counts.emitted,
+        filtered: counts.filtered,
+        deduplicated: counts.deduplicated,
+        rejected: counts.rejected,
+        rows_out: counts.rows_out,
+        repaired: counts.repaired,
+        bytes_in: counts.bytes_in,
+        blank_lines: counts.blank_lines,
+        comment_lines: counts.comment_lines,
+        suspect_records: counts.suspect_records,
+        damaged_bytes: counts.damaged_bytes,
+        damaged_lines: counts.damaged_lines,
+    }
+}

@@ -1,0 +1,109 @@
+//! The engine's outside over the local store: pinned sources, sinks, the verdict.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use millrace_engine::Error;
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, Timer};
+use millrace_formats::source::{ByteSource, SourceError};
+use millrace_store::{PinnedFile, PutOutcome};
+use millrace_wire::message::Event;
+
+use crate::failure::of_store;
+use crate::outbox::Outbox;
+use crate::places::{Places, local_path};
+use crate::running::Running;
+
+/// An input file at its pinned version.
+pub struct LocalSource(pub PinnedFile);
+
+impl ByteSource for LocalSource {
+    fn size(&self) -> u64 {
+        self.0.stat().size
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        self.0.read_at(offset, buffer).map_err(|error| SourceError { code: error.code, message: error.to_string() })
+    }
+}
+
+impl PinnedSource for LocalSource {
+    fn check_unchanged(&mut self) -> Result<(), Error> {
+        self.0.check_unchanged().map_err(of_store)
+    }
+}
+
+/// Opens an input by its URI. An empty `etag` takes the version that is there.
+pub fn open_source(places: &Places, uri: &str, etag: &str) -> Result<LocalSource, Error> {
+    let pinned = (!etag.is_empty()).then_some(etag);
+    places.store.open_input(&local_path(uri)?, pinned).map(LocalSource).map_err(of_store)
+}
+
+struct LocalSink(millrace_store::PartSink);
+
+impl PartSink for LocalSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.0.write(bytes).map_err(of_store)
+    }
+
+    fn finish(self: Box<Self>) -> Result<SinkEnd, Error> {
+        let done = self.0.finish().map_err(of_store)?;
+        Ok(SinkEnd { bytes: done.bytes, sha256: done.sha256 })
+    }
+}
+
+pub fn put_end(outcome: PutOutcome) -> PutEnd {
+    match outcome {
+        PutOutcome::Won => PutEnd::Won,
+        PutOutcome::Lost(existing) => PutEnd::Lost(existing),
+    }
+}
+
+/// One attempt's outside.
+pub struct LocalChunkIo<'a> {
+    pub places: &'a Places,
+    pub verdict: PathBuf,
+    pub attempt_id: &'a str,
+    pub running: &'a Running,
+    pub outbox: &'a Outbox,
+}
+
+impl ChunkIo for LocalChunkIo<'_> {
+    fn read_verdict(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.places.store.get(&self.verdict, None).map_err(of_store)?.map(|object| object.bytes))
+    }
+
+    fn open_source(&mut self, uri: &str, etag: &str) -> Result<Box<dyn PinnedSource>, Error> {
+        Ok(Box::new(open_source(self.places, uri, etag)?))
+    }
+
+    fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
+        let sink = self.places.store.open_part(&local_path(uri)?, self.attempt_id).map_err(of_store)?;
+        Ok(Box::new(LocalSink(sink)))
+    }
+
+    fn check_lease(&mut self) -> Result<(), Error> {
+        self.running.lease.check()
+    }
+
+    fn put_verdict(&mut self, bytes: &[u8]) -> Result<PutEnd, Error> {
+        self.places.store.put_if_absent(&self.verdict, bytes, Some(self.attempt_id)).map(put_end).map_err(of_store)
+    }
+
+    fn delete_own(&mut self, uri: &str) -> Result<(), Error> {
+        self.places.store.delete(&local_path(uri)?).map(|_| ()).map_err(of_store)
+    }
+
+    fn trace(&mut self) {
+        self.outbox.tell(self.running.request_id, Event::Progress(self.running.event()));
+    }
+}
+
+/// Measures with the monotonic clock. Nothing it says reaches a result.
+pub struct Stopwatch(pub Instant);
+
+impl Timer for Stopwatch {
+    fn now_us(&self) -> u64 {
+        self.0.elapsed().as_micros() as u64
+    }
+}

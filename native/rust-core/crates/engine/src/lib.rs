@@ -1,0 +1,28 @@
+//! One chunk from its pinned range to the filled verdict, one file from its bytes to plan segments.
+//!
+//! Owns the traits it works through: where bytes come from (`io::ChunkIo`, `plan::PlanIo`), how rows are transformed (`program`). No I/O, no
+//! clock, no FlatBuffers. Keeps I2 (the receipt is the only commit), I3 and I4 (each record has one fate, the balance holds or nothing commits).
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod budget;
+pub mod cancel;
+mod commit;
+pub mod error;
+mod hex;
+pub mod io;
+pub mod names;
+mod outputs;
+pub mod plan;
+pub mod process;
+pub mod program;
+pub mod progress;
+pub mod records;
+pub mod result_version;
+mod transform;
+mod watch;
+
+pub use error::Error;
+pub use hex::sha256_hex;
+pub use process::{ChunkEnd, ChunkTask, Context, process_chunk};
+pub use result_version::RESULT_VERSION;

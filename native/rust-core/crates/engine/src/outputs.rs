@@ -1,0 +1,230 @@
+//! The parts and the rejects file of one attempt: opened when the first row comes, closed durably, named only by the receipt.
+
+use std::io::{BufWriter, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use millrace_formats::reject::Reject;
+use millrace_formats::write::rejects::{RejectContext, RejectsWriter};
+use millrace_formats::write::{OutputOptions, PartWriter, Recut, Sink, open_part};
+
+use crate::error::Error;
+use crate::io::{ChunkIo, PartSink, SinkEnd, Timer};
+use crate::names::Author;
+use crate::records::{PartRecord, Spec};
+
+/// Writers hand on what they have in pieces of any size; the sink sees pieces of this one.
+const SINK_BUFFER_BYTES: usize = 256 << 10;
+
+/// Everything an attempt has written.
+#[derive(Debug, Default)]
+pub struct Closed {
+    pub parts: Vec<PartRecord>,
+    pub rejects: Vec<PartRecord>,
+}
+
+impl Closed {
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    pub fn reject_rows(&self) -> u64 {
+        self.rejects.iter().map(|file| file.rows).sum()
+    }
+
+    pub fn uris(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().chain(&self.rejects).map(|part| part.uri.as_str())
+    }
+}
+
+pub struct Outputs<'a> {
+    spec: &'a Spec,
+    options: OutputOptions,
+    author: &'a Author,
+    /// Trials run the encoders and write nothing.
+    discard: bool,
+    recut: Option<Recut>,
+    part: Option<OpenPart>,
+    rejects: Option<OpenRejects>,
+    next_part: u32,
+    closed: Closed,
+    timer: Arc<dyn Timer + Send + Sync>,
+    write_us: Arc<AtomicU64>,
+}
+
+struct OpenPart {
+    uri: String,
+    writer: Box<dyn PartWriter>,
+    sink: SharedSink,
+}
+
+struct OpenRejects {
+    uri: String,
+    writer: RejectsWriter,
+    sink: SharedSink,
+}
+
+impl<'a> Outputs<'a> {
+    pub fn new(spec: &'a Spec, options: OutputOptions, author: &'a Author, discard: bool, timer: Arc<dyn Timer + Send + Sync>) -> Outputs<'a> {
+        Outputs {
+            spec,
+            options,
+            author,
+            discard,
+            recut: None,
+            part: None,
+            rejects: None,
+            next_part: 0,
+            closed: Closed::default(),
+            timer,
+            write_us: Arc::default(),
+        }
+    }
+
+    /// Microseconds spent in sinks so far.
+    pub fn write_us(&self) -> u64 {
+        self.write_us.load(Ordering::Relaxed)
+    }
+
+    /// The same counter, to be read after the outputs are closed.
+    pub fn write_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.write_us)
+    }
+
+    /// Takes rows. Parts are cut at multiples of 8,192 rows, so that they do not depend on how batches came.
+    pub fn write_rows(&mut self, rows: RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let recut = self.recut.get_or_insert_with(|| Recut::new(rows.schema()));
+        recut.push(rows)?;
+        while let Some(full) = self.recut.as_mut().and_then(Recut::next) {
+            self.write_cut(&full, io)?;
+        }
+        Ok(())
+    }
+
+    fn write_cut(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if self.part.is_none() {
+            self.part = Some(self.open_part(rows, io)?);
+        }
+        let part = self.part.as_mut().expect("it was opened above");
+        part.writer.write(rows)?;
+        if part.writer.written_bytes() >= self.options.part_size {
+            self.close_part()?;
+        }
+        Ok(())
+    }
+
+    fn open_part(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<OpenPart, Error> {
+        let uri = self.author.part_uri(self.spec, self.next_part);
+        self.next_part += 1;
+        let sink = self.open_sink(&uri, io)?;
+        let writer = open_part(&self.options, rows.schema(), sink.buffered())?;
+        Ok(OpenPart { uri, writer, sink })
+    }
+
+    fn open_sink(&self, uri: &str, io: &mut dyn ChunkIo) -> Result<SharedSink, Error> {
+        let inner: Box<dyn PartSink> = if self.discard { Box::new(Nowhere(0)) } else { io.open_sink(uri)? };
+        Ok(SharedSink { inner: Arc::new(Mutex::new(inner)), timer: Arc::clone(&self.timer), write_us: Arc::clone(&self.write_us) })
+    }
+
+    fn close_part(&mut self) -> Result<(), Error> {
+        let Some(part) = self.part.take() else { return Ok(()) };
+        let rows = part.writer.rows();
+        part.writer.finish()?;
+        let end = part.sink.finish()?;
+        self.closed.parts.push(PartRecord { uri: part.uri, rows, bytes: end.bytes, sha256: end.sha256 });
+        Ok(())
+    }
+
+    /// Takes rejects in record order; `file_uri` and `etag` say where they stand.
+    pub fn write_rejects(&mut self, rejects: &[Reject], file_uri: &str, etag: &str, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        if self.rejects.is_none() {
+            let uri = self.author.rejects_uri(self.spec);
+            let sink = self.open_sink(&uri, io)?;
+            self.rejects = Some(OpenRejects { uri, writer: RejectsWriter::open(sink.buffered())?, sink });
+        }
+        let context = RejectContext {
+            job_id: self.author.job_id.clone(),
+            generation: self.author.generation,
+            stage: self.author.stage.clone(),
+            chunk: self.author.chunk,
+            attempt_id: self.author.attempt_id.clone(),
+            file_uri: file_uri.to_owned(),
+            etag: etag.to_owned(),
+        };
+        self.rejects.as_mut().expect("it was opened above").writer.write(&context, rejects)?;
+        Ok(())
+    }
+
+    /// Closes what is open; every part is durable then, with size and digest.
+    pub fn close(mut self, io: &mut dyn ChunkIo) -> Result<Closed, Error> {
+        if let Some(rest) = self.recut.as_mut().map(Recut::rest).transpose()?.flatten() {
+            self.write_cut(&rest, io)?;
+        }
+        self.close_part()?;
+        if let Some(rejects) = self.rejects.take() {
+            let rows = rejects.writer.rows();
+            rejects.writer.finish()?;
+            let end = rejects.sink.finish()?;
+            self.closed.rejects.push(PartRecord { uri: rejects.uri, rows, bytes: end.bytes, sha256: end.sha256 });
+        }
+        Ok(self.closed)
+    }
+}
+
+/// One sink held twice: by the writer that fills it and by us, who finish it when the writer is done.
+#[derive(Clone)]
+struct SharedSink {
+    inner: Arc<Mutex<Box<dyn PartSink>>>,
+    timer: Arc<dyn Timer + Send + Sync>,
+    write_us: Arc<AtomicU64>,
+}
+
+impl SharedSink {
+    fn buffered(&self) -> Sink {
+        Box::new(BufWriter::with_capacity(SINK_BUFFER_BYTES, self.clone()))
+    }
+
+    fn finish(self) -> Result<SinkEnd, Error> {
+        let inner = Arc::into_inner(self.inner).ok_or_else(|| Error::new("CORE_PANIC", "a writer that was finished still holds its sink"))?;
+        let started = self.timer.now_us();
+        let end = inner.into_inner().expect("a sink does not panic").finish();
+        self.write_us.fetch_add(self.timer.now_us().saturating_sub(started), Ordering::Relaxed);
+        end
+    }
+}
+
+impl Write for SharedSink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let started = self.timer.now_us();
+        let answer = self.inner.lock().expect("a sink does not panic").write(bytes);
+        self.write_us.fetch_add(self.timer.now_us().saturating_sub(started), Ordering::Relaxed);
+        // The error travels through the writer inside the `io::Error` and comes out with its code.
+        answer.map_err(|error| std::io::Error::other(millrace_formats::error::Error::new(error.code, error.message)))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where the bytes of a trial go.
+struct Nowhere(u64);
+
+impl PartSink for Nowhere {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.0 += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<SinkEnd, Error> {
+        Ok(SinkEnd { bytes: self.0, sha256: String::new() })
+    }
+}

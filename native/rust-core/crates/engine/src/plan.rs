@@ -1,0 +1,411 @@
+//! Files to plan segments: each file is walked once, its exact ranges become chunks, segments are put by put-if-absent.
+//!
+//! Chunks depend on the bytes and the pins alone, so two planners put the same chunks; only where a segment is cut may differ. What stands in
+//! the journal is therefore continued from its end, and anything that contradicts it is `PLAN_CONFLICT`.
+
+use std::collections::{HashMap, VecDeque};
+
+use millrace_formats::pins::{FilePlan, InputPins};
+use millrace_formats::read::{FileTotals, PlannedRange, plan_file, plan_scan};
+
+use crate::cancel::CancelFlag;
+use crate::error::Error;
+use crate::hex::sha256_hex;
+use crate::io::{PinnedSource, PutEnd};
+use crate::progress::{Phase, Progress};
+use crate::records::{self, ChunkEntry, EndedFile, InputFile, RangeChunk, RecordHead, Segment};
+
+/// A segment is put when it holds this many chunks, or when `PlanIo::is_due` says that it has waited long enough.
+pub const MAX_SEGMENT_CHUNKS: usize = 1_000;
+/// Files with very many columns fill a record long before their chunks do; it must stay below 8 MiB.
+const MAX_SEGMENT_FILE_BYTES: usize = 4 << 20;
+
+/// The outside of planning.
+pub trait PlanIo {
+    fn open_source(&mut self, file: &InputFile) -> Result<Box<dyn PinnedSource>, Error>;
+    /// The segment with this number as stored, if it exists.
+    fn read_segment(&mut self, segment: u32) -> Result<Option<Vec<u8>>, Error>;
+    fn put_segment(&mut self, segment: u32, bytes: &[u8]) -> Result<PutEnd, Error>;
+    /// A segment is durable: the host tells the ledger.
+    fn announce(&mut self, segment: &SegmentRef) -> Result<(), Error>;
+    /// Whether a segment that is begun has waited long enough. `announce` starts the wait anew.
+    fn is_due(&mut self) -> bool;
+}
+
+/// A durable segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentRef {
+    pub segment: u32,
+    pub digest: String,
+    pub first_chunk: u32,
+    pub chunk_count: u16,
+    /// Stored bytes that its chunks cover.
+    pub bytes: u64,
+}
+
+/// What to plan.
+pub struct PlanTask<'a> {
+    pub job_id: &'a str,
+    pub stage: &'a str,
+    pub generation: u32,
+    pub spec_digest: &'a str,
+    pub pins_digest: &'a str,
+    pub pins: &'a [InputPins],
+    pub chunk_size: u64,
+    /// In order.
+    pub files: &'a [InputFile],
+    pub first_segment: u32,
+    pub first_chunk: u32,
+}
+
+/// A file that cannot be planned, and why. The others are not touched by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplannable {
+    pub file: u32,
+    pub code: &'static str,
+    pub message: String,
+}
+
+/// Sums over everything this request planned or found planned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanEnd {
+    pub segments: u32,
+    pub chunks: u32,
+    pub bytes: u64,
+    pub records: u64,
+    pub lines: u64,
+    pub damages: u64,
+    pub unplannable: Vec<Unplannable>,
+    pub cancelled: bool,
+}
+
+/// Plans the files of `task` in order.
+pub fn plan_files(task: &PlanTask<'_>, io: &mut dyn PlanIo, cancel: &CancelFlag, progress: &Progress) -> Result<PlanEnd, Error> {
+    let mut planner = Planner::new(task);
+    planner.adopt_existing(io)?;
+    progress.expect_bytes(task.files.iter().map(|file| file.size).sum());
+    let mut bytes_done = 0;
+    for file in task.files {
+        progress.enter(Phase::Read);
+        progress.count_bytes(bytes_done);
+        progress.count_records(planner.end.records);
+        if cancel.is_set() {
+            planner.end.cancelled = true;
+            break;
+        }
+        if !planner.is_planned(file.file) {
+            match planner.plan_one(file, io, cancel) {
+                Ok(()) => {}
+                Err(error) if error.is_cancelled() => {
+                    planner.end.cancelled = true;
+                    break;
+                }
+                Err(error) if is_of_the_file(error.code) => planner.give_up(file, error)?,
+                Err(error) => return Err(error),
+            }
+        }
+        bytes_done += file.size;
+    }
+    planner.finish(io)
+}
+
+/// Codes that a file brings upon itself: the job goes on without it. All others end the request.
+fn is_of_the_file(code: &str) -> bool {
+    const EXACT: [&str; 5] = ["CSV_HEADER_MISSING", "ENCODING_MISMATCH", "OVER_LIMIT", "JSON_ARRAY_BROKEN", "JSON_ARRAY_MISSING"];
+    code.starts_with("INPUT_") || code.starts_with("SCHEMA_") || EXACT.contains(&code)
+}
+
+struct Planner<'a> {
+    task: &'a PlanTask<'a>,
+    next_segment: u32,
+    next_chunk: u32,
+    /// Chunks that stand in the journal already and must be met again, in order.
+    standing: VecDeque<RangeChunk>,
+    /// Files whose end stands in the journal.
+    ended: HashMap<u32, EndedFile>,
+    pending: Pending,
+    end: PlanEnd,
+}
+
+/// The segment that is being filled.
+#[derive(Default)]
+struct Pending {
+    files: Vec<FilePlan>,
+    chunks: Vec<RangeChunk>,
+    ended: Vec<EndedFile>,
+    file_bytes: usize,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.ended.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.chunks.len() >= MAX_SEGMENT_CHUNKS || self.ended.len() >= MAX_SEGMENT_CHUNKS || self.file_bytes >= MAX_SEGMENT_FILE_BYTES
+    }
+
+    fn name_file(&mut self, plan: &FilePlan) {
+        if self.files.last().is_none_or(|last| last.file != plan.file) {
+            self.file_bytes += plan.uri.len() + plan.header.iter().map(|name| name.len() + 24).sum::<usize>();
+            self.files.push(plan.clone());
+        }
+    }
+}
+
+impl<'a> Planner<'a> {
+    fn new(task: &'a PlanTask<'a>) -> Planner<'a> {
+        Planner {
+            task,
+            next_segment: task.first_segment,
+            next_chunk: task.first_chunk,
+            standing: VecDeque::new(),
+            ended: HashMap::new(),
+            pending: Pending::default(),
+            end: PlanEnd::default(),
+        }
+    }
+
+    /// Takes up what an earlier planner has put, and tells the host of it: perhaps nobody did.
+    fn adopt_existing(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
+        while let Some(bytes) = io.read_segment(self.next_segment)? {
+            let head: RecordHead = records::parse("plan segment", &bytes)?;
+            if head.record != "segment" {
+                return Ok(());
+            }
+            let segment = self.read_segment(&bytes)?;
+            for chunk in &segment.chunks {
+                self.standing.push_back(range_of(chunk)?.clone());
+            }
+            self.accept(&segment, &bytes, io)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a segment that was put by somebody else. It must come from the same spec and pins and begin where ours would.
+    fn read_segment(&self, bytes: &[u8]) -> Result<Segment, Error> {
+        let segment: Segment = records::parse("plan segment", bytes)?;
+        let same = segment.spec_digest == self.task.spec_digest
+            && segment.pins_digest == self.task.pins_digest
+            && segment.generation == self.task.generation
+            && segment.stage == self.task.stage
+            && segment.segment == self.next_segment
+            && segment.first_chunk == self.next_chunk;
+        if same { Ok(segment) } else { Err(conflict(format!("segment {} stands for another plan", self.next_segment))) }
+    }
+
+    /// A segment is durable, ours or another's: count it, tell the host, go on behind it.
+    fn accept(&mut self, segment: &Segment, bytes: &[u8], io: &mut dyn PlanIo) -> Result<(), Error> {
+        let covered: u64 = segment.chunks.iter().map(ChunkEntry::bytes).sum();
+        for ended in &segment.ended {
+            self.ended.insert(ended.file, ended.clone());
+            self.end.lines += ended.lines;
+        }
+        for chunk in &segment.chunks {
+            let chunk = range_of(chunk)?;
+            self.end.records += chunk.records;
+            self.end.damages += chunk.damages;
+        }
+        self.end.segments += 1;
+        self.end.chunks += segment.chunks.len() as u32;
+        self.end.bytes += covered;
+        self.next_segment += 1;
+        self.next_chunk += segment.chunks.len() as u32;
+        io.announce(&SegmentRef {
+            segment: segment.segment,
+            digest: sha256_hex(bytes),
+            first_chunk: segment.first_chunk,
+            chunk_count: segment.chunks.len() as u16,
+            bytes: covered,
+        })
+    }
+
+    /// All of the file stands in the journal; its chunks need not be met again.
+    fn is_planned(&mut self, file: u32) -> bool {
+        let is_ended = self.ended.contains_key(&file);
+        while is_ended && self.standing.front().is_some_and(|chunk| chunk.file == file) {
+            self.standing.pop_front();
+        }
+        is_ended
+    }
+
+    fn plan_one(&mut self, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<(), Error> {
+        let pins = self.task.pins.get(file.input as usize).ok_or_else(|| conflict(format!("the pins hold no input {}", file.input)))?;
+        let mut source = io.open_source(file)?;
+        let plan = plan_file(pins, file.file, file.input, &file.uri, &file.etag, source.as_mut())?;
+        let totals = self.scan(pins, &plan, source.as_mut(), io, cancel)?;
+        source.check_unchanged()?;
+        if totals.cancelled {
+            return Err(Error::cancelled());
+        }
+        if self.standing.front().is_some_and(|chunk| chunk.file == file.file) {
+            return Err(conflict(format!("the journal holds more chunks of file {} than it has", file.file)));
+        }
+        // A winner of a race may have put this file's end meanwhile.
+        if !self.ended.contains_key(&file.file) {
+            self.pending.name_file(&plan);
+            self.pending.ended.push(ended_of(file.file, &totals));
+        }
+        self.put_if_full(io)
+    }
+
+    /// Walks the file. The first error of a put stops the walk and is what comes out.
+    fn scan(
+        &mut self,
+        pins: &InputPins,
+        plan: &FilePlan,
+        source: &mut dyn PinnedSource,
+        io: &mut dyn PlanIo,
+        cancel: &CancelFlag,
+    ) -> Result<FileTotals, Error> {
+        let chunk_size = self.task.chunk_size;
+        let failure = std::cell::RefCell::new(None);
+        let mut take = |range: PlannedRange| {
+            if failure.borrow().is_none()
+                && let Err(error) = self.take(plan, range, io)
+            {
+                *failure.borrow_mut() = Some(error);
+            }
+        };
+        let stop = || cancel.is_set() || failure.borrow().is_some();
+        let totals = plan_scan(pins, plan, source, chunk_size, &mut take, &stop);
+        match failure.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(totals?),
+        }
+    }
+
+    fn take(&mut self, plan: &FilePlan, range: PlannedRange, io: &mut dyn PlanIo) -> Result<(), Error> {
+        let mut chunk = RangeChunk {
+            chunk: self.next_chunk + self.pending.chunks.len() as u32,
+            file: plan.file,
+            start: range.start,
+            end: range.end,
+            record: range.record,
+            line: range.line,
+            records: range.records,
+            lines: range.lines,
+            damages: range.damages,
+            blank_lines: range.blank_lines,
+            comment_lines: range.comment_lines,
+        };
+        if self.standing.front().is_some_and(|standing| standing.file == plan.file) {
+            let standing = self.standing.pop_front().expect("it was looked at");
+            chunk.chunk = standing.chunk;
+            return meet(&standing, &chunk);
+        }
+        self.pending.name_file(plan);
+        self.pending.chunks.push(chunk);
+        self.put_if_full(io)
+    }
+
+    fn put_if_full(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
+        if !self.pending.is_empty() && (self.pending.is_full() || io.is_due()) {
+            self.put(io)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
+        let pending = std::mem::take(&mut self.pending);
+        let segment = Segment {
+            record: "segment".into(),
+            version: 1,
+            job_id: self.task.job_id.to_owned(),
+            generation: self.task.generation,
+            stage: self.task.stage.to_owned(),
+            segment: self.next_segment,
+            spec_digest: self.task.spec_digest.to_owned(),
+            pins_digest: self.task.pins_digest.to_owned(),
+            first_chunk: self.next_chunk,
+            files: pending.files.clone(),
+            chunks: pending.chunks.iter().cloned().map(ChunkEntry::Range).collect(),
+            ended: pending.ended.clone(),
+        };
+        let bytes = records::to_bytes(&segment);
+        match io.put_segment(self.next_segment, &bytes)? {
+            PutEnd::Won => self.accept(&segment, &bytes, io),
+            PutEnd::Lost(winner) if winner == bytes => self.accept(&segment, &bytes, io),
+            PutEnd::Lost(winner) => self.follow(pending, &winner, io),
+        }
+    }
+
+    /// Another planner was faster and cut elsewhere. What it put must be ours as far as it goes; what it did not reach stays pending, what it
+    /// reached before us must be met again.
+    fn follow(&mut self, pending: Pending, winner: &[u8], io: &mut dyn PlanIo) -> Result<(), Error> {
+        let segment = self.read_segment(winner)?;
+        let mut ours = pending.chunks.into_iter();
+        for chunk in &segment.chunks {
+            let theirs = range_of(chunk)?;
+            match ours.next() {
+                Some(own) => meet(theirs, &own)?,
+                None => self.standing.push_back(theirs.clone()),
+            }
+        }
+        self.accept(&segment, winner, io)?;
+        for chunk in ours {
+            let plan = pending.files.iter().find(|plan| plan.file == chunk.file).expect("a pending chunk names its file");
+            self.pending.name_file(plan);
+            self.pending.chunks.push(chunk);
+        }
+        for ended in pending.ended {
+            match self.ended.get(&ended.file) {
+                Some(theirs) if *theirs == ended => {}
+                Some(_) => return Err(conflict(format!("another planner found another end of file {}", ended.file))),
+                None => {
+                    let plan = pending.files.iter().find(|plan| plan.file == ended.file).expect("a pending end names its file");
+                    self.pending.name_file(plan);
+                    self.pending.ended.push(ended);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The file is left out. Chunks of it that were put stand: each is checked again when it runs.
+    fn give_up(&mut self, file: &InputFile, error: Error) -> Result<(), Error> {
+        let kept = self.pending.chunks.iter().position(|chunk| chunk.file == file.file).unwrap_or(self.pending.chunks.len());
+        self.pending.chunks.truncate(kept);
+        self.pending.files.retain(|plan| plan.file != file.file);
+        self.standing.retain(|chunk| chunk.file != file.file);
+        self.end.unplannable.push(Unplannable { file: file.file, code: error.code, message: error.message });
+        Ok(())
+    }
+
+    fn finish(mut self, io: &mut dyn PlanIo) -> Result<PlanEnd, Error> {
+        while !self.pending.is_empty() {
+            self.put(io)?;
+        }
+        Ok(self.end)
+    }
+}
+
+fn meet(standing: &RangeChunk, found: &RangeChunk) -> Result<(), Error> {
+    if standing == found {
+        return Ok(());
+    }
+    Err(conflict(format!("chunk {} stands in the journal as {standing:?} and was found as {found:?}", standing.chunk)))
+}
+
+fn range_of(chunk: &ChunkEntry) -> Result<&RangeChunk, Error> {
+    match chunk {
+        ChunkEntry::Range(range) => Ok(range),
+        ChunkEntry::Inline(inline) => Err(conflict(format!("chunk {} of a planned segment is an inline one", inline.chunk))),
+    }
+}
+
+fn ended_of(file: u32, totals: &FileTotals) -> EndedFile {
+    EndedFile {
+        file,
+        records: totals.records,
+        lines: totals.lines,
+        damages: totals.damages,
+        blank_lines: totals.blank_lines,
+        comment_lines: totals.comment_lines,
+        bytes: totals.bytes,
+    }
+}
+
+fn conflict(message: String) -> Error {
+    Error::new("PLAN_CONFLICT", message)
+}

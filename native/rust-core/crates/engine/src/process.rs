@@ -1,0 +1,452 @@
+//! The main path of a map chunk. `process_chunk` is the table of contents of this crate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use millrace_formats::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Read, ReadCounts, RecordReader};
+use millrace_formats::pins::{FilePlan, Format, InputPins};
+use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, plan_file};
+use millrace_formats::source::ByteSource;
+use millrace_formats::write::OutputOptions;
+
+use crate::account::Account;
+use crate::budget::{Budget, ChunkNeeds};
+use crate::cancel::CancelFlag;
+use crate::commit::{self, Commit};
+use crate::error::Error;
+use crate::hex::sha256_hex;
+use crate::io::{ChunkIo, RecordHook, Timer};
+use crate::names::Author;
+use crate::outputs::{Closed, Outputs};
+use crate::program::Program;
+use crate::progress::{Phase, Progress};
+use crate::records::{self, ChunkEntry, Counts, InlineChunk, RangeChunk, Receipt, Segment, Spec};
+use crate::result_version::RESULT_VERSION;
+use crate::transform::transform;
+use crate::watch::{MemorySource, Watched};
+
+/// Under `memory: less` a batch has at most this many records, and a row group a quarter of its size.
+const LESS_BATCH_RECORDS: usize = 1_024;
+
+/// How much the host wants to know of a record that may kill the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trace {
+    #[default]
+    None,
+    Batch,
+    /// Batches of one record.
+    Record,
+}
+
+/// One attempt at one chunk, with everything that was read from the journal for it.
+pub struct ChunkTask<'a> {
+    pub author: Author,
+    pub spec: &'a Spec,
+    pub spec_digest: &'a str,
+    pub pins: &'a [InputPins],
+    pub segment: &'a Segment,
+    pub segment_digest: &'a str,
+    pub chunk: &'a ChunkEntry,
+    /// The bytes of an inline chunk, else empty.
+    pub payload: Arc<[u8]>,
+    /// Runs the whole path and commits nothing.
+    pub trial: bool,
+    /// A part of a range chunk, for trials.
+    pub range: Option<ReadRange>,
+    /// Bytes that become rejects without being parsed.
+    pub excluded: Vec<ExcludedRange>,
+    pub trace: Trace,
+    pub less_memory: bool,
+    pub core_version: &'a str,
+}
+
+/// What surrounds every attempt of a process.
+pub struct Context<'a> {
+    pub cancel: CancelFlag,
+    pub progress: Progress,
+    pub timer: Arc<dyn Timer + Send + Sync>,
+    /// What this process may hold.
+    pub memory_bytes: u64,
+    pub hook: Option<&'a dyn RecordHook>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Committed,
+    /// The verdict was filled by another.
+    Superseded,
+    Cancelled,
+    TrialOk,
+}
+
+/// Where the time went, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    pub read_us: u64,
+    pub decode_us: u64,
+    pub transform_us: u64,
+    pub encode_us: u64,
+    pub write_us: u64,
+    pub commit_us: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkEnd {
+    pub outcome: Outcome,
+    /// The verdict as stored: ours, or the winner's. None when cancelled or a trial.
+    pub verdict: Option<Vec<u8>>,
+    /// Of this attempt; all zero if it read nothing.
+    pub counts: Counts,
+    pub by_code: Vec<(String, u64)>,
+    pub phases: Phases,
+}
+
+impl ChunkEnd {
+    fn without_work(outcome: Outcome, verdict: Option<Vec<u8>>) -> ChunkEnd {
+        ChunkEnd { outcome, verdict, counts: Counts::default(), by_code: Vec::new(), phases: Phases::default() }
+    }
+}
+
+/// One attempt at one map chunk, from its pinned range to the filled verdict. Never retries.
+pub fn process_chunk<'a>(
+    task: &'a ChunkTask<'a>,
+    program: Option<&'a mut (dyn Program + 'static)>,
+    io: &mut dyn ChunkIo,
+    cx: &'a Context<'a>,
+) -> Result<ChunkEnd, Error> {
+    match run_chunk(task, program, io, cx) {
+        Err(error) if error.is_cancelled() => Ok(ChunkEnd::without_work(Outcome::Cancelled, None)),
+        end => end,
+    }
+}
+
+fn run_chunk<'a>(
+    task: &'a ChunkTask<'a>,
+    program: Option<&'a mut (dyn Program + 'static)>,
+    io: &mut dyn ChunkIo,
+    cx: &'a Context<'a>,
+) -> Result<ChunkEnd, Error> {
+    if !task.trial
+        && let Some(winner) = io.read_verdict()?
+    {
+        return already_filled(task, winner);
+    }
+    let mut run = Run::open(task, program, cx)?;
+    for unit in units(task)? {
+        run.read_unit(unit, io)?;
+    }
+    let (mut phases, account, closed) = run.close(io)?;
+    let counts = account.check(closed.rows(), closed.reject_rows())?;
+    let by_code = account.by_code.iter().map(|(code, count)| (code.clone(), *count)).collect();
+    if task.trial {
+        return Ok(ChunkEnd { outcome: Outcome::TrialOk, verdict: None, counts, by_code, phases });
+    }
+    cx.progress.enter(Phase::Commit);
+    let started = cx.timer.now_us();
+    let receipt = build_receipt(task, account, counts, &closed);
+    let end = commit::commit(&receipt, &closed, io, &cx.cancel)?;
+    phases.commit_us = cx.timer.now_us().saturating_sub(started);
+    let (outcome, verdict) = match end {
+        Commit::Won(verdict) => (Outcome::Committed, verdict),
+        Commit::Lost(winner) => (Outcome::Superseded, winner),
+    };
+    Ok(ChunkEnd { outcome, verdict: Some(verdict), counts, by_code, phases })
+}
+
+/// A verdict that stood there before anything was read. Our own means that an earlier answer of ours was lost.
+fn already_filled(task: &ChunkTask<'_>, winner: Vec<u8>) -> Result<ChunkEnd, Error> {
+    let head: records::VerdictHead = records::parse("verdict", &winner)?;
+    if head.attempt_id.as_deref() != Some(&task.author.attempt_id) {
+        return Ok(ChunkEnd::without_work(Outcome::Superseded, Some(winner)));
+    }
+    let receipt: Receipt = records::parse("verdict", &winner)?;
+    let by_code = receipt.by_code.into_iter().collect();
+    Ok(ChunkEnd { outcome: Outcome::Committed, verdict: Some(winner), counts: receipt.counts, by_code, phases: Phases::default() })
+}
+
+fn build_receipt(task: &ChunkTask<'_>, account: Account, counts: Counts, closed: &Closed) -> Receipt {
+    Receipt {
+        record: "verdict".into(),
+        version: 1,
+        outcome: "committed".into(),
+        job_id: task.author.job_id.clone(),
+        stage: task.author.stage.clone(),
+        chunk: task.author.chunk,
+        generation: task.author.generation,
+        attempt_id: task.author.attempt_id.clone(),
+        spec_digest: task.spec_digest.to_owned(),
+        segment_digest: task.segment_digest.to_owned(),
+        result_version: RESULT_VERSION,
+        core_version: task.core_version.to_owned(),
+        counts,
+        by_code: account.by_code,
+        by_column: account.by_column,
+        repairs: account.repairs,
+        files: account.files,
+        parts: closed.parts.clone(),
+        rejects: closed.rejects.clone(),
+    }
+}
+
+/// One file's share of a chunk: all of a range chunk, or one payload of an inline one.
+enum Unit<'a> {
+    Range { plan: &'a FilePlan, chunk: &'a RangeChunk, range: ReadRange, whole: bool },
+    Payload { number: u32, key: &'a str, source: MemorySource },
+}
+
+fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
+    match task.chunk {
+        ChunkEntry::Range(chunk) => {
+            let whole = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
+            let range = task.range.unwrap_or(whole);
+            if range.start < chunk.start || range.end > chunk.end || range.start > range.end || (range != whole && !task.trial) {
+                return Err(Error::new("PLAN_CONFLICT", format!("bytes {}–{} are no part of a trial of this chunk", range.start, range.end)));
+            }
+            Ok(vec![Unit::Range { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
+        }
+        ChunkEntry::Inline(chunk) => payload_units(task, chunk),
+    }
+}
+
+fn payload_units<'a>(task: &ChunkTask<'a>, chunk: &'a InlineChunk) -> Result<Vec<Unit<'a>>, Error> {
+    if task.payload.len() as u64 != chunk.length || sha256_hex(&task.payload) != chunk.sha256 {
+        let message = format!("the payload of chunk {} has {} bytes and another digest than its plan says", chunk.chunk, task.payload.len());
+        return Err(Error::new("STORAGE_CHECKSUM", message));
+    }
+    let unit = |(number, payload): (usize, &'a records::InlinePayload)| {
+        let source = MemorySource::new(Arc::clone(&task.payload), payload.offset, payload.length);
+        let source = source.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("payload {} lies outside its chunk", payload.key)))?;
+        Ok(Unit::Payload { number: number as u32, key: &payload.key, source })
+    };
+    chunk.payloads.iter().enumerate().map(unit).collect()
+}
+
+/// The state of one attempt while it reads.
+struct Run<'a> {
+    task: &'a ChunkTask<'a>,
+    program: Option<&'a mut (dyn Program + 'static)>,
+    cx: &'a Context<'a>,
+    account: Account,
+    outputs: Outputs<'a>,
+    phases: Phases,
+    read_us: Arc<AtomicU64>,
+    options: ReadOptions,
+    /// Bytes of units that are done.
+    bytes_done: u64,
+    records_done: u64,
+}
+
+impl<'a> Run<'a> {
+    fn open(task: &'a ChunkTask<'a>, program: Option<&'a mut (dyn Program + 'static)>, cx: &'a Context<'a>) -> Result<Run<'a>, Error> {
+        let options = read_options(task);
+        let output = output_options(task);
+        let total = task.spec.execution.core_memory.map_or(cx.memory_bytes, |memory| memory.min(cx.memory_bytes));
+        let max_record_bytes = task.pins.iter().map(|pins| pins.max_record_bytes).max().unwrap_or(0);
+        Budget::new(total).reserve_chunk(ChunkNeeds {
+            max_record_bytes: max_record_bytes.min(task.chunk.bytes()),
+            batch_bytes: options.batch_bytes,
+            output_bytes: output.parquet.row_group_size.min(task.chunk.bytes() * 2),
+            payload_bytes: task.payload.len() as u64,
+        })?;
+        cx.progress.expect_bytes(task.range.map_or(task.chunk.bytes(), |range| range.end.saturating_sub(range.start)));
+        Ok(Run {
+            task,
+            program,
+            cx,
+            account: Account::default(),
+            outputs: Outputs::new(task.spec, output, &task.author, task.trial, Arc::clone(&cx.timer)),
+            phases: Phases::default(),
+            read_us: Arc::default(),
+            options,
+            bytes_done: 0,
+            records_done: 0,
+        })
+    }
+
+    fn read_unit(&mut self, unit: Unit<'_>, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        match unit {
+            Unit::Range { plan, chunk, range, whole } => {
+                let pins = self.pins_of(plan.input)?;
+                let mut source = self.watch(io.open_source(&plan.uri, &plan.etag)?);
+                check_start(pins, plan, range.start, &mut source)?;
+                self.account.open_file(Some(plan.file), None);
+                let counts = self.read_range(pins, plan, range, source, io)?;
+                if whole {
+                    check_plan(chunk, &counts, self.task.excluded.is_empty())?;
+                }
+                Ok(())
+            }
+            Unit::Payload { number, key, source } => {
+                let pins = self.pins_of(0)?;
+                let mut source = self.watch(Box::new(source));
+                let plan = plan_file(pins, number, 0, key, "", &mut source)?;
+                self.account.open_file(None, Some(key.to_owned()));
+                let range = ReadRange { start: plan.data_start, end: source.size(), record: 1, line: plan.first_line };
+                // Preamble and header are bytes of the chunk too.
+                self.bytes_done += plan.data_start;
+                self.read_range(pins, &plan, range, source, io).map(|_| ())
+            }
+        }
+    }
+
+    fn pins_of(&self, input: u32) -> Result<&'a InputPins, Error> {
+        let found = self.task.pins.get(input as usize);
+        found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {input}")))
+    }
+
+    fn watch(&self, source: Box<dyn crate::io::PinnedSource>) -> Watched {
+        Watched::new(source, self.cx.cancel.clone(), Arc::clone(&self.cx.timer), Arc::clone(&self.read_us))
+    }
+
+    fn read_range(&mut self, pins: &InputPins, plan: &FilePlan, range: ReadRange, source: Watched, io: &mut dyn ChunkIo) -> Result<ReadCounts, Error> {
+        let mut reader = open_reader(pins, plan, range, &self.task.excluded, Box::new(source.clone()), self.options)?;
+        let mut next_byte = range.start;
+        loop {
+            self.stand_at(plan, range, reader.counts(), next_byte, io);
+            if self.cx.cancel.is_set() {
+                return Err(Error::cancelled());
+            }
+            let Some(read) = self.read_batch(reader.as_mut())? else { break };
+            next_byte = end_of(&read).unwrap_or(next_byte);
+            if next_byte > range.end {
+                return Err(Error::new("PLAN_CONFLICT", format!("a record ends at byte {next_byte}, behind its range's end {}", range.end)));
+            }
+            self.take(read, plan, io)?;
+        }
+        source.check_unchanged()?;
+        let counts = reader.counts().clone();
+        self.account.close_file(&counts, range.end - range.start);
+        self.bytes_done += range.end - range.start;
+        self.records_done += counts.records;
+        Ok(counts)
+    }
+
+    /// Makes visible where the next batch begins, before it is touched.
+    fn stand_at(&self, plan: &FilePlan, range: ReadRange, counts: &ReadCounts, next_byte: u64, io: &mut dyn ChunkIo) {
+        let progress = &self.cx.progress;
+        progress.enter(Phase::Read);
+        progress.stand_at(plan.file, next_byte, range.record + counts.records, range.line + counts.lines);
+        progress.count_bytes(self.bytes_done + next_byte - range.start);
+        let sums = self.account.counts(0);
+        progress.count_fates(self.records_done + counts.records, sums.emitted, sums.filtered, sums.rejected);
+        if self.task.trace != Trace::None {
+            io.trace();
+        }
+    }
+
+    fn read_batch(&mut self, reader: &mut dyn RecordReader) -> Result<Option<Read>, Error> {
+        let (started, read_before) = (self.cx.timer.now_us(), self.read_us.load(Ordering::Relaxed));
+        let read = reader.next()?;
+        let read_us = self.read_us.load(Ordering::Relaxed) - read_before;
+        self.phases.decode_us += self.cx.timer.now_us().saturating_sub(started + read_us);
+        Ok(read)
+    }
+
+    /// Decides the fate of each record of a batch and writes what became of it.
+    fn take(&mut self, read: Read, plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let forgotten = self.meet(&read);
+        self.cx.progress.enter(Phase::Transform);
+        let started = self.cx.timer.now_us();
+        let program = self.program.as_deref_mut();
+        let fates = transform(read.batch, program, &plan.uri)?;
+        self.phases.transform_us += self.cx.timer.now_us().saturating_sub(started);
+
+        let mut rejects = read.rejects;
+        rejects.extend(fates.rejects);
+        rejects.sort_by_key(|reject| reject.place.byte);
+        self.account.emit(fates.emitted.saturating_sub(forgotten));
+        self.account.filter(fates.filtered);
+        self.account.reject(&rejects);
+        self.account.rows_handed += fates.rows.num_rows() as u64;
+
+        self.cx.progress.enter(Phase::Encode);
+        let (started, written_before) = (self.cx.timer.now_us(), self.outputs.write_us());
+        self.outputs.write_rows(fates.rows, io)?;
+        self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)?;
+        let write_us = self.outputs.write_us() - written_before;
+        self.phases.encode_us += self.cx.timer.now_us().saturating_sub(started + write_us);
+        Ok(())
+    }
+
+    /// Shows each record to the hook of a test build, and says how many are not to be counted.
+    fn meet(&self, read: &Read) -> u64 {
+        let Some(hook) = self.cx.hook else { return 0 };
+        let rows = (0..read.batch.rows.num_rows()).filter(|row| !hook.meet(read.batch.raw(*row))).count();
+        rows as u64
+    }
+
+    fn close(mut self, io: &mut dyn ChunkIo) -> Result<(Phases, Account, Closed), Error> {
+        if self.cx.cancel.is_set() {
+            return Err(Error::cancelled());
+        }
+        let (started, written_before) = (self.cx.timer.now_us(), self.outputs.write_us());
+        let write_counter = self.outputs.write_counter();
+        let closed = self.outputs.close(io)?;
+        let elapsed_us = self.cx.timer.now_us().saturating_sub(started);
+        self.phases.write_us = write_counter.load(Ordering::Relaxed);
+        self.phases.encode_us += elapsed_us.saturating_sub(self.phases.write_us - written_before);
+        self.phases.read_us = self.read_us.load(Ordering::Relaxed);
+        Ok((self.phases, self.account, closed))
+    }
+}
+
+/// Where the last record of a turn ends.
+fn end_of(read: &Read) -> Option<u64> {
+    let row = read.batch.places.last().map(|place| place.byte_end);
+    row.max(read.rejects.last().map(|reject| reject.place.byte_end))
+}
+
+fn read_options(task: &ChunkTask<'_>) -> ReadOptions {
+    let normal = ReadOptions { batch_records: MAX_BATCH_RECORDS, batch_bytes: MAX_BATCH_BYTES };
+    match (task.trace, task.less_memory) {
+        (Trace::Record, _) => ReadOptions { batch_records: 1, ..normal },
+        (_, true) => ReadOptions { batch_records: LESS_BATCH_RECORDS, batch_bytes: MAX_BATCH_BYTES / 4 },
+        _ => normal,
+    }
+}
+
+fn output_options(task: &ChunkTask<'_>) -> OutputOptions {
+    let mut options = task.spec.output.options.clone();
+    if task.less_memory {
+        options.parquet.row_group_size = (options.parquet.row_group_size / 4).max(1 << 20);
+    }
+    options
+}
+
+/// A range begins at the first data byte or right behind a line end; anything else was not planned from these bytes.
+fn check_start(pins: &InputPins, plan: &FilePlan, start: u64, source: &mut Watched) -> Result<(), Error> {
+    if start == plan.data_start {
+        return Ok(());
+    }
+    let written = pins.dialect.as_ref().and_then(|dialect| dialect.line_terminator.as_deref()).filter(|text| !text.is_empty());
+    let mut before = [0];
+    let found = start > plan.data_start && source.read_at(start - 1, &mut before)? == 1;
+    let fits = match (pins.format, written) {
+        (Format::Csv, Some(terminator)) => terminator.as_bytes().last() == Some(&before[0]) || matches!(before[0], b'\n' | b'\r'),
+        (Format::Csv, None) => matches!(before[0], b'\n' | b'\r'),
+        (Format::Ndjson, _) => before[0] == b'\n',
+    };
+    if found && fits {
+        return Ok(());
+    }
+    Err(Error::new("PLAN_CONFLICT", format!("byte {start} of {} does not begin a record", plan.uri)))
+}
+
+/// With a pinned version a difference cannot be the data: either the plan or this reader is wrong.
+fn check_plan(chunk: &RangeChunk, counts: &ReadCounts, untouched: bool) -> Result<(), Error> {
+    let same = |what: &str, planned: u64, read: u64| {
+        if planned == read {
+            return Ok(());
+        }
+        Err(Error::new("PLAN_CONFLICT", format!("chunk {}: {planned} {what} were planned, {read} were read", chunk.chunk)))
+    };
+    same("records", chunk.records, counts.records)?;
+    if !untouched {
+        // Excluded bytes are not parsed, so what else lies in them cannot be told.
+        return Ok(());
+    }
+    same("lines", chunk.lines, counts.lines)?;
+    same("damages", chunk.damages, counts.damages)?;
+    same("blank lines", chunk.blank_lines, counts.blank_lines)?;
+    same("comment lines", chunk.comment_lines, counts.comment_lines)
+}

@@ -1,0 +1,390 @@
+//! The journal's records that the core reads and writes. `docs/records.md` is normative; unknown fields are ignored, absent ones are `null`.
+
+use std::collections::BTreeMap;
+
+use millrace_formats::pins::{FilePlan, InputPins};
+use millrace_formats::write::OutputOptions;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::hex::sha256_hex;
+
+/// `jobs/<jobId>/job.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRecord {
+    pub record: String,
+    pub job_id: String,
+    pub accepted_at: String,
+    pub result_version: u32,
+    pub spec_digest: String,
+    /// As it stands in the document: the digest is over exactly these bytes.
+    pub spec: Box<RawValue>,
+    /// Name of the map stage.
+    pub stage: String,
+    pub inputs: Vec<InputsRef>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct InputsRef {
+    pub key: String,
+    pub digest: String,
+    pub first: u32,
+    pub count: u32,
+}
+
+/// A command of a redrive may bring a spec of its own.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandRecord {
+    pub record: String,
+    pub spec: Option<Box<RawValue>>,
+    pub spec_digest: Option<String>,
+}
+
+/// `jobs/<jobId>/inputs/<segment>.json`.
+#[derive(Debug, Deserialize)]
+pub struct InputsRecord {
+    pub record: String,
+    pub files: Vec<InputFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct InputFile {
+    pub file: u32,
+    pub input: u32,
+    pub uri: String,
+    pub etag: String,
+    pub size: u64,
+}
+
+/// `jobs/<jobId>/pins.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PinsRecord {
+    pub record: String,
+    pub inputs: Vec<InputPins>,
+}
+
+/// What of the resolved job spec the core acts by.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    #[serde(default)]
+    pub pipeline: Vec<StageSpec>,
+    pub output: OutputSpec,
+    #[serde(default)]
+    pub rejects: RejectsSpec,
+    #[serde(default)]
+    pub execution: ExecutionSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct StageSpec {
+    pub name: String,
+    pub sql: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct OutputSpec {
+    pub uri: String,
+    #[serde(flatten)]
+    pub options: OutputOptions,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RejectsSpec {
+    pub uri: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionSpec {
+    /// Bytes of a chunk before it is aligned to records.
+    #[serde(default = "default_chunk_size")]
+    pub chunk_size: u64,
+    /// Bytes; never above what the host gives the process.
+    pub core_memory: Option<u64>,
+}
+
+fn default_chunk_size() -> u64 {
+    64 << 20
+}
+
+impl Default for ExecutionSpec {
+    fn default() -> ExecutionSpec {
+        ExecutionSpec { chunk_size: default_chunk_size(), core_memory: None }
+    }
+}
+
+impl Spec {
+    /// Where rejects go, ending in `/`.
+    pub fn rejects_uri(&self) -> String {
+        let default = || format!("{}_rejects/", with_slash(&self.output.uri));
+        self.rejects.uri.as_deref().map_or_else(default, with_slash)
+    }
+
+    pub fn output_uri(&self) -> String {
+        with_slash(&self.output.uri)
+    }
+
+    /// The SQL of a stage; none for the pass-through of an empty pipeline.
+    pub fn sql_of(&self, stage: &str) -> Result<Option<&str>, Error> {
+        if self.pipeline.is_empty() {
+            return Ok(None);
+        }
+        let found = self.pipeline.iter().find(|candidate| candidate.name == stage);
+        let found = found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the spec has no stage {stage}")))?;
+        Ok(found.sql.as_deref())
+    }
+}
+
+fn with_slash(uri: &str) -> String {
+    if uri.ends_with('/') { uri.to_owned() } else { format!("{uri}/") }
+}
+
+/// `jobs/<jobId>/plan/[<gen>/]<segment>.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Segment {
+    pub record: String,
+    pub version: u32,
+    pub job_id: String,
+    pub generation: u32,
+    pub stage: String,
+    pub segment: u32,
+    pub spec_digest: String,
+    pub pins_digest: String,
+    pub first_chunk: u32,
+    pub files: Vec<FilePlan>,
+    pub chunks: Vec<ChunkEntry>,
+    pub ended: Vec<EndedFile>,
+}
+
+impl Segment {
+    pub fn file(&self, number: u32) -> Result<&FilePlan, Error> {
+        let found = self.files.iter().find(|plan| plan.file == number);
+        found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("segment {} names file {number} and does not hold it", self.segment)))
+    }
+}
+
+/// One chunk of a segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ChunkEntry {
+    Range(RangeChunk),
+    Inline(InlineChunk),
+}
+
+impl ChunkEntry {
+    pub fn number(&self) -> u32 {
+        match self {
+            ChunkEntry::Range(range) => range.chunk,
+            ChunkEntry::Inline(inline) => inline.chunk,
+        }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        match self {
+            ChunkEntry::Range(range) => range.end - range.start,
+            ChunkEntry::Inline(inline) => inline.length,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RangeChunk {
+    pub chunk: u32,
+    pub file: u32,
+    pub start: u64,
+    pub end: u64,
+    /// Number of the first record, from 1.
+    pub record: u64,
+    /// Physical line at `start`, from 1.
+    pub line: u64,
+    /// Damages included.
+    pub records: u64,
+    pub lines: u64,
+    pub damages: u64,
+    pub blank_lines: u64,
+    pub comment_lines: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InlineChunk {
+    pub chunk: u32,
+    pub key: String,
+    pub offset: u64,
+    pub length: u64,
+    /// Of the chunk's own bytes.
+    pub sha256: String,
+    /// One after another in the chunk's bytes, each a file of its own.
+    pub payloads: Vec<InlinePayload>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InlinePayload {
+    pub key: String,
+    /// Relative to the chunk's bytes.
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Sums over a file that planning has read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedFile {
+    pub file: u32,
+    pub records: u64,
+    pub lines: u64,
+    pub damages: u64,
+    pub blank_lines: u64,
+    pub comment_lines: u64,
+    pub bytes: u64,
+}
+
+/// The verdict of a chunk that committed. Field order is the order in the document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    pub record: String,
+    pub version: u32,
+    pub outcome: String,
+    pub job_id: String,
+    pub stage: String,
+    pub chunk: u32,
+    pub generation: u32,
+    pub attempt_id: String,
+    pub spec_digest: String,
+    pub segment_digest: String,
+    pub result_version: u32,
+    pub core_version: String,
+    pub counts: Counts,
+    pub by_code: BTreeMap<String, u64>,
+    /// Records with an error of that code in that column.
+    pub by_column: BTreeMap<String, BTreeMap<String, u64>>,
+    pub repairs: BTreeMap<String, u64>,
+    pub files: Vec<FileFates>,
+    pub parts: Vec<PartRecord>,
+    pub rejects: Vec<PartRecord>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    pub records_in: u64,
+    pub emitted: u64,
+    pub filtered: u64,
+    pub deduplicated: u64,
+    pub rejected: u64,
+    pub rows_out: u64,
+    /// Records that a lenient option changed.
+    pub repaired: u64,
+    pub bytes_in: u64,
+    pub blank_lines: u64,
+    pub comment_lines: u64,
+    pub suspect_records: u64,
+    pub damaged_bytes: u64,
+    pub damaged_lines: u64,
+}
+
+/// Fates of the records of one file, or of one payload of an inline chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileFates {
+    pub file: Option<u32>,
+    pub key: Option<String>,
+    pub records_in: u64,
+    pub emitted: u64,
+    pub filtered: u64,
+    pub deduplicated: u64,
+    pub rejected: u64,
+}
+
+/// A part, or a file of rejects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    pub uri: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// What any verdict says, whoever wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictHead {
+    pub outcome: String,
+    pub attempt_id: Option<String>,
+}
+
+/// Only what every record begins with.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RecordHead {
+    pub record: String,
+}
+
+/// Reads a record that must have this digest; another one means that the journal and the ledger do not speak of the same thing.
+pub fn parse_checked<T: DeserializeOwned>(key: &str, bytes: &[u8], digest: &str) -> Result<T, Error> {
+    let actual = sha256_hex(bytes);
+    if actual != digest {
+        return Err(Error::new("PLAN_CONFLICT", format!("{key}: expected digest {digest}, got {actual}")));
+    }
+    parse(key, bytes)
+}
+
+pub fn parse<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::new("PLAN_CONFLICT", format!("{key}: expected another record: {error}")))
+}
+
+/// The stored bytes of a record: JSON and one LF.
+pub fn to_bytes(record: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(record).expect("records hold nothing that JSON cannot");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The spec in `raw`, if it is the one with this digest.
+pub fn spec_of(raw: &RawValue, digest: &str) -> Result<Option<Spec>, Error> {
+    if sha256_hex(raw.get().as_bytes()) != digest {
+        return Ok(None);
+    }
+    let parsed = serde_json::from_str(raw.get());
+    parsed.map(Some).map_err(|error| Error::new("SPEC_WRONG_TYPE", format!("the job's spec cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_spec_is_over_the_bytes_as_they_stand() {
+        let spec = r#"{"output":{"uri":"file:///o"},  "name":"x"}"#;
+        let text = format!(
+            r#"{{"record":"job","jobId":"j1","acceptedAt":"t","resultVersion":1,"specDigest":"d","spec":{spec},"stage":"read","inputs":[]}}"#
+        );
+        let job: JobRecord = parse("job.json", text.as_bytes()).unwrap();
+        assert_eq!(job.spec.get(), spec);
+        let read = spec_of(&job.spec, &sha256_hex(spec.as_bytes())).unwrap().unwrap();
+        assert_eq!(read.output_uri(), "file:///o/");
+        assert_eq!(read.rejects_uri(), "file:///o/_rejects/");
+        assert_eq!(read.execution.chunk_size, 64 << 20);
+        assert!(spec_of(&job.spec, &sha256_hex(b"other")).unwrap().is_none());
+    }
+
+    #[test]
+    fn chunks_carry_their_kind_beside_their_fields() {
+        let text = r#"{"chunk":3,"kind":"inline","key":"k","offset":0,"length":4,"sha256":"x","payloads":[{"key":"p","offset":0,"length":4}]}"#;
+        let chunk: ChunkEntry = serde_json::from_str(text).unwrap();
+        assert_eq!((chunk.number(), chunk.bytes()), (3, 4));
+        let again: ChunkEntry = serde_json::from_str(&serde_json::to_string(&chunk).unwrap()).unwrap();
+        assert_eq!(chunk, again);
+    }
+}

@@ -1,0 +1,79 @@
+//! Sources as a reader sees them: cancelling ends them, time spent and bytes read are measured.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use millrace_formats::source::{ByteSource, SourceError};
+
+use crate::cancel::CancelFlag;
+use crate::error::{CANCELLED, Error};
+use crate::io::{PinnedSource, Timer};
+
+/// A source that is shared between the reader that owns a handle and the engine that must ask it one last question.
+#[derive(Clone)]
+pub struct Watched {
+    source: Arc<Mutex<Box<dyn PinnedSource>>>,
+    size: u64,
+    cancel: CancelFlag,
+    timer: Arc<dyn Timer + Send + Sync>,
+    read_us: Arc<AtomicU64>,
+}
+
+impl Watched {
+    pub fn new(source: Box<dyn PinnedSource>, cancel: CancelFlag, timer: Arc<dyn Timer + Send + Sync>, read_us: Arc<AtomicU64>) -> Watched {
+        Watched { size: source.size(), source: Arc::new(Mutex::new(source)), cancel, timer, read_us }
+    }
+
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.source.lock().expect("a source does not panic").check_unchanged()
+    }
+}
+
+impl ByteSource for Watched {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        if self.cancel.is_set() {
+            return Err(SourceError { code: CANCELLED, message: "cancelled".into() });
+        }
+        let started = self.timer.now_us();
+        let answer = self.source.lock().expect("a source does not panic").read_at(offset, buffer);
+        self.read_us.fetch_add(self.timer.now_us().saturating_sub(started), Ordering::Relaxed);
+        answer
+    }
+}
+
+/// A part of bytes in memory: a payload of an inline chunk. It cannot change.
+pub struct MemorySource {
+    bytes: Arc<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl MemorySource {
+    /// `None` where the range does not lie inside the bytes.
+    pub fn new(bytes: Arc<[u8]>, offset: u64, length: u64) -> Option<MemorySource> {
+        let start = usize::try_from(offset).ok()?;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        (end <= bytes.len()).then_some(MemorySource { bytes, start, end })
+    }
+}
+
+impl ByteSource for MemorySource {
+    fn size(&self) -> u64 {
+        (self.end - self.start) as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let mut own: &[u8] = &self.bytes[self.start..self.end];
+        own.read_at(offset, buffer)
+    }
+}
+
+impl PinnedSource for MemorySource {
+    fn check_unchanged(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}

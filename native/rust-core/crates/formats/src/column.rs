@@ -1,0 +1,269 @@
+//! Typed columns: the fast way down one column of many records, and builders that take one value at a time.
+//!
+//! Both ways MUST make the same array of the same texts; `csv` and `ndjson` tests hold them against each other.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder, StringViewBuilder,
+    Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
+};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, new_null_array};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::DataType;
+
+use crate::field::{FieldRules, Kind};
+use crate::validate::Value;
+use crate::values::text::TextFormat;
+use crate::values::{ValueError, boolean, date, datetime, integer, number, time, year};
+
+/// The Arrow type of a compiled field; `Field::arrow_type` of the same field is equal.
+pub(crate) fn arrow_type(kind: &Kind) -> DataType {
+    match kind {
+        Kind::Text(_) | Kind::Any => DataType::Utf8View,
+        Kind::Integer(_) => DataType::Int64,
+        Kind::Float(_) => DataType::Float64,
+        Kind::Decimal { precision, scale, .. } => DataType::Decimal128(*precision, *scale as i8),
+        Kind::Boolean(_) => DataType::Boolean,
+        Kind::Date(_) => DataType::Date32,
+        Kind::Time(_) => DataType::Time64(arrow_schema::TimeUnit::Microsecond),
+        Kind::Datetime(_) => DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into())),
+        Kind::Year => DataType::Int32,
+    }
+}
+
+/// The texts of one field in a run of records; row `i` is null (no text at all) where `text` says so.
+pub(crate) trait Texts {
+    fn rows(&self) -> usize;
+    fn text(&self, row: usize) -> Option<&str>;
+}
+
+/// What typing a column noticed besides the values.
+#[derive(Debug, Default)]
+pub(crate) struct Noticed {
+    /// Rows that must be judged one by one because something is wrong with them.
+    pub bad: Vec<bool>,
+    /// Rows whose value `onError: setNull` dropped, with the code. Several columns may name the same row and code.
+    pub repairs: Vec<(u32, &'static str)>,
+}
+
+/// Types one field of all rows. A bad row has a null in the result, and is marked.
+pub(crate) fn type_column(rules: &FieldRules, texts: &impl Texts, noticed: &mut Noticed) -> ArrayRef {
+    match &rules.kind {
+        Kind::Text(format) => text_column(rules, *format, texts, noticed),
+        Kind::Any => text_column(rules, TextFormat::Any, texts, noticed),
+        Kind::Integer(format) if format.is_plain() => primitive::<Int64Type>(rules, texts, noticed, integer::parse_plain, Value::Integer),
+        Kind::Integer(format) => primitive::<Int64Type>(rules, texts, noticed, |text| integer::parse(text, format), Value::Integer),
+        Kind::Float(format) => primitive::<Float64Type>(rules, texts, noticed, |text| number::parse_float(text, format), Value::Float),
+        Kind::Decimal { format, precision, scale } => primitive::<Decimal128Type>(
+            rules,
+            texts,
+            noticed,
+            |text| number::parse_decimal(text, format, *precision, *scale),
+            Value::Decimal,
+        ),
+        Kind::Boolean(format) => boolean_column(rules, texts, noticed, |text| boolean::parse(text, format)),
+        Kind::Date(date::DateFormat::Iso) => primitive::<Date32Type>(rules, texts, noticed, date::parse_iso, Value::Date),
+        Kind::Date(format) => primitive::<Date32Type>(rules, texts, noticed, |text| date::parse(text, format), Value::Date),
+        Kind::Time(format) => primitive::<Time64MicrosecondType>(rules, texts, noticed, |text| time::parse(text, format), Value::Time),
+        Kind::Datetime(format) => {
+            primitive::<TimestampMicrosecondType>(rules, texts, noticed, |text| datetime::parse(text, format), Value::Instant)
+        }
+        Kind::Year => primitive::<Int32Type>(rules, texts, noticed, year::parse, Value::Year),
+    }
+}
+
+/// The column of a field that no column of the file feeds: nulls, all bad where a value is required.
+pub(crate) fn absent_column(rules: &FieldRules, rows: usize, noticed: &mut Noticed) -> ArrayRef {
+    if rules.required {
+        noticed.bad.iter_mut().for_each(|bad| *bad = true);
+    }
+    new_null_array(&arrow_type(&rules.kind), rows)
+}
+
+/// The rest of judging a value that could be parsed or not: what the row gets, and what is noticed.
+#[inline]
+fn settle<T>(
+    rules: &FieldRules,
+    row: usize,
+    text: &str,
+    parsed: Result<T, ValueError>,
+    value: impl Fn(&T) -> Value,
+    errors: &mut Vec<ValueError>,
+    noticed: &mut Noticed,
+) -> Option<T> {
+    let code = match parsed {
+        Ok(typed) => {
+            if rules.checks.is_empty() {
+                return Some(typed);
+            }
+            rules.checks.check(value(&typed), text, errors);
+            match errors.first().copied() {
+                None => return Some(typed),
+                Some(first) => {
+                    errors.clear();
+                    first.code
+                }
+            }
+        }
+        Err(error) => error.code,
+    };
+    if rules.set_null && !rules.required {
+        noticed.repairs.push((row as u32, code));
+    } else {
+        noticed.bad[row] = true;
+    }
+    None
+}
+
+fn primitive<T: ArrowPrimitiveType>(
+    rules: &FieldRules,
+    texts: &impl Texts,
+    noticed: &mut Noticed,
+    parse: impl Fn(&[u8]) -> Result<T::Native, ValueError>,
+    value: impl Fn(T::Native) -> Value,
+) -> ArrayRef {
+    let rows = texts.rows();
+    let mut values: Vec<T::Native> = Vec::with_capacity(rows);
+    let mut valid: Vec<bool> = vec![true; rows];
+    let (mut nulls, mut errors) = (0usize, Vec::new());
+    for (row, valid) in valid.iter_mut().enumerate() {
+        let typed = match texts.text(row).and_then(|text| rules.prepare(text)) {
+            Some(text) => settle(rules, row, text, parse(text.as_bytes()), |typed| value(*typed), &mut errors, noticed),
+            None => {
+                noticed.bad[row] |= rules.required;
+                None
+            }
+        };
+        if typed.is_none() {
+            *valid = false;
+            nulls += 1;
+        }
+        values.push(typed.unwrap_or_default());
+    }
+    let nulls = (nulls > 0).then(|| NullBuffer::from(valid));
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls).with_data_type(arrow_type(&rules.kind)))
+}
+
+fn boolean_column(
+    rules: &FieldRules,
+    texts: &impl Texts,
+    noticed: &mut Noticed,
+    parse: impl Fn(&[u8]) -> Result<bool, ValueError>,
+) -> ArrayRef {
+    let mut builder = BooleanBuilder::with_capacity(texts.rows());
+    let mut errors = Vec::new();
+    for row in 0..texts.rows() {
+        let typed = match texts.text(row).and_then(|text| rules.prepare(text)) {
+            Some(text) => settle(rules, row, text, parse(text.as_bytes()), |typed| Value::Boolean(*typed), &mut errors, noticed),
+            None => {
+                noticed.bad[row] |= rules.required;
+                None
+            }
+        };
+        builder.append_option(typed);
+    }
+    Arc::new(builder.finish())
+}
+
+fn text_column(rules: &FieldRules, format: TextFormat, texts: &impl Texts, noticed: &mut Noticed) -> ArrayRef {
+    let mut builder = StringViewBuilder::with_capacity(texts.rows());
+    let mut errors = Vec::new();
+    for row in 0..texts.rows() {
+        let Some(text) = texts.text(row).and_then(|text| rules.prepare(text)) else {
+            noticed.bad[row] |= rules.required;
+            builder.append_null();
+            continue;
+        };
+        let checked = crate::values::text::check(text, format);
+        match settle(rules, row, text, checked, |()| Value::Text, &mut errors, noticed) {
+            Some(()) => builder.append_value(text),
+            None => builder.append_null(),
+        }
+    }
+    Arc::new(builder.finish())
+}
+
+/// A column built from one value after the other.
+pub(crate) enum ColumnBuilder {
+    Text(StringViewBuilder),
+    Integer(Int64Builder),
+    Float(Float64Builder),
+    Decimal(Decimal128Builder),
+    Boolean(BooleanBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Instant(TimestampMicrosecondBuilder),
+    Year(Int32Builder),
+}
+
+impl ColumnBuilder {
+    pub(crate) fn new(kind: &Kind) -> ColumnBuilder {
+        match kind {
+            Kind::Text(_) | Kind::Any => ColumnBuilder::Text(StringViewBuilder::new()),
+            Kind::Integer(_) => ColumnBuilder::Integer(Int64Builder::new()),
+            Kind::Float(_) => ColumnBuilder::Float(Float64Builder::new()),
+            Kind::Decimal { .. } => ColumnBuilder::Decimal(Decimal128Builder::new().with_data_type(arrow_type(kind))),
+            Kind::Boolean(_) => ColumnBuilder::Boolean(BooleanBuilder::new()),
+            Kind::Date(_) => ColumnBuilder::Date(Date32Builder::new()),
+            Kind::Time(_) => ColumnBuilder::Time(Time64MicrosecondBuilder::new()),
+            Kind::Datetime(_) => ColumnBuilder::Instant(TimestampMicrosecondBuilder::new().with_data_type(arrow_type(kind))),
+            Kind::Year => ColumnBuilder::Year(Int32Builder::new()),
+        }
+    }
+
+    /// Appends a value of the column's type, a null, or (for text) the text itself. A value of another type becomes a null: the
+    /// field's rules make only values of its own type.
+    pub(crate) fn append(&mut self, value: Option<Value>, text: &str) {
+        match (self, value) {
+            (ColumnBuilder::Text(builder), value) => builder.append_option(value.map(|_| text)),
+            (ColumnBuilder::Integer(builder), Some(Value::Integer(value))) => builder.append_value(value),
+            (ColumnBuilder::Float(builder), Some(Value::Float(value))) => builder.append_value(value),
+            (ColumnBuilder::Decimal(builder), Some(Value::Decimal(value))) => builder.append_value(value),
+            (ColumnBuilder::Boolean(builder), Some(Value::Boolean(value))) => builder.append_value(value),
+            (ColumnBuilder::Date(builder), Some(Value::Date(value))) => builder.append_value(value),
+            (ColumnBuilder::Time(builder), Some(Value::Time(value))) => builder.append_value(value),
+            (ColumnBuilder::Instant(builder), Some(Value::Instant(value))) => builder.append_value(value),
+            (ColumnBuilder::Year(builder), Some(Value::Year(value))) => builder.append_value(value),
+            (builder, _) => builder.append_null(),
+        }
+    }
+
+    fn append_null(&mut self) {
+        match self {
+            ColumnBuilder::Text(builder) => builder.append_null(),
+            ColumnBuilder::Integer(builder) => builder.append_null(),
+            ColumnBuilder::Float(builder) => builder.append_null(),
+            ColumnBuilder::Decimal(builder) => builder.append_null(),
+            ColumnBuilder::Boolean(builder) => builder.append_null(),
+            ColumnBuilder::Date(builder) => builder.append_null(),
+            ColumnBuilder::Time(builder) => builder.append_null(),
+            ColumnBuilder::Instant(builder) => builder.append_null(),
+            ColumnBuilder::Year(builder) => builder.append_null(),
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        let builder: &mut dyn ArrayBuilder = match self {
+            ColumnBuilder::Text(builder) => builder,
+            ColumnBuilder::Integer(builder) => builder,
+            ColumnBuilder::Float(builder) => builder,
+            ColumnBuilder::Decimal(builder) => builder,
+            ColumnBuilder::Boolean(builder) => builder,
+            ColumnBuilder::Date(builder) => builder,
+            ColumnBuilder::Time(builder) => builder,
+            ColumnBuilder::Instant(builder) => builder,
+            ColumnBuilder::Year(builder) => builder,
+        };
+        builder.finish()
+    }
+}
+
+/// Whether a finished column has the type that the schema promises.
+#[cfg(test)]
+pub(crate) fn has_promised_type(array: &dyn Array, field: &crate::schema::Field) -> bool {
+    array.data_type() == &field.arrow_type()
+}

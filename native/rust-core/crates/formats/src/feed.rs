@@ -1,0 +1,128 @@
+//! A window over the bytes of a source that moves forward. Batches keep pointing into a window after the feed has left it.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::source::ByteSource;
+
+/// Bytes read at once. Larger blocks fall out of the processor's cache between reading and typing.
+pub(crate) const BLOCK_BYTES: usize = 1 << 20;
+/// Read this far behind the end of a range, so that the last record's end can be told without another read.
+const LOOK_AHEAD_BYTES: u64 = 4 << 10;
+/// Windows kept for use again once nobody points into them.
+const SPARE_WINDOWS: usize = 2;
+
+pub(crate) struct Feed {
+    source: Box<dyn ByteSource>,
+    window: Arc<Vec<u8>>,
+    /// Stream offset of the window's first byte.
+    start: u64,
+    /// Bytes of the window already passed.
+    at: usize,
+    size: u64,
+    /// Where the range to be read ends.
+    range_end: u64,
+    block_bytes: usize,
+    spare: Vec<Arc<Vec<u8>>>,
+}
+
+impl Feed {
+    pub(crate) fn new(source: Box<dyn ByteSource>, start: u64, range_end: u64, block_bytes: usize) -> Feed {
+        let size = source.size();
+        Feed { source, window: Arc::default(), start, at: 0, size, range_end, block_bytes: block_bytes.max(1), spare: Vec::new() }
+    }
+
+    /// Bytes not passed yet.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.window[self.at..]
+    }
+
+    /// Stream offset of the first byte of `rest`.
+    pub(crate) fn position(&self) -> u64 {
+        self.start + self.at as u64
+    }
+
+    /// No byte of the stream follows the window.
+    pub(crate) fn at_end(&self) -> bool {
+        self.start + self.window.len() as u64 >= self.size
+    }
+
+    /// Offset of `rest` in the window.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn window(&self) -> &Arc<Vec<u8>> {
+        &self.window
+    }
+
+    pub(crate) fn window_start(&self) -> u64 {
+        self.start
+    }
+
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    /// Drops what was passed and reads on; the rest grows to at least twice its length. Nothing happens at the end of the stream.
+    pub(crate) fn more(&mut self) -> Result<(), Error> {
+        if self.at_end() {
+            return Ok(());
+        }
+        let position = self.position();
+        let kept = self.rest().len();
+        let read_from = position + kept as u64;
+        let useful = if read_from < self.range_end { self.range_end - read_from + LOOK_AHEAD_BYTES } else { u64::MAX };
+        let count = (self.block_bytes.max(kept) as u64).min(useful.max(kept as u64)).min(self.size - read_from) as usize;
+        let mut next = self.spare_window();
+        next.clear();
+        next.extend_from_slice(self.rest());
+        next.resize(kept + count, 0);
+        self.fill(&mut next[kept..], read_from)?;
+        let old = std::mem::replace(&mut self.window, Arc::new(next));
+        if self.spare.len() < SPARE_WINDOWS {
+            self.spare.push(old);
+        }
+        self.start = position;
+        self.at = 0;
+        Ok(())
+    }
+
+    fn fill(&mut self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), Error> {
+        while !buffer.is_empty() {
+            let count = self.source.read_at(offset, buffer)?;
+            if count == 0 {
+                return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {offset}: the input was {} bytes long and is shorter now", self.size)));
+            }
+            buffer = &mut buffer[count..];
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
+    fn spare_window(&mut self) -> Vec<u8> {
+        let free = self.spare.iter().position(|window| Arc::strong_count(window) == 1);
+        free.and_then(|index| Arc::try_unwrap(self.spare.swap_remove(index)).ok()).unwrap_or_else(|| {
+            self.spare.truncate(SPARE_WINDOWS - 1);
+            Vec::new()
+        })
+    }
+}
+
+/// Physical line ends of bytes that come in pieces.
+#[derive(Default)]
+pub(crate) struct LineCounter {
+    pub lines: u64,
+    ends_in_cr: bool,
+}
+
+impl LineCounter {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let Some(last) = bytes.last() else { return };
+        self.lines += crate::report::count_line_ends(bytes);
+        if self.ends_in_cr && bytes[0] == b'\n' {
+            self.lines -= 1;
+        }
+        self.ends_in_cr = *last == b'\r';
+    }
+}

@@ -1,0 +1,27 @@
+//! Bytes to typed, validated batches and rejects, and batches to bytes. No I/O, no clock: sans-IO throughout.
+#![forbid(unsafe_code)]
+
+pub mod batch;
+mod column;
+mod csv;
+pub mod encoding;
+pub mod error;
+mod feed;
+pub mod field;
+pub mod header;
+mod ndjson;
+pub mod pins;
+mod plan;
+pub mod position;
+pub mod probe;
+mod range;
+pub mod read;
+pub mod reject;
+mod report;
+pub mod schema;
+pub mod source;
+#[cfg(test)]
+mod testing;
+pub mod validate;
+pub mod values;
+pub mod write;

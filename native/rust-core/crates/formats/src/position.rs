@@ -1,0 +1,29 @@
+//! Where a record stands. Counted from the start of the file, never of the chunk, so that a person can go there.
+
+/// The place of one record: `record` and `line` count from 1, `byte` from 0, `byte_end` is exclusive and includes the terminator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub file: u32,
+    pub record: u64,
+    pub line: u64,
+    pub byte: u64,
+    pub byte_end: u64,
+}
+
+/// Numbers of the next record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counter {
+    pub file: u32,
+    pub record: u64,
+    pub line: u64,
+}
+
+impl Counter {
+    /// The place of the next record, which has `lines` line ends; counts on.
+    pub(crate) fn take(&mut self, byte: u64, length: u64, lines: u64) -> Place {
+        let place = Place { file: self.file, record: self.record, line: self.line, byte, byte_end: byte + length };
+        self.record += 1;
+        self.line += lines;
+        place
+    }
+}

@@ -1,0 +1,240 @@
+//! Decides how the bytes of an input are to be read, from the first bytes of a few of its files: the *pins*, each value with its evidence.
+//!
+//! What a person wrote is taken as it is, what was left out is detected, and what cannot be told is refused: nothing is guessed silently.
+//! The order is compression, encoding, format, dialect, header, schema; each step relies on the ones before. Nothing here changes between two
+//! calls with the same samples.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::pins::{DuplicateKeys, Evidence, Format, InputPins, InvalidBytes, JsonOptions};
+use crate::schema::Schema;
+
+mod columns;
+mod declared;
+mod dialect;
+mod encoding;
+mod format;
+mod header;
+mod infer;
+mod json;
+mod magic;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use declared::{DialectSpec, SchemaSpec};
+
+/// This much of a file is looked at.
+pub const SAMPLE_BYTES: usize = 4 << 20;
+
+/// The start of one file of the input.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub uri: String,
+    /// The first `SAMPLE_BYTES` bytes, or all of a shorter file.
+    pub head: Vec<u8>,
+    /// Whether `head` is the whole file.
+    pub complete: bool,
+    pub size: u64,
+}
+
+/// What the resolved job spec says about an input: one entry of `inputs`, `schema` being its own or the job's. Other keys are ignored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declared {
+    #[serde(default = "text_input")]
+    pub name: String,
+    #[serde(default = "text_auto")]
+    pub format: String,
+    #[serde(default = "text_auto")]
+    pub compression: String,
+    #[serde(default = "text_auto")]
+    pub encoding: String,
+    #[serde(default = "text_reject")]
+    pub invalid_bytes: String,
+    /// `"auto"` or null, or an object in which keys that are absent or null are detected.
+    #[serde(default)]
+    pub dialect: Value,
+    /// `"auto"` or null, `"text"`, or a Table Schema.
+    #[serde(default)]
+    pub schema: Value,
+    /// Bytes.
+    #[serde(default = "default_record_size")]
+    pub max_record_size: u64,
+    #[serde(default)]
+    pub json: Value,
+}
+
+fn text_input() -> String {
+    "input".into()
+}
+
+fn text_auto() -> String {
+    "auto".into()
+}
+
+fn text_reject() -> String {
+    "reject".into()
+}
+
+fn default_record_size() -> u64 {
+    16 << 20
+}
+
+/// What was decided so far, and why.
+#[derive(Default)]
+struct Findings {
+    evidence: Vec<Evidence>,
+    notes: Vec<String>,
+}
+
+impl Findings {
+    fn set(&mut self, path: &str, value: impl Into<String>) {
+        self.push(path, "set", value.into(), None, None);
+    }
+
+    fn detected(&mut self, path: &str, value: impl Into<String>, confidence: f64, runner_up: Option<String>) {
+        // Three digits are all that anyone reads, and the same on every machine.
+        self.push(path, "detected", value.into(), Some((confidence * 1000.0).round() / 1000.0), runner_up);
+    }
+
+    fn push(&mut self, path: &str, how: &str, value: String, confidence: Option<f64>, runner_up: Option<String>) {
+        self.evidence.push(Evidence { path: path.into(), how: how.into(), value, confidence, runner_up, note: None });
+    }
+
+    fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+}
+
+/// Probes one input. Its files are read by the same encoding, format and dialect; their columns are united in order of first sight.
+///
+/// Errors: `INPUT_MAGIC` and `SPEC_NOT_AVAILABLE` for content that is no text or is not read yet, `ENCODING_UNCERTAIN`, `ENCODING_MISMATCH`,
+/// `CSV_DIALECT_UNCERTAIN`, and `SPEC_*` for values of `declared` that cannot be used. Files without a byte are legal.
+pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error> {
+    let dialect_spec = DialectSpec::read(&declared.dialect)?;
+    let schema_spec = SchemaSpec::read(&declared.schema)?;
+    let mut findings = Findings::default();
+    magic::check(samples, declared, &mut findings)?;
+    let label = encoding::detect(samples, &declared.encoding, &mut findings)?;
+    let texts: Vec<Text<'_>> = samples.iter().map(Text::of).collect();
+    let format = format::detect(&texts, &declared.format, dialect_spec.is_some(), &mut findings)?;
+    let mut pins = InputPins {
+        name: declared.name.clone(),
+        format,
+        compression: "none".into(),
+        encoding: label,
+        invalid_bytes: invalid_bytes(&declared.invalid_bytes)?,
+        max_record_bytes: declared.max_record_size,
+        dialect: None,
+        columns: Vec::new(),
+        schema: declared::empty_schema(),
+        inferred: Vec::new(),
+        json: json_options(&declared.json)?,
+        evidence: Vec::new(),
+        notes: Vec::new(),
+    };
+    let sampled = match format {
+        Format::Csv => {
+            let spec = dialect_spec.unwrap_or_default();
+            let expected = schema_spec.given().map(|schema| schema.fields.as_slice()).unwrap_or_default();
+            columns::of_csv(&texts, spec, expected, &mut pins, &mut findings)?
+        }
+        Format::Ndjson => json::columns(&texts, &pins),
+    };
+    apply_schema(schema_spec, sampled, &mut pins, &mut findings);
+    pins.evidence = findings.evidence;
+    pins.notes = findings.notes;
+    Ok(pins)
+}
+
+/// The text of a sample behind its byte order mark.
+struct Text<'a> {
+    uri: &'a str,
+    bytes: &'a [u8],
+    complete: bool,
+}
+
+impl<'a> Text<'a> {
+    fn of(sample: &'a Sample) -> Text<'a> {
+        let mark = crate::encoding::byte_order_mark(&sample.head).map_or(0, |(length, _)| length as usize);
+        Text { uri: &sample.uri, bytes: &sample.head[mark..], complete: sample.complete }
+    }
+}
+
+/// What the samples say about columns: the type each would have.
+struct Sampled {
+    fields: Vec<infer::Inferred>,
+}
+
+fn apply_schema(spec: SchemaSpec, sampled: Sampled, pins: &mut InputPins, findings: &mut Findings) {
+    pins.columns = sampled.fields.iter().map(|inferred| inferred.field.name.clone()).collect();
+    match spec {
+        SchemaSpec::Given(schema) => {
+            findings.set("schema", "given");
+            pins.schema = keep_extra_columns(*schema, &pins.columns, pins.dialect.as_ref().is_some_and(|dialect| !dialect.header));
+        }
+        SchemaSpec::Text => {
+            findings.set("schema", "text");
+            pins.schema.fields = pins.columns.iter().map(|name| declared::text_field(name, pins.format)).collect();
+        }
+        SchemaSpec::Auto => {
+            findings.push("schema", "detected", "auto".into(), None, None);
+            pins.inferred = pins.columns.clone();
+            for inferred in sampled.fields {
+                findings.notes.extend(inferred.note.map(|note| format!("{}: {note}", inferred.field.name)));
+                pins.schema.fields.push(inferred.field);
+            }
+        }
+    }
+}
+
+/// Under `extraColumns: keep` the columns that no field takes follow the fields, as text.
+fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool) -> Schema {
+    use crate::schema::{ExtraColumns, MatchBy};
+    if schema.extra_columns != ExtraColumns::Keep {
+        return schema;
+    }
+    let same = |a: &str, b: &str| if schema.case_sensitive { a.trim() == b.trim() } else { a.trim().to_lowercase() == b.trim().to_lowercase() };
+    let by_position = positional || schema.match_by == MatchBy::Position;
+    let extra: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .filter(|(index, column)| {
+            let named = || schema.fields.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|name| same(name, column)));
+            if by_position { *index >= schema.fields.len() } else { !named() }
+        })
+        .map(|(_, column)| declared::text_field(column, Format::Csv))
+        .collect();
+    schema.fields.extend(extra);
+    schema
+}
+
+fn invalid_bytes(written: &str) -> Result<InvalidBytes, Error> {
+    match written {
+        "reject" => Ok(InvalidBytes::Reject),
+        "replace" => Ok(InvalidBytes::Replace),
+        other => Err(Error::new("SPEC_BAD_VALUE", format!("expected invalidBytes reject or replace, got {other:?}"))),
+    }
+}
+
+fn json_options(written: &Value) -> Result<JsonOptions, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Written {
+        duplicate_keys: DuplicateKeys,
+        max_depth: u32,
+    }
+    impl Default for Written {
+        fn default() -> Written {
+            Written { duplicate_keys: DuplicateKeys::Reject, max_depth: 64 }
+        }
+    }
+    let written = match written {
+        Value::Null => Written::default(),
+        value => Written::deserialize(value).map_err(|error| Error::new("SPEC_BAD_VALUE", format!("cannot use json: {error}")))?,
+    };
+    Ok(JsonOptions { duplicate_keys: written.duplicate_keys, max_depth: written.max_depth })
+}

@@ -1,0 +1,306 @@
+//! Probing on small files as they come from the world, each with what a person would say about it.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::schema::FieldType;
+
+fn sample(bytes: &[u8]) -> Sample {
+    Sample { uri: "file:///in/a".into(), head: bytes.to_vec(), complete: true, size: bytes.len() as u64 }
+}
+
+fn declared(value: Value) -> Declared {
+    Declared::deserialize(value).unwrap()
+}
+
+fn probe_one(bytes: &[u8]) -> Result<InputPins, Error> {
+    probe(&[sample(bytes)], &declared(json!({})))
+}
+
+/// One line that says what was found: `<delimiter><quote> header <columns:types>`.
+fn summary(pins: &InputPins) -> String {
+    let types: Vec<String> = pins
+        .schema
+        .fields
+        .iter()
+        .map(|field| {
+            let kind = serde_json::to_value(field.field_type).unwrap();
+            let format = if field.format == "default" { String::new() } else { format!("({})", field.format) };
+            format!("{}:{}{format}", field.name, kind.as_str().unwrap())
+        })
+        .collect();
+    match &pins.dialect {
+        None => format!("ndjson {}", types.join(" ")),
+        Some(dialect) => {
+            let escape = if dialect.escape_char.is_empty() { "" } else { "\\" };
+            let skip = if dialect.skip_initial_space { " skip" } else { "" };
+            let rows = if dialect.header { format!("header {:?}", dialect.header_rows) } else { "no header".into() };
+            format!("{}{}{escape}{skip} {rows} {}", dialect.delimiter.escape_debug(), dialect.quote_char, types.join(" "))
+        }
+    }
+}
+
+fn rows(header: &str, row: impl Fn(usize) -> String, count: usize) -> String {
+    let mut text = format!("{header}\n");
+    (0..count).for_each(|n| text.push_str(&format!("{}\n", row(n))));
+    text
+}
+
+#[test]
+fn files_are_read_as_a_person_would() {
+    let long = |header: &str, row: &dyn Fn(usize) -> String| rows(header, row, 40);
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("plain", "id,name,amount\n1,Ann,2.50\n2,Bob,3\n".into(), r#","" header [1] id:integer name:string amount:number"#),
+        ("crlf", "id,name\r\n1,Ann\r\n2,Bob\r\n".into(), r#","" header [1] id:integer name:string"#),
+        ("lone cr", "id,name\r1,Ann\r2,Bob\r".into(), r#","" header [1] id:integer name:string"#),
+        ("no last line end", "id,name\n1,Ann\n2,Bob".into(), r#","" header [1] id:integer name:string"#),
+        ("semicolon", "id;name;price\n1;Ann;3\n2;Bob;4\n".into(), r#";"" header [1] id:integer name:string price:integer"#),
+        ("decimal comma", "id;price\n1;3,50\n2;4,75\n3;5,00\n".into(), r#";"" header [1] id:integer price:string"#),
+        ("tab", "id\tname\n1\tAnn Lee\n2\tBob, Jr.\n".into(), r#"\t" header [1] id:integer name:string"#),
+        ("pipe", "id|name|at\n1|Ann|2024-01-01\n2|Bob|2024-01-02\n".into(), r#"|"" header [1] id:integer name:string at:date"#),
+        ("unit separator", "id\u{1f}name\n1\u{1f}a,b\n2\u{1f}c,d\n".into(), "\\u{1f}\" header [1] id:integer name:string"),
+        ("quoted newline", "id,note\n1,\"line one\nline two\"\n2,\"x\"\n".into(), r#","" header [1] id:integer note:string"#),
+        ("quoted delimiter", "id;note\n1;\"a;b\"\n2;\"c\"\n".into(), r#";"" header [1] id:integer note:string"#),
+        ("doubled quote", "id,note\n1,\"he said \"\"no\"\"\"\n2,x\n".into(), r#","" header [1] id:integer note:string"#),
+        ("escaped quote", "id,note,n\n1,\"he said \\\"no, never\\\"\",5\n2,\"x\",6\n3,\"y\",7\n".into(), r#",""\ header [1] id:integer note:string n:integer"#),
+        ("apostrophe quotes", "id,note\n1,'a,b'\n2,'c'\n3,'d,e'\n".into(), r#",'" header [1] id:integer note:string"#),
+        ("apostrophes in text", "id,note\n1,it's\n2,o'clock\n3,'t Hooft\n4,x\n".into(), r#","" header [1] id:integer note:string"#),
+        ("blanks after delimiter", "id, note, n\n1, \"a, b\", 3\n2, c, 4\n".into(), r#","" skip header [1] id:integer note:string n:integer"#),
+        ("sep line", "sep=;\nid;note\n1;a\n2;b\n".into(), r#";"" header [1] id:integer note:string"#),
+        ("preamble", "Report of March\n\nid,name,n\n1,Ann,4\n2,Bob,5\n3,Cy,6\n".into(), r#","" header [3] id:integer name:string n:integer"#),
+        ("no header", "1,Ann,2024-01-01\n2,Bob,2024-01-02\n3,Cy,2024-01-03\n".into(), r#","" no header column_1:integer column_2:string column_3:date"#),
+        ("text without header", "red,x\nblue,y\nred,z\ngreen,x\n".into(), r#","" no header column_1:string column_2:string"#),
+        ("all text with header", "name,city\nAnn,Oslo\nBob,Rome\n".into(), r#","" header [1] name:string city:string"#),
+        ("one column", "id\n1\n2\n3\n".into(), r#","" header [1] id:integer"#),
+        ("one column of timestamps", "at\n2024-01-01 10:00:00\n2024-01-01 10:00:05\n".into(), r#","" header [1] at:datetime"#),
+        ("one column of prose", "note\nthe quick brown fox\njumps\nover the lazy dog\n".into(), r#","" header [1] note:string"#),
+        ("header only", "id,name\n".into(), r#","" header [1] id:string name:string"#),
+        ("leading zeros", "zip,n\n01067,1\n10115,2\n".into(), r#","" header [1] zip:string n:integer"#),
+        ("phone numbers", "tel,n\n+49151234567,1\n+4930123456,2\n".into(), r#","" header [1] tel:string n:integer"#),
+        ("long digits", "card,n\n4111111111111111111,1\n4000000000000000000,2\n".into(), r#","" header [1] card:string n:integer"#),
+        ("booleans", "id,open\n1,true\n2,false\n".into(), r#","" header [1] id:integer open:boolean"#),
+        ("flags", "id,open\n7,1\n8,0\n".into(), r#","" header [1] id:integer open:integer"#),
+        ("german dates", "id;day\n1;31.12.2024\n2;01.02.2025\n".into(), r#";"" header [1] id:integer day:date(%d.%m.%Y)"#),
+        ("us dates", "id,day\n1,12/31/2024\n2,02/01/2025\n".into(), r#","" header [1] id:integer day:date(%m/%d/%Y)"#),
+        ("order of dates unproven", "id,day\n1,03/04/2024\n2,05/06/2024\n".into(), r#","" header [1] id:integer day:string"#),
+        ("times of day in cells", "id,from,to\n1,10:00:00,11:00:00\n2,12:00:00,13:30:00\n".into(), r#","" header [1] id:integer from:string to:string"#),
+        ("urls", "id,url\n1,https://a.example/x?y=1;z=2\n2,https://b.example/\n".into(), r#","" header [1] id:integer url:string"#),
+        ("empty column", "id,a,b\n1,,x\n2,,y\n".into(), r#","" header [1] id:integer a:string b:string"#),
+        ("duplicate and empty names", "id,,id\n1,2,3\n4,5,6\n".into(), r#","" header [1] id:integer column_2:integer id_2:integer"#),
+        ("ragged rows", long("id,name,n", &|n| if n % 10 == 3 { format!("{n},a,b,c") } else { format!("{n},x{n},{n}") }), r#","" header [1] id:integer name:string n:integer"#),
+        ("a stray quote", long("id,name,n", &|n| if n == 20 { format!("{n},\"a,{n}") } else { format!("{n},x{n},{n}") }), r#","" header [1] id:integer name:string n:integer"#),
+        ("inches", long("id;size", &|n| format!("{n};{n}\" pipe")), r#"; header [1] id:integer size:string"#),
+        ("utf-8 mark", "\u{feff}id,name\n1,Ann\n2,Bob\n".into(), r#","" header [1] id:integer name:string"#),
+        ("json in cells", "id;doc\n1;{\"a\":1,\"b\":2}\n2;{\"a\":3}\n".into(), r#"; header [1] id:integer doc:string"#),
+        ("ndjson", "{\"id\":1,\"at\":\"2024-01-01\",\"x\":{\"a\":1}}\n{\"id\":2,\"n\":1.5,\"at\":\"2024-01-02\",\"b\":true}\n".into(),
+            "ndjson id:integer at:date x:any n:number b:boolean"),
+        ("ndjson of several kinds", "{\"a\":1,\"b\":null}\n{\"a\":\"x\",\"b\":null}\n".into(), "ndjson a:any b:any"),
+        ("ndjson texts like numbers", "{\"zip\":\"01067\"}\n\n{\"zip\":\"10115\"}\n".into(), "ndjson zip:string"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, text, want) in &cases {
+        let got = probe_one(text.as_bytes()).map_or_else(|error| format!("{}: {error}", error.code), |pins| summary(&pins));
+        if got != *want {
+            wrong.push(format!("{name}: expected {want}\n{:width$}  got      {got}", "", width = name.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} wrong\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn encodings_are_told_or_refused() {
+    let german = "id;name;ort\n1;Müller;Köln\n2;Schröder;Düsseldorf\n3;Jäger;Straße\n4;Größe;Übersee\n".repeat(4);
+    let encode = |label: &str, text: &str| crate::encoding::Encoding::from_label(label).unwrap().encode(text).unwrap();
+    let label = |bytes: &[u8]| probe_one(bytes).map(|pins| pins.encoding).map_err(|error| error.code);
+    assert_eq!(label(german.as_bytes()), Ok("utf-8".into()));
+    assert_eq!(label(b"a,b\n1,2\n"), Ok("utf-8".into()));
+    assert_eq!(label(&encode("windows-1252", &german)), Ok("windows-1252".into()));
+    let euro = german.replace("ort", "preis in €");
+    assert_eq!(label(&encode("windows-1252", &euro)), Ok("windows-1252".into()));
+    let russian = "номер;имя\n1;Иванов\n2;Петрова\n".repeat(8);
+    assert_eq!(label(&encode("windows-1251", &russian)), Ok("windows-1251".into()));
+    assert_eq!(label(b"id,name\n1,M\xfcller\n"), Err("ENCODING_UNCERTAIN"));
+    // One bad byte among many good sequences does not turn a file into windows-1252.
+    let mut dirty = german.repeat(10).into_bytes();
+    dirty.extend_from_slice(b"5;M\xfcller;x\n");
+    let pins = probe_one(&dirty).unwrap();
+    assert_eq!(pins.encoding, "utf-8");
+    assert!(pins.notes[0].starts_with("1 of "), "{:?}", pins.notes);
+    let names = probe(&[sample(&encode("latin-1", "größe;n\n1;2\n3;4\n"))], &declared(json!({"encoding": "latin-1"}))).unwrap();
+    assert_eq!((names.encoding.as_str(), names.columns[0].as_str()), ("latin-1", "größe"));
+    let mismatch = probe(&[sample("\u{feff}a,b\n1,2\n".as_bytes())], &declared(json!({"encoding": "windows-1252"}))).unwrap_err();
+    assert_eq!(mismatch.code, "ENCODING_MISMATCH");
+    // A character that the sample cuts off says nothing.
+    let cut = Sample { head: "a,b\n1,ü".as_bytes()[..7].to_vec(), complete: false, ..sample(b"") };
+    assert_eq!(probe(&[cut], &declared(json!({}))).unwrap().encoding, "utf-8");
+}
+
+#[test]
+fn what_is_no_text_is_named_and_refused() {
+    let cases: Vec<(Vec<u8>, Value, &str, &str)> = vec![
+        (b"\x1f\x8b\x08\x00".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "gzip"),
+        (b"\x1f\x8b\x08\x00".to_vec(), json!({"compression": "none"}), "INPUT_MAGIC", "gzip"),
+        (b"\x28\xb5\x2f\xfd\x00".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "zstd"),
+        (b"BZh91AY&SY".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "bzip2"),
+        (b"\xfd7zXZ\x00".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "xz"),
+        (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaadata.csv".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "zip"),
+        (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaa[Content_Types].xml".to_vec(), json!({}), "INPUT_MAGIC", "CSV"),
+        (b"PAR1....".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "parquet"),
+        (b"PAR1....".to_vec(), json!({"format": "csv"}), "INPUT_MAGIC", "parquet"),
+        (b"ARROW1\0\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "arrow"),
+        (b"%PDF-1.7".to_vec(), json!({}), "INPUT_MAGIC", "PDF"),
+        (b"\xff\xfea\0,\0b\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-16LE"),
+        (b"\xfe\xff\0a\0,".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-16BE"),
+        (b"\xff\xfe\0\0a\0\0\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-32"),
+        (b"a\0,\0b\0\n\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-16LE"),
+        (b"[{\"a\":1},\n{\"a\":2}]".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "array"),
+        (b"{\n  \"a\": 1,\n  \"b\": 2\n}\n".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "several lines"),
+        (b"a\n".to_vec(), json!({"compression": "gzip"}), "SPEC_NOT_AVAILABLE", "gzip"),
+        (b"a\n".to_vec(), json!({"format": "parquet"}), "SPEC_NOT_AVAILABLE", "parquet"),
+        (b"a\n".to_vec(), json!({"encoding": "klingon"}), "SPEC_ENCODING", "klingon"),
+        (b"a\n".to_vec(), json!({"encoding": "utf-16le"}), "SPEC_NOT_AVAILABLE", "utf-16le"),
+        (b"a\n".to_vec(), json!({"schema": {"fields": [{"name": "a", "type": "object"}]}}), "SPEC_NOT_AVAILABLE", "object"),
+        (b"a\n".to_vec(), json!({"schema": "https://example.org/schema.json"}), "SPEC_NOT_AVAILABLE", "schema"),
+        (b"a\n".to_vec(), json!({"dialect": {"delimiter": "\""}}), "SPEC_CONFLICT", "dialect"),
+        (b"a,b;c\nd,e;f\ng,h;i\n".to_vec(), json!({}), "CSV_DIALECT_UNCERTAIN", "dialect.delimiter"),
+    ];
+    for (bytes, spec, code, part) in cases {
+        let error = probe(&[sample(&bytes)], &declared(spec)).expect_err(&String::from_utf8_lossy(&bytes));
+        assert_eq!(error.code, code, "{error}");
+        assert!(error.message.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn what_is_written_is_kept_and_the_rest_is_detected() {
+    let spec = json!({
+        "name": "orders", "uri": ["file:///in/a"], "format": "csv", "encoding": "utf-8", "maxRecordSize": 65536, "invalidBytes": "replace",
+        "dialect": {"delimiter": ",", "quoteChar": null, "header": false, "headerRows": null, "commentChar": "#", "nullSequence": "\\N",
+            "strayQuotes": "literal", "shortRows": "pad", "longRows": "truncate", "blankRows": "reject", "commentRows": []},
+        "schema": {"fields": [{"name": "a", "type": "integer", "constraints": {"required": true, "minimum": null}}, {"name": "b"}],
+            "match": "position", "primaryKey": null, "fieldsMatch": null},
+        "json": {"records": "", "duplicateKeys": "first", "maxDepth": 5}
+    });
+    let pins = probe(&[sample(b"# a comment\n1,x\n2,\\N\n")], &declared(spec)).unwrap();
+    let dialect = pins.dialect.unwrap();
+    assert_eq!((dialect.header, dialect.comment_char.as_str(), dialect.null_sequence.as_deref()), (false, "#", Some("\\N")));
+    assert_eq!((dialect.short_rows, dialect.long_rows), (crate::pins::ShortRows::Pad, crate::pins::LongRows::Truncate));
+    assert_eq!((pins.max_record_bytes, pins.name.as_str(), pins.invalid_bytes), (65_536, "orders", InvalidBytes::Replace));
+    assert_eq!((pins.json.duplicate_keys, pins.json.max_depth), (DuplicateKeys::First, 5));
+    assert_eq!(pins.columns, ["column_1", "column_2"]);
+    assert!(pins.schema.fields[0].constraints.required && pins.inferred.is_empty());
+    let how = |path: &str| pins.evidence.iter().find(|evidence| evidence.path == path).map(|evidence| evidence.how.clone());
+    assert_eq!(how("dialect.delimiter").as_deref(), Some("set"));
+    assert_eq!(how("dialect.quoteChar").as_deref(), Some("detected"));
+    assert_eq!(how("dialect.header").as_deref(), Some("set"));
+    assert_eq!(how("compression").as_deref(), Some("detected"));
+    let pins_of = |dialect: Value, text: &str| probe(&[sample(text.as_bytes())], &declared(json!({"dialect": dialect}))).unwrap();
+    let joined = pins_of(json!({"headerRows": [2, 3], "headerJoin": "_"}), "title\nsize,size,x\nmm,in,\n1,2,3\n4,5,6\n");
+    assert_eq!(joined.columns, ["size_mm", "size_in", "x"]);
+    assert_eq!(joined.schema.fields[0].field_type, FieldType::Integer);
+    let tight = pins_of(json!({"delimiter": "::"}), "a::b\n1::2:3\n4::5\n");
+    assert_eq!(tight.columns, ["a", "b"]);
+}
+
+#[test]
+fn schemas_are_kept_as_text_or_extended() {
+    let text = "id,name,note\n1,a,b\n2,c,d\n";
+    let pins_of = |schema: Value| probe(&[sample(text.as_bytes())], &declared(json!({"schema": schema}))).unwrap();
+    let all_text = pins_of(json!("text"));
+    assert!(all_text.schema.fields.iter().all(|field| field.field_type == FieldType::String) && all_text.inferred.is_empty());
+    let given = json!({"fields": [{"name": "id", "type": "integer"}, {"name": "title", "aliases": ["name"]}], "extraColumns": "keep"});
+    let names: Vec<String> = pins_of(given).schema.fields.into_iter().map(|field| field.name).collect();
+    assert_eq!(names, ["id", "title", "note"]);
+    let auto = pins_of(json!("auto"));
+    assert_eq!(auto.inferred, ["id", "name", "note"]);
+    // The rules that later files are judged by: columns may be absent, but none may be new.
+    let later = |names: &[&str]| crate::header::match_columns(&auto.schema, &names.iter().map(|name| name.to_string()).collect::<Vec<_>>(), false);
+    assert_eq!(later(&["name", "id"]).unwrap().fields, [Some(1), Some(0)]);
+    assert_eq!(later(&["id", "new"]).unwrap_err().code, "SCHEMA_DRIFT");
+}
+
+#[test]
+fn files_are_united_and_empty_ones_are_legal() {
+    let samples = [sample(b""), sample(b"a,b\n1,2\n3,x\n"), sample(b"b,c\n5,2024-01-01\n6,2024-01-02\n")];
+    let pins = probe(&samples, &declared(json!({}))).unwrap();
+    assert_eq!(summary(&pins), r#","" header [1] a:integer b:string c:date"#);
+    let empty = probe(&[sample(b"")], &declared(json!({}))).unwrap();
+    assert_eq!(summary(&empty), r#","" header [1] "#);
+    let typed = probe(&[sample(b"\xef\xbb\xbf")], &declared(json!({"schema": {"fields": [{"name": "a"}]}}))).unwrap();
+    assert_eq!(typed.schema.fields.len(), 1);
+    assert!(probe(&[], &declared(json!({"format": "ndjson"}))).unwrap().dialect.is_none());
+}
+
+#[test]
+fn notes_say_what_a_column_nearly_was() {
+    let text = rows("qty;amount;zip;day", |n| if n == 7 { format!("n/a;{n},5;0{n};03/04/2026") } else { format!("{n};{n},5;0{n};03/04/2026") }, 100);
+    let pins = probe_one(text.as_bytes()).unwrap();
+    assert_eq!(
+        pins.notes,
+        [
+            "qty: integer but for 1 of 100, e.g. \"n/a\"",
+            "amount: number with decimalChar \",\"",
+            "zip: string, because values such as \"00\" would not keep their form as numbers",
+            "day: date in an order of day and month that the sample does not prove",
+        ]
+    );
+    let delimiter = pins.evidence.iter().find(|evidence| evidence.path == "dialect.delimiter").unwrap();
+    assert_eq!((delimiter.how.as_str(), delimiter.runner_up.as_deref()), ("detected", Some(",")));
+    assert!(delimiter.confidence.unwrap() > 0.5);
+}
+
+#[test]
+fn a_sample_that_is_cut_off_is_no_evidence_against_the_file() {
+    let text = rows("id,note,n", |n| format!("{n},\"a, {n}\nb\",{n}"), 20_000);
+    for end in [5_000, 70_000, 100_001] {
+        let head = Sample { head: text.as_bytes()[..end].to_vec(), complete: false, ..sample(b"") };
+        let pins = probe(&[head], &declared(json!({}))).unwrap();
+        assert_eq!(summary(&pins), r#","" header [1] id:integer note:string n:integer"#, "{end}");
+    }
+}
+
+#[test]
+fn the_order_of_day_and_month_may_be_proven_by_any_file() {
+    let day_first = sample(b"day\n03/04/2026\n31/04/2026\n".as_slice());
+    assert_eq!(probe(&[day_first], &declared(json!({}))).unwrap().schema.fields[0].field_type, FieldType::String);
+    let samples = [sample(b"day,n\n03/04/2026,1\n"), sample(b"day,n\n30/04/2026,1\n")];
+    let pins = probe(&samples, &declared(json!({}))).unwrap();
+    assert_eq!(pins.schema.fields[0].format, "%d/%m/%Y");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn probing_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400), complete: bool) {
+        let sample = Sample { complete, ..sample(&bytes) };
+        let _ = probe(&[sample], &declared(json!({})));
+    }
+
+    #[test]
+    fn probing_never_panics_on_odd_tables(
+        parts in prop::collection::vec(prop::sample::select(vec![",", ";", "\"", "'", "\n", "\r\n", "\\", " ", "1", "a", "ü", "{", "}", "[", ":", "sep=", "\u{feff}", "01", "1.5", "2024-01-01"]), 0..120),
+        complete: bool,
+    ) {
+        let sample = Sample { complete, ..sample(parts.concat().as_bytes()) };
+        let first = probe(std::slice::from_ref(&sample), &declared(json!({})));
+        let again = probe(&[sample], &declared(json!({})));
+        prop_assert_eq!(first, again);
+    }
+
+    #[test]
+    fn a_clean_table_is_read_as_it_was_written(
+        columns in 2usize..6, records in 3usize..30, delimiter in prop::sample::select(vec![",", ";", "\t", "|"]), quoted: bool,
+    ) {
+        let quote = if quoted { "\"" } else { "" };
+        let line = |cells: Vec<String>| cells.iter().map(|cell| format!("{quote}{cell}{quote}")).collect::<Vec<_>>().join(delimiter);
+        let header = line((0..columns).map(|column| format!("name{column}")).collect());
+        let text = rows(&header, |n| line((0..columns).map(|column| (n * 7 + column).to_string()).collect()), records);
+        let pins = probe_one(text.as_bytes()).unwrap();
+        let dialect = pins.dialect.clone().unwrap();
+        prop_assert_eq!(dialect.delimiter, delimiter);
+        prop_assert!(dialect.header && pins.columns.len() == columns);
+        prop_assert!(pins.schema.fields.iter().all(|field| field.field_type == FieldType::Integer));
+    }
+}

@@ -1,0 +1,129 @@
+//! Where reading starts: a planned file's range becomes a reader, a file becomes a plan, a plan its exact chunk ranges.
+//!
+//! Nothing here knows storage or clocks: bytes come by `ByteSource`, cancelling is a question asked once a block.
+
+use crate::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, RecordReader};
+use crate::error::Error;
+use crate::pins::{FilePlan, Format, InputPins};
+use crate::source::ByteSource;
+
+/// What to read: `start` is an extent start of the plan (or `data_start`), `end` another one or the end of the file.
+/// `record` and `line` (from 1) are those of the first record at `start`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRange {
+    pub start: u64,
+    pub end: u64,
+    pub record: u64,
+    pub line: u64,
+}
+
+/// One record that must not be parsed again, found by bisecting; `start` and `end` are extent starts. The range becomes one reject with
+/// this code (`CORE_CRASH` or `CORE_MEMORY`) and counts as one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExcludedRange {
+    pub start: u64,
+    pub end: u64,
+    pub code: &'static str,
+}
+
+/// Bounds of one batch; values above those of `batch.rs` are cut to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    pub batch_records: usize,
+    pub batch_bytes: u64,
+}
+
+impl ReadOptions {
+    /// Within the bounds that every batch keeps.
+    pub(crate) fn bounded(self) -> ReadOptions {
+        ReadOptions {
+            batch_records: self.batch_records.clamp(1, MAX_BATCH_RECORDS),
+            batch_bytes: self.batch_bytes.clamp(1, MAX_BATCH_BYTES),
+        }
+    }
+}
+
+impl Default for ReadOptions {
+    fn default() -> ReadOptions {
+        ReadOptions { batch_records: MAX_BATCH_RECORDS, batch_bytes: MAX_BATCH_BYTES }
+    }
+}
+
+/// One chunk of a file: `[start, end)` with the record and line numbers of its first record and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlannedRange {
+    pub start: u64,
+    pub end: u64,
+    pub record: u64,
+    pub line: u64,
+    /// Records inside, damages included.
+    pub records: u64,
+    /// Physical lines inside.
+    pub lines: u64,
+    pub damages: u64,
+    pub blank_lines: u64,
+    pub comment_lines: u64,
+}
+
+/// Sums over a whole file. `lines` counts from the file's first line, preamble and header included; `bytes` is the file's size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileTotals {
+    pub records: u64,
+    pub lines: u64,
+    pub damages: u64,
+    pub blank_lines: u64,
+    pub comment_lines: u64,
+    pub bytes: u64,
+    /// The scan was stopped by `cancel`; the sums cover what was passed.
+    pub cancelled: bool,
+}
+
+/// Opens one range of a planned file. Errors are those of the pins (`SPEC_*`), never of the data.
+pub fn open_reader(
+    pins: &InputPins,
+    file: &FilePlan,
+    range: ReadRange,
+    excluded: &[ExcludedRange],
+    source: Box<dyn ByteSource>,
+    options: ReadOptions,
+) -> Result<Box<dyn RecordReader>, Error> {
+    match pins.format {
+        Format::Csv => crate::csv::open(pins, file, range, excluded, source, options),
+        Format::Ndjson => crate::ndjson::open(pins, file, range, excluded, source, options),
+    }
+}
+
+/// Reads byte order mark, preamble and header of one file and matches its columns with the schema.
+///
+/// Errors: `ENCODING_MISMATCH`, `CSV_HEADER_MISSING`, `SCHEMA_MISSING_COLUMN`, `SCHEMA_EXTRA_COLUMN`, `SCHEMA_AMBIGUOUS_COLUMN`,
+/// `SCHEMA_DRIFT`, and what the source or the pins say.
+pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str, source: &mut dyn ByteSource) -> Result<FilePlan, Error> {
+    crate::plan::plan_file(pins, file, input, uri, etag, source)
+}
+
+/// Walks a planned file once and hands out its exact chunk ranges, in order, each of about `chunk_size` bytes.
+/// `cancel` is asked once a block; a cancelled walk hands out no further range and says so in the totals.
+pub fn plan_scan(
+    pins: &InputPins,
+    file: &FilePlan,
+    source: &mut dyn ByteSource,
+    chunk_size: u64,
+    emit: &mut dyn FnMut(PlannedRange),
+    cancel: &dyn Fn() -> bool,
+) -> Result<FileTotals, Error> {
+    crate::plan::plan_scan(pins, file, source, chunk_size, emit, cancel)
+}
+
+/// The fields of one record as read (text where bytes are invalid is replaced), in the file's order; none if `raw` is not one record
+/// that can be cut. For exports and looking at rejects.
+pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> {
+    match pins.format {
+        Format::Csv => crate::csv::CsvRules::compile(pins, file).map_or(Vec::new(), |rules| crate::csv::cut_fields(&rules, raw)),
+        Format::Ndjson => crate::ndjson::JsonRules::compile(pins, file.size).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw)),
+    }
+}
+
+/// The rules by which `scan` divides a planned CSV file, its anchor profile included. Planning and reading use exactly these.
+pub fn scan_rules(pins: &InputPins, file: &FilePlan) -> Result<millrace_scan::Rules, Error> {
+    crate::csv::scan_rules(pins, file)
+}

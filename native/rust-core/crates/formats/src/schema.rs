@@ -1,0 +1,151 @@
+//! The schema records are typed and checked by: the vocabulary of Frictionless Table Schema, resolved (every default filled in).
+
+use arrow_schema::{DataType, TimeUnit};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Schema {
+    pub fields: Vec<Field>,
+    pub missing_values: Vec<String>,
+    #[serde(rename = "match")]
+    pub match_by: MatchBy,
+    pub case_sensitive: bool,
+    pub missing_columns: MissingColumns,
+    pub extra_columns: ExtraColumns,
+    pub primary_key: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MatchBy {
+    Name,
+    Position,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MissingColumns {
+    Fail,
+    SetNull,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExtraColumns {
+    Drop,
+    Keep,
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    Date,
+    Time,
+    Datetime,
+    Year,
+    Any,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnError {
+    Reject,
+    SetNull,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub field_type: FieldType,
+    pub format: String,
+    pub aliases: Vec<String>,
+    /// JSON Pointer of the value in an NDJSON record; None: `/name`.
+    pub path: Option<String>,
+    /// None: the schema's.
+    pub missing_values: Option<Vec<String>>,
+    /// None: true for every type but `string` and `any`.
+    pub trim: Option<bool>,
+    pub on_error: OnError,
+    pub decimal_char: String,
+    pub group_char: Option<String>,
+    pub bare_number: bool,
+    pub precision: Option<u8>,
+    pub scale: Option<u8>,
+    pub true_values: Vec<String>,
+    pub false_values: Vec<String>,
+    pub timezone: String,
+    pub constraints: Constraints,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Constraints {
+    pub required: bool,
+    pub unique: bool,
+    pub minimum: Option<Value>,
+    pub maximum: Option<Value>,
+    pub min_length: Option<u64>,
+    pub max_length: Option<u64>,
+    pub pattern: Option<String>,
+    #[serde(rename = "enum")]
+    pub allowed: Option<Vec<Value>>,
+}
+
+impl Field {
+    /// A field of the given type with every other setting at its default.
+    pub fn new(name: impl Into<String>, field_type: FieldType) -> Field {
+        Field {
+            name: name.into(),
+            field_type,
+            format: "default".into(),
+            aliases: Vec::new(),
+            path: None,
+            missing_values: None,
+            trim: None,
+            on_error: OnError::Reject,
+            decimal_char: ".".into(),
+            group_char: None,
+            bare_number: true,
+            precision: None,
+            scale: None,
+            true_values: ["true", "True", "TRUE", "1"].map(String::from).into(),
+            false_values: ["false", "False", "FALSE", "0"].map(String::from).into(),
+            timezone: "UTC".into(),
+            constraints: Constraints::default(),
+        }
+    }
+
+    /// The Arrow type of this field's column. Text is `Utf8View` everywhere in the core.
+    pub fn arrow_type(&self) -> DataType {
+        match self.field_type {
+            FieldType::String | FieldType::Any => DataType::Utf8View,
+            FieldType::Integer => DataType::Int64,
+            FieldType::Number => match self.precision {
+                Some(precision) => DataType::Decimal128(precision, self.scale.unwrap_or(0) as i8),
+                None => DataType::Float64,
+            },
+            FieldType::Boolean => DataType::Boolean,
+            FieldType::Date => DataType::Date32,
+            FieldType::Time => DataType::Time64(TimeUnit::Microsecond),
+            FieldType::Datetime => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            FieldType::Year => DataType::Int32,
+        }
+    }
+}
+
+impl Schema {
+    /// One nullable column for each field, in order.
+    pub fn arrow_schema(&self) -> arrow_schema::SchemaRef {
+        let fields = self.fields.iter().map(|field| arrow_schema::Field::new(&field.name, field.arrow_type(), true));
+        arrow_schema::Schema::new(fields.collect::<Vec<_>>()).into()
+    }
+}

@@ -1,0 +1,153 @@
+//! `datetime`: microseconds since 1970 in UTC. A text without an offset is local time of the field's zone.
+
+use chrono::{DateTime, LocalResult, TimeZone};
+use chrono_tz::Tz;
+
+use super::pattern::Pattern;
+use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND, read_iso};
+use super::{ValueError, date, fixed_digits};
+
+const NOT: ValueError = ValueError::new("TYPE_DATETIME", "not an ISO 8601 date and time");
+const OUT: ValueError = ValueError::new("TYPE_RANGE", "outside the years 0001 to 9999");
+
+/// First and last instant that is a value.
+const MIN: i64 = -719_162 * MICROS_PER_DAY;
+const MAX: i64 = (2_932_896 + 1) * MICROS_PER_DAY - 1;
+
+#[derive(Clone, Debug)]
+pub enum DatetimeForm {
+    Iso,
+    /// ISO first, then these, in order.
+    Any(Vec<Pattern>),
+    Pattern(Pattern),
+}
+
+#[derive(Clone, Debug)]
+pub struct DatetimeFormat {
+    pub form: DatetimeForm,
+    /// None: UTC.
+    pub zone: Option<Tz>,
+}
+
+impl DatetimeFormat {
+    /// Knows a zone by its IANA name; none if there is no such zone.
+    pub fn zone(name: &str) -> Option<Option<Tz>> {
+        let zone: Tz = name.parse().ok()?;
+        Some((zone != Tz::UTC).then_some(zone))
+    }
+}
+
+/// A date and time as written: local microseconds since 1970, and the offset in seconds where the text has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub local: i64,
+    pub offset: Option<i32>,
+}
+
+pub fn parse(text: &[u8], format: &DatetimeFormat) -> Result<i64, ValueError> {
+    let written = match &format.form {
+        DatetimeForm::Iso => written_iso(text)?,
+        DatetimeForm::Pattern(pattern) => pattern.parse_datetime(text)?,
+        DatetimeForm::Any(patterns) => match written_iso(text) {
+            Ok(written) => written,
+            Err(error) => patterns.iter().find_map(|pattern| pattern.parse_datetime(text).ok()).ok_or(error)?,
+        },
+    };
+    let instant = match (written.offset, format.zone) {
+        (Some(offset), _) => written.local - i64::from(offset) * MICROS_PER_SECOND,
+        (None, None) => written.local,
+        (None, Some(zone)) => in_zone(written.local, zone)?,
+    };
+    if (MIN..=MAX).contains(&instant) { Ok(instant) } else { Err(OUT) }
+}
+
+fn written_iso(text: &[u8]) -> Result<Written, ValueError> {
+    let day = date::parse_iso(text.get(..10).ok_or(NOT)?).map_err(|error| ValueError::new(NOT.code, error.why))?;
+    if !matches!(text.get(10), Some(b'T' | b' ')) {
+        return Err(NOT);
+    }
+    let rest = &text[11..];
+    let (time, used) = read_iso(rest).map_err(|error| if error.code == "TYPE_TIME" { NOT } else { error })?;
+    Ok(Written { local: i64::from(day) * MICROS_PER_DAY + time, offset: read_offset(&rest[used..]).ok_or(NOT)? })
+}
+
+/// Nothing, `Z`, `±hh`, `±hhmm` or `±hh:mm` as seconds east of UTC; the outer none means anything else.
+pub(crate) fn read_offset(text: &[u8]) -> Option<Option<i32>> {
+    let sign = match text.first() {
+        None => return Some(None),
+        Some(b'Z') => return (text.len() == 1).then_some(Some(0)),
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        Some(_) => return None,
+    };
+    let hours = fixed_digits(&text[1..], 2)?;
+    let minutes = match &text[3..] {
+        [] => 0,
+        [b':', rest @ ..] | rest if rest.len() == 2 => fixed_digits(rest, 2)?,
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then(|| Some(sign * (hours * 3600 + minutes * 60) as i32))
+}
+
+/// A local time that a clock change skips is an error; of one that it repeats the first counts.
+fn in_zone(local: i64, zone: Tz) -> Result<i64, ValueError> {
+    let naive = DateTime::from_timestamp_micros(local).ok_or(OUT)?.naive_utc();
+    match zone.from_local_datetime(&naive) {
+        LocalResult::Single(instant) => Ok(instant.timestamp_micros()),
+        LocalResult::Ambiguous(one, other) => Ok(one.timestamp_micros().min(other.timestamp_micros())),
+        LocalResult::None => Err(ValueError::new(NOT.code, "a local time that a clock change skips")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{FixedOffset, NaiveDate};
+    use proptest::prelude::*;
+
+    fn at(text: &str, zone: &str) -> Result<i64, &'static str> {
+        let format = DatetimeFormat { form: DatetimeForm::Iso, zone: DatetimeFormat::zone(zone).expect("a zone") };
+        parse(text.as_bytes(), &format).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn iso_instants() {
+        for (text, zone, want) in [
+            ("1970-01-01T00:00:00Z", "UTC", Ok(0)),
+            ("1970-01-01 00:00", "UTC", Ok(0)),
+            ("1970-01-01T01:00+01", "UTC", Ok(0)),
+            ("1970-01-01T01:30+0130", "UTC", Ok(0)),
+            ("1969-12-31T23:00:00.5-01:00", "UTC", Ok(500_000)),
+            ("1970-01-01T01:00", "Europe/Berlin", Ok(0)),
+            ("1970-01-01T00:00Z", "Europe/Berlin", Ok(0)),
+            // Skipped and repeated by the clock changes of 2024 in Berlin.
+            ("2024-03-31T02:30", "Europe/Berlin", Err("TYPE_DATETIME")),
+            ("2024-10-27T02:30", "Europe/Berlin", Ok(1_729_989_000_000_000)),
+            ("1970-01-01", "UTC", Err("TYPE_DATETIME")),
+            ("1970-01-01  00:00", "UTC", Err("TYPE_DATETIME")),
+            ("1970-01-01T00:00z", "UTC", Err("TYPE_DATETIME")),
+            ("1970-01-01T00:00+1", "UTC", Err("TYPE_DATETIME")),
+            ("1970-01-01T00:00+01:", "UTC", Err("TYPE_DATETIME")),
+            ("1970-01-01T00:00+25", "UTC", Err("TYPE_DATETIME")),
+            ("1970-02-30T00:00", "UTC", Err("TYPE_DATETIME")),
+            ("1970-01-01T00:00:00.1234567", "UTC", Err("TYPE_PRECISION")),
+            ("0001-01-01T00:00+01", "UTC", Err("TYPE_RANGE")),
+            ("9999-12-31T23:59-01", "UTC", Err("TYPE_RANGE")),
+            ("", "UTC", Err("TYPE_DATETIME")),
+        ] {
+            assert_eq!(at(text, zone), want, "{text:?}");
+        }
+        assert!(DatetimeFormat::zone("Mars/Base").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_chrono(day in -700_000i64..2_900_000, second in 0i64..86_400, minutes in -1439i32..1440) {
+            let naive = NaiveDate::default().and_hms_opt(0, 0, 0).expect("midnight") + chrono::Duration::seconds(day * 86_400 + second);
+            let offset = FixedOffset::east_opt(minutes * 60).expect("in range");
+            let instant = offset.from_local_datetime(&naive).single().expect("fixed offsets have one");
+            let text = instant.format("%Y-%m-%dT%H:%M:%S%:z").to_string();
+            prop_assert_eq!(at(&text, "UTC"), Ok(instant.timestamp_micros()));
+        }
+    }
+}

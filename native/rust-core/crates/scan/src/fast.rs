@@ -1,0 +1,565 @@
+//! The fast path: record ends from masks of 64-byte words, for as long as it can prove that the canonical rule finds the same.
+//!
+//! What is proven of each record: every quote opens at a field start and closes before a separator, every escape escapes something
+//! it may, a record over several lines has A fields, none is over its limits, and no comment line is met. At the first record for
+//! which one of these does not hold the path halts at that record's start, and the caller asks `next_extent`. Nothing found before
+//! is in doubt, since no end is taken inside quotes.
+
+use crate::dialect::{Rules, Terminator};
+use crate::masks::{Kernel, Needles, Simd, Task, WORD};
+
+/// A proven record or blank line. Offsets count from the window's start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proven {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) fields: usize,
+    /// Physical line ends.
+    pub(crate) lines: u64,
+    pub(crate) is_several_lines: bool,
+    pub(crate) is_blank: bool,
+}
+
+pub(crate) enum Flow {
+    Go,
+    /// The record is taken and the last one.
+    StopBehind,
+    /// The record is not taken.
+    StopBefore,
+}
+
+/// Who wants to know what is found.
+pub(crate) trait Sink {
+    /// Whether the separators and quotes of each word are wanted.
+    const WANTS_SEPARATORS: bool;
+    /// Records that end before this offset may be given in bulk; 0: none.
+    fn bulk_before(&self) -> usize;
+    fn bulk(&mut self, records: u64, blanks: u64);
+    fn record(&mut self, record: Proven) -> Flow;
+    /// `base`: offset of the word. Separators: delimiters, and the first byte of each terminator, outside quotes. `quoted`: quotes
+    /// at the start of a field; `escaped`: the second of two doubled quotes, and escapes.
+    fn separators(&mut self, base: usize, separators: u64, quoted: u64, escaped: u64);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// Everything that can be proven of the window is given. At the end of the stream: everything.
+    WindowEnd,
+    /// The record that begins where the path halted needs the canonical rule.
+    Unproven,
+    /// The sink said stop.
+    Sink,
+}
+
+/// Where the path stands: `consumed` is an extent start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reached {
+    pub(crate) consumed: usize,
+    pub(crate) halt: Halt,
+}
+
+/// The parts of the rules that the masks need; None for dialects that only the strict machine can read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FastRules {
+    needles: Needles,
+    /// LF, CR LF and lone CR end records; else LF alone.
+    any_terminator: bool,
+    double_quote: bool,
+    /// Record starts must be looked at one by one.
+    has_comments: bool,
+    limit: usize,
+    max_lines: u64,
+    columns: usize,
+}
+
+impl FastRules {
+    pub(crate) fn of(rules: &Rules) -> Option<FastRules> {
+        let dialect = rules.dialect();
+        let [delimiter] = dialect.delimiter[..] else { return None };
+        let any_terminator = match &dialect.terminator {
+            Terminator::Any => true,
+            Terminator::Bytes(bytes) if bytes == b"\n" => false,
+            Terminator::Bytes(_) => return None,
+        };
+        // A CR that is a delimiter, quote or escape would be two things in one mask.
+        let is_cr_taken = [Some(delimiter), dialect.quote, dialect.escape].contains(&Some(b'\r'));
+        (!is_cr_taken).then(|| FastRules {
+            needles: Needles {
+                delimiter,
+                quote: dialect.quote,
+                escape: dialect.escape,
+            },
+            any_terminator,
+            double_quote: dialect.double_quote,
+            has_comments: dialect.comment.is_some() || !dialect.comment_offsets.is_empty(),
+            limit: usize::try_from(rules.limits().max_record_bytes).unwrap_or(usize::MAX),
+            max_lines: rules.limits().max_record_lines,
+            columns: rules.columns(),
+        })
+    }
+}
+
+impl FastRules {
+    /// The common dialect: any line end, doubled quotes, no escape, no comments, and records longer than a word allowed.
+    fn is_plain(&self) -> bool {
+        let needles = &self.needles;
+        self.any_terminator
+            && self.double_quote
+            && needles.quote.is_some()
+            && needles.escape.is_none()
+            && !self.has_comments
+            && self.limit >= WORD
+    }
+}
+
+/// Bytes to be scanned from an extent start, which is their first.
+#[derive(Clone, Copy)]
+pub(crate) struct Span<'a> {
+    pub(crate) window: &'a [u8],
+    pub(crate) at_end: bool,
+    pub(crate) offset: u64,
+    pub(crate) rules: &'a Rules,
+    pub(crate) fast: FastRules,
+}
+
+/// Gives `sink` the records from the window's start on.
+pub(crate) fn scan<K: Sink>(kernel: Kernel, span: Span<'_>, sink: &mut K) -> Reached {
+    match span.fast.is_plain() {
+        true => kernel.run(ScanTask::<K, true> { span, sink }),
+        false => kernel.run(ScanTask::<K, false> { span, sink }),
+    }
+}
+
+/// `PLAIN`: the dialect is that of `FastRules::is_plain`, so that the compiler drops what other dialects need.
+struct ScanTask<'a, 's, K: Sink, const PLAIN: bool> {
+    span: Span<'a>,
+    sink: &'s mut K,
+}
+
+impl<K: Sink, const PLAIN: bool> Task for ScanTask<'_, '_, K, PLAIN> {
+    type Output = Reached;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Reached {
+        let window = self.span.window;
+        let mut scan = Scan::<S, PLAIN>::new(self.span, simd, self.sink.bulk_before());
+        if scan.is_comment_at(0) {
+            return Reached {
+                consumed: 0,
+                halt: Halt::Unproven,
+            };
+        }
+        let (words, _) = window.as_chunks::<WORD>();
+        let mut base = 0;
+        for word in words {
+            // The last word has no byte behind it and is judged as a tail.
+            let Some(&next) = window.get(base + WORD) else { break };
+            if let Some(halt) = scan.word::<K, false>(base, word, WORD, next == b'\n', self.sink) {
+                return scan.reached(halt, self.sink);
+            }
+            base += WORD;
+        }
+        let tail = &window[base..];
+        if !tail.is_empty() {
+            let mut word = [0; WORD];
+            word[..tail.len()].copy_from_slice(tail);
+            if let Some(halt) = scan.word::<K, true>(base, &word, tail.len(), false, self.sink) {
+                return scan.reached(halt, self.sink);
+            }
+        }
+        let halt = scan.end_of_window(self.sink);
+        scan.reached(halt, self.sink)
+    }
+}
+
+struct Scan<'a, S: Simd, const PLAIN: bool> {
+    span: Span<'a>,
+    needles: Needles,
+    simd: S,
+    /// All ones inside quotes.
+    inside: u64,
+    /// The bytes right before the word: bit 63 of the masks of the last one.
+    last_separator: u64,
+    last_close: u64,
+    last_cr: u64,
+    last_ends: u64,
+    escape_carry: u64,
+    /// Since the end of the last record: delimiters outside quotes, terminators inside, physical line ends.
+    delimiters: usize,
+    inner_ends: u64,
+    lines: u64,
+    last_end: usize,
+    /// Counted, but not yet given to the sink: kept here because the sink is in memory and this in registers.
+    bulk_records: u64,
+    bulk_blanks: u64,
+    bulk_before: usize,
+}
+
+/// The masks of one word that the records are made of.
+#[derive(Clone, Copy)]
+struct Word {
+    base: usize,
+    delimiters: u64,
+    /// Last byte of each terminator outside quotes.
+    ends: u64,
+    /// Terminators inside quotes.
+    inner: u64,
+    /// Physical line ends.
+    lines: u64,
+    /// The first set bit is where the proof fails.
+    violations: u64,
+    blanks: u64,
+}
+
+impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
+    #[inline(always)]
+    fn new(span: Span<'a>, simd: S, bulk_before: usize) -> Self {
+        let mut needles = span.fast.needles;
+        if PLAIN {
+            needles = Needles {
+                delimiter: needles.delimiter,
+                quote: Some(needles.quote.unwrap_or(b'"')),
+                escape: None,
+            };
+        }
+        // The start is as good as a terminator right before it.
+        Scan {
+            span,
+            needles,
+            simd,
+            inside: 0,
+            last_separator: 1,
+            last_close: 0,
+            last_cr: 0,
+            last_ends: 1 << 63,
+            escape_carry: 0,
+            delimiters: 0,
+            inner_ends: 0,
+            lines: 0,
+            last_end: 0,
+            bulk_records: 0,
+            bulk_blanks: 0,
+            bulk_before,
+        }
+    }
+
+    #[inline(always)]
+    fn reached<K: Sink>(&mut self, halt: Halt, sink: &mut K) -> Reached {
+        self.give_bulk(sink);
+        Reached {
+            consumed: self.last_end,
+            halt,
+        }
+    }
+
+    #[inline(always)]
+    fn give_bulk<K: Sink>(&mut self, sink: &mut K) {
+        if self.bulk_records + self.bulk_blanks > 0 {
+            sink.bulk(self.bulk_records, self.bulk_blanks);
+            self.bulk_records = 0;
+            self.bulk_blanks = 0;
+        }
+    }
+
+    #[inline(always)]
+    fn any_terminator(&self) -> bool {
+        PLAIN || self.span.fast.any_terminator
+    }
+
+    /// `TAIL`: no byte of the window follows the word, of which `valid` bytes are the window's. `lf_follows`: the byte behind the
+    /// word is an LF.
+    #[inline(always)]
+    fn word<K: Sink, const TAIL: bool>(
+        &mut self,
+        base: usize,
+        bytes: &[u8; WORD],
+        valid: usize,
+        lf_follows: bool,
+        sink: &mut K,
+    ) -> Option<Halt> {
+        let word = self.classify::<K, TAIL>(base, bytes, valid, lf_follows, sink);
+        let is_plain = (word.violations | word.inner | self.inner_ends | (word.lines ^ word.ends) | self.lines) == 0;
+        let may_count = PLAIN || (self.span.fast.limit >= WORD && !self.span.fast.has_comments);
+        if !TAIL && is_plain && may_count && base + WORD < self.bulk_before {
+            return self.bulk(word);
+        }
+        self.record_by_record(word, sink)
+    }
+
+    #[inline(always)]
+    fn classify<K: Sink, const TAIL: bool>(
+        &mut self,
+        base: usize,
+        bytes: &[u8; WORD],
+        valid: usize,
+        lf_follows: bool,
+        sink: &mut K,
+    ) -> Word {
+        let mut masks = self.simd.masks(bytes, &self.needles);
+        let in_window = if TAIL { u64::MAX >> (WORD - valid) } else { u64::MAX };
+        masks.delimiter &= in_window;
+        masks.quote &= in_window;
+        masks.escape &= in_window;
+        let mut bad_escapes = 0;
+        let mut escaped = 0;
+        if self.needles.escape.is_some() {
+            escaped = find_escaped(masks.escape, &mut self.escape_carry);
+            // Escaped line ends are legal but rare, and a CR LF is escaped as one: left to the canonical rule.
+            bad_escapes = escaped & !(masks.quote | masks.escape | masks.delimiter) & in_window;
+        }
+        let quotes = masks.quote & !escaped;
+        let inside = self.simd.prefix_xor(quotes) ^ self.inside;
+        self.inside = ((inside as i64) >> 63) as u64;
+        let opening = quotes & inside;
+        let closing = quotes & !inside;
+
+        let mut lone_cr = masks.cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63);
+        if TAIL && !self.span.at_end {
+            // An LF may follow: whoever has the next bytes will see.
+            lone_cr &= !(1 << (valid - 1));
+        }
+        let lines = masks.lf | lone_cr;
+        let delimiters = masks.delimiter & !inside & !escaped;
+        let (terminators, ends, inner) = match self.any_terminator() {
+            true => ((masks.lf | masks.cr) & !inside, lines & !inside, lines & inside),
+            false => (masks.lf & !inside, masks.lf & !inside, masks.lf & inside),
+        };
+
+        let separators = delimiters | terminators;
+        let behind_separator = separators << 1 | self.last_separator;
+        let behind_close = closing << 1 | self.last_close;
+        let (may_open, may_follow) = match PLAIN || self.span.fast.double_quote {
+            true => (behind_separator | behind_close, separators | quotes),
+            false => (behind_separator, separators),
+        };
+        let violations = (opening & !may_open) | (behind_close & !may_follow & in_window) | bad_escapes;
+
+        let cr_before = masks.cr << 1 | self.last_cr;
+        let blank_by_one = ends & (ends << 1 | self.last_ends >> 63);
+        let blank_by_two = if self.any_terminator() {
+            ends & masks.lf & cr_before & (ends << 2 | self.last_ends >> 62)
+        } else {
+            0
+        };
+
+        if K::WANTS_SEPARATORS {
+            let starts = if self.any_terminator() {
+                separators & !(masks.lf & cr_before)
+            } else {
+                separators
+            };
+            sink.separators(base, starts, opening & behind_separator, (opening & behind_close) | masks.escape);
+        }
+        self.last_separator = separators >> 63;
+        self.last_close = closing >> 63;
+        self.last_cr = masks.cr >> 63;
+        self.last_ends = ends;
+        Word {
+            base,
+            delimiters,
+            ends,
+            inner,
+            lines,
+            violations,
+            blanks: blank_by_one | blank_by_two,
+        }
+    }
+
+    /// A word in which every record stands on one line of its own: counted, not looked at one by one.
+    #[inline(always)]
+    fn bulk(&mut self, word: Word) -> Option<Halt> {
+        if word.ends == 0 {
+            self.delimiters += word.delimiters.count_ones() as usize;
+            return (word.base + WORD - self.last_end > self.span.fast.limit).then_some(Halt::Unproven);
+        }
+        let first_end = word.base + word.ends.trailing_zeros() as usize + 1;
+        if first_end - self.last_end > self.span.fast.limit {
+            return Some(Halt::Unproven);
+        }
+        let behind = word.ends.leading_zeros();
+        self.last_end = word.base + WORD - behind as usize;
+        self.delimiters = (word.delimiters & !(u64::MAX >> behind)).count_ones() as usize;
+        let blanks = u64::from(word.blanks.count_ones());
+        self.bulk_records += u64::from(word.ends.count_ones()) - blanks;
+        self.bulk_blanks += blanks;
+        None
+    }
+
+    #[inline(always)]
+    fn record_by_record<K: Sink>(&mut self, word: Word, sink: &mut K) -> Option<Halt> {
+        self.give_bulk(sink);
+        let proven = match word.violations {
+            0 => u64::MAX,
+            violations => (violations & violations.wrapping_neg()) - 1,
+        };
+        let mut ends = word.ends & proven;
+        let mut from = u64::MAX;
+        // Most words hold no line end but those that end records; then the masks of the others need no counting.
+        let has_odd_lines = (word.inner | self.inner_ends | self.lines | (word.lines ^ word.ends)) != 0;
+        while ends != 0 {
+            let up_to = ends ^ (ends - 1);
+            let part = from & up_to;
+            let record = Proven {
+                start: self.last_end,
+                end: word.base + ends.trailing_zeros() as usize + 1,
+                fields: self.delimiters + (word.delimiters & part).count_ones() as usize + 1,
+                lines: if has_odd_lines {
+                    self.lines + u64::from((word.lines & part).count_ones())
+                } else {
+                    1
+                },
+                is_several_lines: false,
+                is_blank: false,
+            };
+            let inner_ends = if has_odd_lines {
+                self.inner_ends + u64::from((word.inner & part).count_ones())
+            } else {
+                0
+            };
+            if let Some(halt) = self.take(record, inner_ends, sink) {
+                return Some(halt);
+            }
+            from = !up_to;
+            ends &= from;
+        }
+        if word.violations != 0 {
+            return Some(Halt::Unproven);
+        }
+        self.delimiters += (word.delimiters & from).count_ones() as usize;
+        if has_odd_lines {
+            self.inner_ends += u64::from((word.inner & from).count_ones());
+            self.lines += u64::from((word.lines & from).count_ones());
+        }
+        self.bulk_before = sink.bulk_before();
+        let reached = (word.base + WORD).min(self.span.window.len());
+        (reached - self.last_end > self.span.fast.limit || self.inner_ends >= self.span.fast.max_lines).then_some(Halt::Unproven)
+    }
+
+    /// Proves the rest of a record whose end is known, and gives it to the sink.
+    #[inline(always)]
+    fn take<K: Sink>(&mut self, mut record: Proven, inner_ends: u64, sink: &mut K) -> Option<Halt> {
+        let length = record.end - record.start;
+        if length > self.span.fast.limit {
+            return Some(Halt::Unproven);
+        }
+        if inner_ends > 0 {
+            if record.fields != self.span.fast.columns || inner_ends >= self.span.fast.max_lines {
+                return Some(Halt::Unproven);
+            }
+            record.is_several_lines = true;
+        }
+        record.is_blank = length <= 2 && is_blank(&self.span.window[record.start..record.end], self.any_terminator());
+        let flow = sink.record(record);
+        if matches!(flow, Flow::StopBefore) {
+            return Some(Halt::Sink);
+        }
+        self.last_end = record.end;
+        self.delimiters = 0;
+        self.inner_ends = 0;
+        self.lines = 0;
+        if matches!(flow, Flow::StopBehind) {
+            return Some(Halt::Sink);
+        }
+        self.is_comment_at(record.end).then_some(Halt::Unproven)
+    }
+
+    #[inline(always)]
+    fn is_comment_at(&self, start: usize) -> bool {
+        !PLAIN && self.span.fast.has_comments && may_be_comment(self.span.window, start, self.span.offset, self.span.rules)
+    }
+
+    #[inline(always)]
+    fn end_of_window<K: Sink>(&mut self, sink: &mut K) -> Halt {
+        let end = self.span.window.len();
+        if !self.span.at_end || self.last_end == end {
+            return Halt::WindowEnd;
+        }
+        // Open quotes, or an escape with nothing behind it.
+        if self.inside != 0
+            || self
+                .needles
+                .escape
+                .is_some_and(|escape| ends_in_escape(&self.span.window[self.last_end..], escape))
+        {
+            return Halt::Unproven;
+        }
+        self.give_bulk(sink);
+        if K::WANTS_SEPARATORS {
+            sink.separators(end, 1, 0, 0);
+        }
+        let record = Proven {
+            start: self.last_end,
+            end,
+            fields: self.delimiters + 1,
+            lines: self.lines,
+            is_several_lines: false,
+            is_blank: false,
+        };
+        let inner_ends = self.inner_ends;
+        self.take(record, inner_ends, sink).unwrap_or(Halt::WindowEnd)
+    }
+}
+
+/// Whether a record of one or two bytes is nothing but a terminator. Only the last one of a stream can be without.
+#[inline(never)]
+fn is_blank(record: &[u8], any_terminator: bool) -> bool {
+    match record {
+        b"\n" => true,
+        b"\r" | b"\r\n" => any_terminator,
+        _ => false,
+    }
+}
+
+/// Whether a comment begins at `start`, or may, as far as the window shows.
+#[inline(never)]
+fn may_be_comment(window: &[u8], start: usize, offset: u64, rules: &Rules) -> bool {
+    let rest = &window[start..];
+    let is_prefixed = rules.dialect().comment.as_ref().is_some_and(|prefix| {
+        let seen = prefix.len().min(rest.len());
+        seen > 0 && rest[..seen] == prefix[..seen]
+    });
+    is_prefixed || rules.is_pinned_comment(offset + start as u64)
+}
+
+/// Whether the last byte is an escape that is not itself escaped.
+#[inline(never)]
+fn ends_in_escape(record: &[u8], escape: u8) -> bool {
+    record.iter().rev().take_while(|&&byte| byte == escape).count() % 2 == 1
+}
+
+/// The bytes that stand behind an escape which is not itself escaped. The carry is bit 0 of the next word's answer.
+#[inline(always)]
+fn find_escaped(escapes: u64, carry: &mut u64) -> u64 {
+    const ODD_BITS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+    if escapes == 0 {
+        return std::mem::take(carry);
+    }
+    // Runs of escapes are told apart by the parity of their first bit: a borrow runs from the start of each to its end.
+    let starting = escapes & !*carry;
+    let odd_or_behind = starting << 1 | ODD_BITS;
+    let marked = odd_or_behind.wrapping_sub(starting) ^ ODD_BITS;
+    let escaped = marked ^ (escapes | *carry);
+    *carry = (marked & escapes) >> 63;
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn escaped_bytes_are_those_behind_an_odd_run(words in prop::collection::vec(prop_oneof![any::<u64>(), Just(u64::MAX), Just(0)], 1..5)) {
+            let mut carry = 0;
+            let mut is_escaped = false;
+            for word in words {
+                let found = find_escaped(word, &mut carry);
+                for bit in 0..64 {
+                    prop_assert_eq!(found >> bit & 1 == 1, is_escaped);
+                    is_escaped = !is_escaped && word >> bit & 1 == 1;
+                }
+            }
+        }
+    }
+}

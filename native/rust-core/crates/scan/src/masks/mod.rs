@@ -1,0 +1,200 @@
+//! Bit masks of 64-byte words, one kernel per instruction set, chosen at run time. The only place of this crate with `unsafe`:
+//! the vector loads and the one call into a function compiled for more instructions than the base target has.
+
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod sse2;
+
+use std::sync::OnceLock;
+
+/// Bytes of one word: each bit of a mask is one of them, the lowest bit the first byte.
+pub const WORD: usize = 64;
+
+/// The bytes whose places are asked for. A switched-off one finds nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Needles {
+    pub delimiter: u8,
+    pub quote: Option<u8>,
+    pub escape: Option<u8>,
+}
+
+/// Where each of the needles stands in a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masks {
+    pub delimiter: u64,
+    pub quote: u64,
+    pub escape: u64,
+    pub lf: u64,
+    pub cr: u64,
+}
+
+/// Where lines end in a word, and which bytes are U+0020 or less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LineMasks {
+    pub lf: u64,
+    pub cr: u64,
+    pub low: u64,
+}
+
+/// What one instruction set can do with a word.
+pub trait Simd: Copy {
+    fn masks(self, word: &[u8; WORD], needles: &Needles) -> Masks;
+    fn line_masks(self, word: &[u8; WORD]) -> LineMasks;
+    /// Bit i of the answer is the xor of the bits 0 to i: turns quotes into "inside quotes".
+    fn prefix_xor(self, bits: u64) -> u64;
+}
+
+/// Work to be compiled for an instruction set. Implementations and all they call in a loop MUST be `#[inline(always)]`, or they are
+/// compiled for the base target.
+pub trait Task {
+    type Output;
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// An instruction set the masks are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel(Choice);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Sse2,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+impl Kernel {
+    /// The plain one, which the others are tested against.
+    pub const SCALAR: Kernel = Kernel(Choice::Scalar);
+
+    /// The fastest of this machine; detected once a process.
+    pub fn best() -> Kernel {
+        static BEST: OnceLock<Kernel> = OnceLock::new();
+        *BEST.get_or_init(|| Kernel::all().pop().unwrap_or(Kernel::SCALAR))
+    }
+
+    /// Every kernel this machine can run, slowest first.
+    pub fn all() -> Vec<Kernel> {
+        let mut kernels = vec![Kernel::SCALAR];
+        #[cfg(target_arch = "x86_64")]
+        {
+            kernels.push(Kernel(Choice::Sse2));
+            kernels.extend(avx2::Avx2::detect().map(|avx2| Kernel(Choice::Avx2(avx2))));
+        }
+        #[cfg(target_arch = "aarch64")]
+        kernels.push(Kernel(Choice::Neon));
+        kernels
+    }
+
+    /// `scalar`, `sse2`, `avx2` or `neon`, if this machine can run it.
+    pub fn from_name(name: &str) -> Option<Kernel> {
+        Kernel::all().into_iter().find(|kernel| kernel.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Choice::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Choice::Sse2 => "sse2",
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(_) => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon => "neon",
+        }
+    }
+
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        match self.0 {
+            Choice::Scalar => task.run(scalar::Scalar),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Sse2 => task.run(sse2::Sse2),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(avx2) => avx2.run(task),
+            #[cfg(target_arch = "aarch64")]
+            Choice::Neon => task.run(neon::Neon),
+        }
+    }
+}
+
+/// `prefix_xor` in six shifts, for instruction sets without a carry-less multiply.
+#[inline(always)]
+fn prefix_xor_by_shifts(mut bits: u64) -> u64 {
+    bits ^= bits << 1;
+    bits ^= bits << 2;
+    bits ^= bits << 4;
+    bits ^= bits << 8;
+    bits ^= bits << 16;
+    bits ^ (bits << 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Everything<'a> {
+        word: &'a [u8; WORD],
+        needles: Needles,
+        bits: u64,
+    }
+
+    impl Task for Everything<'_> {
+        type Output = (Masks, LineMasks, u64);
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            (
+                simd.masks(self.word, &self.needles),
+                simd.line_masks(self.word),
+                simd.prefix_xor(self.bits),
+            )
+        }
+    }
+
+    fn needles() -> impl Strategy<Value = Needles> {
+        (any::<u8>(), any::<Option<u8>>(), any::<Option<u8>>()).prop_map(|(delimiter, quote, escape)| Needles { delimiter, quote, escape })
+    }
+
+    proptest! {
+        #[test]
+        fn kernels_agree(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 2 * WORD),
+                prop::collection::vec(prop::sample::select(b"\r\n,\"\\ \t\0\x1f\x20\x21\x7f\x80\xff".to_vec()), 2 * WORD),
+            ],
+            written in needles(),
+            bits in any::<u64>(),
+        ) {
+            let usual = Needles { delimiter: b',', quote: Some(b'"'), escape: Some(b'\\') };
+            for needles in [written, usual] {
+                for start in 0..WORD {
+                    let word: &[u8; WORD] = bytes[start..start + WORD].try_into().expect("a whole word");
+                    let expected = Kernel::SCALAR.run(Everything { word, needles, bits });
+                    for kernel in Kernel::all() {
+                        prop_assert_eq!(kernel.run(Everything { word, needles, bits }), expected, "kernel {}", kernel.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_best_kernel_is_known_by_name() {
+        assert_eq!(Kernel::from_name(Kernel::best().name()), Some(Kernel::best()));
+        assert_eq!(Kernel::from_name("abacus"), None);
+    }
+
+    #[test]
+    fn prefix_xor_is_a_running_parity() {
+        assert_eq!(prefix_xor_by_shifts(0), 0);
+        assert_eq!(prefix_xor_by_shifts(1), u64::MAX);
+        assert_eq!(prefix_xor_by_shifts(0b1001_0000), 0b0111_0000);
+    }
+}

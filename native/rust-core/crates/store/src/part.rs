@@ -1,0 +1,126 @@
+//! The sink of one part: bytes go to a temporary name while their SHA-256 is taken; the final name appears when all of it is durable.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use crate::beneath::sync_directory;
+use crate::error::{Error, Result};
+use crate::put::{Temporary, owner_name};
+use crate::read::Object;
+use crate::store::Store;
+
+/// A part that is durable under its final name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartDone {
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+/// An open part. Dropping it before `finish` removes it.
+pub struct PartSink {
+    temporary: Temporary,
+    name: PathBuf,
+    path: PathBuf,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Store {
+    /// Opens a part. Its name must be the attempt's own: an object that stands there already is a fault found by `finish`.
+    pub fn open_part(&self, path: &Path, attempt_id: &str) -> Result<PartSink> {
+        let (directory, name) = self.open_parent(path, "write")?;
+        let temporary =
+            Temporary::create(directory, &owner_name(Some(attempt_id))).map_err(|errno| Error::of_errno(errno, "write", path.display()))?;
+        Ok(PartSink { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0 })
+    }
+}
+
+impl PartSink {
+    /// Appends; every error is final, the part must be dropped.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.temporary.file.write_all(bytes).map_err(|error| Error::of_io(&error, "write", self.path.display()))?;
+        self.digest.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    pub fn written_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Syncs the file, gives it its name, syncs the directory. A name that is taken is never overwritten.
+    pub fn finish(mut self) -> Result<PartDone> {
+        let fault = |errno| Error::of_errno(errno, "write", self.path.display());
+        rustix::fs::fsync(&self.temporary.file).map_err(fault)?;
+        publish(&mut self.temporary, &self.name).map_err(|errno| match errno {
+            Errno::EXIST => Error::new("STORAGE_CHECKSUM", "write", self.path.display(), "the attempt's own name is taken already"),
+            errno => fault(errno),
+        })?;
+        sync_directory(&self.temporary.directory).map_err(fault)?;
+        Ok(PartDone { bytes: self.bytes, sha256: hex(&self.digest.finalize_reset()) })
+    }
+
+    /// Removes what was written. Dropping does the same; the name says that it is meant.
+    pub fn abort(self) {
+        drop(self);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn publish(temporary: &mut Temporary, name: &Path) -> rustix::io::Result<()> {
+    let directory = &temporary.directory;
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(directory, temporary.name.as_str(), directory, name, flags) {
+        Err(Errno::INVAL | Errno::NOSYS) => publish_by_link(temporary, name),
+        answer => answer.map(|()| temporary.mark_published()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn publish(temporary: &mut Temporary, name: &Path) -> rustix::io::Result<()> {
+    publish_by_link(temporary, name)
+}
+
+/// Where rename cannot refuse to overwrite, a hard link can; the temporary name goes when the sink does.
+fn publish_by_link(temporary: &mut Temporary, name: &Path) -> rustix::io::Result<()> {
+    let directory = &temporary.directory;
+    rustix::fs::linkat(directory, temporary.name.as_str(), directory, name, rustix::fs::AtFlags::empty())?;
+    rustix::fs::unlinkat(directory, temporary.name.as_str(), rustix::fs::AtFlags::empty())?;
+    temporary.mark_published();
+    Ok(())
+}
+
+impl Object {
+    /// SHA-256 of the bytes in lower-case hex.
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(&self.bytes))
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_publishes_where_rename_cannot_and_never_overwrites() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::new(&[], &[root.path().to_owned()]).unwrap();
+        let mut part = store.open_part(&root.path().join("x"), "a1").unwrap();
+        part.write(b"abc").unwrap();
+        publish_by_link(&mut part.temporary, Path::new("x")).unwrap();
+        drop(part);
+        let mut part = store.open_part(&root.path().join("x"), "a2").unwrap();
+        assert_eq!(publish_by_link(&mut part.temporary, Path::new("x")), Err(Errno::EXIST));
+        drop(part);
+        let names: Vec<_> = std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["x"]);
+    }
+}
