@@ -1,0 +1,27 @@
+/** The durable records, through a core. `paths` names their keys for requests to the core; nobody else spells one. */
+
+export type { DecideCommand, NewCommand } from './commands.ts';
+export type { FailureName } from './failures.ts';
+export { Journal, type JournalOptions, openJournal } from './journal.ts';
+export { journalConnection } from './journal-connection.ts';
+export type { OpenGeneration } from './open-jobs.ts';
+export {
+  commandKey,
+  deadLetterKey,
+  failureKey,
+  inlineKey,
+  inputsKey,
+  jobKey,
+  manifestKey,
+  openMarkerKey,
+  parseChunkKey,
+  pinsKey,
+  sealedKey,
+  segmentKey,
+  verdictKey,
+} from './paths.ts';
+export { isSegment, type PlanEntry } from './plan-segments.ts';
+export type { Put, Stored } from './put-if-absent.ts';
+export { type ChunkView, type JobView, newestGeneration, type PlanView, specOfGeneration } from './read-job.ts';
+export type { CoreLike } from './store.ts';
+export type { VerdictName } from './verdicts.ts';

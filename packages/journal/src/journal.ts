@@ -1,0 +1,114 @@
+/**
+ * The durable truth, by verb and record: the only door to it. All goes through a core; nothing here knows files or buckets. Records are put once and
+ * never overwritten; only open markers are deleted. This file only delegates: each record has a file of its own.
+ */
+import type {
+  AttemptId,
+  ClosedVerdict,
+  Command,
+  DeadLetter,
+  DeadVerdict,
+  FailureRecord,
+  InputFile,
+  InputsRecord,
+  JobId,
+  JobRecord,
+  Manifest,
+  Pins,
+  PlanEnd,
+  Sealed,
+  Segment,
+} from '@millrace/protocol';
+
+import { appendCommand, type DecideCommand, readCommands } from './commands.ts';
+import { listDeadLetters, putDeadLetter, readDeadLetter } from './dead-letters.ts';
+import { type FailureName, listFailures, putFailure, readFailure, readFailures } from './failures.ts';
+import { putInline, readInline } from './inline.ts';
+import { listInputFiles, listJobIds, putInputs, putJob, readInputs, readJobRecord } from './jobs.ts';
+import { listManifests, putManifest, readManifest, readNewestManifest } from './manifests.ts';
+import { deleteOpenMarker, hasOpenMarker, listOpenMarkers, type OpenGeneration, putOpenMarker } from './open-jobs.ts';
+import { putPins, readPins } from './pins.ts';
+import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPlanEntry, readSealed, readSegment } from './plan-segments.ts';
+import type { Put, Stored } from './put-if-absent.ts';
+import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
+import { type CoreLike, Store } from './store.ts';
+import { listVerdicts, putVerdict, readVerdict, readVerdictAt, type VerdictName } from './verdicts.ts';
+
+export interface JournalOptions {
+  /** Name of the journal's connection in the core's `Hello`. Defaults to `journal`. */
+  readonly connection?: string;
+  /** Of each request. Defaults to 30 s. */
+  readonly deadlineMs?: number;
+  /** Aborts what is under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** `core`: a live core process, or whatever picks one for each request. */
+export function openJournal(core: CoreLike, options: JournalOptions = {}): Journal {
+  return new Journal(new Store(core, { connection: options.connection ?? 'journal', deadlineMs: options.deadlineMs ?? 30_000, signal: options.signal }));
+}
+
+export class Journal {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  // Open markers: first of all, and last
+  putOpenMarker = (jobId: JobId, generation: number): Promise<void> => putOpenMarker(this.#store, jobId, generation);
+  hasOpenMarker = (jobId: JobId, generation: number): Promise<boolean> => hasOpenMarker(this.#store, jobId, generation);
+  deleteOpenMarker = (jobId: JobId, generation: number): Promise<void> => deleteOpenMarker(this.#store, jobId, generation);
+  listOpenMarkers = (): AsyncGenerator<OpenGeneration> => listOpenMarkers(this.#store);
+
+  // The job and its inputs
+  putInputs = (record: InputsRecord): Promise<Put<'inputs'>> => putInputs(this.#store, record);
+  readInputs = (jobId: JobId, segment: number): Promise<Stored<'inputs'> | null> => readInputs(this.#store, jobId, segment);
+  listInputFiles = (jobId: JobId): AsyncGenerator<InputFile> => listInputFiles(this.#store, jobId);
+  putJob = (record: JobRecord): Promise<Put<'job'>> => putJob(this.#store, record);
+  readJobRecord = (jobId: JobId): Promise<Stored<'job'> | null> => readJobRecord(this.#store, jobId);
+  listJobIds = (): AsyncGenerator<JobId> => listJobIds(this.#store);
+
+  // Planning
+  putPins = (record: Pins): Promise<Put<'pins'>> => putPins(this.#store, record);
+  readPins = (jobId: JobId): Promise<Stored<'pins'> | null> => readPins(this.#store, jobId);
+  putSegment = (record: Segment): ReturnType<typeof putSegment> => putSegment(this.#store, record);
+  putPlanEnd = (record: PlanEnd): ReturnType<typeof putPlanEnd> => putPlanEnd(this.#store, record);
+  readPlanEntry = (jobId: JobId, generation: number, segment: number): Promise<PlanEntry | null> => readPlanEntry(this.#store, jobId, generation, segment);
+  readSegment = (key: string, digest: string | null = null): Promise<Stored<'segment'>> => readSegment(this.#store, key, digest);
+  listSegments = (jobId: JobId, generation: number, from = 0): AsyncGenerator<Stored<'segment'>> => listSegments(this.#store, jobId, generation, from);
+  putSealed = (record: Sealed): Promise<Put<'sealed'>> => putSealed(this.#store, record);
+  readSealed = (jobId: JobId, generation: number): Promise<Stored<'sealed'> | null> => readSealed(this.#store, jobId, generation);
+  putInline = (jobId: JobId, segment: number, bytes: Uint8Array): ReturnType<typeof putInline> => putInline(this.#store, jobId, segment, bytes);
+  readInline = (key: string): Promise<Uint8Array> => readInline(this.#store, key);
+
+  // Outcomes of chunks
+  putVerdict = (record: DeadVerdict | ClosedVerdict): Promise<Put<'verdict'>> => putVerdict(this.#store, record);
+  readVerdict = (jobId: JobId, stage: string, chunk: number, generation: number): Promise<Stored<'verdict'> | null> =>
+    readVerdict(this.#store, jobId, stage, chunk, generation);
+  readVerdictAt = (key: string): Promise<Stored<'verdict'> | null> => readVerdictAt(this.#store, key);
+  listVerdicts = (jobId: JobId, stage: string): AsyncGenerator<VerdictName> => listVerdicts(this.#store, jobId, stage);
+  putFailure = (record: FailureRecord): Promise<Put<'failure'>> => putFailure(this.#store, record);
+  readFailure = (jobId: JobId, stage: string, chunk: number, attemptId: AttemptId): Promise<Stored<'failure'> | null> =>
+    readFailure(this.#store, jobId, stage, chunk, attemptId);
+  readFailures = (jobId: JobId, stage: string, chunk: number): Promise<Stored<'failure'>[]> => readFailures(this.#store, jobId, stage, chunk);
+  listFailures = (jobId: JobId, stage: string): AsyncGenerator<FailureName> => listFailures(this.#store, jobId, stage);
+  putDeadLetter = (record: DeadLetter): Promise<Put<'deadLetter'>> => putDeadLetter(this.#store, record);
+  readDeadLetter = (jobId: JobId, stage: string, chunk: number, generation: number): Promise<Stored<'deadLetter'> | null> =>
+    readDeadLetter(this.#store, jobId, stage, chunk, generation);
+  listDeadLetters = (jobId: JobId, stage: string): AsyncGenerator<VerdictName> => listDeadLetters(this.#store, jobId, stage);
+
+  // Commands and the ends of generations
+  appendCommand = <Refusal>(jobId: JobId, decide: DecideCommand<Refusal>): Promise<{ appended: Stored<'command'> } | { refused: Refusal }> =>
+    appendCommand(this.#store, jobId, decide);
+  readCommands = (jobId: JobId, from = 0): Promise<Command[]> => readCommands(this.#store, jobId, from);
+  putManifest = (record: Manifest): Promise<Put<'manifest'>> => putManifest(this.#store, record);
+  readManifest = (jobId: JobId, generation: number): Promise<Stored<'manifest'> | null> => readManifest(this.#store, jobId, generation);
+  readNewestManifest = (jobId: JobId): Promise<Stored<'manifest'> | null> => readNewestManifest(this.#store, jobId);
+  listManifests = (jobId: JobId): Promise<number[]> => listManifests(this.#store, jobId);
+
+  // A job from its records alone
+  readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);
+  readPlan = (jobId: JobId, generation: number): Promise<PlanView> => readPlan(this.#store, jobId, generation);
+  readOutcome = (chunk: ChunkView, upTo?: number): Promise<Stored<'verdict'> | null> => readOutcome(this.#store, chunk, upTo);
+}

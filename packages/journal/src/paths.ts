@@ -1,0 +1,65 @@
+/**
+ * The only file that spells a journal path. Keys are relative to the journal's root; numbers have six digits, so that listings come in order.
+ * Generation 1 keeps the plain names.
+ */
+import { type AttemptId, isJobId, type JobId } from '@millrace/protocol';
+
+/** Six digits. */
+const six = (number: number): string => String(number).padStart(6, '0');
+const laterGeneration = (generation: number, text: string): string => (generation === 1 ? '' : text);
+const jobDir = (jobId: JobId): string => `jobs/${jobId}/`;
+const planDir = (jobId: JobId, generation: number): string => `${jobDir(jobId)}plan/${laterGeneration(generation, `${six(generation)}/`)}`;
+
+export const openDir = 'open/';
+
+export const openMarkerKey = (jobId: JobId, generation: number): string => `${openDir}${jobId}${laterGeneration(generation, `.${six(generation)}`)}`;
+export const jobKey = (jobId: JobId): string => `${jobDir(jobId)}job.json`;
+export const inputsDir = (jobId: JobId): string => `${jobDir(jobId)}inputs/`;
+export const inputsKey = (jobId: JobId, segment: number): string => `${inputsDir(jobId)}${six(segment)}.json`;
+export const pinsKey = (jobId: JobId): string => `${jobDir(jobId)}pins.json`;
+export const segmentKey = (jobId: JobId, generation: number, segment: number): string => `${planDir(jobId, generation)}${six(segment)}.json`;
+export const sealedKey = (jobId: JobId, generation: number): string => `${planDir(jobId, generation)}sealed.json`;
+export const inlineKey = (jobId: JobId, segment: number): string => `${jobDir(jobId)}inline/${six(segment)}.bin`;
+export const verdictsDir = (jobId: JobId, stage: string): string => `${jobDir(jobId)}verdicts/${stage}/`;
+export const verdictKey = (jobId: JobId, stage: string, chunk: number, generation: number): string =>
+  `${verdictsDir(jobId, stage)}${six(chunk)}${laterGeneration(generation, `.${six(generation)}`)}.json`;
+export const failuresDir = (jobId: JobId, stage: string, chunk: number): string => `${jobDir(jobId)}failures/${stage}/${six(chunk)}/`;
+export const stageFailuresDir = (jobId: JobId, stage: string): string => `${jobDir(jobId)}failures/${stage}/`;
+export const failureKey = (jobId: JobId, stage: string, chunk: number, attemptId: AttemptId): string => `${failuresDir(jobId, stage, chunk)}${attemptId}.json`;
+export const deadDir = (jobId: JobId, stage: string): string => `${jobDir(jobId)}dead/${stage}/`;
+export const deadLetterKey = (jobId: JobId, stage: string, chunk: number, generation: number): string =>
+  `${deadDir(jobId, stage)}${six(chunk)}.${six(generation)}.json`;
+export const commandsDir = (jobId: JobId): string => `${jobDir(jobId)}commands/`;
+export const commandKey = (jobId: JobId, number: number): string => `${commandsDir(jobId)}${six(number)}.json`;
+export const manifestsDir = (jobId: JobId): string => `${jobDir(jobId)}manifests/`;
+export const manifestKey = (jobId: JobId, generation: number): string => `${manifestsDir(jobId)}${six(generation)}.json`;
+export const jobsDir = 'jobs/';
+
+/** Null: a key of another kind, which a listing passes over. */
+export function parseOpenMarkerKey(key: string): { jobId: JobId; generation: number } | null {
+  const match = /^open\/([0-9a-z]+)(?:\.(\d{6,}))?$/.exec(key);
+  return match && isJobId(match[1] ?? '') ? { jobId: match[1] as JobId, generation: Number(match[2] ?? 1) } : null;
+}
+
+/** Of the folded entries below `jobs/`. */
+export function parseJobDir(key: string): JobId | null {
+  const match = /^jobs\/([0-9a-z]+)\/$/.exec(key);
+  return match && isJobId(match[1] ?? '') ? (match[1] as JobId) : null;
+}
+
+/** A verdict, or a dead letter, whose generation always stands in its name. */
+export function parseChunkKey(key: string): { chunk: number; generation: number } | null {
+  const match = /\/(\d{6,})(?:\.(\d{6,}))?\.json$/.exec(key);
+  return match ? { chunk: Number(match[1]), generation: Number(match[2] ?? 1) } : null;
+}
+
+export function parseFailureKey(key: string): { chunk: number; attemptId: AttemptId } | null {
+  const match = /\/(\d{6,})\/(a[0-9a-z]{26})\.json$/.exec(key);
+  return match ? { chunk: Number(match[1]), attemptId: match[2] as AttemptId } : null;
+}
+
+/** The last number of a key such as a command's, a manifest's or an inputs record's. */
+export function parseNumberedKey(key: string): number | null {
+  const match = /\/(\d{6,})\.json$/.exec(key);
+  return match ? Number(match[1]) : null;
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+
+import { addSums, checkBalance, checkReceipt, checkSums, type ReceiptSums, sumsOfReceipt, zeroSums } from './balance.ts';
+import { jobIdFromKey } from './ids.ts';
+import { parseRecord } from './record.ts';
+import type { Receipt } from './verdict.ts';
+
+const digest = 'ab'.repeat(32);
+const codes = ['TYPE_NUMBER', 'CSV_LONG_ROW', '__proto__', 'constructor'];
+
+/** Receipts that agree with themselves. */
+const receipts = fc
+  .record({
+    chunk: fc.nat(99),
+    files: fc.array(fc.record({ file: fc.nat(3), emitted: fc.nat(99), filtered: fc.nat(99), deduplicated: fc.nat(9), rejected: fc.nat(99) }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    code: fc.constantFrom(...codes),
+    rowsOut: fc.nat(500),
+  })
+  .map(({ chunk, files, code, rowsOut }): Receipt => {
+    const full = files.map((file) => ({ ...file, key: null, recordsIn: file.emitted + file.filtered + file.deduplicated + file.rejected }));
+    const sum = (name: 'recordsIn' | 'emitted' | 'filtered' | 'deduplicated' | 'rejected') => full.reduce((total, file) => total + file[name], 0);
+    const rejected = sum('rejected');
+    return {
+      record: 'verdict',
+      version: 1,
+      outcome: 'committed',
+      jobId: jobIdFromKey('t', 'k'),
+      stage: 'read',
+      chunk,
+      generation: 1,
+      attemptId: `a${'0'.repeat(26)}` as Receipt['attemptId'],
+      specDigest: digest,
+      segmentDigest: digest,
+      resultVersion: 1,
+      coreVersion: '0',
+      counts: {
+        recordsIn: sum('recordsIn'),
+        emitted: sum('emitted'),
+        filtered: sum('filtered'),
+        deduplicated: sum('deduplicated'),
+        rejected,
+        rowsOut,
+        repaired: 0,
+        bytesIn: 10,
+        blankLines: 1,
+        commentLines: 0,
+        suspectRecords: 0,
+        damagedBytes: 0,
+        damagedLines: 0,
+      },
+      byCode: Object.fromEntries([[code, rejected]]),
+      byColumn: { amount: Object.fromEntries([[code, rejected]]) },
+      repairs: {},
+      files: full,
+      parts: [{ uri: 'file:///p', rows: rowsOut, bytes: 5, sha256: digest }],
+      rejects: rejected ? [{ uri: 'file:///r', rows: rejected, bytes: 1, sha256: digest }] : [],
+    };
+  });
+
+/** Adds in the grouping that `cuts` gives. */
+function grouped(sums: readonly ReceiptSums[], cuts: readonly number[]): ReceiptSums {
+  if (sums.length <= 1 || cuts.length === 0) return sums.reduce(addSums, zeroSums);
+  const [cut = 0, ...rest] = cuts;
+  const at = cut % sums.length;
+  return addSums(grouped(sums.slice(0, at), rest), grouped(sums.slice(at), rest));
+}
+
+test('any grouping and order of receipts gives the same sums, and they balance', () => {
+  fc.assert(
+    fc.property(fc.array(receipts, { maxLength: 12 }), fc.array(fc.nat(12), { maxLength: 4 }), fc.nat(11), (list, cuts, turn) => {
+      const sums = list.map(sumsOfReceipt);
+      const plain = sums.reduce(addSums, zeroSums);
+      const turned = [...sums.slice(turn % (sums.length || 1)), ...sums.slice(0, turn % (sums.length || 1))];
+      assert.deepEqual(sorted(grouped(sums, cuts)), sorted(plain));
+      assert.deepEqual(sorted(grouped(turned.reverse(), cuts)), sorted(plain));
+      assert.equal(checkSums(plain), null);
+      for (const receipt of list) assert.equal(checkReceipt(receipt), null);
+    }),
+  );
+});
+
+test('a receipt survives its way through bytes', () => {
+  fc.assert(
+    fc.property(receipts, (receipt) => {
+      const read = parseRecord('verdict', Buffer.from(JSON.stringify(receipt)));
+      assert.equal(read.outcome === 'committed' && checkReceipt(read), null);
+    }),
+  );
+});
+
+test('a receipt that loses one record anywhere is found out', () => {
+  fc.assert(
+    fc.property(receipts, fc.constantFrom('recordsIn', 'emitted', 'rejected', 'rowsOut'), (receipt, name) => {
+      const wrong = { ...receipt, counts: { ...receipt.counts, [name]: receipt.counts[name] + 1 } };
+      assert.notEqual(checkReceipt(wrong), null);
+    }),
+  );
+});
+
+test('an imbalance is told with both sides', () => {
+  const message = checkBalance({ recordsIn: 10, emitted: 5, filtered: 2, deduplicated: 0, rejected: 1 });
+  assert.equal(message, '10 records in, but 5 emitted + 2 filtered + 0 deduplicated + 1 rejected = 8');
+});
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.entries(value)
+    .map(([key, member]) => [key, sorted(member)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -1,0 +1,191 @@
+/**
+ * Sums of receipts, and whether they balance: recordsIn = emitted + filtered + deduplicated + rejected, per chunk, file and job. Pure. Any grouping
+ * and order of receipts gives the same sums.
+ */
+import type { Receipt } from './verdict.ts';
+
+/** Of a chunk, file or job. `unreadBytes` counts bytes inside tolerated dead letters. */
+export interface Balance {
+  readonly recordsIn: number;
+  readonly emitted: number;
+  readonly filtered: number;
+  readonly deduplicated: number;
+  readonly rejected: number;
+  readonly rowsOut: number;
+  /** Records that a lenient option changed. */
+  readonly repaired: number;
+  readonly unreadBytes: number;
+}
+
+/** The fates of records. */
+export type Fates = Pick<Balance, 'recordsIn' | 'emitted' | 'filtered' | 'deduplicated' | 'rejected'>;
+
+export type Counts = Readonly<Record<string, number>>;
+
+/** Sums over committed chunks, as the ledger and the finisher keep them. */
+export interface ReceiptSums {
+  readonly balance: Balance;
+  readonly chunks: number;
+  readonly bytesIn: number;
+  /** Stored bytes of parts. */
+  readonly bytesOut: number;
+  readonly blankLines: number;
+  readonly commentLines: number;
+  readonly byCode: Counts;
+  /** Column to code to count. */
+  readonly byColumn: Readonly<Record<string, Counts>>;
+  readonly repairs: Counts;
+  /** Key: the number of the file as text, or the key of an inline payload. */
+  readonly files: Readonly<Record<string, Fates>>;
+}
+
+export const zeroBalance: Balance = {
+  recordsIn: 0,
+  emitted: 0,
+  filtered: 0,
+  deduplicated: 0,
+  rejected: 0,
+  rowsOut: 0,
+  repaired: 0,
+  unreadBytes: 0,
+};
+
+export const zeroSums: ReceiptSums = {
+  balance: zeroBalance,
+  chunks: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  blankLines: 0,
+  commentLines: 0,
+  byCode: {},
+  byColumn: {},
+  repairs: {},
+  files: {},
+};
+
+export function addBalances(a: Balance, b: Balance): Balance {
+  return {
+    ...addFates(a, b),
+    rowsOut: a.rowsOut + b.rowsOut,
+    repaired: a.repaired + b.repaired,
+    unreadBytes: a.unreadBytes + b.unreadBytes,
+  };
+}
+
+export function addFates(a: Fates, b: Fates): Fates {
+  return {
+    recordsIn: a.recordsIn + b.recordsIn,
+    emitted: a.emitted + b.emitted,
+    filtered: a.filtered + b.filtered,
+    deduplicated: a.deduplicated + b.deduplicated,
+    rejected: a.rejected + b.rejected,
+  };
+}
+
+export function addCounts(a: Counts, b: Counts): Counts {
+  return addMaps(a, b, (x, y) => x + y);
+}
+
+export function addSums(a: ReceiptSums, b: ReceiptSums): ReceiptSums {
+  return {
+    balance: addBalances(a.balance, b.balance),
+    chunks: a.chunks + b.chunks,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    blankLines: a.blankLines + b.blankLines,
+    commentLines: a.commentLines + b.commentLines,
+    byCode: addCounts(a.byCode, b.byCode),
+    byColumn: addMaps(a.byColumn, b.byColumn, addCounts),
+    repairs: addCounts(a.repairs, b.repairs),
+    files: addMaps(a.files, b.files, addFates),
+  };
+}
+
+/** What one receipt adds. */
+export function sumsOfReceipt(receipt: Receipt): ReceiptSums {
+  const { counts } = receipt;
+  return {
+    balance: {
+      recordsIn: counts.recordsIn,
+      emitted: counts.emitted,
+      filtered: counts.filtered,
+      deduplicated: counts.deduplicated,
+      rejected: counts.rejected,
+      rowsOut: counts.rowsOut,
+      repaired: counts.repaired,
+      unreadBytes: 0,
+    },
+    chunks: 1,
+    bytesIn: counts.bytesIn,
+    bytesOut: receipt.parts.reduce((bytes, part) => bytes + part.bytes, 0),
+    blankLines: counts.blankLines,
+    commentLines: counts.commentLines,
+    byCode: receipt.byCode,
+    byColumn: receipt.byColumn,
+    repairs: receipt.repairs,
+    files: receipt.files.reduce<ReceiptSums['files']>((files, file) => addMaps(files, { [fileKey(file)]: fatesOf(file) }, addFates), {}),
+  };
+}
+
+/** Where a file's records went, or an inline payload's. */
+export function fileKey(file: { readonly file: number | null; readonly key?: string | null | undefined }): string {
+  return file.file === null ? (file.key ?? '-') : String(file.file);
+}
+
+/** Null when the fates add up, else a sentence with both sides. */
+export function checkBalance(fates: Fates): string | null {
+  const out = fates.emitted + fates.filtered + fates.deduplicated + fates.rejected;
+  if (fates.recordsIn === out) return null;
+  return `${fates.recordsIn} records in, but ${fates.emitted} emitted + ${fates.filtered} filtered + ${fates.deduplicated} deduplicated + ${fates.rejected} rejected = ${out}`;
+}
+
+/** Null when a receipt agrees with itself: its fates add up in total and per file, and its parts and reject files hold as many rows as it says. */
+export function checkReceipt(receipt: Receipt): string | null {
+  const { counts } = receipt;
+  const files = receipt.files.reduce<Fates>((sum, file) => addFates(sum, fatesOf(file)), zeroBalance);
+  return (
+    checkBalance(counts) ??
+    receipt.files.map((file) => prefixed(`file ${fileKey(file)}`, checkBalance(file))).find((problem) => problem !== null) ??
+    differing('records in of the files', files.recordsIn, counts.recordsIn) ??
+    differing('rejected records of the files', files.rejected, counts.rejected) ??
+    differing('emitted records of the files', files.emitted, counts.emitted) ??
+    differing('rows of the parts', totalRows(receipt.parts), counts.rowsOut) ??
+    differing('rows of the reject files', totalRows(receipt.rejects), counts.rejected)
+  );
+}
+
+/** Null when the sums of a job balance, in total and per file, and the files add up to the total. */
+export function checkSums(sums: ReceiptSums): string | null {
+  const files = Object.entries(sums.files);
+  const total = files.reduce<Fates>((sum, [, fates]) => addFates(sum, fates), zeroBalance);
+  return (
+    checkBalance(sums.balance) ??
+    files.map(([key, fates]) => prefixed(`file ${key}`, checkBalance(fates))).find((problem) => problem !== null) ??
+    differing('records in of the files', total.recordsIn, sums.balance.recordsIn)
+  );
+}
+
+function fatesOf(fates: Fates): Fates {
+  return addFates(fates, zeroBalance);
+}
+
+function totalRows(parts: readonly { readonly rows: number }[]): number {
+  return parts.reduce((rows, part) => rows + part.rows, 0);
+}
+
+function differing(what: string, got: number, expected: number): string | null {
+  return got === expected ? null : `${what}: expected ${expected}, got ${got}`;
+}
+
+function prefixed(where: string, problem: string | null): string | null {
+  return problem === null ? null : `${where}: ${problem}`;
+}
+
+function addMaps<Value>(a: Readonly<Record<string, Value>>, b: Readonly<Record<string, Value>>, add: (x: Value, y: Value) => Value): Record<string, Value> {
+  const sum = new Map(Object.entries(a));
+  for (const [key, value] of Object.entries(b)) {
+    const held = sum.get(key);
+    sum.set(key, held === undefined ? value : add(held, value));
+  }
+  return Object.fromEntries(sum);
+}

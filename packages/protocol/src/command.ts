@@ -1,0 +1,30 @@
+/** What operators asked of a job: a log, numbered by put-if-absent. Each names the generation it acts on; only a redrive opens one. */
+import { z } from 'zod';
+
+import type { ResolvedJobSpec } from './job-spec-shape.ts';
+import { count, digest, generationNumber, head, instant } from './record-shapes.ts';
+
+export const commandWords = ['redrive', 'cancel', 'pause', 'resume'] as const;
+export type CommandWord = (typeof commandWords)[number];
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const commandShape = z.object({
+  ...head('command'),
+  number: count,
+  command: z.enum(commandWords),
+  /** The one acted on. */
+  generation: generationNumber,
+  /** The generation that a redrive opens. */
+  opens: generationNumber.nullable(),
+  /** `<stage>.<chunk>` of what a redrive takes; `all`: everything without receipt. */
+  select: z.union([z.literal('all'), z.array(z.string())]),
+  resultVersion: z.int().min(1).nullable(),
+  /** The whole spec of the new generation where a redrive overrides parts of it, and its digest. */
+  spec: z.custom<ResolvedJobSpec>(isObject, { error: 'expected a resolved job spec' }).nullable(),
+  specDigest: digest.nullable(),
+  reason: z.string(),
+  by: z.string(),
+  at: instant,
+});
+export type Command = z.output<typeof commandShape>;

@@ -1,0 +1,157 @@
+/** The vocabulary of Millrace. No I/O; the wire codec is `@millrace/protocol/wire`. */
+
+export { type Attempt, type AttemptEnd, type AttemptOutcome, attemptOutcomes } from './attempt.ts';
+// What is counted
+export {
+  addBalances,
+  addCounts,
+  addFates,
+  addSums,
+  type Balance,
+  type Counts,
+  checkBalance,
+  checkReceipt,
+  checkSums,
+  type Fates,
+  fileKey,
+  type ReceiptSums,
+  sumsOfReceipt,
+  zeroBalance,
+  zeroSums,
+} from './balance.ts';
+export { type BudgetDecision, type BudgetMoment, type BudgetSums, decideBudget } from './budget.ts';
+export { canonicalJson, sha256Hex } from './canonical-json.ts';
+export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, chunkStates, isChunkDone } from './chunk.ts';
+export { type Command, type CommandWord, commandWords } from './command.ts';
+export type { DeadLetter } from './dead-letter.ts';
+export { checkExpected, type InputTotals } from './expected-totals.ts';
+// What goes wrong
+export {
+  type AttemptFailureClass,
+  attemptClassOf,
+  type CodeInfo,
+  classOf,
+  codeInfo,
+  type Failure,
+  type FailureClass,
+  type FailureCode,
+  failureClasses,
+  failureCodes,
+  isFailureCode,
+} from './failure.ts';
+export type { FailureRecord, Position } from './failure-record.ts';
+export { type FingerprintFacts, fingerprint, fingerprintOf, withoutParameters } from './fingerprint.ts';
+// Who is who
+export {
+  type AttemptId,
+  type ChunkId,
+  type ChunkIdParts,
+  chunkId,
+  chunkTaskId,
+  type Dispatch,
+  deadLetterId,
+  finishTaskId,
+  type IdSource,
+  intakeTaskId,
+  isAttemptId,
+  isChunkId,
+  isId,
+  isJobId,
+  isRequestId,
+  type JobId,
+  jobIdFromKey,
+  newAttemptId,
+  newJobId,
+  newRequestId,
+  parseChunkId,
+  parseTaskId,
+  planTaskId,
+  type RequestId,
+  type TaskId,
+  type TaskIdParts,
+  taskId,
+} from './ids.ts';
+export { canMoveJob, isTerminalJobState, type JobState, jobMoves, jobStates, type TerminalJobState, terminalJobStates } from './job.ts';
+// The durable records
+export type { InputFile, InputsRecord, JobRecord, OpenMarker } from './job-record.ts';
+export { checkJobSpec, mapStageName, type ResolveOptions, resolveJobSpec, schemaOf, specDigest } from './job-spec.ts';
+// What a job is
+export type {
+  InputSpec,
+  JobSpec,
+  JobSpecInput,
+  RejectLimit,
+  ResolvedDeadLetters,
+  ResolvedDialect,
+  ResolvedExecution,
+  ResolvedField,
+  ResolvedInput,
+  ResolvedJobSpec,
+  ResolvedOutput,
+  ResolvedRejects,
+  ResolvedSchema,
+  ResolvedStage,
+} from './job-spec-shape.ts';
+export {
+  maxChunksPerJob,
+  maxDeadLetterAttempts,
+  maxDeleteKeys,
+  maxFilesPerJob,
+  maxHeaderBytes,
+  maxIdempotencyKeyLength,
+  maxInlineChunkBytes,
+  maxInlinePayloadBytes,
+  maxInputsPerRecord,
+  maxListEntries,
+  maxPayloadBytes,
+  maxReasonLength,
+  maxRecordBytes,
+  maxSegmentChunks,
+  maxSpecBytes,
+  maxSqlBytes,
+  stderrTailBytes,
+} from './limits.ts';
+export type { Gap, Manifest, ManifestFile, ManifestPart } from './manifest.ts';
+export { nearestName } from './nearest-name.ts';
+export { type DialectPins, type Evidence, type FieldPins, type InputPins, inputPinsShape, type Pins, type SchemaPins } from './pins.ts';
+export { filePath, fileUri, schemeOf } from './places.ts';
+export {
+  type Chunk,
+  chunkBytes,
+  type EndedFile,
+  type InlineChunk,
+  type PlanEnd,
+  type PlannedFile,
+  type RangeChunk,
+  type Sealed,
+  type Segment,
+  type Unplannable,
+} from './plan-segment.ts';
+export { type AnyRecord, encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordKind, type RecordOf } from './record.ts';
+export type { ChunkRange, Part } from './record-shapes.ts';
+// What is asked and answered
+export {
+  type Answer,
+  type AnswerBodies,
+  type AnswerTo,
+  type CommandRequest,
+  parseRequest,
+  type RedriveRequest,
+  type Refusal,
+  type Request,
+  type RequestKind,
+  type ResultRequest,
+  type StatusRequest,
+  type SubmitRequest,
+} from './request.ts';
+export { assertAvailable, availabilityIssues } from './spec-available.ts';
+export { type Difference, specDifferences } from './spec-difference.ts';
+export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
+export type { Params } from './spec-params.ts';
+export type { JobEvent, JobFailure, JobResult, JobStatus } from './status.ts';
+export { parseQueueName, type QueueName, type QueueNameParts, type TaskKind, type WorkKind, workKinds, workQueueName } from './task.ts';
+export { parseTaskKeys, signTask, type TaskKey, type TaskKeys, verifyTask } from './task-signature.ts';
+// Bounds
+export { checkLeaseTimes, type LeaseTimes, leaseTimes } from './times.ts';
+export { parseDuration, parseSize } from './units.ts';
+export type { ClosedVerdict, DeadVerdict, Receipt, Verdict } from './verdict.ts';

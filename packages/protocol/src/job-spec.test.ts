@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+
+import { checkJobSpec, mapStageName, type ResolveOptions, resolveJobSpec, specDigest } from './job-spec.ts';
+import type { JobSpec } from './job-spec-shape.ts';
+import { availabilityIssues } from './spec-available.ts';
+import { SpecError } from './spec-error.ts';
+
+const small = { name: 'tidy', inputs: 'file:///data/orders.csv', output: { uri: 'file:///data/out/' } } satisfies JobSpec;
+const withInput = (input: object): object => ({ ...small, inputs: { uri: 'file:///a.csv', ...input } });
+const withField = (field: object): object => ({ ...small, schema: { fields: [{ name: 'f', ...field }] } });
+const withOutput = (output: object): object => ({ ...small, output: { uri: 'file:///o/', ...output } });
+const withStage = (...stages: object[]): object => ({ ...small, pipeline: stages });
+
+function issuesOf(written: unknown, options?: ResolveOptions): { pointer: string; code: string; message: string; suggestion?: string }[] {
+  const result = checkJobSpec(written, options);
+  return 'issues' in result ? [...result.issues] : [];
+}
+
+/** A parameter as a spec writes it. */
+const placeholder = (name: string): string => `\${${name}}`;
+
+/** `expected`: pointer, code without SPEC_, and the nearest name if there is one. */
+function check(written: unknown, ...expected: [pointer: string, code: string, suggestion?: string][]): void {
+  const got = issuesOf(written).map(({ pointer, code, suggestion }) => (suggestion === undefined ? [pointer, code] : [pointer, code, suggestion]));
+  assert.deepEqual(
+    got,
+    expected.map(([pointer, code, ...rest]) => [pointer, `SPEC_${code}`, ...rest]),
+  );
+}
+
+test('the smallest spec resolves with every default filled in', () => {
+  const spec = resolveJobSpec(small);
+  assert.equal(spec.inputs[0]?.maxRecordSize, 16 * 1024 * 1024);
+  assert.deepEqual(spec.inputs[0]?.uri, ['file:///data/orders.csv']);
+  assert.equal(spec.output.compression, 'zstd');
+  assert.equal(spec.rejects.uri, 'file:///data/out/_rejects/');
+  assert.equal(spec.rejects.maxRatio, 0.1);
+  assert.equal(spec.execution.chunkSize, 64 * 1024 * 1024);
+  assert.equal(spec.retention.history, 30 * 86_400_000);
+  assert.equal(spec.execution.jobTimeLimit, null);
+  assert.equal(mapStageName(spec), 'read');
+  assert.deepEqual(availabilityIssues(spec), []);
+});
+
+test('a resolved spec resolves to itself, and so its digest stays', () => {
+  const full = {
+    ...small,
+    labels: { team: `a ${placeholder('params.who')}` },
+    params: { who: 'b', n: 3 },
+    schema: { fields: [{ name: 'id', type: 'integer', constraints: { minimum: 1 } }], fieldsMatch: 'partial', primaryKey: 'id' },
+    inputs: [{ uri: ['file:///a b/ü?*.csv', 'file:///x%20y%3F.csv'], dialect: { delimiter: ';' }, encoding: 'Windows-1252', expect: { files: 3 } }],
+    pipeline: [{ sql: 'SELECT id, $n AS n FROM input' }],
+    output: { uri: 'file:///o/', format: 'csv', partSize: '2MiB' },
+    execution: { jobTimeLimit: '90s', attemptTimeLimit: '2m' },
+  };
+  const once = resolveJobSpec(full);
+  const twice = resolveJobSpec(JSON.parse(JSON.stringify(once)));
+  assert.deepEqual(twice, once);
+  assert.equal(specDigest(twice), specDigest(once));
+  assert.equal(once.execution.jobTimeLimit, 90_000);
+  assert.deepEqual(once.inputs[0]?.uri, ['file:///a b/%C3%BC?*.csv', 'file:///x y%3F.csv']);
+  assert.equal(once.pipeline[0]?.name, 's1');
+  assert.equal(typeof once.schema === 'object' && once.schema.missingColumns, 'setNull');
+});
+
+test('the same job written in other words has the same digest', () => {
+  const digest = specDigest(resolveJobSpec(small));
+  assert.equal(
+    specDigest(resolveJobSpec({ ...small, millrace: 1, execution: { chunkSize: '64MiB', priority: 5 }, inputs: [{ uri: [small.inputs] }] })),
+    digest,
+  );
+  assert.notEqual(specDigest(resolveJobSpec({ ...small, execution: { priority: 6 } })), digest);
+});
+
+test('every issue is named at once, with pointer, code and nearest name', () => {
+  check(
+    {
+      nmae: 'x',
+      inputs: { uri: 'file:///a', dialct: {}, format: 'cvs', maxRecordSize: '1KiB' },
+      output: { uri: 'file:///o', compression: 'zsdt' },
+      execution: { priority: 'high' },
+      rejects: { maxRatio: 2 },
+    },
+    ['/name', 'MISSING_FIELD'],
+    ['/inputs/format', 'BAD_VALUE', 'csv'],
+    ['/inputs/maxRecordSize', 'OUT_OF_RANGE'],
+    ['/inputs/dialct', 'UNKNOWN_FIELD', 'dialect'],
+    ['/output/compression', 'BAD_VALUE', 'zstd'],
+    ['/rejects/maxRatio', 'OUT_OF_RANGE'],
+    ['/execution/priority', 'WRONG_TYPE'],
+    ['/nmae', 'UNKNOWN_FIELD', 'name'],
+  );
+});
+
+test('structure: types, ranges, versions, unknown names at every depth', () => {
+  check(3, ['', 'WRONG_TYPE']);
+  check({ ...small, millrace: 2 }, ['/millrace', 'VERSION']);
+  check({ ...small, name: 'Orders' }, ['/name', 'BAD_VALUE']);
+  check({ ...small, description: 'x'.repeat(1_001) }, ['/description', 'OUT_OF_RANGE']);
+  check({ ...small, labels: { No: 'x' } }, ['/labels/No', 'BAD_VALUE']);
+  check({ ...small, inputs: [] }, ['/inputs', 'OUT_OF_RANGE']);
+  check({ ...small, inputs: 7 }, ['/inputs', 'WRONG_TYPE']);
+  check({ ...small, inputs: {} }, ['/inputs/uri', 'MISSING_FIELD']);
+  check({ ...small, output: {} }, ['/output/uri', 'MISSING_FIELD']);
+  check({ ...small, inputs: [{ uri: 'file:///a' }, { name: 'b', uri: 'file:///b', invalidBytes: 'replce' }] }, [
+    '/inputs/1/invalidBytes',
+    'BAD_VALUE',
+    'replace',
+  ]);
+  check(withInput({ dialect: { delimeter: ';' } }), ['/inputs/dialect/delimeter', 'UNKNOWN_FIELD', 'delimiter']);
+  check(withInput({ dialect: 'atuo' }), ['/inputs/dialect', 'BAD_VALUE', 'auto']);
+  check(withInput({ dialect: 4 }), ['/inputs/dialect', 'WRONG_TYPE']);
+  check(withInput({ dialect: { doubleQuote: 'yes' } }), ['/inputs/dialect/doubleQuote', 'WRONG_TYPE']);
+  check(withInput({ json: { maxDepth: 0 } }), ['/inputs/json/maxDepth', 'OUT_OF_RANGE']);
+  check(withField({ typ: 'date' }), ['/schema/fields/0/typ', 'UNKNOWN_FIELD', 'type']);
+  check(withField({ type: 'dat' }), ['/schema/fields/0/type', 'BAD_VALUE', 'date']);
+  check(withField({ constraints: { maximun: 4 } }), ['/schema/fields/0/constraints/maximun', 'UNKNOWN_FIELD', 'maximum']);
+  check({ ...small, rejects: { perColumn: { a: { maxRow: 1 } } } }, ['/rejects/perColumn/a/maxRow', 'UNKNOWN_FIELD', 'maxRows']);
+  check({ ...small, retention: { history: '5m' } }, ['/retention/history', 'OUT_OF_RANGE']);
+  check({ ...small, execution: { chunkSize: '64MB' } }, ['/execution/chunkSize', 'BAD_VALUE']);
+  check({ ...small, execution: { jobTimeLimit: 'soon' } }, ['/execution/jobTimeLimit', 'BAD_VALUE']);
+  check({ ...small, execution: { attemptTimeLimit: 90 } }, ['/execution/attemptTimeLimit', 'OUT_OF_RANGE']);
+});
+
+test('messages say what was expected and what was got', () => {
+  assert.deepEqual(
+    issuesOf({ ...small, execution: { priority: 'high' } }).map((issue) => issue.message),
+    ['expected a number, got "high"'],
+  );
+  assert.deepEqual(
+    issuesOf(withOutput({ uri: 'file:///o' })).map((issue) => issue.message),
+    ['expected a URI ending in "/", got "file:///o"'],
+  );
+  assert.throws(
+    () => resolveJobSpec(withOutput({ format: 'parket' })),
+    (error) => error instanceof SpecError && /output\.format: expected one of .*did you mean "parquet"/.test(error.message),
+  );
+});
+
+test('places: schemes, spelling, secrets', () => {
+  check(withInput({ uri: 'orders.csv' }), ['/inputs/uri', 'URI']);
+  check({ ...small, inputs: 'orders.csv' }, ['/inputs', 'URI']);
+  check(withInput({ uri: ['file:///a', 'flie:///b'] }), ['/inputs/uri/1', 'URI', 'file']);
+  check(withInput({ uri: 'file://host/a' }), ['/inputs/uri', 'URI']);
+  check(withInput({ uri: 'file:a.csv' }), ['/inputs/uri', 'URI']);
+  check(withInput({ uri: 'file:///a/../b' }), ['/inputs/uri', 'URI']);
+  check(withInput({ uri: 'file:///a%2F..%2Fb' }), ['/inputs/uri', 'URI']);
+  check(withInput({ uri: 'file:///a%00' }), ['/inputs/uri', 'URI']);
+  check(withInput({ uri: 'https://user:hunter2@host/a' }), ['/inputs/uri', 'SECRET_INLINE']);
+  check(withInput({ uri: 'https://host/a?x=1&X-Amz-Signature=abc' }), ['/inputs/uri', 'SECRET_INLINE']);
+  check(withOutput({ uri: 'https://host/o/' }), ['/output/uri', 'URI']);
+  check({ ...small, rejects: { uri: 'file:///r' } }, ['/rejects/uri', 'URI']);
+  assert.ok(!JSON.stringify(issuesOf(withInput({ uri: 'https://user:hunter2@host/a' }))).includes('hunter2'));
+});
+
+test('plain paths start from the directory that is handed in', () => {
+  const spec = resolveJobSpec(
+    { name: 'x', inputs: ['a b?.csv', '/abs/50%.csv', '../up/ü.csv'].map((uri, i) => ({ uri, name: `i${i}` })), output: { uri: 'out/#1?/' } },
+    { baseDir: '/base/dir' },
+  );
+  assert.deepEqual(
+    spec.inputs.flatMap((input) => input.uri ?? []),
+    ['file:///base/dir/a b?.csv', 'file:///abs/50%25.csv', 'file:///base/up/%C3%BC.csv'],
+  );
+  assert.equal(spec.output.uri, 'file:///base/dir/out/%231%3F/');
+});
+
+test('parameters are put into URIs and labels, and only known ones', () => {
+  const written = { ...small, inputs: `file:///in/${placeholder('params.day')}/*.csv`, labels: { day: placeholder('params.day') }, params: { day: 'monday' } };
+  assert.deepEqual(resolveJobSpec(written, { params: { day: 'friday' } }).inputs[0]?.uri, ['file:///in/friday/*.csv']);
+  assert.equal(resolveJobSpec(written).labels['day'], 'monday');
+  check({ ...written, labels: { day: placeholder('params.dya') } }, ['/labels/day', 'PARAM_UNKNOWN', 'day']);
+  check({ ...small, output: { uri: `file:///${placeholder('schedule.date')}/` } }, ['/output/uri', 'PARAM_UNKNOWN']);
+  check({ ...written, params: { day: placeholder('params.day') } }, ['/labels/day', 'BAD_VALUE'], ['/inputs', 'BAD_VALUE']);
+});
+
+test('parameters in SQL are looked for outside of quotes and comments', () => {
+  const sql = 'SELECT $day, \'$no\', "$no", $$ $no $$ -- $no\n/* $no */ FROM input WHERE x = $missing';
+  check({ ...withStage({ sql }), params: { day: 1 } }, ['/pipeline/0/sql', 'PARAM_UNKNOWN']);
+});
+
+test('fields that exclude or need each other', () => {
+  check(withField({ name: '_line' }), ['/schema/fields/0/name', 'NAME_RESERVED']);
+  check({ ...small, schema: { fields: [{ name: 'a', aliases: ['b'] }, { name: 'b' }] } }, ['/schema/fields/1/name', 'NAME_TAKEN']);
+  check(withField({ onError: 'setNull', constraints: { required: true } }), ['/schema/fields/0/onError', 'CONFLICT']);
+  check(withField({ type: 'number', decimalChar: ',', groupChar: ',' }), ['/schema/fields/0/groupChar', 'CONFLICT']);
+  check(withField({ type: 'number', precision: 4, scale: 5 }), ['/schema/fields/0/scale', 'OUT_OF_RANGE']);
+  check(withField({ type: 'datetime', timezone: 'Mars/Olympus' }), ['/schema/fields/0/timezone', 'TIMEZONE']);
+  check(withField({ constraints: { minimum: 3 } }), ['/schema/fields/0/constraints/minimum', 'SCHEMA_FIELD']);
+  check(withField({ type: 'integer', constraints: { enum: [1, 2.5] } }), ['/schema/fields/0/constraints/enum', 'SCHEMA_FIELD']);
+  check(withField({ constraints: { pattern: '(?=x)y' } }), ['/schema/fields/0/constraints/pattern', 'REGEX']);
+  check(withField({ constraints: { pattern: '(a)\\1' } }), ['/schema/fields/0/constraints/pattern', 'REGEX']);
+  check(withField({ constraints: { pattern: '(?P<x>[(?=]+)\\\\1' } }));
+  check({ ...small, schema: { fields: [{ name: 'a' }], primaryKey: 'aa' } }, ['/schema/primaryKey', 'SCHEMA_FIELD', 'a']);
+  check({ ...small, schema: { fields: [{ name: 'a' }], fieldsMatch: 'equal', match: 'name' } }, ['/schema/fieldsMatch', 'CONFLICT']);
+  check({ ...small, schema: 'txt' }, ['/schema', 'SCHEMA_FIELD', 'text']);
+  check(withInput({ encoding: 'utf-88' }), ['/inputs/encoding', 'ENCODING', 'utf-8']);
+  check(withInput({ format: 'ndjson', dialect: { delimiter: ';' } }), ['/inputs/dialect', 'CONFLICT']);
+  check(withInput({ dialect: { escapeChar: '\\', doubleQuote: true } }), ['/inputs/dialect/escapeChar', 'CONFLICT']);
+  check(withInput({ list: 'file:///l' }), ['/inputs/list', 'CONFLICT']);
+  check({ ...small, inputs: [{ uri: 'file:///a' }, { uri: 'file:///b' }] }, ['/inputs/1/name', 'NAME_TAKEN']);
+  check(withOutput({ format: 'csv', compression: 'snappy' }), ['/output/compression', 'CONFLICT']);
+  check(withOutput({ layout: 'perInput', partitionBy: ['a'] }), ['/output/partitionBy', 'CONFLICT']);
+});
+
+test('stages: names, sources, and exactly one thing to do', () => {
+  check(withStage({ name: 'read', sql: 'SELECT 1' }), ['/pipeline/0/name', 'NAME_RESERVED']);
+  check(withStage({ sql: 'SELECT 1' }, { name: 's1', sql: 'SELECT 1' }), ['/pipeline/1/name', 'NAME_TAKEN']);
+  check(withStage({}), ['/pipeline/0/sql', 'MISSING_FIELD']);
+  check(withStage({ from: 'inptu', sql: 'SELECT 1' }), ['/pipeline/0/from', 'STAGE_UNKNOWN', 'input']);
+  check(withStage({ sql: 'SELECT 1', dedupe: {} }), ['/pipeline/0/dedupe', 'CONFLICT'], ['/pipeline/0/dedupe', 'CONFLICT']);
+});
+
+test('budgets name codes and columns that exist', () => {
+  check({ ...small, rejects: { perCode: { TYPE_NUMBR: { maxRows: 1 }, 'ENCODING_*': {} } } }, ['/rejects/perCode/TYPE_NUMBR', 'CODE_UNKNOWN', 'TYPE_NUMBER']);
+  check({ ...small, schema: { fields: [{ name: 'amount' }] }, rejects: { perColumn: { amonut: { maxRows: 1 } } } }, [
+    '/rejects/perColumn/amonut',
+    'SCHEMA_FIELD',
+    'amount',
+  ]);
+});
+
+test('what this version does not do is refused by name, all at once', () => {
+  const written = {
+    ...small,
+    inputs: [
+      {
+        uri: ['s3://b/a', 'https://h/a'],
+        format: 'parquet',
+        compression: 'gzip',
+        encoding: 'shift_jis',
+        pin: 'file',
+        connection: 'c',
+        expect: { sha256: 'a'.repeat(64) },
+      },
+      { name: 'two', list: 'file:///l' },
+    ],
+    schema: {
+      fields: [
+        { name: 'a', type: 'object' },
+        { name: 'b', format: 'binary', constraints: { unique: true } },
+      ],
+      primaryKey: ['a'],
+    },
+    pipeline: [{ sql: 'SELECT 1' }, { exchange: { keys: ['a'] }, dedupe: {}, lookups: [{ name: 'l', uri: 'file:///l' }] }],
+    output: { uri: 'gs://b/o/', format: 'arrow', layout: 'perInput', compact: true },
+    privacy: { key: 'secret://a' },
+    schedule: { cron: '* * * * *' },
+    callbacks: [{ url: 'https://h/', secret: 'secret://a' }],
+    retention: { history: '2d' },
+  };
+  const issues = availabilityIssues(resolveJobSpec(written));
+  assert.ok(issues.every((issue) => issue.code === 'SPEC_NOT_AVAILABLE' && issue.message.endsWith('is not available in this version')));
+  assert.deepEqual(
+    issues.map((issue) => issue.pointer),
+    [
+      '/inputs/0/uri/0',
+      '/inputs/0/uri/1',
+      '/inputs/0/format',
+      '/inputs/0/compression',
+      '/inputs/0/encoding',
+      '/inputs/0/pin',
+      '/inputs/0/connection',
+      '/inputs/0/expect/sha256',
+      '/inputs/1/list',
+      '/inputs',
+      '/schema/primaryKey',
+      '/schema/fields/0/type',
+      '/schema/fields/1/format',
+      '/schema/fields/1/constraints/unique',
+      '/pipeline/1/exchange',
+      '/pipeline/1/dedupe',
+      '/pipeline/1/lookups',
+      '/pipeline',
+      '/output/uri',
+      '/output/format',
+      '/output/layout',
+      '/output/compact',
+      '/privacy/key',
+      '/schedule',
+      '/callbacks',
+      '/retention/history',
+    ],
+  );
+});
+
+test('anything at all gives a spec or issues, never a fault', () => {
+  fc.assert(fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (a, b, c) => void checkJobSpec({ ...small, inputs: a, schema: b, pipeline: c })));
+  fc.assert(fc.property(fc.jsonValue(), (value) => void checkJobSpec(value)));
+  fc.assert(fc.property(fc.string(), (uri) => void checkJobSpec(withInput({ uri }), { baseDir: '/x' })));
+});

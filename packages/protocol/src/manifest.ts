@@ -1,0 +1,60 @@
+/** The record that commits a generation: all receipts summed up, the balance, the gaps. Readers accept `completed` only. */
+import { z } from 'zod';
+
+import { terminalJobStates } from './job.ts';
+import { balance, count, counts, digest, generationNumber, head, instant, part } from './record-shapes.ts';
+
+const placed = part.extend({
+  /** `<stage>.<chunk>` */
+  chunk: z.string(),
+});
+export type ManifestPart = z.output<typeof placed>;
+
+export const manifestFileShape = z.object({
+  file: count,
+  uri: z.string(),
+  etag: z.string(),
+  size: count,
+  balance,
+  lines: count,
+  blankLines: count,
+  commentLines: count,
+});
+export type ManifestFile = z.output<typeof manifestFileShape>;
+
+export const gapShape = z.object({
+  chunk: z.string(),
+  file: count.nullable(),
+  range: z.object({ start: count, end: count }).nullable(),
+  code: z.string(),
+  acceptedBy: z.string(),
+});
+/** Work that is missing from the output and was accepted as missing. */
+export type Gap = z.output<typeof gapShape>;
+
+export const manifestShape = z.object({
+  ...head('manifest'),
+  name: z.string(),
+  generation: generationNumber,
+  state: z.enum(terminalJobStates),
+  specDigest: digest,
+  /** Null when the generation ended before it was pinned. */
+  pinsDigest: digest.nullable(),
+  resultVersion: z.int().min(1),
+  failure: z.object({ code: z.string(), message: z.string() }).nullable(),
+  acceptedAt: instant,
+  endedAt: instant,
+  durationMs: count,
+  outputUri: z.string(),
+  rejectsUri: z.string(),
+  balance,
+  byCode: counts,
+  byColumn: z.record(z.string(), counts),
+  chunks: z.object({ total: count, committed: count, dead: count, open: count }),
+  bytes: z.object({ in: count, out: count }),
+  files: z.array(manifestFileShape),
+  parts: z.array(placed),
+  rejects: z.array(placed),
+  gaps: z.array(gapShape),
+});
+export type Manifest = z.output<typeof manifestShape>;

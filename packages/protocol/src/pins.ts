@@ -1,0 +1,104 @@
+/** What planning decided about the inputs; everything later reads by it and nothing else. */
+import { z } from 'zod';
+
+import { count, head } from './record-shapes.ts';
+
+const text = z.string();
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+export const dialectPinsShape = z.object({
+  delimiter: text,
+  quoteChar: text,
+  doubleQuote: z.boolean(),
+  escapeChar: text,
+  /** Null: LF, CRLF and lone CR each end a record. */
+  lineTerminator: text.nullable(),
+  skipInitialSpace: z.boolean(),
+  header: z.boolean(),
+  headerRows: z.array(z.int().min(1)),
+  headerJoin: text,
+  commentRows: z.array(z.int().min(1)),
+  commentChar: text,
+  nullSequence: text.nullable(),
+  strayQuotes: z.enum(['reject', 'literal']),
+  shortRows: z.enum(['reject', 'pad']),
+  longRows: z.enum(['reject', 'truncate']),
+  blankRows: z.enum(['skip', 'reject']),
+  skipSepLine: z.boolean(),
+});
+export type DialectPins = z.output<typeof dialectPinsShape>;
+
+export const fieldPinsShape = z.object({
+  name: text,
+  type: text,
+  format: text,
+  aliases: z.array(text),
+  path: text.nullable(),
+  missingValues: z.array(text).nullable(),
+  trim: z.boolean().nullable(),
+  onError: z.enum(['reject', 'setNull']),
+  decimalChar: text,
+  groupChar: text.nullable(),
+  bareNumber: z.boolean(),
+  precision: count.nullable(),
+  scale: count.nullable(),
+  trueValues: z.array(text),
+  falseValues: z.array(text),
+  timezone: text,
+  constraints: z.object({
+    required: z.boolean(),
+    unique: z.boolean(),
+    minimum: scalar.nullable(),
+    maximum: scalar.nullable(),
+    minLength: count.nullable(),
+    maxLength: count.nullable(),
+    pattern: text.nullable(),
+    enum: z.array(scalar).nullable(),
+  }),
+});
+export type FieldPins = z.output<typeof fieldPinsShape>;
+
+export const schemaPinsShape = z.object({
+  fields: z.array(fieldPinsShape),
+  missingValues: z.array(text),
+  match: z.enum(['name', 'position']),
+  caseSensitive: z.boolean(),
+  missingColumns: z.enum(['fail', 'setNull']),
+  extraColumns: z.enum(['drop', 'keep', 'fail']),
+  primaryKey: z.array(text),
+});
+export type SchemaPins = z.output<typeof schemaPinsShape>;
+
+export const evidenceShape = z.object({
+  path: text,
+  how: z.enum(['set', 'detected']),
+  value: text,
+  confidence: z.number().nullable(),
+  runnerUp: text.nullable(),
+  note: text.nullable(),
+});
+/** Why a pinned value is what it is. */
+export type Evidence = z.output<typeof evidenceShape>;
+
+/** Exactly what `Probe` answers for one input. */
+export const inputPinsShape = z.object({
+  name: text,
+  format: z.enum(['csv', 'ndjson']),
+  compression: text,
+  encoding: text,
+  invalidBytes: z.enum(['reject', 'replace']),
+  maxRecordBytes: count,
+  /** Null unless `format` is `csv`. */
+  dialect: dialectPinsShape.nullable(),
+  columns: z.array(text),
+  schema: schemaPinsShape,
+  /** Fields whose type was inferred from samples. */
+  inferred: z.array(text),
+  json: z.object({ duplicateKeys: z.enum(['reject', 'first', 'last']), maxDepth: z.int().min(1) }),
+  evidence: z.array(evidenceShape),
+  notes: z.array(text),
+});
+export type InputPins = z.output<typeof inputPinsShape>;
+
+export const pinsShape = z.object({ ...head('pins'), rules: z.int().min(1), inputs: z.array(inputPinsShape) });
+export type Pins = z.output<typeof pinsShape>;

@@ -1,0 +1,95 @@
+/** The plan of a generation: segments of chunks, an end mark under the next number so that a late segment loses, and the seal. */
+import { z } from 'zod';
+
+import { count, digest, generationNumber, head, stageName } from './record-shapes.ts';
+
+const lineCounts = { records: count, damages: count, blankLines: count, commentLines: count };
+
+export const plannedFileShape = z.object({
+  file: count,
+  input: count,
+  uri: z.string(),
+  etag: z.string(),
+  size: count,
+  /** Length of the byte order mark. */
+  bom: count,
+  dataStart: count,
+  firstLine: z.int().min(1),
+  header: z.array(z.string()),
+  /** For each column of the file the schema field that it feeds. */
+  mapping: z.array(count.nullable()),
+  extra: z.array(z.string()),
+});
+export type PlannedFile = z.output<typeof plannedFileShape>;
+
+export const rangeChunkShape = z.object({
+  chunk: count,
+  kind: z.literal('range'),
+  file: count,
+  start: count,
+  end: count,
+  /** Number of the first record, and its physical line; both from 1. */
+  record: z.int().min(1),
+  line: z.int().min(1),
+  lines: count,
+  ...lineCounts,
+});
+export type RangeChunk = z.output<typeof rangeChunkShape>;
+
+export const inlineChunkShape = z.object({
+  chunk: count,
+  kind: z.literal('inline'),
+  key: z.string(),
+  offset: count,
+  length: count,
+  sha256: digest,
+  payloads: z.array(z.object({ key: z.string(), offset: count, length: count })),
+});
+export type InlineChunk = z.output<typeof inlineChunkShape>;
+
+export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, inlineChunkShape]);
+/** A chunk as its plan segment lists it. */
+export type Chunk = z.output<typeof chunkShape>;
+
+export const endedFileShape = z.object({ file: count, lines: count, bytes: count, ...lineCounts });
+/** The totals of a file that planning has read to its end. */
+export type EndedFile = z.output<typeof endedFileShape>;
+
+const plan = { generation: generationNumber };
+
+export const segmentShape = z.object({
+  ...head('segment'),
+  ...plan,
+  stage: stageName,
+  segment: count,
+  specDigest: digest,
+  pinsDigest: digest,
+  firstChunk: count,
+  files: z.array(plannedFileShape),
+  chunks: z.array(chunkShape),
+  ended: z.array(endedFileShape),
+});
+export type Segment = z.output<typeof segmentShape>;
+
+export const planEndShape = z.object({ ...head('planEnd'), ...plan, segments: count });
+export type PlanEnd = z.output<typeof planEndShape>;
+
+export const unplannableShape = z.object({ file: count, uri: z.string(), code: z.string(), message: z.string() });
+/** A file that cannot be planned; it becomes a dead letter of stage `plan`. */
+export type Unplannable = z.output<typeof unplannableShape>;
+
+export const sealedShape = z.object({
+  ...head('sealed'),
+  ...plan,
+  segments: count,
+  chunks: count,
+  bytes: count,
+  records: count,
+  unplannable: z.array(unplannableShape),
+});
+export type Sealed = z.output<typeof sealedShape>;
+
+/** Stored bytes that a chunk covers. */
+export function chunkBytes(chunk: Chunk): number {
+  return chunk.kind === 'range' ? chunk.end - chunk.start : chunk.length;
+}

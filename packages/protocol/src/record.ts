@@ -1,0 +1,90 @@
+/**
+ * Every kind of record in the journal, and the way from bytes to records and back. Readers ignore fields they do not know, so a record written by a
+ * newer version stays readable; what they need must be there and of the right type.
+ */
+import type { z } from 'zod';
+
+import { canonicalJson } from './canonical-json.ts';
+import { commandShape } from './command.ts';
+import { deadLetterShape } from './dead-letter.ts';
+import { failureRecordShape } from './failure-record.ts';
+import { inputsRecordShape, jobRecordShape, openMarkerShape } from './job-record.ts';
+import { maxRecordBytes } from './limits.ts';
+import { manifestShape } from './manifest.ts';
+import { pinsShape } from './pins.ts';
+import { planEndShape, sealedShape, segmentShape } from './plan-segment.ts';
+import { verdictShape } from './verdict.ts';
+
+export const recordShapes = {
+  open: openMarkerShape,
+  job: jobRecordShape,
+  inputs: inputsRecordShape,
+  pins: pinsShape,
+  segment: segmentShape,
+  planEnd: planEndShape,
+  sealed: sealedShape,
+  verdict: verdictShape,
+  failure: failureRecordShape,
+  deadLetter: deadLetterShape,
+  command: commandShape,
+  manifest: manifestShape,
+} as const;
+
+export type RecordKind = keyof typeof recordShapes;
+export type RecordOf<Kind extends RecordKind> = z.output<(typeof recordShapes)[Kind]>;
+export type AnyRecord = { [Kind in RecordKind]: RecordOf<Kind> }[RecordKind];
+
+/** The bytes under a key are not the record that should be there. */
+export class RecordError extends Error {
+  override readonly name = 'RecordError';
+  /** A broken record is a broken invariant: nobody but us writes there. */
+  readonly code = 'JOURNAL_UNSAFE';
+}
+
+/** Throws `RecordError` naming every problem by JSON Pointer. */
+export function parseRecord<Kind extends RecordKind>(kind: Kind, bytes: Uint8Array): RecordOf<Kind> {
+  const json = parseJson(kind, bytes);
+  const found = recordKindOf(json);
+  if (found !== kind) throw new RecordError(`cannot read a ${kind} record: it says record: ${JSON.stringify(found)}`);
+  const result = recordShapes[kind].safeParse(json);
+  if (result.success) return result.data as RecordOf<Kind>;
+  throw new RecordError(`cannot read a ${kind} record: ${result.error.issues.map(issueText).join('; ')}`);
+}
+
+/** For keys that may hold one of several kinds, such as the next plan number: a segment or the end mark. */
+export function parseRecordOf<Kind extends RecordKind>(kinds: readonly Kind[], bytes: Uint8Array): RecordOf<Kind> {
+  const found = recordKindOf(parseJson(kinds.join(' or '), bytes));
+  const kind = kinds.find((candidate) => candidate === found);
+  if (kind === undefined) throw new RecordError(`cannot read a ${kinds.join(' or ')} record: it says record: ${JSON.stringify(found)}`);
+  return parseRecord(kind, bytes);
+}
+
+/**
+ * The bytes to store. `record` and `version` come first; members are written in canonical form, so the spec of a job stands there literally as its
+ * digest was taken. Throws when a field is missing or the record outgrows a frame.
+ */
+export function encodeRecord<Kind extends RecordKind>(kind: Kind, record: RecordOf<Kind>): Uint8Array {
+  const result = recordShapes[kind].safeParse(record);
+  if (!result.success) throw new RecordError(`cannot write a ${kind} record: ${result.error.issues.map(issueText).join('; ')}`);
+  const { record: _kind, version: _version, ...members } = result.data as Record<string, unknown>;
+  const text = Object.entries(members).map(([name, value]) => `,${JSON.stringify(name)}:${canonicalJson(value)}`);
+  const bytes = new TextEncoder().encode(`{"record":${JSON.stringify(kind)},"version":1${text.join('')}}`);
+  if (bytes.length > maxRecordBytes) throw new RecordError(`cannot write a ${kind} record: expected at most ${maxRecordBytes} bytes, got ${bytes.length}`);
+  return bytes;
+}
+
+function parseJson(kind: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new RecordError(`cannot read a ${kind} record: not JSON in UTF-8`, { cause: error });
+  }
+}
+
+function recordKindOf(json: unknown): unknown {
+  return typeof json === 'object' && json !== null && 'record' in json ? json.record : undefined;
+}
+
+function issueText(issue: { path: PropertyKey[]; message: string }): string {
+  return `${issue.path.map((part) => `/${String(part)}`).join('') || '/'}: ${issue.message}`;
+}

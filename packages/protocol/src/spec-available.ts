@@ -1,0 +1,89 @@
+/**
+ * What this version does not do yet. An option that is accepted must work, so everything else is refused by name before a job is accepted: nothing
+ * is ignored silently. Pure.
+ */
+import { encodingSupport } from './encodings.ts';
+import type { ResolvedInput, ResolvedJobSpec, ResolvedSchema, ResolvedStage } from './job-spec-shape.ts';
+import { schemeOf } from './places.ts';
+import { SpecError, type SpecIssue } from './spec-error.ts';
+import { type Path, pointerOf } from './spec-issues.ts';
+
+const dayMs = 86_400_000;
+const laterFieldTypes: readonly string[] = ['object', 'array', 'list', 'duration', 'yearmonth'];
+
+/** Throws `SpecError` with one issue for each option that is asked for and not there. */
+export function assertAvailable(spec: ResolvedJobSpec): void {
+  const issues = availabilityIssues(spec);
+  if (issues.length > 0) throw new SpecError(issues);
+}
+
+export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
+  const { output } = spec;
+  return [
+    ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
+    ...unless(spec.inputs.length === 1, ['inputs'], 'more than one input'),
+    ...schemaIssues(spec.schema, ['schema']),
+    ...spec.pipeline.flatMap((stage, index) => stageIssues(stage, ['pipeline', index])),
+    ...unless(spec.pipeline.length <= 1, ['pipeline'], 'a pipeline of more than one stage'),
+    ...unless(schemeOf(output.uri) === 'file', ['output', 'uri'], `${schemeOf(output.uri)}:// as output`),
+    ...unless(schemeOf(spec.rejects.uri) === 'file' || schemeOf(output.uri) !== 'file', ['rejects', 'uri'], `${schemeOf(spec.rejects.uri)}:// for rejects`),
+    ...unless(output.format !== 'arrow', ['output', 'format'], 'arrow as output'),
+    ...unless(output.format === 'arrow' || ['none', 'snappy', 'zstd'].includes(output.compression), ['output', 'compression'], output.compression),
+    ...unless(['parquet', 'arrow'].includes(output.format) || output.compression !== 'zstd', ['output', 'compression'], `zstd for ${output.format}`),
+    ...unless(output.layout === 'merged', ['output', 'layout'], 'layout: perInput'),
+    ...unless(output.partitionBy.length === 0, ['output', 'partitionBy'], 'partitionBy'),
+    ...unless(!output.compact, ['output', 'compact'], 'compact'),
+    ...unless(output.connection === null, ['output', 'connection'], 'connection'),
+    ...unless(spec.privacy === null, ['privacy', 'key'], 'a privacy key'),
+    ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
+    ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),
+    ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
+    ...unless(spec.retention.rejects === 90 * dayMs, ['retention', 'rejects'], 'retention other than its default'),
+  ];
+}
+
+function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
+  const remote = (input.uri ?? []).flatMap((uri, at) => unless(schemeOf(uri) === 'file', [...path, 'uri', at], `${schemeOf(uri)}:// as input`));
+  return [
+    ...remote,
+    ...unless(input.list === null, [...path, 'list'], 'list'),
+    ...unless(['auto', 'csv', 'ndjson'].includes(input.format), [...path, 'format'], `format ${input.format}`),
+    ...unless(['auto', 'none'].includes(input.compression), [...path, 'compression'], `compression ${input.compression}`),
+    ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
+    ...unless(input.pin === 'job', [...path, 'pin'], 'pin: file'),
+    ...unless(input.json.records === '', [...path, 'json', 'records'], 'json.records'),
+    ...unless(!input.keepIntactPrefix, [...path, 'keepIntactPrefix'], 'keepIntactPrefix'),
+    ...unless(input.connection === null, [...path, 'connection'], 'connection'),
+    ...unless(input.expect.sha256 === null, [...path, 'expect', 'sha256'], 'expect.sha256'),
+    ...(input.schema === null ? [] : schemaIssues(input.schema, [...path, 'schema'])),
+  ];
+}
+
+function schemaIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] {
+  if (typeof schema === 'string') return unless(schema === 'auto' || schema === 'text', path, 'a schema by URI');
+  return [
+    ...unless(schema.primaryKey.length === 0, [...path, 'primaryKey'], 'primaryKey'),
+    ...schema.fields.flatMap((field, index) => {
+      const at = [...path, 'fields', index];
+      return [
+        ...unless(!laterFieldTypes.includes(field.type), [...at, 'type'], `type ${field.type}`),
+        ...unless(field.type !== 'string' || field.format !== 'binary', [...at, 'format'], 'format binary'),
+        ...unless(!field.constraints.unique, [...at, 'constraints', 'unique'], 'unique'),
+        ...unless(field.fields === null, [...at, 'fields'], 'fields of a field'),
+        ...unless(field.items === null, [...at, 'items'], 'items of a field'),
+      ];
+    }),
+  ];
+}
+
+function stageIssues(stage: ResolvedStage, path: Path): SpecIssue[] {
+  return [
+    ...unless(stage.exchange === null, [...path, 'exchange'], 'exchange'),
+    ...unless(stage.dedupe === null, [...path, 'dedupe'], 'dedupe'),
+    ...unless(stage.lookups.length === 0, [...path, 'lookups'], 'lookups'),
+  ];
+}
+
+function unless(available: boolean, path: Path, what: string): SpecIssue[] {
+  return available ? [] : [{ pointer: pointerOf(path), code: 'SPEC_NOT_AVAILABLE', message: `${what} is not available in this version` }];
+}

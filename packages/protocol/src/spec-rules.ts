@@ -1,0 +1,278 @@
+/**
+ * Rules that tie fields of a spec together. Each looks at the parts it needs and at nothing where such a part had an issue of its own, so that a
+ * person hears everything at once and nothing twice. Pure.
+ */
+import type { z } from 'zod';
+
+import { encodingLabels, encodingSupport } from './encodings.ts';
+import { type FailureCode, failureCodes } from './failure.ts';
+import type { fieldShape, inputShape, outputShape, ShapedSpec, schemaShape, stageShape } from './job-spec-shape.ts';
+import { nearestName } from './nearest-name.ts';
+import type { SpecIssue } from './spec-error.ts';
+import { type Path, pointerOf, shown } from './spec-issues.ts';
+import { sqlParamIssues } from './spec-params.ts';
+
+type Schema = z.output<typeof schemaShape>;
+type Field = z.output<typeof fieldShape>;
+type Input = z.output<typeof inputShape>;
+type Stage = z.output<typeof stageShape>;
+type Output = z.output<typeof outputShape>;
+type Written = unknown;
+
+const reservedFieldNames = ['_file', '_record', '_line', '_byte'];
+const reservedStageNames = ['intake', 'plan', 'read', 'unique', 'owners', 'compact', 'finish'];
+
+/** `written` is the spec as it was written, with its inputs in a list: some rules ask whether a field stands there at all. */
+export function ruleIssues(spec: ShapedSpec, written: Written): SpecIssue[] {
+  return [
+    ...(spec.schema === undefined ? [] : schemaRuleIssues(spec.schema, ['schema'], memberOf(written, 'schema'))),
+    ...(spec.inputs ?? []).flatMap((input, index) => inputIssues(input, ['inputs', index], memberOf(memberOf(written, 'inputs'), index))),
+    ...takenNames((spec.inputs ?? []).map((input, index) => ({ name: input.name, path: ['inputs', index, 'name'] }))),
+    ...pipelineIssues(spec),
+    ...(spec.output === undefined ? [] : outputIssues(spec.output)),
+    ...budgetIssues(spec),
+  ];
+}
+
+function schemaRuleIssues(schema: string | Schema, path: Path, written: Written): SpecIssue[] {
+  if (typeof schema === 'string') {
+    if (schema === 'auto' || schema === 'text' || schema.includes('://')) return [];
+    return [
+      issue(path, 'SPEC_SCHEMA_FIELD', `expected auto, text, the URI of a schema, or a schema, got ${shown(schema)}`, nearestName(schema, ['auto', 'text'])),
+    ];
+  }
+  const names = schema.fields.flatMap((field, index) => [
+    { name: field.name, path: [...path, 'fields', index, 'name'] },
+    ...field.aliases.map((name, alias) => ({ name, path: [...path, 'fields', index, 'aliases', alias] })),
+  ]);
+  const longForm = ['match', 'missingColumns', 'extraColumns'].filter((name) => memberOf(written, name) !== undefined);
+  // A resolved schema has the long form and fieldsMatch: null.
+  const both = schema.fieldsMatch !== null && longForm.length > 0;
+  const known = schema.fields.map((field) => field.name);
+  return [
+    ...schema.fields.flatMap((field, index) => fieldIssues(field, [...path, 'fields', index])),
+    ...takenNames(names),
+    ...(both ? [issue([...path, 'fieldsMatch'], 'SPEC_CONFLICT', `excludes ${longForm.join(', ')}`)] : []),
+    ...primaryKeyOf(schema)
+      .filter((name) => !known.includes(name))
+      .map((name) => {
+        return issue([...path, 'primaryKey'], 'SPEC_SCHEMA_FIELD', `there is no field ${shown(name)}`, nearestName(name, known));
+      }),
+  ];
+}
+
+/** A primary key is written as one name or as several. */
+export function primaryKeyOf(schema: { primaryKey: string | string[] | null }): string[] {
+  return typeof schema.primaryKey === 'string' ? [schema.primaryKey] : (schema.primaryKey ?? []);
+}
+
+function fieldIssues(field: Field, path: Path): SpecIssue[] {
+  const at = (name: string, code: FailureCode, message: string) => issue([...path, ...name.split('.')], code, message);
+  const isNumber = field.type === 'number' || field.type === 'integer';
+  const found: (SpecIssue | false)[] = [
+    reservedFieldNames.includes(field.name) && at('name', 'SPEC_NAME_RESERVED', `${field.name} is a hidden column of every input`),
+    field.onError === 'setNull' && field.constraints.required && at('onError', 'SPEC_CONFLICT', 'setNull excludes constraints.required'),
+    isNumber && field.groupChar === field.decimalChar && at('groupChar', 'SPEC_CONFLICT', `must differ from decimalChar, both are ${shown(field.groupChar)}`),
+    field.trueValues.some((value) => field.falseValues.includes(value)) && at('falseValues', 'SPEC_CONFLICT', 'a value stands in trueValues too'),
+    field.precision !== null && field.type !== 'number' && at('precision', 'SPEC_CONFLICT', `is for type number, got type ${field.type}`),
+    field.scale !== null && field.precision === null && at('scale', 'SPEC_CONFLICT', 'needs precision'),
+    (field.scale ?? 0) > (field.precision ?? 38) && at('scale', 'SPEC_OUT_OF_RANGE', `expected at most the precision ${field.precision}, got ${field.scale}`),
+    !isTimeZone(field.timezone) && at('timezone', 'SPEC_TIMEZONE', `expected an IANA name such as Europe/Berlin, got ${shown(field.timezone)}`),
+  ];
+  return [...found.filter((one) => one !== false), ...constraintIssues(field, path)];
+}
+
+const stringFormats = ['default', 'email', 'uri', 'uuid', 'binary'];
+
+function constraintIssues(field: Field, path: Path): SpecIssue[] {
+  const { constraints } = field;
+  const at = (name: string, code: FailureCode, message: string) => issue([...path, 'constraints', name], code, message);
+  const ordered = !['string', 'any', 'boolean', 'object', 'array', 'list'].includes(field.type);
+  const hasLength = ['string', 'any', 'object', 'array', 'list'].includes(field.type);
+  const found: SpecIssue[] = [];
+  if (field.type === 'string' && !stringFormats.includes(field.format)) {
+    const suggestion = nearestName(field.format, stringFormats);
+    found.push(issue([...path, 'format'], 'SPEC_BAD_VALUE', `expected one of ${stringFormats.join(', ')} for text, got ${shown(field.format)}`, suggestion));
+  }
+  for (const bound of ['minimum', 'maximum'] as const) {
+    const value = constraints[bound];
+    if (value === null) continue;
+    if (!ordered) found.push(at(bound, 'SPEC_SCHEMA_FIELD', `type ${field.type} has no order; lengths are minLength and maxLength`));
+    else if (!fitsType(value, field)) found.push(at(bound, 'SPEC_SCHEMA_FIELD', `expected a value of type ${field.type}, got ${shown(value)}`));
+  }
+  for (const bound of ['minLength', 'maxLength'] as const) {
+    if (constraints[bound] !== null && !hasLength) found.push(at(bound, 'SPEC_SCHEMA_FIELD', `type ${field.type} has no length`));
+  }
+  const misfit = constraints.enum?.find((value) => !fitsType(value, field));
+  if (misfit !== undefined) found.push(at('enum', 'SPEC_SCHEMA_FIELD', `expected values of type ${field.type}, got ${shown(misfit)}`));
+  if (constraints.pattern !== null) {
+    if (!['string', 'any'].includes(field.type)) found.push(at('pattern', 'SPEC_SCHEMA_FIELD', `is for text, got type ${field.type}`));
+    else if (usesLookAround(constraints.pattern)) found.push(at('pattern', 'SPEC_REGEX', 'patterns have no look-around and no back-references'));
+  }
+  return found;
+}
+
+/** Could this be written for a value of the type. Text stands for every type, as in a file: what it says is judged by the core. */
+function fitsType(value: string | number | boolean, field: Field): boolean {
+  if (typeof value === 'string') {
+    if (field.type === 'integer') return /^[+-]?\d+$/.test(value);
+    return field.type === 'number' ? value.trim() !== '' && Number.isFinite(Number(value)) : true;
+  }
+  if (typeof value === 'boolean') return field.type === 'boolean' || field.type === 'any';
+  if (field.type === 'integer' || field.type === 'year') return Number.isSafeInteger(value);
+  return field.type === 'number' || field.type === 'any';
+}
+
+/** Constructs that the regular expressions of the core do not have, outside of escapes and classes. */
+function usesLookAround(pattern: string): boolean {
+  const plain = pattern.replace(/\\[^1-9k]/g, '').replace(/\[[^\]]*\]/g, '');
+  return /\(\?<?[=!]|\\[1-9]|\\k</.test(plain);
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function inputIssues(input: Input, path: Path, written: Written): SpecIssue[] {
+  const found: SpecIssue[] = [];
+  if (input.uri === null && input.list === null) found.push(issue([...path, 'uri'], 'SPEC_MISSING_FIELD', 'required, but not there'));
+  if (input.uri !== null && input.list !== null) found.push(issue([...path, 'list'], 'SPEC_CONFLICT', 'excludes uri'));
+  if (encodingSupport(input.encoding) === 'unknown') {
+    found.push(
+      issue(
+        [...path, 'encoding'],
+        'SPEC_ENCODING',
+        `expected auto or a label such as utf-8, got ${shown(input.encoding)}`,
+        nearestName(input.encoding, encodingLabels()),
+      ),
+    );
+  }
+  if (input.dialect !== 'auto') {
+    const isCsv = input.format === 'csv' || input.format === 'auto';
+    if (!isCsv) found.push(issue([...path, 'dialect'], 'SPEC_CONFLICT', `is for csv, got format ${input.format}`));
+    found.push(...dialectIssues(input.dialect, [...path, 'dialect']));
+  }
+  if (input.lines !== null && input.format !== 'lines') found.push(issue([...path, 'lines'], 'SPEC_CONFLICT', `is for format lines, got ${input.format}`));
+  if (input.schema !== null) found.push(...schemaRuleIssues(input.schema, [...path, 'schema'], memberOf(written, 'schema')));
+  return found;
+}
+
+function dialectIssues(dialect: Exclude<Input['dialect'], 'auto'>, path: Path): SpecIssue[] {
+  const at = (name: string, code: FailureCode, message: string) => issue([...path, name], code, message);
+  const { delimiter, quoteChar, escapeChar } = dialect;
+  const found: (SpecIssue | false)[] = [
+    escapeChar !== null && escapeChar !== '' && dialect.doubleQuote === true && at('escapeChar', 'SPEC_CONFLICT', 'excludes doubleQuote: true'),
+    quoteChar !== null && quoteChar !== '' && quoteChar === delimiter && at('quoteChar', 'SPEC_CONFLICT', 'must differ from the delimiter'),
+    escapeChar !== null && escapeChar !== '' && escapeChar === delimiter && at('escapeChar', 'SPEC_CONFLICT', 'must differ from the delimiter'),
+    dialect.header === false && dialect.headerRows !== null && at('headerRows', 'SPEC_CONFLICT', 'excludes header: false'),
+    ...(['delimiter', 'quoteChar', 'escapeChar'] as const).map((name) => {
+      return name in dialect && /[\r\n]/.test(dialect[name] ?? '') && at(name, 'SPEC_BAD_VALUE', 'must not be an end of line');
+    }),
+  ];
+  return found.filter((one) => one !== false);
+}
+
+function pipelineIssues(spec: ShapedSpec): SpecIssue[] {
+  const stages = spec.pipeline ?? [];
+  const inputNames = spec.inputs?.map((input) => input.name);
+  const names = stages.map((stage, index) => ({ name: stageNameOf(stage, index), path: ['pipeline', index, 'name'] as Path }));
+  return [
+    ...takenNames(names),
+    ...names.filter(({ name }) => reservedStageNames.includes(name)).map(({ name, path }) => issue(path, 'SPEC_NAME_RESERVED', `${name} is taken`)),
+    ...stages.flatMap((stage, index) =>
+      stageIssues(
+        stage,
+        index,
+        names.slice(0, index).map(({ name }) => name),
+        inputNames,
+      ),
+    ),
+    ...stages.flatMap((stage, index) => (stage.sql !== null && spec.params ? sqlParamIssues(stage.sql, spec.params, `/pipeline/${index}/sql`) : [])),
+  ];
+}
+
+/** Stages without a name are s1, s2 and so on. */
+export function stageNameOf(stage: { readonly name: string | null }, index: number): string {
+  return stage.name ?? `s${index + 1}`;
+}
+
+function stageIssues(stage: Stage, index: number, before: readonly string[], inputNames: readonly string[] | undefined): SpecIssue[] {
+  const path = ['pipeline', index];
+  const found: SpecIssue[] = [];
+  const isReduce = stage.exchange !== null;
+  if (stage.sql === null && stage.dedupe === null) found.push(issue([...path, 'sql'], 'SPEC_MISSING_FIELD', 'required, but not there'));
+  if (stage.sql !== null && stage.dedupe !== null) found.push(issue([...path, 'dedupe'], 'SPEC_CONFLICT', 'excludes sql'));
+  if (stage.dedupe !== null && !isReduce) found.push(issue([...path, 'dedupe'], 'SPEC_CONFLICT', 'needs an exchange'));
+  if (!isReduce && Array.isArray(stage.from)) found.push(issue([...path, 'from'], 'SPEC_CONFLICT', 'several need an exchange'));
+  const known = isReduce ? before : inputNames;
+  for (const name of stage.from === null ? [] : [stage.from].flat()) {
+    if (known === undefined || known.includes(name)) continue;
+    const kind = isReduce ? 'stage before it' : 'input';
+    found.push(issue([...path, 'from'], 'SPEC_STAGE_UNKNOWN', `there is no ${kind} ${shown(name)}, only ${known.join(', ')}`, nearestName(name, known)));
+  }
+  return [...found, ...takenNames(stage.lookups.map((lookup, at) => ({ name: lookup.name, path: [...path, 'lookups', at, 'name'] })))];
+}
+
+const outputCompressions: Readonly<Record<Output['format'], readonly string[]>> = {
+  parquet: ['none', 'snappy', 'gzip', 'zstd', 'lz4'],
+  csv: ['none', 'gzip', 'zstd'],
+  ndjson: ['none', 'gzip', 'zstd'],
+  arrow: ['none', 'zstd', 'lz4'],
+};
+
+function outputIssues(output: Output): SpecIssue[] {
+  const found: SpecIssue[] = [];
+  const allowed = outputCompressions[output.format];
+  if (output.compression !== null && !allowed.includes(output.compression)) {
+    found.push(issue(['output', 'compression'], 'SPEC_CONFLICT', `expected one of ${allowed.join(', ')} for ${output.format}, got ${output.compression}`));
+  }
+  if (output.layout === 'perInput' && output.partitionBy.length > 0) found.push(issue(['output', 'partitionBy'], 'SPEC_CONFLICT', 'excludes layout: perInput'));
+  if (/["\r\n]/.test(output.csv.delimiter)) found.push(issue(['output', 'csv', 'delimiter'], 'SPEC_BAD_VALUE', 'must not be a quote or an end of line'));
+  return found;
+}
+
+const recordCodes = Object.entries(failureCodes)
+  .filter(([code, info]) => info.class === 'data' || code.startsWith('CORE_'))
+  .map(([code]) => code);
+
+function budgetIssues(spec: ShapedSpec): SpecIssue[] {
+  const { rejects, schema } = spec;
+  if (rejects === undefined) return [];
+  const fields = typeof schema === 'object' ? schema.fields.map((field) => field.name) : null;
+  const ownSchemas = (spec.inputs ?? []).some((input) => input.schema !== null);
+  const unknownCodes = Object.keys(rejects.perCode).filter((code) => !recordCodes.some((known) => codeMatches(code, known)));
+  const unknownColumns = fields === null || ownSchemas ? [] : Object.keys(rejects.perColumn).filter((column) => !fields.includes(column));
+  return [
+    ...unknownCodes.map((code) =>
+      issue(['rejects', 'perCode', code], 'SPEC_CODE_UNKNOWN', 'there is no such code of a record', nearestName(code, recordCodes)),
+    ),
+    ...unknownColumns.map((name) => issue(['rejects', 'perColumn', name], 'SPEC_SCHEMA_FIELD', 'there is no such field', nearestName(name, fields ?? []))),
+  ];
+}
+
+/** Does a budget's code, which may end in `*`, take in this one. */
+export function codeMatches(pattern: string, code: string): boolean {
+  return pattern.endsWith('*') ? code.startsWith(pattern.slice(0, -1)) : pattern === code;
+}
+
+function takenNames(named: readonly { readonly name: string; readonly path: Path }[]): SpecIssue[] {
+  const seen = new Map<string, string>();
+  return named.flatMap(({ name, path }) => {
+    const first = seen.get(name);
+    if (first === undefined) seen.set(name, pointerOf(path));
+    return first === undefined ? [] : [issue(path, 'SPEC_NAME_TAKEN', `${shown(name)} stands at ${first} already`)];
+  });
+}
+
+function issue(path: Path, code: FailureCode, message: string, suggestion?: string): SpecIssue {
+  return { pointer: pointerOf(path), code, message, ...(suggestion !== undefined && { suggestion }) };
+}
+
+function memberOf(value: unknown, name: PropertyKey): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<PropertyKey, unknown>)[name] : undefined;
+}

@@ -1,0 +1,46 @@
+/** The verdict: one record per chunk and generation, filled once by put-if-absent. Whoever fills it first has decided. */
+import { z } from 'zod';
+
+import { attemptIdShape, count, counts, digest, fates, generationNumber, head, part, stageName } from './record-shapes.ts';
+
+const place = { stage: stageName, chunk: count, generation: generationNumber };
+
+export const receiptShape = z.object({
+  ...head('verdict'),
+  outcome: z.literal('committed'),
+  ...place,
+  attemptId: attemptIdShape,
+  specDigest: digest,
+  segmentDigest: digest,
+  resultVersion: z.int().min(1),
+  coreVersion: z.string(),
+  counts: z.object({
+    ...fates,
+    rowsOut: count,
+    repaired: count,
+    bytesIn: count,
+    blankLines: count,
+    commentLines: count,
+    suspectRecords: count,
+    damagedBytes: count,
+    damagedLines: count,
+  }),
+  byCode: counts,
+  byColumn: z.record(z.string(), counts),
+  repairs: counts,
+  files: z.array(z.object({ file: count.nullable(), key: z.string().nullable().default(null), ...fates })),
+  parts: z.array(part),
+  rejects: z.array(part),
+});
+/** What a committed chunk yielded, written by the core. */
+export type Receipt = z.output<typeof receiptShape>;
+
+export const deadVerdictShape = z.object({ ...head('verdict'), outcome: z.literal('dead'), ...place, deadLetter: z.string(), code: z.string() });
+export type DeadVerdict = z.output<typeof deadVerdictShape>;
+
+/** Closed by the command with this number: the chunk may enter the next generation. */
+export const closedVerdictShape = z.object({ ...head('verdict'), outcome: z.literal('closed'), ...place, command: count });
+export type ClosedVerdict = z.output<typeof closedVerdictShape>;
+
+export const verdictShape = z.discriminatedUnion('outcome', [receiptShape, deadVerdictShape, closedVerdictShape]);
+export type Verdict = z.output<typeof verdictShape>;

@@ -1,0 +1,105 @@
+/**
+ * Configuration: read once from the environment, whole, checked by one zod schema, frozen. All problems are told at once, unknown variables with our
+ * prefix are refused with the nearest name, and nothing is corrected silently.
+ */
+import { nearestName } from '@millrace/protocol';
+import { z } from 'zod';
+
+const prefix = 'MILLRACE_';
+
+/** Keys are the variables' whole names; values read text, such as `text.integer(1, 64)`. */
+export type ConfigShape = Readonly<Record<`MILLRACE_${string}`, z.ZodType>>;
+export type ConfigOf<Shape extends ConfigShape> = { readonly [Name in keyof Shape]: z.output<Shape[Name]> };
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`cannot start with this configuration: ${problems.join('; ')}`);
+    this.problems = problems;
+  }
+}
+
+export interface LoadOptions {
+  /** Variables with our prefix that are other processes' business: set for a whole tree, unused here. */
+  readonly alsoKnown?: readonly string[];
+  /** Names whose value never appears in a message. Defaults to those that hold keys, tokens or passwords. */
+  readonly secret?: readonly string[];
+}
+
+/** Throws `ConfigError` with every problem. `check` adds problems that tie variables together; it runs when each by itself is right. */
+export function loadConfig<Shape extends ConfigShape>(
+  shape: Shape,
+  env: Readonly<Record<string, string | undefined>>,
+  check: (config: ConfigOf<Shape>) => readonly string[] = () => [],
+  options: LoadOptions = {},
+): ConfigOf<Shape> {
+  const problems = unknownVariables(Object.keys(shape), env, options.alsoKnown ?? []);
+  const config: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries(shape)) {
+    // An empty variable is one that is not set: shells have no other way to say so.
+    const written = env[name] === '' ? undefined : env[name];
+    const result = variable.safeParse(written);
+    if (result.success) config[name] = result.data;
+    else problems.push(problemOf(name, written, result.error, isSecret(name, options)));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  const ties = check(config as ConfigOf<Shape>);
+  if (ties.length > 0) throw new ConfigError(ties);
+  return Object.freeze(config) as ConfigOf<Shape>;
+}
+
+/** What may be logged: secrets replaced. */
+export function redactedConfig(config: Readonly<Record<string, unknown>>, options: LoadOptions = {}): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, isSecret(name, options) && value !== null ? '[redacted]' : value]));
+}
+
+/** Readers of text. Each may be given `.default(…)`, `.prefault(…)` or `.optional()`. */
+export const setting = {
+  text: (max = 4_096) => z.string().min(1).max(max),
+  integer: (min: number, max: number) => numberText('an integer', min, max, /^-?\d{1,15}$/),
+  number: (min: number, max: number) => numberText('a number', min, max, /^-?\d{1,15}(?:\.\d{1,15})?$/),
+  flag: () => z.enum(['true', 'false']).transform((written) => written === 'true'),
+  choice: <const Words extends readonly [string, ...string[]]>(...words: Words) => z.enum(words),
+  /** Absolute paths, separated by `:`. */
+  directories: () =>
+    z.string().transform((written, ctx) => {
+      const paths = written.split(':').filter((path) => path !== '');
+      const relative = paths.find((path) => !path.startsWith('/'));
+      if (relative === undefined) return paths;
+      ctx.issues.push({ code: 'custom', input: written, message: `expected absolute directories separated by ":", got ${JSON.stringify(relative)}` });
+      return z.NEVER;
+    }),
+};
+
+function numberText(what: string, min: number, max: number, pattern: RegExp) {
+  return z.string().transform((written, ctx) => {
+    const value = Number(written);
+    if (pattern.test(written) && value >= min && value <= max) return value;
+    ctx.issues.push({ code: 'custom', input: written, message: `expected ${what} from ${min} to ${max}` });
+    return z.NEVER;
+  });
+}
+
+function unknownVariables(known: readonly string[], env: Readonly<Record<string, string | undefined>>, alsoKnown: readonly string[]): string[] {
+  const unknown = Object.keys(env).filter((name) => name.startsWith(prefix) && !known.includes(name) && !alsoKnown.includes(name));
+  return unknown.map((name) => {
+    const nearest = nearestName(
+      name.slice(prefix.length),
+      known.map((one) => one.slice(prefix.length)),
+    );
+    return `unknown variable ${name}${nearest === undefined ? '' : `, did you mean ${prefix}${nearest}?`}`;
+  });
+}
+
+function problemOf(name: string, written: string | undefined, error: z.ZodError, secret: boolean): string {
+  if (written === undefined) return `${name} is required`;
+  const got = secret ? 'something else' : JSON.stringify(written);
+  const expected = error.issues.map((issue) => (issue.code === 'invalid_value' ? `expected one of ${issue.values.join(', ')}` : issue.message)).join(', ');
+  return `${name}: ${secret ? 'not of the form it must have' : expected}${/got /.test(expected) && !secret ? '' : `, got ${got}`}`;
+}
+
+function isSecret(name: string, options: LoadOptions): boolean {
+  return options.secret?.includes(name) ?? /KEY|TOKEN|SECRET|PASSWORD/.test(name);
+}

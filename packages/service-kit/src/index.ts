@@ -1,0 +1,11 @@
+/** What every process needs. Times of leases come from `@millrace/protocol` and are handed on here for those that only configure. */
+
+export { checkLeaseTimes, type LeaseTimes, leaseTimes } from '@millrace/protocol';
+export { type BackoffPolicy, fullJitter } from './backoff.ts';
+export { type Clock, idSource, type Random, systemClock, systemRandom } from './clock.ts';
+export { ConfigError, type ConfigOf, type ConfigShape, type LoadOptions, loadConfig, redactedConfig, setting } from './config.ts';
+export { type EndReason, type EndSignal, type EndSignalOptions, watchForEnd } from './end-signal.ts';
+export { AppError, type AppErrorOptions, describeError, type ErrorDescription } from './errors.ts';
+export { type Service, service, startAll, stopAll } from './lifecycle.ts';
+export { createLogger, type Log, type LoggerOptions, type LogLevel, logLevels, silentLog } from './logger.ts';
+export { type RunOptions, runService } from './run-service.ts';
