@@ -1,0 +1,94 @@
+/**
+ * The only file that spells a key of Redis. All keys share the hash tag in the prefix, so that one script may touch several of them in a
+ * cluster too. Job ids and stage names come from closed alphabets; tenants are checked where they enter.
+ */
+
+export const defaultPrefix = 'millrace:{m}';
+
+/** Keys of one job in one epoch, in the order that the scripts expect them (`ledger-scripts.ts`). */
+export type JobKeys = readonly string[];
+
+export interface Keys {
+  readonly prefix: string;
+  readonly sentinel: string;
+  readonly leader: string;
+  request(tenant: string, id: string): string;
+  answer(tenant: string, id: string): string;
+  status(tenant: string, jobId: string): string;
+  events(tenant: string, jobId: string): string;
+  readonly allEvents: string;
+  worker(id: string): string;
+  readonly workers: string;
+  /** Channels. */
+  readonly nudges: string;
+  jobs(epoch: string): string;
+  due(epoch: string): string;
+  job(epoch: string, jobId: string): JobKeys;
+  live(epoch: string, jobId: string): string;
+  letters(epoch: string, jobId: string): string;
+  rejects(epoch: string, jobId: string): string;
+  segments(epoch: string, jobId: string): string;
+  late(epoch: string, jobId: string): string;
+  again(epoch: string, jobId: string): string;
+  chunk(epoch: string, chunkId: string): string;
+  /** What `chunk` puts before the id; scripts that drop all chunks of a job need it. */
+  chunkPrefix(epoch: string): string;
+  /** Matches all keys of an epoch that is over. */
+  epochPattern(epoch: string): string;
+}
+
+const tenantPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+
+/** Throws when the tenant's name could reach another tenant's keys. */
+function checkedTenant(tenant: string): string {
+  if (!tenantPattern.test(tenant)) throw new TypeError(`cannot name a key: expected a tenant name, got ${JSON.stringify(tenant)}`);
+  return tenant;
+}
+
+/** Redis reads `*?[]\` in a pattern; braces are plain. */
+function globEscaped(text: string): string {
+  return text.replace(/[*?[\]\\]/g, '\\$&');
+}
+
+export function keysUnder(prefix: string): Keys {
+  const at = (...parts: string[]): string => [prefix, ...parts].join(':');
+  return {
+    prefix,
+    sentinel: at('sentinel'),
+    leader: at('leader'),
+    request: (tenant, id) => at('request', checkedTenant(tenant), id),
+    answer: (tenant, id) => at('answer', checkedTenant(tenant), id),
+    status: (tenant, jobId) => at('status', checkedTenant(tenant), jobId),
+    events: (tenant, jobId) => at('events', checkedTenant(tenant), jobId),
+    allEvents: at('events'),
+    worker: (id) => at('worker', id),
+    workers: at('workers'),
+    nudges: at('nudges'),
+    jobs: (epoch) => at(epoch, 'jobs'),
+    due: (epoch) => at(epoch, 'due'),
+    live: (epoch, jobId) => at(epoch, 'live', jobId),
+    letters: (epoch, jobId) => at(epoch, 'letters', jobId),
+    rejects: (epoch, jobId) => at(epoch, 'rejects', jobId),
+    segments: (epoch, jobId) => at(epoch, 'segments', jobId),
+    late: (epoch, jobId) => at(epoch, 'late', jobId),
+    again: (epoch, jobId) => at(epoch, 'again', jobId),
+    chunk: (epoch, chunkId) => at(epoch, 'chunk', chunkId),
+    chunkPrefix: (epoch) => `${at(epoch, 'chunk')}:`,
+    epochPattern: (epoch) => `${globEscaped(prefix)}:${epoch}:*`,
+    job: (epoch, jobId) => [
+      at('sentinel'),
+      at(epoch, 'jobs'),
+      at(epoch, 'job', jobId),
+      at(epoch, 'segments', jobId),
+      at(epoch, 'done', jobId),
+      at(epoch, 'counted', jobId),
+      at(epoch, 'dead', jobId),
+      at(epoch, 'live', jobId),
+      at(epoch, 'again', jobId),
+      at(epoch, 'due'),
+      at(epoch, 'rejects', jobId),
+      at(epoch, 'letters', jobId),
+      at(epoch, 'late', jobId),
+    ],
+  };
+}

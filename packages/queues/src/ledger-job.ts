@@ -1,0 +1,124 @@
+/**
+ * What the ledger knows of a job: the shape it is created with, the shape it is read as, and the pieces of its plan.
+ * Plain data; the scripts that change it stand in `ledger-scripts.ts`.
+ */
+import type { JobId, JobState } from '@millrace/protocol';
+
+/** How a generation must end when it does not end by itself: a budget exceeded, a plan that cannot be made, a cancel. */
+export interface JobEnd {
+  readonly state: 'failed' | 'cancelled';
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What `createJob` writes once. Sizes in bytes, instants as ISO 8601 text (for display only, nothing is ordered by them). */
+export interface LedgerJob {
+  readonly jobId: JobId;
+  readonly tenant: string;
+  readonly name: string;
+  readonly generation: number;
+  readonly state: JobState;
+  /** Journal key of job.json and the digest of the spec of this generation. */
+  readonly jobKey: string;
+  readonly specDigest: string;
+  readonly resultVersion: number;
+  readonly pool: string;
+  /** Name of the one map stage. */
+  readonly stage: string;
+  /** 0–9, 9 first. */
+  readonly priority: number;
+  /** Chunks of this job in flight at once; null = no limit of its own. */
+  readonly maxConcurrency: number | null;
+  readonly inputFiles: number;
+  readonly inputBytes: number;
+  readonly acceptedAt: string;
+}
+
+/** Counts of chunks of the map stage by state; `pending` includes those never dispatched. */
+export interface LedgerChunkCounts {
+  readonly total: number;
+  readonly pending: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly retrying: number;
+  readonly committed: number;
+  readonly dead: number;
+}
+
+/** Sums of all receipts marked so far, over all generations. Bytes and records. */
+export interface LedgerSums {
+  readonly recordsIn: number;
+  readonly emitted: number;
+  readonly filtered: number;
+  readonly deduplicated: number;
+  readonly rejected: number;
+  readonly rowsOut: number;
+  readonly repaired: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+export interface LedgerJobView extends LedgerJob {
+  readonly paused: boolean;
+  readonly cancelled: boolean;
+  /** Nothing runs until the rebuild of this job is complete. */
+  readonly rebuilding: boolean;
+  readonly sealed: boolean;
+  /** Segments recorded; when sealed, `sealedSegments` says how many there must be. */
+  readonly segments: number;
+  readonly sealedSegments: number | null;
+  /** Bytes of all chunks planned so far in this generation. */
+  readonly bytesPlanned: number;
+  readonly chunks: LedgerChunkCounts;
+  readonly sums: LedgerSums;
+  /** Dead letters of this generation: of chunks and of files that could not be planned, and their bytes. */
+  readonly deadLetters: { readonly count: number; readonly bytes: number };
+  /** Chunks whose receipt is known but not yet summed up (after a rebuild). */
+  readonly uncounted: number;
+  /** Plan and finish tasks that are pending, queued, running or retrying. */
+  readonly openWork: number;
+  /** Set when the generation must end so; the finish task is told. */
+  readonly end: JobEnd | null;
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly manifestKey: string | null;
+  /** A finish found the journal and the ledger apart; the scheduler rebuilds this job and clears it. */
+  readonly recheck: boolean;
+  /** Number of the last command applied, or -1. */
+  readonly lastCommand: number;
+  /** Raised by each change of counts or state: a watcher compares it. */
+  readonly revision: number;
+}
+
+/** One plan segment, as the ledger keeps it. `ranges` are `[first chunk, count]` in the order of the segment's `chunks`. */
+export interface SegmentRef {
+  readonly segment: number;
+  readonly key: string;
+  readonly digest: string;
+  readonly stage: string;
+  readonly ranges: readonly (readonly [first: number, count: number])[];
+  readonly bytes: number;
+}
+
+/** What `sealed.json` says. */
+export interface PlanTotals {
+  readonly segments: number;
+  readonly chunks: number;
+  readonly bytes: number;
+}
+
+/** Rejects so far, for the budgets: `byCode`, `byColumn` as column → code → rows, `byFile` by number of the file. */
+export interface LedgerRejects {
+  readonly byCode: Readonly<Record<string, number>>;
+  readonly byColumn: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly byFile: Readonly<Record<string, { readonly recordsIn: number; readonly rejected: number }>>;
+}
+
+export interface LetterView {
+  readonly chunkId: string;
+  readonly class: string;
+  readonly code: string;
+  readonly message: string;
+  readonly fingerprint: string | null;
+  readonly bytes: number;
+  readonly key: string;
+}

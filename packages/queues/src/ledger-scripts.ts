@@ -1,0 +1,490 @@
+/**
+ * The ledger's scripts. Each is one atomic change, conditional on the state it finds, and harmless when it runs twice: a client whose reply was
+ * lost sends it again. Each checks the epoch first, so a late call of an old epoch changes nothing.
+ *
+ * KEYS: those of `Keys.job` in that order, then the chunk's. ARGV: the epoch, then the arguments as JSON.
+ *
+ * Fields of a job: those of `LedgerJob`, and `chunks bytesPlanned queued running retrying committed counted deadChunks letters letterBytes work
+ * sealed sealedSegments cursorSegment cursorOffset base paused cancelled rebuilding recheck endState endCode endMessage failure manifestKey
+ * lastCommand revision sum:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
+ */
+
+const prelude = `
+local sentinel, jobs, job, segments, done, counted, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local live, again, due, rejects, letters, late, chunk = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+if redis.call('HGET', sentinel, 'epoch') ~= ARGV[1] then return redis.error_reply('EPOCH is another one') end
+local A = cjson.decode(ARGV[2])
+local function now() local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000) end
+local function j(field) return redis.call('HGET', job, field) end
+local function c(field) return redis.call('HGET', chunk, field) end
+local function add(field, by) if by ~= 0 then redis.call('HINCRBY', job, field, by) end end
+local function changed() redis.call('HINCRBY', job, 'revision', 1) end
+local function int(text) return tonumber(text or '0') or 0 end
+local function ours() return int(j('generation')) == A.generation end
+local function isTerminal(state) return state == 'completed' or state == 'failed' or state == 'cancelled' end
+-- Counts of states are kept for chunks of the map stage alone: work has one counter.
+local function move(to)
+  local from = c('state')
+  if c('kind') == 'chunk' then
+    if from and from ~= 'pending' then add(from, -1) end
+    if to and to ~= 'pending' then add(to, 1) end
+  elseif not to and from then
+    add('work', -1)
+  end
+  if to then redis.call('HSET', chunk, 'state', to, 'changedAt', now()) end
+  changed()
+end
+local function clearAttempt() redis.call('HDEL', chunk, 'attemptId', 'attempt', 'previous', 'bytesDone', 'recordsDone') end
+local function dropChunk()
+  if redis.call('EXISTS', chunk) == 0 then return end
+  move(nil)
+  -- Work may be asked for again in this generation: its numbers go on.
+  if c('kind') ~= 'chunk' then redis.call('HSET', job, 'n:' .. A.chunkId, c('number')) end
+  redis.call('DEL', chunk)
+  redis.call('SREM', live, A.chunkId)
+  redis.call('SREM', again, A.chunkId)
+  redis.call('ZREM', due, A.chunkId)
+end
+local function backToPending()
+  move('pending')
+  clearAttempt()
+  redis.call('SADD', again, A.chunkId)
+end
+-- The open attempt was given up without an end: kept until somebody has put its failure record.
+local function closeAsLost()
+  local attempt = cjson.decode(c('attempt'))
+  attempt.bytesDone = int(c('bytesDone'))
+  attempt.recordsDone = int(c('recordsDone'))
+  attempt.chunkId = A.chunkId
+  attempt.generation = A.generation
+  redis.call('HSET', late, 'lost:' .. attempt.attemptId, cjson.encode(attempt))
+  redis.call('HINCRBY', chunk, 'past:lost', 1)
+  return attempt
+end
+`;
+
+/** Set-if-absent. With `recreated` dispatch numbers start above all that an earlier ledger of this epoch can have used. */
+const createJob = `
+if redis.call('EXISTS', job) == 1 then return 0 end
+local base = 0
+if A.recreated then base = (math.floor(now() / 1000) - 1600000000) * 10 end
+for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
+redis.call('HSET', job, 'base', base, 'revision', 1)
+redis.call('SADD', jobs, A.jobId)
+return 1
+`;
+
+const setReady = `
+if not ours() then return 0 end
+redis.call('HDEL', job, 'rebuilding')
+changed()
+return 1
+`;
+
+const recordSegment = `
+if not ours() then return 0 end
+if redis.call('HSETNX', segments, A.segment, A.ref) == 1 then
+  add('segments', 1)
+  if A.fresh then
+    add('chunks', A.chunks)
+    add('bytesPlanned', A.bytes)
+  end
+  changed()
+end
+local state = j('state')
+if state == 'accepted' or state == 'planning' then redis.call('HSET', job, 'state', 'running') end
+return 1
+`;
+
+const sealPlan = `
+if not ours() then return 0 end
+if j('sealed') ~= '1' then
+  redis.call('HSET', job, 'sealed', 1, 'sealedSegments', A.segments)
+  changed()
+end
+local state = j('state')
+if state == 'accepted' or state == 'planning' then redis.call('HSET', job, 'state', 'running') end
+return 1
+`;
+
+const setState = `
+if not ours() then return 0 end
+local state = j('state')
+if state == A.to then return 1 end
+for _, from in ipairs(A.from) do
+  if state == from then
+    redis.call('HSET', job, 'state', A.to)
+    changed()
+    return 1
+  end
+end
+return 0
+`;
+
+/** How the generation must end; the first such decision stands. */
+const setEnd = `
+if not ours() or isTerminal(j('state')) then return 0 end
+if redis.call('HSETNX', job, 'endState', A.state) == 1 then
+  redis.call('HSET', job, 'endCode', A.code, 'endMessage', A.message)
+  changed()
+end
+return 1
+`;
+
+/** A command is applied once, in the order of its number. */
+const applyFlags = `
+if not ours() then return 0 end
+if int(j('lastCommand') or '-1') >= A.command then return 1 end
+for field, value in pairs(A.flags) do redis.call('HSET', job, field, value) end
+redis.call('HSET', job, 'lastCommand', A.command)
+changed()
+return 1
+`;
+
+const addWork = `
+if not ours() or isTerminal(j('state')) then return 0 end
+if redis.call('EXISTS', chunk) == 1 then return 1 end
+if A.kind == 'finish' and j('state') ~= 'finishing' then return 0 end
+local number = j('n:' .. A.chunkId) or j('base')
+redis.call('HSET', chunk, 'kind', A.kind, 'state', 'pending', 'generation', A.generation, 'number', number, 'mode', 'normal', 'bytes', 0,
+  'segmentKey', '', 'segmentDigest', '', 'changedAt', now())
+redis.call('SADD', live, A.chunkId)
+redis.call('SADD', again, A.chunkId)
+add('work', 1)
+changed()
+return 1
+`;
+
+/**
+ * Chunks never dispatched, from the cursor on, at most \`limit\` of at most 1,000 looked at. The cursor passes what has an outcome or a key:
+ * neither comes back without a key.
+ */
+const nextPlanned = `
+if j('state') ~= 'running' or j('paused') == '1' or j('cancelled') == '1' or j('endState') or j('rebuilding') then return {} end
+local segment, offset = int(j('cursorSegment')), int(j('cursorOffset'))
+local found, looked, moving = {}, 0, true
+while looked < 1000 and #found < A.limit do
+  local text = redis.call('HGET', segments, segment)
+  if not text then break end
+  local skip, count = offset, 0
+  for _, range in ipairs(cjson.decode(text).ranges) do
+    for at = skip, range[2] - 1 do
+      if looked >= 1000 or #found >= A.limit then break end
+      looked = looked + 1
+      local index = range[1] + at
+      local free = redis.call('GETBIT', done, index) == 0 and redis.call('GETBIT', dead, index) == 0
+        and redis.call('SISMEMBER', live, A.jobId .. '.' .. A.stage .. '.' .. index) == 0
+      if free then
+        found[#found + 1] = { segment, index }
+        moving = false
+      end
+      if moving then redis.call('HSET', job, 'cursorSegment', segment, 'cursorOffset', count + at + 1) end
+    end
+    count = count + range[2]
+    skip = math.max(0, skip - range[2])
+  end
+  if looked >= 1000 or #found >= A.limit then break end
+  segment, offset = segment + 1, 0
+  if moving then redis.call('HSET', job, 'cursorSegment', segment, 'cursorOffset', 0) end
+end
+return found
+`;
+
+/**
+ * Compare-and-set on the last dispatch number: nil when the chunk may not run now, else the number. Sent twice it answers the same, and two
+ * schedulers get the same, so both add the same task. \`requeue\` = the entry of the last dispatch was lost.
+ */
+const dispatch = `
+if not ours() or j('rebuilding') then return nil end
+local state, held = j('state'), j('paused') == '1' or j('cancelled') == '1' or j('endState')
+if A.kind == 'chunk' and (state ~= 'running' or held) then return nil end
+if A.kind == 'plan' and (held or not (state == 'accepted' or state == 'planning' or state == 'running')) then return nil end
+if A.kind == 'finish' and state ~= 'finishing' then return nil end
+local number = c('number')
+if not number then
+  if A.kind ~= 'chunk' or A.number ~= 0 then return nil end
+  if redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.index) == 1 then return nil end
+elseif c('state') == 'queued' and not A.requeue then
+  local first = A.number == 0 and int(number) == int(j('base')) + 1
+  if first or int(number) == A.number + 1 then return int(number) end
+  return nil
+elseif int(number) ~= A.number then
+  return nil
+end
+local limit = int(j('maxConcurrency'))
+if A.kind == 'chunk' and not A.requeue and limit > 0 and int(j('queued')) + int(j('running')) >= limit then return nil end
+if not number then
+  redis.call('HSET', chunk, 'kind', 'chunk', 'state', 'pending', 'generation', A.generation, 'number', j('base'), 'mode', 'normal',
+    'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes)
+  redis.call('SADD', live, A.chunkId)
+  number = j('base')
+elseif c('state') == 'pending' then
+  redis.call('SREM', again, A.chunkId)
+  if A.kind == 'chunk' then redis.call('HSET', chunk, 'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes) end
+elseif c('state') == 'retrying' then
+  local at = int(redis.call('ZSCORE', due, A.chunkId))
+  if at <= 0 or at > now() then return nil end
+  redis.call('ZREM', due, A.chunkId)
+elseif not (c('state') == 'queued' and A.requeue) then
+  return nil
+end
+move('queued')
+redis.call('HSET', chunk, 'number', int(number) + 1)
+return int(number) + 1
+`;
+
+const openAttempt = `
+local function refused(reason) return cjson.encode({ refused = reason }) end
+if redis.call('EXISTS', job) == 0 then return refused('unknown-job') end
+if j('rebuilding') then return refused('rebuilding') end
+if not ours() then return refused('old-generation') end
+if A.kind == 'chunk' and (redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.index) == 1) then return refused('has-outcome') end
+local state = c('state')
+if not state then return refused(A.kind == 'chunk' and 'old-task' or 'has-outcome') end
+if int(c('number')) ~= A.number or (state ~= 'queued' and state ~= 'running') then return refused('old-task') end
+local function go(previous)
+  local orders = { jobId = j('jobId'), tenant = j('tenant'), jobKey = j('jobKey'), specDigest = j('specDigest'), generation = A.generation,
+    stage = j('stage'), segmentKey = c('segmentKey'), segmentDigest = c('segmentDigest'), bytes = int(c('bytes')), mode = c('mode') }
+  if previous then orders.previous = cjson.decode(previous) end
+  if j('endState') then orders['end'] = { state = j('endState'), code = j('endCode'), message = j('endMessage') } end
+  if A.kind == 'plan' then orders.letters = redis.call('HKEYS', letters) end
+  return cjson.encode({ go = orders })
+end
+if state == 'running' and c('attemptId') == A.attempt.attemptId then return go(c('previous')) end
+local reason
+if A.kind ~= 'finish' then
+  if j('cancelled') == '1' then reason = 'cancelled'
+  elseif j('paused') == '1' then reason = 'paused'
+  elseif j('endState') then reason = 'ended' end
+end
+local jobState = j('state')
+if A.kind == 'chunk' and jobState ~= 'running' then reason = reason or 'ended' end
+if A.kind == 'plan' and not (jobState == 'accepted' or jobState == 'planning' or jobState == 'running') then reason = reason or 'ended' end
+if A.kind == 'finish' and jobState ~= 'finishing' then reason = 'ended' end
+if int(j('resultVersion')) ~= A.resultVersion then reason = reason or 'result-version' end
+local previous
+if state == 'running' then previous = cjson.encode(closeAsLost()) end
+if reason then
+  backToPending()
+  return refused(reason)
+end
+if int(c('past:crash')) + math.floor(int(c('past:lost')) / 3) >= 2 and A.kind == 'chunk' then redis.call('HSET', chunk, 'mode', 'bisect') end
+if state == 'queued' then move('running') end
+A.attempt.mode = c('mode')
+redis.call('HSET', chunk, 'attemptId', A.attempt.attemptId, 'attempt', cjson.encode(A.attempt), 'bytesDone', 0, 'recordsDone', 0, 'changedAt', now())
+redis.call('HDEL', chunk, 'previous')
+if previous then redis.call('HSET', chunk, 'previous', previous) end
+if A.kind == 'plan' and jobState == 'accepted' then
+  redis.call('HSET', job, 'state', 'planning')
+  changed()
+end
+return go(previous)
+`;
+
+const progress = `
+local current = c('attemptId') == A.attemptId and c('generation') == j('generation')
+if current then redis.call('HSET', chunk, 'bytesDone', A.bytesDone, 'recordsDone', A.recordsDone, 'changedAt', now()) end
+local cancelled = (j('cancelled') == '1' or j('endState')) and A.kind ~= 'finish'
+return { current and 1 or 0, cancelled and 1 or 0, j('paused') == '1' and 1 or 0 }
+`;
+
+/** A commit outranks all: also a dead bit, and a generation that has moved on. Sums are added once, when the receipt's figures are known. */
+const markCommitted = `
+if redis.call('EXISTS', job) == 0 or int(j('generation')) < A.generation then return 0 end
+if redis.call('SETBIT', done, A.index, 1) == 0 then
+  add('committed', 1)
+  if redis.call('SETBIT', dead, A.index, 0) == 1 then add('deadChunks', -1) end
+  local letter = redis.call('HGET', letters, A.chunkId)
+  if letter then
+    redis.call('HDEL', letters, A.chunkId)
+    add('letters', -1)
+    add('letterBytes', -int(cjson.decode(letter).bytes))
+  end
+  changed()
+end
+dropChunk()
+if A.sums and redis.call('SETBIT', counted, A.index, 1) == 0 then
+  add('counted', 1)
+  for name, by in pairs(A.sums.totals) do add('sum:' .. name, by) end
+  for field, by in pairs(A.sums.rejects) do redis.call('HINCRBY', rejects, field, by) end
+  changed()
+end
+return 1
+`;
+
+const failAttempt = `
+if A.record then redis.call('HSET', late, 'record:' .. A.recordKey, A.record) end
+redis.call('HDEL', late, 'lost:' .. A.attemptId)
+if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
+redis.call('HINCRBY', chunk, 'past:' .. A.class, 1)
+if c('mode') == 'bisect' and A.class ~= 'lost' then redis.call('HSET', chunk, 'bisected', 1) end
+redis.call('HSET', chunk, 'last', A.last)
+move('retrying')
+clearAttempt()
+redis.call('ZADD', due, 0, A.chunkId)
+return 1
+`;
+
+const releaseAttempt = `
+if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
+backToPending()
+return 1
+`;
+
+const setNextTry = `
+if not ours() or c('state') ~= 'retrying' or int(c('number')) ~= A.number then return 0 end
+if int(redis.call('ZSCORE', due, A.chunkId)) ~= 0 then return 0 end
+redis.call('HSET', chunk, 'mode', A.mode)
+redis.call('ZADD', due, now() + math.max(1, A.delayMs), A.chunkId)
+changed()
+return 1
+`;
+
+const flagDying = `
+if not ours() or c('state') ~= 'retrying' or int(c('number')) ~= A.number then return 0 end
+redis.call('HSETNX', chunk, 'dying', A.reason)
+redis.call('ZADD', due, -1, A.chunkId)
+return 1
+`;
+
+/** After the verdict \`dead\` stands in the journal. A committed chunk stays committed. */
+const markDead = `
+if not ours() then return 0 end
+if A.isChunk then
+  if redis.call('GETBIT', done, A.index) == 1 then return 0 end
+  if redis.call('SETBIT', dead, A.index, 1) == 0 then add('deadChunks', 1) end
+end
+if A.letter and redis.call('HSETNX', letters, A.chunkId, A.letter) == 1 then
+  add('letters', 1)
+  add('letterBytes', A.bytes)
+end
+dropChunk()
+changed()
+return 1
+`;
+
+const closeWork = `
+if int(c('generation')) == A.generation then dropChunk() end
+return 1
+`;
+
+const finishReported = `
+if not ours() or isTerminal(j('state')) then return 0 end
+dropChunk()
+if A.state == 'notReady' then
+  if j('state') == 'finishing' then redis.call('HSET', job, 'state', 'running') end
+  redis.call('HSET', job, 'recheck', 1)
+  changed()
+  return 1
+end
+redis.call('HSET', job, 'state', A.state, 'manifestKey', A.manifestKey)
+if A.failure then redis.call('HSET', job, 'failure', A.failure) end
+changed()
+redis.call('SREM', jobs, A.jobId)
+for _, id in ipairs(redis.call('SMEMBERS', live)) do redis.call('ZREM', due, id) end
+for i = 3, 13 do if i ~= 10 then redis.call('EXPIRE', KEYS[i], A.keepSeconds) end end
+return 1
+`;
+
+/** The next generation begins: receipts and their sums stay, everything else of the old one goes. */
+const reopen = `
+if redis.call('EXISTS', job) == 0 or int(j('generation')) >= A.generation then return 0 end
+for _, id in ipairs(redis.call('SMEMBERS', live)) do
+  redis.call('DEL', A.chunkPrefix .. id)
+  redis.call('ZREM', due, id)
+end
+redis.call('DEL', segments, dead, live, again, letters)
+redis.call('HDEL', job, 'sealed', 'sealedSegments', 'cursorSegment', 'cursorOffset', 'paused', 'cancelled', 'recheck', 'endState', 'endCode',
+  'endMessage', 'failure', 'manifestKey', 'segments', 'queued', 'running', 'retrying', 'deadChunks', 'letters', 'letterBytes', 'work')
+for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
+for i = 3, 13 do if i ~= 10 then redis.call('PERSIST', KEYS[i]) end end
+redis.call('SADD', jobs, A.jobId)
+changed()
+return 1
+`;
+
+/** Bits that a rebuild found by name, at most 1,000 a call. They only go from unset to set. */
+const setOutcomes = `
+if not ours() then return 0 end
+for _, index in ipairs(A.committed) do
+  if redis.call('SETBIT', done, index, 1) == 0 then add('committed', 1) end
+end
+for _, index in ipairs(A.dead) do
+  if redis.call('GETBIT', done, index) == 0 and redis.call('SETBIT', dead, index, 1) == 0 then add('deadChunks', 1) end
+end
+changed()
+return 1
+`;
+
+/** Totals of the whole job as its plans say them; a rebuild knows them at once. */
+const setTotals = `
+if not ours() then return 0 end
+redis.call('HSET', job, 'chunks', A.chunks, 'bytesPlanned', A.bytes)
+changed()
+return 1
+`;
+
+/** Attempts of a chunk without outcome, as the journal's failure records count them. */
+const restoreChunk = `
+if not ours() or redis.call('EXISTS', chunk) == 1 then return 0 end
+if redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.index) == 1 then return 0 end
+redis.call('HSET', chunk, 'kind', 'chunk', 'state', 'pending', 'generation', A.generation, 'number', j('base'), 'mode', A.mode,
+  'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes, 'changedAt', now())
+for class, count in pairs(A.past) do redis.call('HSET', chunk, 'past:' .. class, count) end
+if A.last then redis.call('HSET', chunk, 'last', A.last) end
+redis.call('SADD', live, A.chunkId)
+redis.call('SADD', again, A.chunkId)
+return 1
+`;
+
+const clearRecheck = `
+if not ours() then return 0 end
+redis.call('HDEL', job, 'recheck')
+return 1
+`;
+
+/** Forgets a job whose ledger and journal have come apart; a rebuild follows at once. */
+const dropJob = `
+for _, id in ipairs(redis.call('SMEMBERS', live)) do
+  redis.call('DEL', A.chunkPrefix .. id)
+  redis.call('ZREM', due, id)
+end
+for i = 3, 13 do if i ~= 10 then redis.call('DEL', KEYS[i]) end end
+redis.call('SREM', jobs, A.jobId)
+return 1
+`;
+
+const bodies = {
+  createJob,
+  setReady,
+  recordSegment,
+  sealPlan,
+  setState,
+  setEnd,
+  applyFlags,
+  addWork,
+  nextPlanned,
+  dispatch,
+  openAttempt,
+  progress,
+  markCommitted,
+  failAttempt,
+  releaseAttempt,
+  setNextTry,
+  flagDying,
+  markDead,
+  closeWork,
+  finishReported,
+  reopen,
+  setOutcomes,
+  setTotals,
+  restoreChunk,
+  clearRecheck,
+  dropJob,
+};
+
+export type ScriptName = keyof typeof bodies;
+
+export const ledgerScripts: { readonly [Name in ScriptName]: string } = Object.fromEntries(
+  Object.entries(bodies).map(([name, body]) => [name, prelude + body]),
+) as { readonly [Name in ScriptName]: string };

@@ -1,0 +1,492 @@
+/**
+ * The ledger: counts, bits, windows and due times of open jobs, in Redis. It is a view of the journal that can be rebuilt; losing it loses
+ * time only. Every change is one atomic script (`ledger-scripts.ts`), conditional on what it finds and harmless when sent twice.
+ *
+ * How plan and finish tasks report. The scheduler asks for a piece of work with `addWork`; it is dispatched, opened (`openWork`), kept alive
+ * (`progress`), failed (`failAttempt`) and released (`releaseAttempt`) like a chunk. A planner calls `recordSegment` for each segment that the
+ * core wrote and `sealPlan` once `sealed.json` stands, then `closeWork`. A finisher calls `finishReported` with the state of the manifest that
+ * stands in the journal, or with `notReady` and the chunks that have no outcome there; that closes its work. Orders of a finish say with `end`
+ * when the generation must end `failed` or `cancelled`; the finisher then puts that manifest without looking for missing outcomes.
+ *
+ * Verbs of the *scheduler*: createJob, setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, flagDying, markDead,
+ * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob. Verbs of *hosts*: recordSegment, sealPlan, openAttempt, openWork, progress,
+ * markCommitted, failAttempt, releaseAttempt, closeWork, finishReported.
+ */
+import { type AttemptId, type ChunkId, type ChunkMode, type JobId, type JobState, type ReceiptSums, chunkId, parseChunkId, parseTaskId } from '@millrace/protocol';
+import type {
+  AttemptFailure,
+  AttemptOpening,
+  AttemptOrders,
+  ChunkToDispatch,
+  FinishReport,
+  LateRecord,
+  LedgerChunkView,
+  Opened,
+  PastEnds,
+  ProgressAnswer,
+  ProgressView,
+  WorkOrders,
+} from './ledger-attempt.ts';
+import { type LedgerClient, EpochUnknownError } from './ledger-client.ts';
+import { type Fields, decodeChunk, decodeJob, decodeLate, decodeLetters, decodeRejects, decodeSegment, jobFields, rejectField } from './ledger-decode.ts';
+import type { JobEnd, LedgerJob, LedgerJobView, LedgerRejects, LetterView, PlanTotals, SegmentRef } from './ledger-job.ts';
+
+/** What is kept of a job that ended, for status and lists: one day. */
+const keepSeconds = 86_400;
+
+export interface CreateOptions {
+  /** An earlier ledger of this epoch may have dispatched this job: its dispatch numbers are avoided. */
+  readonly recreated?: boolean;
+  /** Nothing runs until `setReady`. */
+  readonly rebuilding?: boolean;
+}
+
+/** An attempt's history as the journal has it, for `restoreChunk`. */
+export interface RestoredChunk {
+  readonly chunkId: ChunkId;
+  readonly generation: number;
+  readonly segmentKey: string;
+  readonly segmentDigest: string;
+  readonly bytes: number;
+  readonly mode: ChunkMode;
+  readonly past: Omit<PastEnds, 'bisected'>;
+  readonly last: LedgerChunkView['last'];
+}
+
+export class Ledger {
+  readonly #client: LedgerClient;
+
+  constructor(client: LedgerClient) {
+    this.#client = client;
+  }
+
+  /** The epoch that task ids carry. Throws `EpochUnknownError` while Redis has none. */
+  async epoch(): Promise<string> {
+    return this.#client.epoch();
+  }
+
+  // Jobs
+
+  /** False when the ledger has the job already; then nothing is changed. */
+  async createJob(job: LedgerJob, options: CreateOptions = {}): Promise<boolean> {
+    const fields = { ...jobFields(job), ...(options.rebuilding ? { rebuilding: '1' } : {}) };
+    return this.#flag('createJob', job.jobId, null, { fields, recreated: options.recreated === true });
+  }
+
+  async job(jobId: JobId): Promise<LedgerJobView | null> {
+    const key = await this.#jobKey(jobId);
+    return decodeJob(await this.#client.redis.hgetall(key));
+  }
+
+  /** Jobs that are not terminal, in no order. */
+  async openJobs(): Promise<JobId[]> {
+    const epoch = await this.#currentEpoch();
+    return (await this.#client.redis.smembers(this.#client.keys.jobs(epoch))) as JobId[];
+  }
+
+  /** Ends the state `rebuilding`. */
+  async setReady(jobId: JobId, generation: number): Promise<boolean> {
+    return this.#flag('setReady', jobId, null, { generation });
+  }
+
+  /** True also when the job is in `to` already; false when it is in none of `from`, or in another generation. */
+  async setState(jobId: JobId, generation: number, from: readonly JobState[], to: JobState): Promise<boolean> {
+    return this.#flag('setState', jobId, null, { generation, from, to });
+  }
+
+  /** The generation must end so; the first such decision stands. */
+  async setEnd(jobId: JobId, generation: number, end: JobEnd): Promise<boolean> {
+    return this.#flag('setEnd', jobId, null, { generation, ...end });
+  }
+
+  /** Applies a command's flags once, by its number. */
+  async applyFlags(jobId: JobId, generation: number, command: number, flags: { paused?: boolean; cancelled?: boolean }): Promise<boolean> {
+    const written = Object.fromEntries(Object.entries(flags).map(([name, value]) => [name, value ? '1' : '0']));
+    return this.#flag('applyFlags', jobId, null, { generation, command, flags: written });
+  }
+
+  /** Begins a later generation; false when the ledger does not have the job or is there already. */
+  async reopen(job: LedgerJob, options: CreateOptions = {}): Promise<boolean> {
+    const fields = { ...jobFields(job), ...(options.rebuilding ? { rebuilding: '1' } : {}) };
+    return this.#flag('reopen', job.jobId, null, { fields, generation: job.generation });
+  }
+
+  async dropJob(jobId: JobId): Promise<void> {
+    await this.#client.run('dropJob', jobId, null, {});
+  }
+
+  async clearRecheck(jobId: JobId, generation: number): Promise<void> {
+    await this.#client.run('clearRecheck', jobId, null, { generation });
+  }
+
+  // The plan
+
+  /** Once per segment number; the second call with the same number changes nothing. `fresh` segments hold chunks that no earlier plan listed. */
+  async recordSegment(jobId: JobId, generation: number, segment: SegmentRef, fresh = true): Promise<void> {
+    const chunks = segment.ranges.reduce((sum, [, count]) => sum + count, 0);
+    await this.#client.run('recordSegment', jobId, null, {
+      generation,
+      segment: segment.segment,
+      ref: JSON.stringify(segment),
+      chunks,
+      bytes: segment.bytes,
+      fresh,
+    });
+  }
+
+  async sealPlan(jobId: JobId, generation: number, totals: PlanTotals): Promise<void> {
+    await this.#client.run('sealPlan', jobId, null, { generation, segments: totals.segments });
+  }
+
+  /** Segments recorded for the current generation, by number; a number is missing while its event is under way or lost. */
+  async segments(jobId: JobId): Promise<SegmentRef[]> {
+    const epoch = await this.#currentEpoch();
+    const texts = await this.#client.redis.hvals(this.#client.keys.segments(epoch, jobId));
+    return texts.map(decodeSegment).sort((a, b) => a.segment - b.segment);
+  }
+
+  // Dispatch
+
+  /** Work and chunks of this job that may be dispatched now, those that ran before first; due retries are in `dueRetries`. */
+  async dispatchable(jobId: JobId, limit: number): Promise<ChunkToDispatch[]> {
+    const job = await this.job(jobId);
+    if (!job || job.rebuilding) return [];
+    const epoch = await this.#currentEpoch();
+    const again = (await this.#client.redis.srandmember(this.#client.keys.again(epoch, jobId), limit)) as ChunkId[];
+    const views = await this.chunks(again);
+    const found = views.filter((view) => view.generation === job.generation && view.state === 'pending').map(toDispatch);
+    if (found.length >= limit) return found.slice(0, limit);
+    return [...found, ...(await this.#neverDispatched(job, limit - found.length))];
+  }
+
+  async #neverDispatched(job: LedgerJobView, limit: number): Promise<ChunkToDispatch[]> {
+    const answer = await this.#client.run('nextPlanned', job.jobId, null, { limit, stage: job.stage });
+    const pairs = (answer as [number, number][]) ?? [];
+    if (pairs.length === 0) return [];
+    const segments = new Map((await this.segments(job.jobId)).map((segment) => [segment.segment, segment]));
+    return pairs.flatMap(([number, chunk]) => {
+      const segment = segments.get(number);
+      if (!segment) return [];
+      const { jobId, stage, generation } = job;
+      const id = chunkId(jobId, stage, chunk);
+      return [{ chunkId: id, jobId, stage, chunk, generation, number: 0, segmentKey: segment.key, segmentDigest: segment.digest, bytes: null }];
+    });
+  }
+
+  /** The next dispatch number, or null when the chunk may not run now. `requeue`: its entry is lost although it is `queued`. */
+  async dispatch(chunk: ChunkToDispatch & { readonly bytes: number }, options: { requeue?: boolean } = {}): Promise<number | null> {
+    const answer = await this.#client.run('dispatch', chunk.jobId, chunk.chunkId, {
+      generation: chunk.generation,
+      kind: kindOf(chunk.stage),
+      index: chunk.chunk,
+      number: chunk.number,
+      segmentKey: chunk.segmentKey,
+      segmentDigest: chunk.segmentDigest,
+      bytes: chunk.bytes,
+      requeue: options.requeue === true,
+    });
+    return answer === null || answer === undefined ? null : Number(answer);
+  }
+
+  /** Retries whose time has come by the clock of Redis. */
+  async dueRetries(limit: number): Promise<LedgerChunkView[]> {
+    const nowMs = await this.#redisNowMs();
+    return this.#dueBetween(1, nowMs, limit);
+  }
+
+  /** Failed attempts for which nobody has decided the next try. */
+  async undecidedRetries(limit: number): Promise<LedgerChunkView[]> {
+    return this.#dueBetween(0, 0, limit);
+  }
+
+  /** Chunks flagged dying whose three steps have not all been done. */
+  async dyingChunks(limit: number): Promise<LedgerChunkView[]> {
+    return this.#dueBetween(-1, -1, limit);
+  }
+
+  /** Chunks of a job that have a key: queued, running, retrying, or pending again. */
+  async liveChunks(jobId: JobId): Promise<LedgerChunkView[]> {
+    const epoch = await this.#currentEpoch();
+    return this.chunks((await this.#client.redis.smembers(this.#client.keys.live(epoch, jobId))) as ChunkId[]);
+  }
+
+  async chunk(id: ChunkId): Promise<LedgerChunkView | null> {
+    return (await this.chunks([id]))[0] ?? null;
+  }
+
+  /** Views of those that have a key, in the order asked. */
+  async chunks(ids: readonly ChunkId[]): Promise<LedgerChunkView[]> {
+    if (ids.length === 0) return [];
+    const epoch = await this.#currentEpoch();
+    const nowMs = await this.#redisNowMs();
+    const found: LedgerChunkView[] = [];
+    for (let at = 0; at < ids.length; at += 200) {
+      const some = ids.slice(at, at + 200);
+      const hashes = await Promise.all(some.map((id) => this.#client.redis.hgetall(this.#client.keys.chunk(epoch, id))));
+      for (const [index, id] of some.entries()) {
+        const view = decodeChunk(id, hashes[index] ?? {}, epoch, nowMs);
+        if (view) found.push(view);
+      }
+    }
+    return found;
+  }
+
+  // Work
+
+  /** A plan or finish task that is wanted; false when the job ended, or a finish is asked for and the job is not `finishing`. */
+  async addWork(jobId: JobId, generation: number, work: { kind: 'plan'; first: number } | { kind: 'finish' }): Promise<boolean> {
+    const id = chunkId(jobId, work.kind, work.kind === 'plan' ? work.first : 0);
+    return this.#flag('addWork', jobId, id, { generation, kind: work.kind });
+  }
+
+  /** Step 5 for plan and finish tasks. */
+  async openWork(open: AttemptOpening): Promise<Opened<WorkOrders>> {
+    const task = workTask(open.taskId);
+    const answer = await this.#open(open);
+    if ('refused' in answer) return answer;
+    const { orders } = answer;
+    const letters = Array.isArray(orders.letters) ? orders.letters : [];
+    return {
+      go: {
+        ...task,
+        tenant: orders.tenant,
+        jobKey: orders.jobKey,
+        specDigest: orders.specDigest,
+        generation: orders.generation,
+        stage: orders.stage,
+        unplannable: letters.map((id) => parseChunkId(id)).flatMap(({ stage, chunk }) => (stage === 'plan' ? [chunk] : [])),
+        end: orders.end ?? null,
+        previous: orders.previous ?? null,
+      },
+    };
+  }
+
+  /** The plan task is done; `finishReported` does it for a finish. */
+  async closeWork(workId: ChunkId, generation: number): Promise<void> {
+    await this.#client.run('closeWork', parseChunkId(workId).jobId, workId, { generation });
+  }
+
+  async finishReported(jobId: JobId, generation: number, report: FinishReport): Promise<boolean> {
+    const ended = report.state === 'notReady' ? {} : { manifestKey: report.manifestKey, ...(report.failure ? { failure: JSON.stringify(report.failure) } : {}) };
+    return this.#flag('finishReported', jobId, chunkId(jobId, 'finish', 0), { generation, state: report.state, keepSeconds, ...ended });
+  }
+
+  // Attempts
+
+  /** Step 5: opens the attempt, or says why not. The same attempt may be opened again after a lost reply. */
+  async openAttempt(open: AttemptOpening): Promise<Opened<AttemptOrders>> {
+    const task = parseTaskId(open.taskId);
+    if (task.kind !== 'chunk') throw new TypeError(`cannot open an attempt: expected a chunk task, got ${open.taskId}`);
+    const answer = await this.#open(open);
+    if ('refused' in answer) return answer;
+    const { orders } = answer;
+    const { tenant, jobKey, specDigest, generation, segmentKey, segmentDigest, bytes, mode, previous } = orders;
+    const id = chunkId(task.jobId, task.stage, task.chunk);
+    return {
+      go: { jobId: task.jobId, chunkId: id, tenant, jobKey, specDigest, generation, stage: task.stage, chunk: task.chunk, segmentKey, segmentDigest, bytes, mode, previous: previous ?? null },
+    };
+  }
+
+  async #open(open: AttemptOpening): Promise<{ refused: Refused } | { orders: RawOrders }> {
+    const task = parseTaskId(open.taskId);
+    if (task.kind === 'intake') throw new TypeError('cannot open an attempt: an intake task has none');
+    try {
+      if ((await this.#currentEpoch()) !== task.epoch) return { refused: 'old-task' };
+      const { attemptId, taskId, worker, pod, node, startedAt } = open;
+      const answer = await this.#client.run('openAttempt', task.jobId, chunkId(task.jobId, task.stage, task.chunk), {
+        generation: task.generation,
+        kind: task.kind,
+        index: task.chunk,
+        number: task.number,
+        resultVersion: open.resultVersion,
+        attempt: { attemptId, taskId, worker, pod, node, startedAt },
+      });
+      const parsed = JSON.parse(String(answer)) as { refused: Refused } | { go: RawOrders };
+      return 'refused' in parsed ? parsed : { orders: parsed.go };
+    } catch (error) {
+      if (error instanceof EpochUnknownError) return { refused: 'rebuilding' };
+      throw error;
+    }
+  }
+
+  /** Notes how far the attempt is; answers whether to go on. Works for chunks and work. */
+  async progress(id: ChunkId, attemptId: AttemptId, progress: ProgressView): Promise<ProgressAnswer> {
+    const { jobId, stage } = parseChunkId(id);
+    const answer = await this.#client.run('progress', jobId, id, { attemptId, kind: kindOf(stage), ...progress });
+    const [current, cancelled, paused] = answer as [number, number, number];
+    return { current: current === 1, cancelled: cancelled === 1, paused: paused === 1 };
+  }
+
+  /**
+   * Step 12, and what a rebuild and the sweeper of unmarked receipts call. Idempotent by the chunk's bit; `sums` null: the receipt is known to
+   * stand but was not read yet, its figures follow with a later call.
+   */
+  async markCommitted(id: ChunkId, generation: number, attemptId: AttemptId, sums: ReceiptSums | null): Promise<void> {
+    const { jobId, chunk } = parseChunkId(id);
+    const figures = sums === null ? {} : { sums: { totals: totalsOf(sums), rejects: rejectsOf(sums) } };
+    await this.#client.run('markCommitted', jobId, id, { generation, index: chunk, attemptId, ...figures });
+  }
+
+  /**
+   * Closes an attempt that ended without commit: the chunk is `retrying`, undecided. With `outcome: 'lost'` of an attempt that a rescue replaced it
+   * only confirms that the failure record stands. Changes nothing when the attempt is not the open one.
+   */
+  async failAttempt(id: ChunkId, generation: number, attemptId: AttemptId, failure: AttemptFailure): Promise<boolean> {
+    const { class: failureClass, code, fingerprint, recordKey } = failure;
+    const last = JSON.stringify({ class: failureClass, code, message: failure.message ?? '', fingerprint, recordKey });
+    const record = failure.record === undefined ? {} : { record: failure.record };
+    const args = { generation, attemptId, class: failure.outcome === 'lost' ? 'lost' : failureClass, recordKey, last, ...record };
+    return this.#flag('failAttempt', parseChunkId(id).jobId, id, args);
+  }
+
+  /** The attempt was given back (drain, pause): pending again, costs nothing. */
+  async releaseAttempt(id: ChunkId, generation: number, attemptId: AttemptId): Promise<boolean> {
+    return this.#flag('releaseAttempt', parseChunkId(id).jobId, id, { generation, attemptId });
+  }
+
+  // Decisions about failed chunks
+
+  /** Due in `delayMs` by the clock of Redis; false when somebody decided before. */
+  async setNextTry(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>, next: { mode: ChunkMode; delayMs: number }): Promise<boolean> {
+    const { chunkId: id, generation, number } = chunk;
+    return this.#flag('setNextTry', parseChunkId(id).jobId, id, { generation, number, mode: next.mode, delayMs: Math.ceil(next.delayMs) });
+  }
+
+  async flagDying(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>, reason: string): Promise<boolean> {
+    const { chunkId: id, generation, number } = chunk;
+    return this.#flag('flagDying', parseChunkId(id).jobId, id, { generation, number, reason });
+  }
+
+  /**
+   * After the verdict `dead` stands. `letter.chunkId` may name a file that could not be planned (`<jobId>.plan.<file>`); then `closes` is the piece
+   * of work that died of it, if any. Without a letter only the chunk's key goes.
+   */
+  async markDead(id: ChunkId, generation: number, letter: LetterView | null): Promise<boolean> {
+    const { jobId, stage, chunk } = parseChunkId(id);
+    const written = letter === null ? {} : { letter: JSON.stringify(letter), bytes: letter.bytes };
+    return this.#flag('markDead', jobId, id, { generation, index: chunk, isChunk: kindOf(stage) === 'chunk', ...written });
+  }
+
+  // Reading
+
+  async letters(jobId: JobId): Promise<LetterView[]> {
+    const epoch = await this.#currentEpoch();
+    return decodeLetters(await this.#client.redis.hgetall(this.#client.keys.letters(epoch, jobId)));
+  }
+
+  async rejects(jobId: JobId): Promise<LedgerRejects> {
+    const epoch = await this.#currentEpoch();
+    return decodeRejects(await this.#client.redis.hgetall(this.#client.keys.rejects(epoch, jobId)));
+  }
+
+  /** What the journal still lacks; `forgetLate` when it has it. */
+  async lateRecords(jobId: JobId): Promise<LateRecord[]> {
+    const epoch = await this.#currentEpoch();
+    return decodeLate(await this.#client.redis.hgetall(this.#client.keys.late(epoch, jobId)));
+  }
+
+  async forgetLate(jobId: JobId, late: LateRecord): Promise<void> {
+    const epoch = await this.#currentEpoch();
+    const field = late.kind === 'record' ? `record:${late.key}` : `lost:${late.attempt.attemptId}`;
+    await this.#client.redis.hdel(this.#client.keys.late(epoch, jobId), field);
+  }
+
+  // Rebuild
+
+  /** Bits found by name. Chunks committed so are `uncounted` until `markCommitted` brings their sums. */
+  async setOutcomes(jobId: JobId, generation: number, outcomes: { committed: readonly number[]; dead: readonly number[] }): Promise<void> {
+    const longest = Math.max(outcomes.committed.length, outcomes.dead.length);
+    for (let at = 0; at < longest; at += 1000) {
+      const some = { committed: outcomes.committed.slice(at, at + 1000), dead: outcomes.dead.slice(at, at + 1000) };
+      await this.#client.run('setOutcomes', jobId, null, { generation, ...some });
+    }
+  }
+
+  /** All chunks of the job over all its plans. */
+  async setTotals(jobId: JobId, generation: number, totals: { chunks: number; bytes: number }): Promise<void> {
+    await this.#client.run('setTotals', jobId, null, { generation, ...totals });
+  }
+
+  async restoreChunk(chunk: RestoredChunk): Promise<boolean> {
+    const { jobId, chunk: index } = parseChunkId(chunk.chunkId);
+    const last = chunk.last === null ? {} : { last: JSON.stringify(chunk.last) };
+    const { generation, segmentKey, segmentDigest, bytes, mode, past } = chunk;
+    return this.#flag('restoreChunk', jobId, chunk.chunkId, { generation, index, segmentKey, segmentDigest, bytes, mode, past, ...last });
+  }
+
+  async #flag(script: Parameters<LedgerClient['run']>[0], jobId: string, id: string | null, args: object): Promise<boolean> {
+    return (await this.#client.run(script, jobId, id, args)) === 1;
+  }
+
+  async #dueBetween(least: number, most: number, limit: number): Promise<LedgerChunkView[]> {
+    const epoch = await this.#currentEpoch();
+    const ids = await this.#client.redis.zrangebyscore(this.#client.keys.due(epoch), least, most, 'LIMIT', 0, limit);
+    return this.chunks(ids as ChunkId[]);
+  }
+
+  /** Reads have no script that checks the epoch, so they ask for it each time: a stale one would read an empty ledger as "no work". */
+  async #currentEpoch(): Promise<string> {
+    this.#client.forgetEpoch();
+    return this.#client.epoch();
+  }
+
+  async #jobKey(jobId: JobId): Promise<string> {
+    const key = this.#client.keys.job(await this.#currentEpoch(), jobId)[2];
+    if (key === undefined) throw new TypeError('cannot name the key of a job');
+    return key;
+  }
+
+  async #redisNowMs(): Promise<number> {
+    const [seconds, micros] = await this.#client.redis.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+}
+
+type Refused = Extract<Opened<never>, { refused: unknown }>['refused'];
+
+/** What the script answers, before it is given its shape. */
+interface RawOrders {
+  readonly tenant: string;
+  readonly jobKey: string;
+  readonly specDigest: string;
+  readonly generation: number;
+  readonly stage: string;
+  readonly segmentKey: string;
+  readonly segmentDigest: string;
+  readonly bytes: number;
+  readonly mode: ChunkMode;
+  readonly previous?: AttemptOrders['previous'];
+  readonly end?: JobEnd;
+  readonly letters?: string[];
+}
+
+function workTask(taskId: AttemptOpening['taskId']): Pick<WorkOrders, 'jobId' | 'workId' | 'kind' | 'first'> {
+  const task = parseTaskId(taskId);
+  if (task.kind !== 'plan' && task.kind !== 'finish') throw new TypeError(`cannot open work: expected a plan or finish task, got ${taskId}`);
+  return { jobId: task.jobId, workId: chunkId(task.jobId, task.stage, task.chunk), kind: task.kind, first: task.chunk };
+}
+
+function kindOf(stage: string): 'chunk' | 'plan' | 'finish' {
+  return stage === 'plan' || stage === 'finish' ? stage : 'chunk';
+}
+
+function toDispatch(view: LedgerChunkView): ChunkToDispatch {
+  const { chunkId: id, jobId, stage, chunk, generation, number, segmentKey, segmentDigest, bytes } = view;
+  return { chunkId: id, jobId, stage, chunk, generation, number, segmentKey, segmentDigest, bytes };
+}
+
+function totalsOf(sums: ReceiptSums): Record<string, number> {
+  const { recordsIn, emitted, filtered, deduplicated, rejected, rowsOut, repaired } = sums.balance;
+  return { recordsIn, emitted, filtered, deduplicated, rejected, rowsOut, repaired, bytesIn: sums.bytesIn, bytesOut: sums.bytesOut };
+}
+
+function rejectsOf(sums: ReceiptSums): Fields {
+  const found: [string, number][] = Object.entries(sums.byCode).map(([code, count]) => [rejectField(['code', code]), count]);
+  for (const [column, codes] of Object.entries(sums.byColumn)) {
+    for (const [code, count] of Object.entries(codes)) found.push([rejectField(['column', column, code]), count]);
+  }
+  for (const [file, fates] of Object.entries(sums.files)) {
+    found.push([rejectField(['file', file, 'recordsIn']), fates.recordsIn], [rejectField(['file', file, 'rejected']), fates.rejected]);
+  }
+  return Object.fromEntries(found.map(([field, count]) => [field, String(count)]));
+}

@@ -1,0 +1,93 @@
+/** News for watchers: the status of each job as last written, and its last 1,000 events. Live views only; the truth is in the journal. */
+import type { JobEvent, JobId, JobStatus } from '@millrace/protocol';
+import { isTerminalJobState } from '@millrace/protocol';
+import type { Keys } from './keys.ts';
+import type { RedisClient } from './redis.ts';
+import { Nudge } from './requests.ts';
+import type { Subscriber } from './subscriber.ts';
+
+const keepSeconds = 86_400;
+const eventsOfOneJob = 1_000;
+const eventsOfAllJobs = 10_000;
+const lookEveryMs = 250;
+
+/** An event before Redis has given it its id. */
+export type NewJobEvent = JobEvent extends infer Event ? (Event extends JobEvent ? Omit<Event, 'id'> : never) : never;
+
+export interface WatchOptions {
+  /** Resume behind this event; history that is gone is skipped. Defaults to now. */
+  readonly after?: string;
+  readonly signal?: AbortSignal;
+}
+
+export class LiveEvents {
+  readonly #redis: RedisClient;
+  readonly #keys: Keys;
+  readonly #subscriber: Subscriber;
+
+  constructor(parts: { redis: RedisClient; keys: Keys; subscriber: Subscriber }) {
+    this.#redis = parts.redis;
+    this.#keys = parts.keys;
+    this.#subscriber = parts.subscriber;
+  }
+
+  /** The status as last written, at most about a second old while a scheduler leads; null when Redis holds none. */
+  async status(tenant: string, jobId: JobId): Promise<JobStatus | null> {
+    const text = await this.#redis.get(this.#keys.status(tenant, jobId));
+    return text === null ? null : (JSON.parse(text) as JobStatus);
+  }
+
+  async writeStatus(tenant: string, status: JobStatus): Promise<void> {
+    await this.#redis.set(this.#keys.status(tenant, status.jobId), JSON.stringify(status), 'EX', keepSeconds);
+  }
+
+  /** Answers the event's id. */
+  async publish(tenant: string, jobId: JobId, event: NewJobEvent): Promise<string> {
+    const key = this.#keys.events(tenant, jobId);
+    const text = JSON.stringify(event);
+    const id = await this.#redis.xadd(key, 'MAXLEN', '~', eventsOfOneJob, '*', 'e', text);
+    await this.#redis.expire(key, keepSeconds);
+    await this.#redis.xadd(this.#keys.allEvents, 'MAXLEN', '~', eventsOfAllJobs, '*', 'j', jobId, 'e', text);
+    await this.#redis.publish(key, '');
+    return id ?? '';
+  }
+
+  /** Events as they come; ends after a terminal state. */
+  async *watch(tenant: string, jobId: JobId, options: WatchOptions = {}): AsyncGenerator<JobEvent, void, undefined> {
+    const key = this.#keys.events(tenant, jobId);
+    const nudge = new Nudge();
+    const wake = (): void => nudge.ring();
+    const stop = await this.#subscriber.listen(key, wake);
+    options.signal?.addEventListener('abort', wake);
+    try {
+      let after = options.after ?? (await this.#lastId(key));
+      while (!options.signal?.aborted) {
+        const entries = await this.#redis.xrange(key, `(${after}`, '+', 'COUNT', 100);
+        for (const [id, fields] of entries) {
+          after = id;
+          const event = { ...(JSON.parse(fields[1] ?? '{}') as NewJobEvent), id } as JobEvent;
+          yield event;
+          if (event.type === 'state' && isTerminalJobState(event.status.state)) return;
+        }
+        if (entries.length === 0) await nudge.wait(lookEveryMs);
+      }
+    } finally {
+      options.signal?.removeEventListener('abort', wake);
+      stop();
+    }
+  }
+
+  /** Tells the leading scheduler to look at a job now: an attempt ended, a segment came, work was done. May be lost. */
+  async nudgeLeader(jobId: JobId): Promise<void> {
+    await this.#redis.publish(this.#keys.nudges, jobId);
+  }
+
+  async onNudge(listener: (jobId: JobId) => void): Promise<() => void> {
+    return this.#subscriber.listen(this.#keys.nudges, (message) => listener(message as JobId));
+  }
+
+  async #lastId(key: string): Promise<string> {
+    const [last] = await this.#redis.xrevrange(key, '+', '-', 'COUNT', 1);
+    return last?.[0] ?? '0-0';
+  }
+}

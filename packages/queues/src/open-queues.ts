@@ -1,0 +1,78 @@
+/** Opens everything this package offers over one connection policy, after checking that this Redis will not lose work by design. */
+import type { LeaseTimes } from '@millrace/protocol';
+import { defaultPrefix, keysUnder } from './keys.ts';
+import { LeaderLease } from './leader-lease.ts';
+import { Ledger } from './ledger.ts';
+import { LedgerClient } from './ledger-client.ts';
+import { LiveEvents } from './live-events.ts';
+import type { Log } from './log.ts';
+import { type RedisClient, checkRedis, closeRedis, connectRedis } from './redis.ts';
+import { Requests } from './requests.ts';
+import { Sentinel } from './sentinel.ts';
+import { Subscriber } from './subscriber.ts';
+import { TaskQueues } from './task-queues.ts';
+import { WorkerRegistry } from './worker-registry.ts';
+
+export interface QueuesOptions {
+  /** `unix:///path/redis.sock` or `redis://host:port`. */
+  readonly redis: string;
+  /** Must contain one hash tag. Defaults to `millrace:{m}`. */
+  readonly prefix?: string;
+  readonly times: LeaseTimes;
+  readonly log: Log;
+  /** For callers that would rather fail than wait while Redis is away: producers and the api. Defaults to false. */
+  readonly failFast?: boolean;
+}
+
+export interface Queues {
+  readonly tasks: TaskQueues;
+  readonly ledger: Ledger;
+  readonly requests: Requests;
+  readonly leader: LeaderLease;
+  readonly workers: WorkerRegistry;
+  readonly events: LiveEvents;
+  readonly sentinel: Sentinel;
+  /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
+  check(): Promise<void>;
+  /** Stops consumers, waiting for the tasks in hand, then disconnects. */
+  close(): Promise<void>;
+}
+
+/** Throws `RedisUnsuitableError` for a Redis that is too old or evicts keys. */
+export async function openQueues(options: QueuesOptions): Promise<Queues> {
+  const { redis: address, times, log } = options;
+  const prefix = options.prefix ?? defaultPrefix;
+  if (!/\{[^{}]+\}/.test(prefix)) throw new TypeError(`cannot open queues: expected a prefix with a hash tag such as ${defaultPrefix}, got ${prefix}`);
+  const keys = keysUnder(prefix);
+  const connections: RedisClient[] = [];
+  const connect = async (kind: Parameters<typeof connectRedis>[1]): Promise<RedisClient> => {
+    const client = await connectRedis(address, kind, times, log);
+    connections.push(client);
+    return client;
+  };
+  const closeAll = (): void => connections.forEach(closeRedis);
+  try {
+    const redis = await connect(options.failFast ? 'failFast' : 'service');
+    await checkRedis(redis);
+    const subscriber = new Subscriber(() => connect('service'), Math.max(50, Math.min(5_000, times.socketTimeoutMs / 3)));
+    const tasks = new TaskQueues({ connection: redis, connectWorker: () => connect('worker'), prefix, times, log });
+    return {
+      tasks,
+      ledger: new Ledger(new LedgerClient(redis, keys)),
+      requests: new Requests({ redis, keys, tasks, subscriber }),
+      leader: new LeaderLease({ redis, keys, times, log }),
+      workers: new WorkerRegistry({ redis, keys, times }),
+      events: new LiveEvents({ redis, keys, subscriber }),
+      sentinel: new Sentinel({ redis, keys }),
+      check: () => checkRedis(redis),
+      close: async () => {
+        await tasks.close();
+        await subscriber.close();
+        closeAll();
+      },
+    };
+  } catch (error) {
+    closeAll();
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The only importer of ioredis: one connection policy for all. A dead peer is noticed by silence, reconnects are jittered, a failover is
+ * followed. Refuses a Redis that would lose work by design: one older than 7, or one that evicts keys.
+ */
+import { randomInt } from 'node:crypto';
+
+import type { LeaseTimes } from '@millrace/protocol';
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Log } from './log.ts';
+
+export type RedisClient = Redis;
+
+/**
+ * `worker`: blocks and waits for as long as Redis is away, as BullMQ demands. `service`: gives up a command after 20 reconnects.
+ * `failFast`: a command fails at once while Redis is away, for callers that would rather say so than hang.
+ */
+export type ConnectionKind = 'worker' | 'service' | 'failFast';
+
+export class RedisUnsuitableError extends Error {
+  override readonly name = 'RedisUnsuitableError';
+  readonly code = 'REDIS_UNSUITABLE';
+}
+
+const leastMajorVersion = 7;
+
+export function connectionOptions(kind: ConnectionKind, times: Pick<LeaseTimes, 'socketTimeoutMs'>) {
+  return {
+    socketTimeout: times.socketTimeoutMs,
+    connectTimeout: 10_000,
+    keepAlive: 10_000,
+    // Full jitter between 50 ms and 2 s: many hosts must not come back in the same instant.
+    retryStrategy: (attempt: number) => 50 + randomInt(Math.min(1_950, 50 * 2 ** Math.min(attempt, 6))),
+    reconnectOnError: (error: Error): false | 2 => (/^(READONLY|LOADING)/.test(error.message) ? 2 : false),
+    maxRetriesPerRequest: kind === 'worker' ? null : kind === 'failFast' ? 1 : 20,
+    enableOfflineQueue: kind !== 'failFast',
+    lazyConnect: true,
+  } satisfies RedisOptions;
+}
+
+/** Opens a connection and waits for it. `address` is `unix:///path` or `redis[s]://[user:password@]host[:port][/db]`. */
+export async function connectRedis(address: string, kind: ConnectionKind, times: Pick<LeaseTimes, 'socketTimeoutMs'>, log: Log): Promise<RedisClient> {
+  const options = connectionOptions(kind, times);
+  const socket = /^unix:\/\/(\/.*)$/.exec(address)?.[1];
+  const client: RedisClient = socket === undefined ? new Redis(address, options) : new Redis(socket, options);
+  // Without a listener an error event ends the process; the first of a series is worth a line, the others are not.
+  let failing = false;
+  client.on('error', (error: Error) => {
+    if (!failing) log.warn({ err: error }, 'redis connection failed');
+    failing = true;
+  });
+  client.on('ready', () => {
+    failing = false;
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    client.disconnect();
+    throw error;
+  }
+  return client;
+}
+
+/** Throws `RedisUnsuitableError` naming the finding. */
+export async function checkRedis(client: RedisClient): Promise<void> {
+  const version = infoField(await client.info('server'), 'redis_version') ?? '0';
+  if (Number.parseInt(version, 10) < leastMajorVersion) {
+    throw new RedisUnsuitableError(`cannot use this Redis: expected version ${leastMajorVersion} or later, got ${version}`);
+  }
+  const policy = infoField(await client.info('memory'), 'maxmemory_policy') ?? 'unknown';
+  if (policy !== 'noeviction') {
+    throw new RedisUnsuitableError(`cannot use this Redis: expected maxmemory-policy noeviction, got ${policy}; it would drop waiting work`);
+  }
+}
+
+/** One field of an INFO answer, null when it is not there. */
+export function infoField(info: string, field: string): string | null {
+  return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null;
+}
+
+/** Ends a connection without waiting for Redis. */
+export function closeRedis(client: RedisClient): void {
+  client.disconnect();
+}

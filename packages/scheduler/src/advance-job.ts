@@ -1,0 +1,62 @@
+/** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
+import { decideBudget, type BudgetDecision, type JobId } from '@millrace/protocol';
+import type { LedgerJobView } from '@millrace/queues';
+import { applyStep } from './apply-steps.ts';
+import type { Control } from './control.ts';
+import { type JobSituation, nextSteps } from './next-steps.ts';
+
+/** Answers the job as it stands afterwards; null when the ledger does not have it. */
+export async function advanceJob(jobId: JobId, control: Control): Promise<LedgerJobView | null> {
+  const job = await control.queues.ledger.job(jobId);
+  if (job === null) return null;
+  const steps = nextSteps(await situationOf(job, control));
+  for (const step of steps) await applyStep(step, job, control);
+  return steps.length === 0 ? job : control.queues.ledger.job(jobId);
+}
+
+async function situationOf(job: LedgerJobView, control: Control): Promise<JobSituation> {
+  return {
+    job,
+    unburiedFiles: await unburiedFiles(job, control),
+    budget: await budgetOf(job, control),
+    overTime: await isOverTime(job, control),
+  };
+}
+
+async function unburiedFiles(job: LedgerJobView, control: Control): Promise<number> {
+  if (!job.sealed) return 0;
+  const sealed = await control.facts.sealed(job.jobId, job.generation);
+  if (sealed === null || sealed.unplannable.length === 0) return 0;
+  const letters = new Set((await control.queues.ledger.letters(job.jobId)).map((letter) => letter.chunkId));
+  return sealed.unplannable.filter(({ file }) => !letters.has(`${job.jobId}.plan.${file}`)).length;
+}
+
+const notExceeded: BudgetDecision = { exceeded: null };
+
+/** While the job runs only what may stop it early counts; the finisher judges the final sums. */
+async function budgetOf(job: LedgerJobView, control: Control): Promise<BudgetDecision> {
+  const isOpen = job.state === 'planning' || job.state === 'running';
+  if (!isOpen || job.end !== null || (job.sums.rejected === 0 && job.deadLetters.count === 0)) return notExceeded;
+  const facts = await control.facts.spec(job.jobId, job.generation);
+  if (facts === null) return notExceeded;
+  const rejects = await control.queues.ledger.rejects(job.jobId);
+  const files = await control.facts.files(job.jobId);
+  const sums = {
+    recordsIn: job.sums.recordsIn,
+    rejected: job.sums.rejected,
+    byCode: rejects.byCode,
+    byColumn: rejects.byColumn,
+    files: Object.entries(rejects.byFile).map(([file, counts]) => ({ uri: files.get(Number(file))?.uri ?? file, ...counts })),
+    inferred: await control.facts.inferredColumns(job.jobId),
+    deadChunks: job.deadLetters.count,
+    deadBytes: job.deadLetters.bytes,
+    plannedBytes: job.sealed ? job.bytesPlanned : null,
+  };
+  return decideBudget(sums, facts.spec, 'running');
+}
+
+async function isOverTime(job: LedgerJobView, control: Control): Promise<boolean> {
+  const facts = await control.facts.spec(job.jobId, job.generation);
+  const limitMs = facts?.spec.execution.jobTimeLimit ?? null;
+  return limitMs !== null && control.clock.nowMs() - Date.parse(job.acceptedAt) > limitMs;
+}

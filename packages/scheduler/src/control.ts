@@ -1,0 +1,34 @@
+/** What every decision of the scheduler is made with. Handed in whole; nothing here acts. */
+import type { CoreLike, Journal } from '@millrace/journal';
+import type { IdSource, LeaseTimes, TaskKeys } from '@millrace/protocol';
+import type { Queues } from '@millrace/queues';
+import type { Clock, Log, Random } from '@millrace/service-kit';
+import type { JobFacts } from './job-facts.ts';
+
+export interface Control {
+  readonly queues: Queues;
+  readonly journal: Journal;
+  /** Root of the journal, `file:///…` without a slash at its end. */
+  readonly journalUri: string;
+  /** For the listing of inputs and the check of SQL; store verbs run beside each other, `Inspect` one at a time. */
+  readonly core: CoreLike;
+  readonly places: readonly Place[];
+  readonly facts: JobFacts;
+  readonly times: LeaseTimes;
+  readonly taskKeys: TaskKeys;
+  /** Who leads, in the leader lease. */
+  readonly schedulerId: string;
+  readonly pool: string;
+  readonly resultVersion: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly log: Log;
+}
+
+/** A directory that may be read, and the name of its connection in the core's `Hello`. */
+export interface Place {
+  readonly connection: string;
+  /** Absolute, without a slash at its end. */
+  readonly directory: string;
+}

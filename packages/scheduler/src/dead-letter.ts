@@ -1,0 +1,159 @@
+/**
+ * What retrying cannot cure becomes a dead letter, in an order that any scheduler may repeat: first `dead/`, then the verdict, then the mark. The verdict
+ * decides: if a receipt was first, the dead letter is void and the chunk is committed.
+ */
+import { deadLetterKey } from '@millrace/journal';
+import {
+  type Chunk, type ChunkRange, type DeadLetter, type FailureRecord, type JobId, type Sealed, type Unplannable, attemptClassOf, chunkId, deadLetterId, fingerprintOf,
+  maxDeadLetterAttempts, sumsOfReceipt,
+} from '@millrace/protocol';
+import type { LedgerChunkView } from '@millrace/queues';
+import type { Control } from './control.ts';
+import { flushLateRecords } from './sweepers/late-records.ts';
+
+interface Death {
+  readonly jobId: JobId;
+  readonly stage: string;
+  readonly chunk: number;
+  readonly generation: number;
+  readonly class: DeadLetter['class'];
+  readonly code: string;
+  readonly message: string;
+  readonly fingerprint: string;
+  readonly reason: string;
+  readonly range: ChunkRange | null;
+  readonly bytes: number;
+  readonly attempts: readonly FailureRecord[];
+}
+
+/** A chunk of the map stage that is dying. */
+export async function bury(view: LedgerChunkView, control: Control): Promise<void> {
+  await flushLateRecords(view.jobId, control);
+  const { jobId, stage, chunk, generation } = view;
+  const attempts = await attemptsOf(jobId, stage, chunk, generation, control);
+  await putDeath({
+    jobId,
+    stage,
+    chunk,
+    generation,
+    class: view.last?.class ?? 'lost',
+    code: view.last?.code ?? 'LEASE_EXPIRED',
+    message: view.last?.message ?? '',
+    fingerprint: view.last?.fingerprint ?? attempts[0]?.fingerprint ?? '',
+    reason: view.dying ?? 'attempts used up',
+    range: await rangeOf(view, control),
+    bytes: view.bytes,
+    attempts,
+  }, control);
+}
+
+/**
+ * A plan or finish task that cannot be cured. A file at which planning died is a dead letter and planning goes on behind it; before anything was pinned,
+ * and for a finish, the whole generation ends.
+ */
+export async function buryWork(view: LedgerChunkView, control: Control): Promise<void> {
+  await flushLateRecords(view.jobId, control);
+  const pins = view.stage === 'plan' ? await control.journal.readPins(view.jobId) : null;
+  if (pins === null) return endWith(view, control);
+  const { jobId, generation } = view;
+  const attempts = await attemptsOf(jobId, 'plan', view.chunk, generation, control);
+  const file = attempts[0]?.position?.file ?? view.chunk;
+  const last = { code: view.last?.code ?? 'LEASE_EXPIRED', message: view.last?.message ?? '' };
+  await buryFile({ file, uri: await uriOf(jobId, file, control), ...last }, view, attempts, view.dying ?? 'attempts used up', control);
+  // The next task is asked for when the job is looked at: it begins behind the last file that has a dead letter.
+  await control.queues.ledger.closeWork(view.chunkId, generation);
+  await control.queues.events.nudgeLeader(jobId);
+}
+
+/** Files that the sealed plan names as impossible. */
+export async function buryUnplannable(jobId: JobId, sealed: Sealed, control: Control): Promise<void> {
+  for (const file of sealed.unplannable) {
+    const attempts = await attemptsOf(jobId, 'plan', file.file, sealed.generation, control);
+    await buryFile(file, { jobId, generation: sealed.generation }, attempts, 'the file cannot be planned', control);
+  }
+}
+
+async function buryFile(file: Unplannable, of: { jobId: JobId; generation: number }, attempts: readonly FailureRecord[], reason: string, control: Control): Promise<void> {
+  const { jobId, generation } = of;
+  const size = await sizeOf(jobId, file.file, control);
+  await putDeath({
+    jobId,
+    stage: 'plan',
+    chunk: file.file,
+    generation,
+    class: attempts[0]?.class ?? attemptClassOf(file.code),
+    code: file.code,
+    message: file.message,
+    fingerprint: attempts[0]?.fingerprint ?? (await fingerprintOfFile(file, of, control)),
+    reason,
+    range: { uri: file.uri, etag: null, start: 0, end: size },
+    bytes: size,
+    attempts,
+  }, control);
+}
+
+async function endWith(view: LedgerChunkView, control: Control): Promise<void> {
+  const { jobId, generation } = view;
+  const code = view.last?.code ?? 'INTERNAL';
+  const message = `cannot ${view.stage} the job: ${view.last?.message || view.dying || 'attempts used up'}`;
+  await control.queues.ledger.setEnd(jobId, generation, { state: 'failed', code, message });
+  await control.queues.ledger.closeWork(view.chunkId, generation);
+}
+
+async function putDeath(death: Death, control: Control): Promise<void> {
+  const { jobId, stage, chunk, generation, code } = death;
+  const key = deadLetterKey(jobId, stage, chunk, generation);
+  await control.journal.putDeadLetter(deadLetterOf(death, control.clock.nowIso()));
+  const { stored } = await control.journal.putVerdict({ record: 'verdict', version: 1, outcome: 'dead', jobId, stage, chunk, generation, deadLetter: key, code });
+  const id = chunkId(jobId, stage, chunk);
+  if (stored.record.outcome === 'committed') {
+    await control.queues.ledger.markCommitted(id, generation, stored.record.attemptId, sumsOfReceipt(stored.record));
+    return;
+  }
+  // Closed: a redrive has taken the chunk into the next generation; the ledger is about to follow.
+  if (stored.record.outcome === 'closed') return;
+  const { class: failureClass, message, fingerprint: print, bytes } = death;
+  const isNew = await control.queues.ledger.markDead(id, generation, { chunkId: id, class: failureClass, code, message, fingerprint: print, bytes, key });
+  if (!isNew) return;
+  control.log.error({ jobId, chunkId: id, code, class: failureClass }, 'dead letter');
+  const facts = await control.facts.spec(jobId, generation);
+  const tenant = facts?.job.tenant ?? 'default';
+  await control.queues.events.publish(tenant, jobId, { type: 'dead', at: control.clock.nowIso(), chunk: `${stage}.${chunk}`, code, fingerprint: print });
+}
+
+function deadLetterOf(death: Death, diedAt: string): DeadLetter {
+  const { bytes: _, ...kept } = death;
+  const id = deadLetterId(chunkId(death.jobId, death.stage, death.chunk), death.generation);
+  return { record: 'deadLetter', version: 1, deadLetterId: id, ...kept, diedAt, attempts: death.attempts.slice(0, maxDeadLetterAttempts) };
+}
+
+async function attemptsOf(jobId: JobId, stage: string, chunk: number, generation: number, control: Control): Promise<FailureRecord[]> {
+  const stored = await control.journal.readFailures(jobId, stage, chunk);
+  return stored.map(({ record }) => record).filter((record) => record.generation === generation);
+}
+
+async function rangeOf(view: LedgerChunkView, control: Control): Promise<ChunkRange | null> {
+  const segment = await control.facts.segment(view.segmentKey, view.segmentDigest);
+  const chunk = segment.chunks.find((one) => one.chunk === view.chunk);
+  return chunk === undefined ? null : chunkRange(chunk, segment.files);
+}
+
+function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; etag: string }[]): ChunkRange {
+  if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  const file = files.find((one) => one.file === chunk.file);
+  return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
+}
+
+async function uriOf(jobId: JobId, file: number, control: Control): Promise<string> {
+  return (await control.facts.files(jobId)).get(file)?.uri ?? '';
+}
+
+async function sizeOf(jobId: JobId, file: number, control: Control): Promise<number> {
+  return (await control.facts.files(jobId)).get(file)?.size ?? 0;
+}
+
+async function fingerprintOfFile(file: Unplannable, of: { jobId: JobId; generation: number }, control: Control): Promise<string> {
+  const facts = await control.facts.spec(of.jobId, of.generation);
+  const input = facts?.spec.inputs[0]?.name;
+  return fingerprintOf(file.code, attemptClassOf(file.code), { jobName: facts?.job.name ?? '-', stage: 'plan', input });
+}

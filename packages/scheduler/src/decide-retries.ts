@@ -1,0 +1,40 @@
+/** The thin doer of `retry-policy.ts`: failed attempts that nobody has decided get their next try, or die. */
+import type { LedgerChunkView } from '@millrace/queues';
+import type { Control } from './control.ts';
+import { bury, buryWork } from './dead-letter.ts';
+import { decideNextTry } from './retry-policy.ts';
+
+const atOnce = 200;
+
+/** Answers how many were decided. */
+export async function decideRetries(control: Control): Promise<number> {
+  const undecided = await control.queues.ledger.undecidedRetries(atOnce);
+  for (const view of undecided) await decideRetry(view, control);
+  return undecided.length;
+}
+
+async function decideRetry(view: LedgerChunkView, control: Control): Promise<void> {
+  const { ledger } = control.queues;
+  const facts = await control.facts.spec(view.jobId, view.generation);
+  const policy = { maxAttempts: facts?.spec.execution.maxAttempts ?? 5, baseMs: control.times.retryBaseMs, maxMs: control.times.retryMaxMs };
+  const next = decideNextTry(view.last?.class ?? 'lost', view.past, policy, control.random);
+  if (next.next === 'retry') {
+    await ledger.setNextTry(view, { mode: next.mode === 'same' ? view.mode : next.mode, delayMs: next.delayMs });
+    return;
+  }
+  await ledger.flagDying(view, next.reason);
+  await buryAny({ ...view, dying: next.reason }, control);
+}
+
+/** Chunks that were flagged and not buried: their scheduler stopped between the steps, or storage was away. */
+export async function buryDying(control: Control): Promise<void> {
+  for (const view of await control.queues.ledger.dyingChunks(atOnce)) await buryAny(view, control);
+}
+
+async function buryAny(view: LedgerChunkView, control: Control): Promise<void> {
+  try {
+    await (view.stage === 'plan' || view.stage === 'finish' ? buryWork(view, control) : bury(view, control));
+  } catch (err) {
+    control.log.warn({ err, chunkId: view.chunkId }, 'dead letter not put');
+  }
+}

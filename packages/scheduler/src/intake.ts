@@ -1,0 +1,108 @@
+/**
+ * Submit: a spec becomes a durable job. The order is the promise: open marker, inputs, job.json, ledger, plan task, answer (the other order would hide
+ * an acknowledged job from a rebuild). Every step is a put-if-absent or conditional, so a repeated request finds everything. Keeps I1.
+ */
+import { type Stored } from '@millrace/journal';
+import { type InputFile, type JobId, type JobRecord, type ResolvedJobSpec, type SubmitRequest, jobIdFromKey, mapStageName, maxInputsPerRecord, specDifferences, specDigest } from '@millrace/protocol';
+import type { AnswerTo } from '@millrace/protocol';
+import { checkSql, checkWritten, foreignOutput } from './check-spec.ts';
+import type { Control } from './control.ts';
+import { ledgerJobOf } from './ledger-job.ts';
+import { readStatus } from './read-status.ts';
+import { ensureJob } from './rebuild.ts';
+import { refusal, specRefusal } from './refusal.ts';
+import { resolveInputs } from './resolve-inputs.ts';
+
+type SubmitAnswer = AnswerTo<'submit'>;
+
+export async function submitJob(request: SubmitRequest, control: Control): Promise<SubmitAnswer> {
+  const { tenant, jobId, idempotencyKey } = request;
+  if (idempotencyKey !== null && jobIdFromKey(tenant, idempotencyKey) !== jobId) {
+    return refusal('REQUEST_INVALID', 'cannot submit job: its id is not that of tenant and key');
+  }
+  const checked = checkWritten(request.spec, tenant);
+  if ('issues' in checked) return specRefusal('submit job', checked.issues);
+  const standing = await control.journal.readJobRecord(jobId);
+  if (standing !== null) return answerStanding(standing, checked.spec, control);
+  const refused = await checkOutside(checked.spec, jobId, control);
+  if (refused !== null) return refused;
+  const files = await resolveInputs(checked.spec, control);
+  return acceptJob(request, checked.spec, files, control);
+}
+
+async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<SubmitAnswer | null> {
+  const issue = await checkSql(spec, control);
+  if (issue !== null) return specRefusal('submit job', [issue]);
+  const foreign = await foreignOutput(spec, jobId, control);
+  return foreign === null ? null : refusal('OUTPUT_NOT_EMPTY', `cannot submit job: ${spec.output.uri} already holds ${foreign}; another place, or ifNotEmpty: append`);
+}
+
+async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, files: readonly InputFile[], control: Control): Promise<SubmitAnswer> {
+  const { journal } = control;
+  await journal.putOpenMarker(request.jobId, 1);
+  const inputs = await putInputs(request.jobId, files, control);
+  const put = await journal.putJob(jobRecord(request, spec, inputs, control));
+  if (put.stored.record.specDigest !== specDigest(spec)) return answerStanding(put.stored, spec, control);
+  const { record } = put.stored;
+  const created = await control.queues.ledger.createJob(ledgerJobOf(record, { generation: 1, spec: record.spec, specDigest: record.specDigest }, control.pool));
+  await control.queues.ledger.addWork(record.jobId, 1, { kind: 'plan', first: 0 });
+  await control.queues.events.nudgeLeader(record.jobId);
+  if (created) control.log.info({ jobId: record.jobId, files: record.inputFiles, bytes: record.inputBytes }, 'job accepted');
+  const status = await readStatus(record.jobId, control);
+  if (status === null) return refusal('INTERNAL', 'cannot submit job: the accepted job is not there');
+  return { ok: true, kind: 'submit', jobId: record.jobId, replayed: put.outcome === 'lost', status };
+}
+
+/** A job with this id is durable: the same spec makes it the same job, whatever its state. */
+async function answerStanding(standing: Stored<'job'>, spec: ResolvedJobSpec, control: Control): Promise<SubmitAnswer> {
+  const { jobId } = standing.record;
+  if (standing.record.specDigest !== specDigest(spec)) {
+    const differences = specDifferences(standing.record.spec, spec);
+    const named = differences.map(({ pointer }) => pointer).slice(0, 5).join(', ');
+    return { ...refusal('KEY_CONFLICT', `cannot submit job: the idempotency key belongs to a job with another spec (${named})`), jobId, differences };
+  }
+  await ensureJob(jobId, control);
+  const status = await readStatus(jobId, control);
+  if (status === null) return refusal('INTERNAL', `cannot submit job: ${jobId} is not readable`);
+  return { ok: true, kind: 'submit', jobId, replayed: true, status };
+}
+
+interface PutInputs {
+  readonly inputs: JobRecord['inputs'];
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Each record begins behind the end of the one before; where another put came first, its files stand and ours go on behind them. */
+async function putInputs(jobId: JobId, files: readonly InputFile[], control: Control): Promise<PutInputs> {
+  const inputs: JobRecord['inputs'] = [];
+  let first = 0;
+  let bytes = 0;
+  for (let segment = 0; first < files.length; segment++) {
+    const some = files.slice(first, first + maxInputsPerRecord);
+    const { stored } = await control.journal.putInputs({ record: 'inputs', version: 1, jobId, segment, first, files: some });
+    inputs.push({ key: stored.key, digest: stored.digest, first: stored.record.first, count: stored.record.files.length });
+    bytes += stored.record.files.reduce((sum, file) => sum + file.size, 0);
+    first = stored.record.first + stored.record.files.length;
+  }
+  return { inputs, files: first, bytes };
+}
+
+function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs, control: Control): JobRecord {
+  return {
+    record: 'job',
+    version: 1,
+    jobId: request.jobId,
+    tenant: request.tenant,
+    name: spec.name,
+    idempotencyKey: request.idempotencyKey,
+    acceptedAt: control.clock.nowIso(),
+    resultVersion: control.resultVersion,
+    specDigest: specDigest(spec),
+    spec,
+    stage: mapStageName(spec),
+    inputs: put.inputs,
+    inputFiles: put.files,
+    inputBytes: put.bytes,
+  };
+}

@@ -1,0 +1,90 @@
+/** Records of jobs that never change, kept so that a tick does not read them again: job.json with the spec of each generation, segments, seals. */
+import { type Journal, type Stored, specOfGeneration } from '@millrace/journal';
+import { type InputFile, type JobId, type JobRecord, type ResolvedJobSpec, type Sealed, type Segment, chunkBytes } from '@millrace/protocol';
+
+const keptJobs = 200;
+const keptSegments = 50;
+
+export interface JobSpecFacts {
+  readonly job: JobRecord;
+  readonly spec: ResolvedJobSpec;
+  readonly specDigest: string;
+}
+
+export class JobFacts {
+  readonly #journal: Journal;
+  readonly #specs = new Map<string, JobSpecFacts>();
+  readonly #sealed = new Map<string, Sealed>();
+  readonly #inferred = new Map<string, readonly string[]>();
+  readonly #segments = new Map<string, Stored<'segment'>>();
+  readonly #files = new Map<string, ReadonlyMap<number, InputFile>>();
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  /** Null when there is no such job in the journal. */
+  async spec(jobId: JobId, generation: number): Promise<JobSpecFacts | null> {
+    return remembered(this.#specs, `${jobId}.${generation}`, keptJobs, async () => {
+      const job = await this.#journal.readJobRecord(jobId);
+      if (job === null) return null;
+      const commands = generation === 1 ? [] : await this.#journal.readCommands(jobId);
+      return { job: job.record, ...specOfGeneration({ job, commands }, generation) };
+    });
+  }
+
+  /** Null while the plan of this generation is not sealed. */
+  async sealed(jobId: JobId, generation: number): Promise<Sealed | null> {
+    return remembered(this.#sealed, `${jobId}.${generation}`, keptJobs, async () => (await this.#journal.readSealed(jobId, generation))?.record ?? null);
+  }
+
+  /** Columns whose type was inferred; none before the pins stand. */
+  async inferredColumns(jobId: JobId): Promise<readonly string[]> {
+    const found = await remembered(this.#inferred, jobId, keptJobs, async () => {
+      const pins = await this.#journal.readPins(jobId);
+      return pins === null ? null : pins.record.inputs.flatMap((input) => input.inferred);
+    });
+    return found ?? [];
+  }
+
+  /** The job's input files by number. */
+  async files(jobId: JobId): Promise<ReadonlyMap<number, InputFile>> {
+    const found = await remembered(this.#files, jobId, keptJobs, async () => {
+      const files = new Map<number, InputFile>();
+      for await (const file of this.#journal.listInputFiles(jobId)) files.set(file.file, file);
+      return files;
+    });
+    return found ?? new Map();
+  }
+
+  async segment(key: string, digest: string): Promise<Segment> {
+    const found = await remembered(this.#segments, `${key} ${digest}`, keptSegments, () => this.#journal.readSegment(key, digest));
+    if (found === null) throw new Error(`cannot read ${key}`);
+    return found.record;
+  }
+
+  /** Stored bytes of a chunk of a segment; throws when the segment does not list it. */
+  async bytesOfChunk(key: string, digest: string, index: number): Promise<number> {
+    const chunk = (await this.segment(key, digest)).chunks.find((one) => one.chunk === index);
+    if (chunk === undefined) throw new Error(`cannot find chunk ${index} in ${key}`);
+    return chunkBytes(chunk);
+  }
+
+  forget(jobId: JobId): void {
+    for (const kept of [this.#specs, this.#sealed, this.#inferred, this.#files] as const) {
+      for (const key of kept.keys()) if (key.startsWith(jobId)) kept.delete(key);
+    }
+  }
+}
+
+/** What was read once; null is not kept, for it may come. The oldest goes first. */
+async function remembered<Value>(kept: Map<string, Value>, key: string, limit: number, read: () => Promise<Value | null>): Promise<Value | null> {
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  const value = await read();
+  if (value === null) return null;
+  kept.set(key, value);
+  const oldest = kept.keys().next();
+  if (kept.size > limit && !oldest.done) kept.delete(oldest.value);
+  return value;
+}

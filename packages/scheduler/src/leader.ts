@@ -1,0 +1,103 @@
+/**
+ * What the leading scheduler does round after round: see that Redis has not forgotten, look at each open job, decide retries, fill the window, tell
+ * watchers, and every now and then sweep for what events missed. All of it is harmless when two do it.
+ */
+import { type JobId, isTerminalJobState } from '@millrace/protocol';
+import { EpochUnknownError, type Leadership, type LedgerJobView } from '@millrace/queues';
+import { advanceJob } from './advance-job.ts';
+import type { Control } from './control.ts';
+import { buryDying, decideRetries } from './decide-retries.ts';
+import { type Turns, fillWindow } from './dispatch.ts';
+import { StatusWriter } from './write-status.ts';
+import { closeStalledAttempts } from './sweepers/stalled-attempts.ts';
+import { flushLateRecords } from './sweepers/late-records.ts';
+import { requeueLostTasks } from './sweepers/lost-tasks.ts';
+import { rebuildOpenJobs } from './sweepers/open-markers.ts';
+import { type Moves, markUnmarkedReceipts } from './sweepers/unmarked-receipts.ts';
+
+const redisCheckMs = 30_000;
+
+export class Leader {
+  readonly #control: Control;
+  readonly #status: StatusWriter;
+  readonly #turns: Turns = { lastServed: null };
+  readonly #moves: Moves = new Map();
+  readonly #ending = new Set<JobId>();
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(control: Control) {
+    this.#control = control;
+    this.#status = new StatusWriter(control);
+  }
+
+  /** One round. Throws what Redis or the journal throw; the next round begins afresh. */
+  async round(leadership: Leadership): Promise<void> {
+    const { sentinel, ledger } = this.#control.queues;
+    await this.#checkRedis();
+    if (await this.#beginEpochIfLost()) await rebuildOpenJobs(this.#control);
+    await sentinel.beat();
+    await decideRetries(this.#control);
+    const jobs = await this.#advanceAll(await ledger.openJobs());
+    if (!leadership.isLeader()) return;
+    await fillWindow(jobs, this.#turns, this.#control);
+    await this.#status.write(jobs);
+    if (this.#isTimeToSweep()) await this.#sweep(jobs);
+  }
+
+  async #checkRedis(): Promise<void> {
+    const nowMs = this.#control.clock.monotonicMs();
+    if (nowMs - this.#checkedAtMs < redisCheckMs) return;
+    // Throws when Redis evicts keys by now: nothing is dispatched until that is put right.
+    await this.#control.queues.check();
+    this.#checkedAtMs = nowMs;
+  }
+
+  async #beginEpochIfLost(): Promise<boolean> {
+    const { sentinel } = this.#control.queues;
+    const finding = await sentinel.examine();
+    if (finding === 'normal') return false;
+    const epoch = await sentinel.begin();
+    await sentinel.examine();
+    this.#sweptAtMs = Number.NEGATIVE_INFINITY;
+    this.#control.log.warn({ finding, epoch }, 'ledger epoch begun');
+    return true;
+  }
+
+  /** Open jobs as they stand now, and those that ended since the last round, so that watchers hear of it. */
+  async #advanceAll(open: readonly JobId[]): Promise<LedgerJobView[]> {
+    const found: LedgerJobView[] = [];
+    const wanted = new Set([...open, ...this.#ending]);
+    this.#ending.clear();
+    for (const jobId of wanted) {
+      try {
+        const job = await advanceJob(jobId, this.#control);
+        if (job === null) continue;
+        found.push(job);
+        if (!isTerminalJobState(job.state)) this.#ending.add(jobId);
+      } catch (err) {
+        if (err instanceof EpochUnknownError) throw err;
+        this.#control.log.warn({ err, jobId }, 'job not advanced');
+        this.#ending.add(jobId);
+      }
+    }
+    return found;
+  }
+
+  #isTimeToSweep(): boolean {
+    return this.#control.clock.monotonicMs() - this.#sweptAtMs >= this.#control.times.sweepMs;
+  }
+
+  async #sweep(jobs: readonly LedgerJobView[]): Promise<void> {
+    await buryDying(this.#control);
+    for (const job of jobs) {
+      const live = await this.#control.queues.ledger.liveChunks(job.jobId);
+      await requeueLostTasks(job, live, this.#control);
+      await closeStalledAttempts(job, live, this.#control);
+      await markUnmarkedReceipts(job, live, this.#moves, this.#control);
+      await flushLateRecords(job.jobId, this.#control);
+    }
+    await rebuildOpenJobs(this.#control);
+    this.#sweptAtMs = this.#control.clock.monotonicMs();
+  }
+}

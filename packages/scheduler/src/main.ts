@@ -1,0 +1,33 @@
+/** The scheduler as a process: settings → parts → start → wait for a signal. */
+import { parseTaskKeys } from '@millrace/protocol';
+import { createLogger, runService, service } from '@millrace/service-kit';
+import { readConfig } from './config.ts';
+import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
+
+const stopWithinMs = 20_000;
+
+const config = readConfig(process.env);
+const log = createLogger({ service: 'scheduler', level: config.MILLRACE_LOG_LEVEL });
+let running: RunningScheduler | null = null;
+
+const scheduler = service(
+  'scheduler',
+  async () => {
+    running = await startScheduler({
+      redis: config.MILLRACE_REDIS,
+      journal: config.MILLRACE_JOURNAL,
+      core: config.MILLRACE_CORE,
+      taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
+      pool: config.MILLRACE_POOL,
+      timeScale: config.MILLRACE_TIME_SCALE,
+      readRoots: config.MILLRACE_READ_ROOTS,
+      writeRoots: config.MILLRACE_WRITE_ROOTS,
+      scratch: config.MILLRACE_SCRATCH,
+      log,
+      ...(config.MILLRACE_WORKER_ID === undefined ? {} : { schedulerId: config.MILLRACE_WORKER_ID }),
+    });
+  },
+  async () => running?.stop(),
+);
+
+process.exit(await runService([scheduler], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));

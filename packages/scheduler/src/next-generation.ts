@@ -1,0 +1,140 @@
+/**
+ * The journal's side of a redrive, from its command on: every open verdict of the generations before is filled with `closed`, then the plan of the new
+ * one is put, and only then the ledger is told. So nothing of g+1 runs while a verdict of g is open. Each step is a put-if-absent. Keeps I2.
+ */
+import { type ChunkView, type JobView, type Stored, specOfGeneration } from '@millrace/journal';
+import { type Chunk, type Command, type JobId, type Sealed, type Segment, type Unplannable, chunkBytes, maxSegmentChunks } from '@millrace/protocol';
+import { AppError } from '@millrace/service-kit';
+import type { Control } from './control.ts';
+
+/** Goes on with a redrive whose new plan is not there yet. False: there was none, nothing was changed. */
+export async function continueRedrive(view: JobView, control: Control): Promise<boolean> {
+  const command = view.commands.find((one) => one.opens === view.generation);
+  if (!command || isPlanned(view)) return false;
+  const { jobId } = view.job.record;
+  // Also the generation itself: a redrive of a redrive finds its marker by this order.
+  await control.journal.putOpenMarker(jobId, view.generation);
+  await closeGenerations(view, command, control);
+  const closed = (await control.journal.readJob(jobId)) ?? view;
+  await planGeneration(closed, command, control);
+  return true;
+}
+
+/** Planned: sealed, or its copies stand and files are being planned behind them. */
+function isPlanned(view: JobView): boolean {
+  const plan = view.plans.at(-1);
+  if (plan === undefined || plan.sealed !== null) return true;
+  return plan.segments.length > 0 && plan.segments.some(({ record }) => record.chunks.some(({ chunk }) => isFirstListed(view, chunk)));
+}
+
+function isFirstListed(view: JobView, index: number): boolean {
+  return view.chunks.find(({ chunk }) => chunk.chunk === index)?.listedIn[0] === view.generation;
+}
+
+/** Oldest first: the plan is sealed as it stands, then every open verdict of what it lists is filled with `closed`. */
+async function closeGenerations(view: JobView, command: Command, control: Control): Promise<void> {
+  for (const plan of view.plans.filter(({ generation }) => generation < view.generation)) {
+    if (plan.sealed === null) await sealAsItStands(view, plan.generation, control);
+  }
+  const { jobId } = view.job.record;
+  const open = view.chunks.map((chunk) => ({ chunk, generation: chunk.listedIn.filter((listed) => listed < view.generation).at(-1) }));
+  for (const { chunk, generation } of open) {
+    if (generation === undefined || chunk.verdicts.some((verdict) => verdict.generation === generation)) continue;
+    await control.journal.putVerdict({ record: 'verdict', version: 1, outcome: 'closed', jobId, stage: chunk.stage, chunk: chunk.chunk.chunk, generation, command: command.number });
+  }
+}
+
+async function sealAsItStands(view: JobView, generation: number, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  for (let segments = view.plans[generation - 1]?.segments.length ?? 0; ; segments++) {
+    const end = await control.journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments });
+    if (end.stored.record.record === 'planEnd') break;
+  }
+  const plan = await control.journal.readPlan(jobId, generation);
+  const reason = { code: 'JOB_FAILED', message: 'the generation ended before this file was planned' };
+  const unplannable = (await unplannedFiles(view, control)).map(({ file, uri }) => ({ file, uri, ...reason }));
+  await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
+}
+
+/** Files that no plan has read to their end. */
+async function unplannedFiles(view: JobView, control: Control): Promise<{ file: number; uri: string }[]> {
+  const ended = new Set(view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.ended.map(({ file }) => file))));
+  const files = await control.facts.files(view.job.record.jobId);
+  return [...files.values()].filter(({ file }) => !ended.has(file)).map(({ file, uri }) => ({ file, uri }));
+}
+
+/** A file of which some chunks are planned and the rest is not: only an early end leaves one. */
+export function cutFile(view: JobView): number | null {
+  const segments = view.plans.flatMap((plan) => plan.segments);
+  const ended = new Set(segments.flatMap(({ record }) => record.ended.map(({ file }) => file)));
+  const cut = segments.flatMap(({ record }) => record.chunks).find((chunk) => chunk.kind === 'range' && !ended.has(chunk.file));
+  return cut?.kind === 'range' ? cut.file : null;
+}
+
+interface Entering {
+  readonly chunks: readonly ChunkView[];
+  readonly files: readonly { file: number; uri: string }[];
+}
+
+/** What enters the next generation: dead and selected, or without any outcome. Files that were not planned go all or not at all. */
+export async function selected(view: JobView, select: Command['select'], control: Control): Promise<Entering> {
+  const chunks: ChunkView[] = [];
+  for (const chunk of view.chunks) {
+    const verdict = await control.journal.readOutcome(chunk);
+    const outcome = verdict?.record.outcome ?? 'open';
+    const isSelected = select === 'all' || select.includes(`${chunk.stage}.${chunk.chunk.chunk}`);
+    if (outcome === 'open' || outcome === 'closed' || (outcome === 'dead' && isSelected)) chunks.push(chunk);
+  }
+  const unplanned = await unplannedFiles(view, control);
+  const wanted = select === 'all' || unplanned.some(({ file }) => select.includes(`plan.${file}`)) || view.plans.at(-1)?.sealed === null;
+  return { chunks, files: wanted ? unplanned : [] };
+}
+
+/** Copies of what enters, from the plans that first listed it. When files are planned again too, the plan stays open for them. */
+async function planGeneration(view: JobView, command: Command, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  const { generation } = view;
+  const before = { ...view, generation: generation - 1, chunks: view.chunks.map((chunk) => asOf(chunk, generation - 1)) };
+  const entering = await selected(before, command.select, control);
+  const digest = specOfGeneration(view, generation).specDigest;
+  const listed = new Set((view.plans.at(-1)?.segments ?? []).flatMap(({ record }) => record.chunks.map(({ chunk }) => chunk)));
+  const rest = entering.chunks.filter(({ chunk }) => !listed.has(chunk.chunk));
+  for (let number = view.plans.at(-1)?.segments.length ?? 0; rest.length > 0; number++) {
+    const some = rest.splice(0, maxSegmentChunks);
+    const put = await control.journal.putSegment(segmentOf(some, generation, number, digest));
+    if (put.outcome === 'lost') throw new AppError('PLAN_CONFLICT', `cannot plan generation ${generation} of ${jobId}: segment ${number} is another one`);
+  }
+  if (entering.files.length > 0) return;
+  const plan = await control.journal.readPlan(jobId, generation);
+  await control.journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments: plan.segments.length });
+  const left = await unplannedFiles(view, control);
+  const known = new Map((view.plans.at(-2)?.sealed?.unplannable ?? []).map((file) => [file.file, file]));
+  const unplannable = left.flatMap(({ file }) => known.get(file) ?? []);
+  await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
+}
+
+/** The chunk as it stood in the generation before: what a half written plan of the new one lists does not count yet. */
+function asOf(chunk: ChunkView, generation: number): ChunkView {
+  const listedIn = chunk.listedIn.filter((listed) => listed <= generation);
+  return { ...chunk, listedIn, generation: listedIn.at(-1) ?? generation };
+}
+
+function segmentOf(chunks: readonly ChunkView[], generation: number, segment: number, digest: string): Segment {
+  const first = chunks[0];
+  if (!first) throw new TypeError('cannot write a segment without chunks');
+  const { jobId, stage, pinsDigest } = first.segment.record;
+  const copies: Chunk[] = chunks.map(({ chunk }) => chunk);
+  const wanted = new Set(copies.flatMap((chunk) => (chunk.kind === 'range' ? [chunk.file] : [])));
+  const files = new Map(chunks.flatMap(({ segment: stored }) => stored.record.files).filter(({ file }) => wanted.has(file)).map((file) => [file.file, file]));
+  const ordered = [...files.values()].sort((a, b) => a.file - b.file);
+  return {
+    record: 'segment', version: 1, jobId, generation, stage, segment, specDigest: digest, pinsDigest, firstChunk: first.chunk.chunk, files: ordered, chunks: copies, ended: [],
+  };
+}
+
+function sealOf(jobId: JobId, generation: number, segments: readonly Stored<'segment'>[], unplannable: readonly Unplannable[]): Sealed {
+  const chunks = segments.flatMap(({ record }) => record.chunks);
+  const bytes = chunks.reduce((sum, chunk) => sum + chunkBytes(chunk), 0);
+  const records = chunks.reduce((sum, chunk) => sum + (chunk.kind === 'range' ? chunk.records : 0), 0);
+  return { record: 'sealed', version: 1, jobId, generation, segments: segments.length, chunks: chunks.length, bytes, records, unplannable: [...unplannable] };
+}

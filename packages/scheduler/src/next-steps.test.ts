@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { JobId } from '@millrace/protocol';
+import type { LedgerJobView } from '@millrace/queues';
+import { type JobSituation, nextSteps } from './next-steps.ts';
+
+const job: LedgerJobView = {
+  jobId: 'j1' as JobId, tenant: 'default', name: 'n', generation: 1, state: 'running', jobKey: 'k', specDigest: 'd', resultVersion: 1, pool: 'default',
+  stage: 'read', priority: 5, maxConcurrency: null, inputFiles: 1, inputBytes: 10, acceptedAt: '2026-11-23T10:00:00.000Z', paused: false, cancelled: false,
+  rebuilding: false, sealed: true, segments: 1, sealedSegments: 1, bytesPlanned: 10,
+  chunks: { total: 3, pending: 0, queued: 0, running: 0, retrying: 0, committed: 3, dead: 0 },
+  sums: { recordsIn: 0, emitted: 0, filtered: 0, deduplicated: 0, rejected: 0, rowsOut: 0, repaired: 0, bytesIn: 0, bytesOut: 0 },
+  deadLetters: { count: 0, bytes: 0 }, uncounted: 0, openWork: 0, end: null, failure: null, manifestKey: null, recheck: false, lastCommand: -1, revision: 1,
+};
+const half = { ...job.chunks, committed: 1, running: 2 };
+const exceeded = { exceeded: { code: 'BUDGET_REJECTS' as const, message: 'too many' } };
+const end = { state: 'failed' as const, code: 'X', message: 'x' };
+
+function stepsOf(changes: Partial<LedgerJobView>, around: Partial<JobSituation> = {}): string[] {
+  return nextSteps({ job: { ...job, ...changes }, unburiedFiles: 0, budget: { exceeded: null }, overTime: false, ...around }).map(({ step }) => step);
+}
+
+const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSituation>, readonly string[]])[] = [
+  ['accepted without a plan task', { state: 'accepted', sealed: false, sealedSegments: null }, {}, ['addPlanWork']],
+  ['being planned', { state: 'planning', sealed: false, openWork: 1 }, {}, []],
+  ['running while it is planned', { sealed: false, openWork: 1, chunks: half }, {}, []],
+  ['running with open chunks', { chunks: half }, {}, []],
+  ['with every outcome', {}, {}, ['finish']],
+  ['with dead chunks and every outcome', { chunks: { ...job.chunks, committed: 2, dead: 1 } }, {}, ['finish']],
+  ['sealed without chunks', { chunks: { ...job.chunks, total: 0, committed: 0 } }, {}, ['finish']],
+  ['whose planner has not closed yet', { openWork: 1 }, {}, []],
+  ['whose segments were not all told', { segments: 0 }, {}, ['readPlan']],
+  ['with files that could not be planned', {}, { unburiedFiles: 2 }, ['buryUnplannable']],
+  ['over budget', { chunks: half }, { budget: exceeded }, ['end', 'finish']],
+  ['over its time', { chunks: half }, { overTime: true }, ['end', 'finish']],
+  ['over its time but paused', { chunks: half, paused: true }, { overTime: true }, []],
+  ['that must end', { chunks: half, end }, {}, ['finish']],
+  ['that must end while planning', { state: 'planning', sealed: false, openWork: 1, end }, {}, ['finish']],
+  ['cancelled', { chunks: half, cancelled: true }, {}, ['end', 'finish']],
+  ['cancelled while paused', { chunks: half, cancelled: true, paused: true }, {}, ['end', 'finish']],
+  ['paused with every outcome', { paused: true }, {}, []],
+  ['finishing with its task', { state: 'finishing', openWork: 1 }, {}, []],
+  ['finishing without a task', { state: 'finishing' }, {}, ['addFinishWork']],
+  ['found apart from its journal', { recheck: true }, {}, ['rebuild']],
+  ['being rebuilt', { rebuilding: true }, {}, []],
+  ['completed', { state: 'completed' }, { budget: exceeded }, []],
+  ['failed', { state: 'failed' }, {}, []],
+];
+
+describe('next steps of a job', () => {
+  for (const [name, changes, around, expected] of cases) test(`${name}: ${expected.join(', ') || 'none'}`, () => assert.deepEqual(stepsOf(changes, around), expected));
+});

@@ -1,0 +1,69 @@
+/** Pure: what a job needs next. The state machine of a job; `apply-steps.ts` does what it says. Every step is harmless when it is taken twice. */
+import type { BudgetDecision } from '@millrace/protocol';
+import type { JobEnd, LedgerJobView } from '@millrace/queues';
+
+export type Step =
+  /** The ledger and the journal have come apart: read the job anew. */
+  | { readonly step: 'rebuild' }
+  /** Segments were written whose event was lost. */
+  | { readonly step: 'readPlan' }
+  /** Files that could not be planned become dead letters. */
+  | { readonly step: 'buryUnplannable' }
+  | { readonly step: 'addPlanWork' }
+  | { readonly step: 'end'; readonly end: JobEnd }
+  | { readonly step: 'finish' }
+  | { readonly step: 'addFinishWork' };
+
+export interface JobSituation {
+  readonly job: LedgerJobView;
+  /** Files of the sealed plan that could not be planned and have no dead letter yet. */
+  readonly unburiedFiles: number;
+  /** A budget, judged by the sums so far. */
+  readonly budget: BudgetDecision;
+  /** The job is older than its time limit. */
+  readonly overTime: boolean;
+}
+
+export function nextSteps(situation: JobSituation): Step[] {
+  const { job } = situation;
+  if (job.rebuilding) return [];
+  switch (job.state) {
+    case 'completed':
+    case 'failed':
+    case 'cancelled':
+      return [];
+    case 'finishing':
+      return job.openWork === 0 ? [{ step: 'addFinishWork' }] : [];
+    case 'accepted':
+    case 'planning':
+    case 'running':
+    case 'paused':
+      return job.recheck ? [{ step: 'rebuild' }] : openSteps(situation);
+    default:
+      return job.state satisfies never;
+  }
+}
+
+function openSteps(situation: JobSituation): Step[] {
+  const { job } = situation;
+  if (job.end !== null) return [{ step: 'finish' }];
+  const end = endOf(situation);
+  if (end !== null) return [{ step: 'end', end }, { step: 'finish' }];
+  if (job.paused) return [];
+  if (!job.sealed) return job.openWork === 0 ? [{ step: 'addPlanWork' }] : [];
+  if (job.sealedSegments !== null && job.segments < job.sealedSegments) return [{ step: 'readPlan' }];
+  if (situation.unburiedFiles > 0) return [{ step: 'buryUnplannable' }];
+  return hasAllOutcomes(job) ? [{ step: 'finish' }] : [];
+}
+
+function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {
+  if (job.cancelled) return { state: 'cancelled', code: 'JOB_CANCELLED', message: 'the job was cancelled' };
+  if (budget.exceeded) return { state: 'failed', ...budget.exceeded };
+  if (overTime && !job.paused) return { state: 'failed', code: 'JOB_TIME_LIMIT', message: 'the job is older than execution.jobTimeLimit' };
+  return null;
+}
+
+/** Every chunk is committed or dead, and nothing is under way. */
+export function hasAllOutcomes(job: LedgerJobView): boolean {
+  return job.sealed && job.openWork === 0 && job.chunks.committed + job.chunks.dead >= job.chunks.total;
+}

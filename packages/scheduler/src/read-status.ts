@@ -1,0 +1,43 @@
+/** Status and result of a job: from the ledger where it has the job, else from the journal. */
+import { manifestKey } from '@millrace/journal';
+import { type AnswerTo, type JobId, type JobStatus, type ResultRequest, type StatusRequest, isTerminalJobState } from '@millrace/protocol';
+import type { Control } from './control.ts';
+import { noSpeed, resultOf, statusFromJournal, statusFromLedger } from './job-status.ts';
+import { refusal } from './refusal.ts';
+
+/** Null: there is no such job. */
+export async function readStatus(jobId: JobId, control: Control): Promise<JobStatus | null> {
+  const job = await control.queues.ledger.job(jobId);
+  if (job !== null && !job.rebuilding) return statusFromLedger(job, noSpeed);
+  const view = await control.journal.readJob(jobId);
+  return view === null ? null : statusFromJournal(view);
+}
+
+export async function answerStatus(request: StatusRequest, control: Control): Promise<AnswerTo<'status'>> {
+  const status = await statusFor(request, control);
+  return status === null ? notFound(request.jobId) : { ok: true, kind: 'status', status };
+}
+
+export async function answerResult(request: ResultRequest, control: Control): Promise<AnswerTo<'result'>> {
+  const status = await statusFor(request, control);
+  if (status === null) return notFound(request.jobId);
+  if (!isTerminalJobState(status.state)) return { ok: true, kind: 'result', status, result: null };
+  const manifest = await control.journal.readManifest(request.jobId, status.generation);
+  const isCompleted = manifest?.record.state === 'completed';
+  const uri = `${control.journalUri}/${manifestKey(request.jobId, status.generation)}`;
+  return { ok: true, kind: 'result', status, result: manifest !== null && isCompleted ? resultOf(manifest.record, uri) : null };
+}
+
+/** Another tenant's job is answered like none. What was written last has the speed too. */
+async function statusFor(request: { tenant: string; jobId: JobId }, control: Control): Promise<JobStatus | null> {
+  const facts = await control.facts.spec(request.jobId, 1);
+  if (facts === null || facts.job.tenant !== request.tenant) return null;
+  const status = await readStatus(request.jobId, control);
+  const written = await control.queues.events.status(request.tenant, request.jobId);
+  const isCurrent = status !== null && written !== null && written.state === status.state && written.generation === status.generation;
+  return isCurrent && !isTerminalJobState(status.state) ? { ...status, waitingFor: written.waitingFor, bytesPerSecond: written.bytesPerSecond, etaSeconds: written.etaSeconds } : status;
+}
+
+export function notFound(jobId: JobId) {
+  return refusal('NOT_FOUND', `cannot find job ${jobId}`);
+}

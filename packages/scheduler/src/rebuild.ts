@@ -1,0 +1,175 @@
+/**
+ * One job from its journal into the ledger: after a loss of Redis, when a marker names a job or generation that the ledger does not have, when a redrive
+ * opens a generation, and when ledger and journal have come apart. Set-if-unset throughout, so live marks may come in between. Keeps I1, I9.
+ */
+import { type ChunkView, type JobView, specOfGeneration } from '@millrace/journal';
+import { type AttemptFailureClass, type FailureRecord, type JobId, type JobRecord, chunkBytes, chunkId, sumsOfReceipt } from '@millrace/protocol';
+import type { LedgerJob, LetterView } from '@millrace/queues';
+import type { Control } from './control.ts';
+import { ledgerJobOf } from './ledger-job.ts';
+import { continueRedrive } from './next-generation.ts';
+import { segmentRef } from './segment-ref.ts';
+
+const readsAtOnce = 16;
+
+/** Rebuilds the job if it is open in the journal and the ledger does not have its newest generation. Cheap when it does. */
+export async function ensureJob(jobId: JobId, control: Control): Promise<void> {
+  const known = await control.queues.ledger.job(jobId);
+  if (known !== null && !known.rebuilding) return;
+  const manifest = await control.journal.readNewestManifest(jobId);
+  if (manifest !== null && !(await control.journal.hasOpenMarker(jobId, manifest.record.generation))) return;
+  await rebuildJob(jobId, control);
+}
+
+/** False when there is no such job: a marker alone is not one. */
+export async function rebuildJob(jobId: JobId, control: Control): Promise<boolean> {
+  control.facts.forget(jobId);
+  let view = await control.journal.readJob(jobId);
+  if (view === null) return false;
+  // Nothing of a generation may run before the verdicts of the one before it are filled and its plan stands.
+  if (await continueRedrive(view, control)) view = (await control.journal.readJob(jobId)) ?? view;
+  const { job, isNew } = await enterLedger(view, control);
+  await tellPlan(view, isNew, control);
+  await tellOutcomes(view, control);
+  await tellFailures(view, control);
+  await tellCommands(view, control);
+  await tellWork(view, control);
+  await control.queues.ledger.setReady(jobId, view.generation);
+  await control.queues.events.nudgeLeader(jobId);
+  control.log.info({ jobId, generation: view.generation, chunks: view.chunks.length, state: job.state }, 'job rebuilt');
+  return true;
+}
+
+async function enterLedger(view: JobView, control: Control): Promise<{ job: LedgerJob; isNew: boolean }> {
+  const { ledger } = control.queues;
+  const { record } = view.job;
+  const { generation } = view;
+  const of = { generation, ...specOfGeneration(view, generation) };
+  const job = ledgerJobOf(record, of, control.pool, stateOf(view), resultVersionOf(view, record));
+  const isNew = (await ledger.createJob(job, { recreated: true, rebuilding: true })) || (await ledger.reopen(job, { rebuilding: true }));
+  return { job, isNew };
+}
+
+function stateOf(view: JobView): LedgerJob['state'] {
+  if (view.manifests.some((manifest) => manifest.generation === view.generation)) return 'finishing';
+  return (view.plans.at(-1)?.segments.length ?? 0) > 0 ? 'running' : 'accepted';
+}
+
+function resultVersionOf(view: JobView, record: JobRecord): number {
+  const opening = view.commands.filter((command) => command.opens !== null && command.opens <= view.generation && command.resultVersion !== null).at(-1);
+  return opening?.resultVersion ?? record.resultVersion;
+}
+
+/** Chunks of earlier plans are known as totals; those of the newest are listed by its segments. */
+async function tellPlan(view: JobView, isNew: boolean, control: Control): Promise<void> {
+  const { ledger } = control.queues;
+  const { jobId } = view.job.record;
+  const plan = view.plans.at(-1);
+  const older = view.chunks.filter((chunk) => (chunk.listedIn[0] ?? 0) < view.generation);
+  const olderIndexes = new Set(older.map(({ chunk }) => chunk.chunk));
+  if (isNew) await ledger.setTotals(jobId, view.generation, { chunks: older.length, bytes: older.reduce((sum, { chunk }) => sum + chunkBytes(chunk), 0) });
+  for (const stored of plan?.segments ?? []) {
+    const isFresh = !stored.record.chunks.some(({ chunk }) => olderIndexes.has(chunk));
+    await ledger.recordSegment(jobId, view.generation, segmentRef(stored), isFresh);
+  }
+  if (plan?.sealed) await ledger.sealPlan(jobId, view.generation, plan.sealed);
+}
+
+/** First by name, so that counts are right at once, then the bodies for the sums. */
+async function tellOutcomes(view: JobView, control: Control): Promise<void> {
+  const { ledger } = control.queues;
+  const { jobId, stage } = view.job.record;
+  const dead = new Set<string>();
+  for await (const letter of control.journal.listDeadLetters(jobId, stage)) dead.add(`${letter.chunk}.${letter.generation}`);
+  const filled = view.chunks.filter((chunk) => chunk.verdicts.some((verdict) => verdict.generation === chunk.generation));
+  const committed = filled.filter((chunk) => !dead.has(`${chunk.chunk.chunk}.${chunk.generation}`)).map((chunk) => chunk.chunk.chunk);
+  await ledger.setOutcomes(jobId, view.generation, { committed, dead: [] });
+  await eachOf(filled, (chunk) => tellOutcome(chunk, view, control));
+  for (const file of view.plannedFiles) if (file.generation === view.generation) await tellDead('plan', file.chunk, view, control);
+}
+
+async function tellOutcome(chunk: ChunkView, view: JobView, control: Control): Promise<void> {
+  const verdict = (await control.journal.readOutcome(chunk))?.record;
+  const { jobId } = view.job.record;
+  if (verdict?.outcome === 'committed') {
+    await control.queues.ledger.markCommitted(chunkId(jobId, chunk.stage, chunk.chunk.chunk), view.generation, verdict.attemptId, sumsOfReceipt(verdict));
+  } else if (verdict?.outcome === 'dead') {
+    await tellDead(chunk.stage, chunk.chunk.chunk, view, control, chunk.generation);
+  }
+}
+
+async function tellDead(stage: string, chunk: number, view: JobView, control: Control, generation = view.generation): Promise<void> {
+  const { jobId } = view.job.record;
+  const letter = await control.journal.readDeadLetter(jobId, stage, chunk, generation);
+  if (letter === null) return;
+  const { code, message, fingerprint, range } = letter.record;
+  const id = chunkId(jobId, stage, chunk);
+  const written: LetterView = { chunkId: id, class: letter.record.class, code, message, fingerprint, bytes: range === null ? 0 : range.end - range.start, key: letter.key };
+  await control.queues.ledger.markDead(id, view.generation, written);
+}
+
+/** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. */
+async function tellFailures(view: JobView, control: Control): Promise<void> {
+  const { jobId, stage } = view.job.record;
+  const open = new Map(view.chunks.filter((chunk) => chunk.generation === view.generation && chunk.verdicts.every((verdict) => verdict.generation !== view.generation)).map((chunk) => [chunk.chunk.chunk, chunk]));
+  const failed = new Set<ChunkView>();
+  for await (const { chunk } of control.journal.listFailures(jobId, stage)) {
+    const view = open.get(chunk);
+    if (view) failed.add(view);
+  }
+  await eachOf([...failed], (chunk) => restore(chunk, view, control));
+}
+
+async function restore(chunk: ChunkView, view: JobView, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  const stored = await control.journal.readFailures(jobId, chunk.stage, chunk.chunk.chunk);
+  const failures = stored.filter(({ record }) => record.generation === view.generation);
+  const last = failures[0];
+  if (!last) return;
+  const past = { input: 0, transient: 0, resource: 0, crash: 0, lost: 0, bug: 0 };
+  for (const { record } of failures) past[countedAs(record)] += 1;
+  const { code, message, fingerprint } = last.record;
+  const wasBisected = failures.some(({ record }) => record.mode === 'bisect');
+  const mode = wasBisected || past.crash + Math.floor(past.lost / 3) >= 2 ? 'bisect' : last.record.mode;
+  const { segment } = chunk;
+  await control.queues.ledger.restoreChunk({
+    chunkId: chunkId(jobId, chunk.stage, chunk.chunk.chunk),
+    generation: view.generation,
+    segmentKey: segment.key,
+    segmentDigest: segment.digest,
+    bytes: chunkBytes(chunk.chunk),
+    mode,
+    past,
+    last: { class: countedAs(last.record), code, message, fingerprint, recordKey: last.key },
+  });
+}
+
+function countedAs(record: FailureRecord): AttemptFailureClass {
+  if (record.outcome === 'lost') return 'lost';
+  return record.class === 'data' ? 'bug' : record.class;
+}
+
+/** Pauses, resumes and cancels of this generation, in order. */
+async function tellCommands(view: JobView, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  for (const command of view.commands) {
+    const flags = flagsOf(command.command);
+    if (command.generation === view.generation && flags) await control.queues.ledger.applyFlags(jobId, view.generation, command.number, flags);
+  }
+}
+
+export function flagsOf(command: string): { paused?: boolean; cancelled?: boolean } | null {
+  if (command === 'pause') return { paused: true };
+  if (command === 'resume') return { paused: false };
+  return command === 'cancel' ? { cancelled: true } : null;
+}
+
+async function tellWork(view: JobView, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  if (stateOf(view) === 'finishing') await control.queues.ledger.addWork(jobId, view.generation, { kind: 'finish' });
+}
+
+/** A few at a time: a job may have very many. */
+async function eachOf<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += readsAtOnce) await Promise.all(items.slice(at, at + readsAtOnce).map(act));
+}

@@ -1,0 +1,74 @@
+/**
+ * Redrive: a terminal job goes on as its next generation. What is asked is checked here and becomes a command; `next-generation.ts` does what the
+ * command says, and any scheduler that finds it goes on with it.
+ */
+import { type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
+import { type AnswerTo, type RedriveRequest, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
+import { checkWritten } from './check-spec.ts';
+import type { Control } from './control.ts';
+import { cutFile, selected } from './next-generation.ts';
+import { notFound } from './read-status.ts';
+import { rebuildJob } from './rebuild.ts';
+import { refusal, specRefusal } from './refusal.ts';
+
+type RedriveAnswer = AnswerTo<'redrive'>;
+
+/** What a redrive of this version may change. */
+const overridable = /^\/(execution\/(?!tenant)|deadLetters\/|rejects\/(?!uri))/;
+
+export async function redriveJob(request: RedriveRequest, control: Control): Promise<RedriveAnswer> {
+  const view = await control.journal.readJob(request.jobId);
+  if (view === null || view.job.record.tenant !== request.tenant) return notFound(request.jobId);
+  const refused = whyNot(view, request);
+  if (refused !== null) return refused;
+  const override = overrideOf(view, request);
+  if ('refused' in override) return override.refused;
+  return openGeneration(view, request, override, control);
+}
+
+function whyNot(view: JobView, request: RedriveRequest): RedriveAnswer | null {
+  const { generation } = view;
+  if (!view.manifests.some((manifest) => manifest.generation === generation)) {
+    return { ...refusal('STATE_CONFLICT', `cannot redrive ${request.jobId}: generation ${generation} has not ended yet`), state: 'running' };
+  }
+  if (cutFile(view) !== null) {
+    return refusal('SPEC_NOT_AVAILABLE', `cannot redrive ${request.jobId}: it ended in the middle of planning a file, and going on from there is not available in this version; submit it again`);
+  }
+  return null;
+}
+
+interface Override {
+  readonly spec: ResolvedJobSpec | null;
+  readonly specDigest: string | null;
+}
+
+function overrideOf(view: JobView, request: RedriveRequest): Override | { refused: RedriveAnswer } {
+  if (request.spec === null) return { spec: null, specDigest: null };
+  const checked = checkWritten(request.spec, request.tenant);
+  if ('issues' in checked) return { refused: specRefusal('redrive job', checked.issues) };
+  const before = specOfGeneration(view, view.generation).spec;
+  const other = specDifferences(before, checked.spec).find(({ pointer }) => !overridable.test(pointer));
+  if (other) {
+    return { refused: refusal('SPEC_NOT_AVAILABLE', `cannot redrive job: another ${other.pointer} is not available in this version; execution, rejects and deadLetters may change`) };
+  }
+  return { spec: checked.spec, specDigest: specDigest(checked.spec) };
+}
+
+async function openGeneration(view: JobView, request: RedriveRequest, override: Override, control: Control): Promise<RedriveAnswer> {
+  const { jobId } = request;
+  const from = view.generation;
+  const entering = await selected(view, request.select, control);
+  if (entering.chunks.length === 0 && entering.files.length === 0) return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
+  await control.journal.putOpenMarker(jobId, from + 1);
+  const result = await control.journal.appendCommand<RedriveAnswer>(jobId, (log) => {
+    if (newestGeneration(log) !== from) return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
+    const { reason, by, select } = request;
+    const append = { jobId, command: 'redrive', generation: from, opens: from + 1, select, resultVersion: null, ...override, reason, by, at: control.clock.nowIso() } as const;
+    return { append: { ...append, select: select === 'all' ? select : [...select] } };
+  });
+  if ('refused' in result) return result.refused;
+  await rebuildJob(jobId, control);
+  control.log.info({ jobId, generation: from + 1, chunks: entering.chunks.length, files: entering.files.length }, 'generation opened');
+  const { number } = result.appended.record;
+  return { ok: true, kind: 'redrive', jobId, number, generation: from + 1, chunks: entering.chunks.length };
+}

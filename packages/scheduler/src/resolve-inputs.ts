@@ -1,0 +1,103 @@
+/**
+ * Inputs as written → files pinned to a version, in the order written and within a pattern by name. Everything is asked of the core, which alone
+ * knows what may be read. A file named twice is read once.
+ */
+import { type Answer as CoreAnswer } from '@millrace/core-client';
+import { type InputFile, type ResolvedInput, type ResolvedJobSpec, checkExpected, filePath, fileUri, maxFilesPerJob, maxListEntries } from '@millrace/protocol';
+import type { StoreEntry } from '@millrace/protocol/wire';
+import { AppError } from '@millrace/service-kit';
+import type { Control, Place } from './control.ts';
+import { directoryOfPattern, isHiddenBelow, isPattern, patternOf } from './glob.ts';
+
+const deadlineMs = 30_000;
+
+type Found = Pick<InputFile, 'uri' | 'etag' | 'size'>;
+
+/** Throws `AppError`: `INPUT_NOT_FOUND`, `INPUT_NONE`, `INPUT_COUNT_MISMATCH`, `STORAGE_FORBIDDEN`, or what the core says of a place. */
+export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Promise<InputFile[]> {
+  const files: InputFile[] = [];
+  for (const [index, input] of spec.inputs.entries()) {
+    const found = await filesOfInput(input, control);
+    const unexpected = checkExpected(input, { files: found.length, bytes: found.reduce((sum, file) => sum + file.size, 0) });
+    if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
+    for (const file of found) files.push({ file: files.length, input: index, ...file });
+  }
+  if (files.length > maxFilesPerJob) throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: expected at most ${maxFilesPerJob} files, got ${files.length}`);
+  return files;
+}
+
+async function filesOfInput(input: ResolvedInput, control: Control): Promise<Found[]> {
+  const found = new Map<string, Found>();
+  for (const uri of input.uri ?? []) {
+    const matches = await filesOfUri(uri, control);
+    if (matches.length === 0 && input.ifNone === 'fail') throw new AppError('INPUT_NONE', `cannot resolve inputs: nothing matches ${uri}`);
+    for (const match of matches) found.set(match.uri, match);
+  }
+  return [...found.values()];
+}
+
+async function filesOfUri(uri: string, control: Control): Promise<Found[]> {
+  const written = uri.slice('file://'.length);
+  if (written.endsWith('/')) {
+    const directory = filePath(uri);
+    return (await listBelow(directory, control)).filter(({ path }) => !isHiddenBelow(directory, path)).map(({ found }) => found);
+  }
+  if (isPattern(written)) return filesOfPattern(written, control);
+  return [await fileAt(filePath(uri), uri, control)];
+}
+
+/** A pattern is matched against spelled URIs: there an escaped mark can be told from a mark. */
+async function filesOfPattern(written: string, control: Control): Promise<Found[]> {
+  const pattern = patternOf(written);
+  const directory = filePath(`file://${directoryOfPattern(written)}`);
+  const isWanted = (uri: string): boolean => pattern.test(uri.slice('file://'.length)) || pattern.test(withEscapedMarks(uri.slice('file://'.length)));
+  return (await listBelow(directory, control)).filter(({ found }) => isWanted(found.uri)).map(({ found }) => found);
+}
+
+function withEscapedMarks(path: string): string {
+  return path.replace(/[*?[\]{}]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+async function fileAt(path: string, uri: string, control: Control): Promise<Found> {
+  const place = placeOf(path, control.places);
+  const answer = await control.core.request({ type: 'StoreStat', scope: scopeOf(place), key: path.slice(place.directory.length + 1) }, { deadlineMs });
+  const { object } = doneOf(answer, uri);
+  if (object === null) throw new AppError('INPUT_NOT_FOUND', `cannot resolve inputs: ${uri} is not there`);
+  return { uri: fileUri(path), etag: object.etag, size: object.size };
+}
+
+/** Every file below a directory, in byte order of their paths. A directory that is not there has none. */
+export async function listBelow(directory: string, control: Control, most = maxFilesPerJob): Promise<{ path: string; found: Found }[]> {
+  const place = placeOf(directory, control.places);
+  const prefix = directory.slice(place.directory.length + 1);
+  const files: { path: string; found: Found }[] = [];
+  let startAfter: string | null = null;
+  for (;;) {
+    const request = { type: 'StoreList', scope: scopeOf(place), prefix, startAfter, limit: maxListEntries, delimiter: false } as const;
+    const done: { entries: readonly StoreEntry[]; more: boolean } = doneOf(await control.core.request(request, { deadlineMs }), directory);
+    for (const { key, etag, size } of done.entries) {
+      const path = `${place.directory}/${key}`;
+      files.push({ path, found: { uri: fileUri(path), etag, size } });
+    }
+    const last = done.entries.at(-1);
+    if (!done.more || last === undefined || files.length > most) return files;
+    startAfter = last.key;
+  }
+}
+
+/** The innermost directory that may be read and holds the path. */
+function placeOf(path: string, places: readonly Place[]): Place {
+  const holding = places.filter(({ directory }) => path.startsWith(`${directory}/`)).sort((a, b) => b.directory.length - a.directory.length);
+  const place = holding[0];
+  if (!place) throw new AppError('STORAGE_FORBIDDEN', `cannot resolve ${fileUri(path)}: it lies outside the places that may be read`);
+  return place;
+}
+
+function scopeOf(place: Place) {
+  return { connection: place.connection, kind: 'inputs', jobKey: null, specDigest: null } as const;
+}
+
+function doneOf<Done>(answer: CoreAnswer<Done>, what: string): Done {
+  if (answer.failed === null) return answer.done;
+  throw new AppError(answer.failed.code as 'INTERNAL', `cannot resolve ${what}: ${answer.failed.message}`);
+}

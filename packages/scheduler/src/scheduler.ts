@@ -1,0 +1,92 @@
+/**
+ * The scheduler as a service: serves requests from its first moment, competes for the lead, and while it leads goes round after round. A nudge (an
+ * attempt ended, a job came) only makes the next round come at once; nothing depends on it.
+ */
+import type { Service } from '@millrace/service-kit';
+import { service } from '@millrace/service-kit';
+import { EpochUnknownError, type Leadership, type TaskConsumer } from '@millrace/queues';
+import { consumeRequests } from './answer-requests.ts';
+import type { Control } from './control.ts';
+import { Leader } from './leader.ts';
+
+/** A nudge does not begin a round sooner than this after the last one. */
+const leastPauseMs = 20;
+
+/** Starts serving and competing when started; gives the lead back when stopped. The parts in `control` stay open: they are the caller's. */
+export function schedulerService(control: Control): Service {
+  const run = new SchedulerRun(control);
+  return service('scheduler', () => run.start(), () => run.stop());
+}
+
+class SchedulerRun {
+  readonly #control: Control;
+  readonly #leader: Leader;
+  readonly #stopping = new AbortController();
+  #consumer: TaskConsumer | null = null;
+  #leadership: Leadership | null = null;
+  #stopNudges: (() => void) | null = null;
+  #loop: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+  #isNudged = false;
+
+  constructor(control: Control) {
+    this.#control = control;
+    this.#leader = new Leader(control);
+  }
+
+  async start(): Promise<void> {
+    const { queues, schedulerId } = this.#control;
+    await queues.check();
+    this.#stopNudges = await queues.events.onNudge(() => this.#nudge());
+    this.#leadership = await queues.leader.compete(schedulerId);
+    this.#loop = this.#lead(this.#leadership);
+    this.#consumer = consumeRequests(this.#control);
+    this.#consumer.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake?.();
+    await this.#consumer?.stop();
+    await this.#loop;
+    this.#stopNudges?.();
+    await this.#leadership?.stop();
+  }
+
+  async #lead(leadership: Leadership): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#isNudged = false;
+      if (leadership.isLeader()) await this.#oneRound(leadership);
+      await this.#pause();
+    }
+  }
+
+  async #oneRound(leadership: Leadership): Promise<void> {
+    try {
+      await this.#leader.round(leadership);
+    } catch (err) {
+      // Redis or the journal are away, or the ledger was just lost: the next round looks again.
+      if (!this.#stopping.signal.aborted) this.#control.log.warn({ err }, err instanceof EpochUnknownError ? 'ledger epoch unknown' : 'round failed');
+      this.#isNudged = false;
+    }
+  }
+
+  #nudge(): void {
+    this.#isNudged = true;
+    this.#wake?.();
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    await this.#control.clock.sleep(leastPauseMs);
+    if (this.#isNudged || this.#stopping.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#control.clock.after(this.#control.times.tickMs, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+}

@@ -1,0 +1,92 @@
+/** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
+import { type CoreProcess, startCore } from '@millrace/core-client';
+import { type Journal, journalConnection, openJournal } from '@millrace/journal';
+import { type TaskKeys, filePath, leaseTimes, newRequestId } from '@millrace/protocol';
+import { type Queues, openQueues } from '@millrace/queues';
+import { type Clock, type Log, type Random, idSource, systemClock, systemRandom } from '@millrace/service-kit';
+import type { Control } from './control.ts';
+import { JobFacts } from './job-facts.ts';
+import { connectionOf, placesOf } from './places.ts';
+import { RestartedCore } from './restarted-core.ts';
+import { schedulerService } from './scheduler.ts';
+
+const coreMemoryBytes = 256 * 1024 * 1024;
+
+export interface SchedulerOptions {
+  readonly redis: string;
+  /** Of all keys in Redis; the default is right but for tests. */
+  readonly prefix?: string;
+  /** `file:///absolute/directory` */
+  readonly journal: string;
+  /** Path of the core binary. */
+  readonly core: string;
+  readonly taskKeys: TaskKeys;
+  readonly pool: string;
+  readonly timeScale: number;
+  readonly readRoots: readonly string[];
+  readonly writeRoots: readonly string[];
+  readonly scratch: string;
+  readonly log: Log;
+  readonly schedulerId?: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export interface RunningScheduler {
+  /** For those that run in the same process, such as tests. */
+  readonly control: Control;
+  /** Stops serving, gives the lead back, closes connections and ends the core. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when requests are served. What was opened is closed again when something fails. */
+export async function startScheduler(options: SchedulerOptions): Promise<RunningScheduler> {
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom;
+  const times = leaseTimes(options.timeScale);
+  const places = placesOf([...options.readRoots, ...options.writeRoots]);
+  const core = await RestartedCore.start(() => startOwnCore(options, places.map(connectionOf)), options.log);
+  let queues: Queues | null = null;
+  try {
+    queues = await openQueues({ redis: options.redis, times, log: options.log, ...(options.prefix === undefined ? {} : { prefix: options.prefix }) });
+    const journal: Journal = openJournal(core);
+    const control: Control = {
+      queues, journal, core, places, times, clock, random,
+      journalUri: options.journal.replace(/\/+$/, ''),
+      facts: new JobFacts(journal),
+      taskKeys: options.taskKeys,
+      schedulerId: options.schedulerId ?? `s-${newRequestId(idSource(clock, random)).slice(1)}`,
+      pool: options.pool,
+      resultVersion: core.resultVersion,
+      ids: idSource(clock, random),
+      log: options.log,
+    };
+    const scheduler = schedulerService(control);
+    await scheduler.start();
+    const opened = queues;
+    const stop = async (): Promise<void> => {
+      await scheduler.stop();
+      await opened.close();
+      await core.stop();
+    };
+    return { control, stop };
+  } catch (error) {
+    await queues?.close();
+    await core.stop();
+    throw error;
+  }
+}
+
+function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof connectionOf>[]): Promise<CoreProcess> {
+  const journalDirectory = filePath(options.journal).replace(/\/+$/, '');
+  return startCore({
+    binary: options.core,
+    hello: {
+      hostVersion: 'scheduler', slot: 0, memoryBytes: coreMemoryBytes, scratchBytes: 0, scratchDir: options.scratch,
+      readRoots: [...options.readRoots, ...options.writeRoots], writeRoots: [journalDirectory], connections: [journalConnection(options.journal), ...places],
+      httpAllow: [], ports: [], sandbox: 'bestEffort', logLevel: 'warn',
+    },
+    log: options.log,
+    timeScale: options.timeScale,
+  });
+}

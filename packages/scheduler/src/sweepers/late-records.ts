@@ -1,0 +1,36 @@
+/** Failure records that the journal could not take at the time, and attempts that a rescue replaced before anybody recorded them. Keeps I6. */
+import { type FailureRecord, type JobId, fingerprintOf, parseChunkId, parseRecord } from '@millrace/protocol';
+import type { LateRecord, OpenAttempt } from '@millrace/queues';
+import type { Control } from '../control.ts';
+
+/** Puts what is missing. What the journal still refuses stays for the next time. */
+export async function flushLateRecords(jobId: JobId, control: Control): Promise<void> {
+  for (const late of await control.queues.ledger.lateRecords(jobId)) {
+    try {
+      await control.journal.putFailure(await recordOf(late, control));
+      await control.queues.ledger.forgetLate(jobId, late);
+    } catch (err) {
+      control.log.warn({ err, jobId }, 'late failure record not put');
+    }
+  }
+}
+
+async function recordOf(late: LateRecord, control: Control): Promise<FailureRecord> {
+  if (late.kind === 'record') return parseRecord('failure', Buffer.from(late.record));
+  return lostRecord(late.attempt, late.attempt.chunkId, late.attempt.generation, control);
+}
+
+/** What is known of an attempt whose host is gone. If its host or the next claimant put a record first, that one stands. */
+export async function lostRecord(attempt: OpenAttempt, id: string, generation: number, control: Control): Promise<FailureRecord> {
+  const { jobId, stage, chunk } = parseChunkId(id);
+  const facts = await control.facts.spec(jobId, generation);
+  const { attemptId, worker, pod, node, startedAt, bytesDone, recordsDone, mode } = attempt;
+  const code = 'LEASE_EXPIRED';
+  return {
+    record: 'failure', version: 1, jobId, stage, chunk, generation, attemptId, outcome: 'lost', class: 'lost', code,
+    message: `the host ${worker} stopped renewing its lease`, details: {}, causes: [],
+    fingerprint: fingerprintOf(code, 'lost', { jobName: facts?.job.name ?? '-', stage, reason: 'expired' }),
+    worker, pod, node, coreVersion: null, startedAt, endedAt: control.clock.nowIso(), range: null, bytesDone, recordsDone, position: null,
+    exitCode: null, signal: null, peakRssBytes: null, stderrTail: null, backtrace: null, mode,
+  };
+}

@@ -1,0 +1,26 @@
+/** Verdicts that stand in the journal although the ledger still waits for the chunk: the mark was lost. Looked for in jobs that have not moved for a while. */
+import { type JobId, sumsOfReceipt } from '@millrace/protocol';
+import type { LedgerChunkView, LedgerJobView } from '@millrace/queues';
+import type { Control } from '../control.ts';
+
+/** When each job was last seen to change, by its revision; kept by the leader. */
+export type Moves = Map<JobId, { revision: number; sinceMs: number }>;
+
+export async function markUnmarkedReceipts(job: LedgerJobView, live: readonly LedgerChunkView[], moves: Moves, control: Control): Promise<void> {
+  const nowMs = control.clock.monotonicMs();
+  const known = moves.get(job.jobId);
+  if (known?.revision !== job.revision) {
+    moves.set(job.jobId, { revision: job.revision, sinceMs: nowMs });
+    return;
+  }
+  if (nowMs - known.sinceMs < control.times.unmarkedReceiptAgeMs) return;
+  for (const view of live) if (view.stage === job.stage) await markIfCommitted(view, control);
+  moves.set(job.jobId, { revision: job.revision, sinceMs: nowMs });
+}
+
+async function markIfCommitted(view: LedgerChunkView, control: Control): Promise<void> {
+  const verdict = await control.journal.readVerdict(view.jobId, view.stage, view.chunk, view.generation);
+  if (verdict?.record.outcome !== 'committed') return;
+  await control.queues.ledger.markCommitted(view.chunkId, view.generation, verdict.record.attemptId, sumsOfReceipt(verdict.record));
+  control.log.warn({ chunkId: view.chunkId }, 'unmarked receipt marked');
+}

@@ -1,0 +1,66 @@
+/** Tells watchers: the status of each open job at most once a second, an event when its state changes, progress when its counts do. */
+import { type JobId, type JobStatus, isTerminalJobState } from '@millrace/protocol';
+import type { LedgerJobView } from '@millrace/queues';
+import type { Control } from './control.ts';
+import { type Speed, statusFromLedger } from './job-status.ts';
+
+/** Weight of the newest figure in the running mean. */
+const newestWeight = 0.3;
+
+interface Seen {
+  readonly revision: number;
+  readonly state: string;
+  readonly generation: number;
+  readonly atMs: number;
+  readonly bytesIn: number;
+  readonly bytesPerSecond: number;
+}
+
+export class StatusWriter {
+  readonly #control: Control;
+  readonly #seen = new Map<JobId, Seen>();
+
+  constructor(control: Control) {
+    this.#control = control;
+  }
+
+  async write(jobs: readonly LedgerJobView[]): Promise<void> {
+    const slots = await this.#control.queues.workers.slots(this.#control.pool, this.#control.resultVersion);
+    for (const job of jobs) await this.#writeOne(job, slots);
+  }
+
+  async #writeOne(job: LedgerJobView, slots: number): Promise<void> {
+    const nowMs = this.#control.clock.monotonicMs();
+    const seen = this.#seen.get(job.jobId);
+    const isSame = seen?.revision === job.revision && seen.generation === job.generation;
+    const isNewState = seen === undefined || seen.generation !== job.generation || seen.state !== stateOf(job);
+    if (!isNewState && (isSame || nowMs - seen.atMs < 1_000)) return;
+    const bytesPerSecond = speedOf(job, seen, nowMs);
+    const status = statusFromLedger(job, { bytesPerSecond, waitingFor: waitingFor(job, slots, this.#control.pool) } satisfies Speed);
+    const { events } = this.#control.queues;
+    await events.writeStatus(job.tenant, status);
+    await events.publish(job.tenant, job.jobId, { type: isNewState ? 'state' : 'progress', at: this.#control.clock.nowIso(), status });
+    if (isNewState) this.#logState(status);
+    if (isTerminalJobState(job.state)) this.#seen.delete(job.jobId);
+    else this.#seen.set(job.jobId, { revision: job.revision, state: stateOf(job), generation: job.generation, atMs: nowMs, bytesIn: job.sums.bytesIn, bytesPerSecond });
+  }
+
+  #logState(status: JobStatus): void {
+    const { jobId, state, generation, failure } = status;
+    this.#control.log.info({ jobId, state, generation, ...(failure ? { code: failure.code } : {}) }, 'job state changed');
+  }
+}
+
+function stateOf(job: LedgerJobView): string {
+  return job.paused ? 'paused' : job.state;
+}
+
+function speedOf(job: LedgerJobView, seen: Seen | undefined, nowMs: number): number {
+  if (seen === undefined || nowMs <= seen.atMs) return seen?.bytesPerSecond ?? 0;
+  const newest = Math.max(0, job.sums.bytesIn - seen.bytesIn) / ((nowMs - seen.atMs) / 1_000);
+  return seen.bytesPerSecond === 0 ? newest : seen.bytesPerSecond * (1 - newestWeight) + newest * newestWeight;
+}
+
+function waitingFor(job: LedgerJobView, slots: number, pool: string): string | null {
+  return slots === 0 && !job.paused && !isTerminalJobState(job.state) ? `a worker host of pool ${pool}` : null;
+}
