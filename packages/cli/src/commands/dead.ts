@@ -1,0 +1,81 @@
+import type { JobView } from '@millrace/journal';
+import type { DeadLetter } from '@millrace/protocol';
+import { codeInfo } from '@millrace/protocol';
+import { type Command, type CommandCall } from '../command.ts';
+import { CommandError } from '../command-error.ts';
+import { type Directory, shortChunk, withJob } from '../directory.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { count, size } from '../output.ts';
+
+/** `millrace dead ls DIR`, `millrace dead show DIR ID`: work that retrying could not cure, with every attempt. */
+export const dead: Command = {
+  name: 'dead',
+  synopsis: 'ls DIR [--all]   |   show DIR ID',
+  help: 'Lists the dead letters of a directory that `run` wrote, or shows one with every attempt, newest first. ID is `clean.227` or the whole id.',
+  flags: { all: { type: 'boolean', help: 'also those that a later generation resolved' } },
+  run: (call) => {
+    const [verb, ...rest] = call.args;
+    if (verb === 'ls') return listLetters({ ...call, args: rest });
+    if (verb === 'show') return showLetter({ ...call, args: rest });
+    throw new CommandError(exitCodes.usage, `expected \`dead ls\` or \`dead show\`, got ${JSON.stringify(verb ?? '')}`);
+  },
+};
+
+export interface LetterView {
+  readonly letter: DeadLetter;
+  readonly state: 'open' | 'resolved';
+}
+
+/** Dead letters whose verdict says `dead`; resolved are those whose chunk a later generation committed or took up again. */
+export async function readLetters({ journal }: Directory, view: JobView): Promise<LetterView[]> {
+  const letters: LetterView[] = [];
+  for (const stage of [view.job.record.stage, 'plan']) {
+    for await (const { chunk, generation } of journal.listDeadLetters(view.job.record.jobId, stage)) {
+      const verdict = await journal.readVerdict(view.job.record.jobId, stage, chunk, generation);
+      const stored = verdict?.record.outcome === 'dead' ? await journal.readDeadLetter(view.job.record.jobId, stage, chunk, generation) : null;
+      if (stored !== null) letters.push({ letter: stored.record, state: generation === view.generation ? 'open' : 'resolved' });
+    }
+  }
+  return letters;
+}
+
+async function listLetters(call: CommandCall): Promise<ExitCode> {
+  await withJob(call.args[0], async (directory, view) => {
+    const letters = (await readLetters(directory, view)).filter(({ state }) => state === 'open' || call.flags['all'] === true);
+    for (const { letter, state } of letters) {
+      call.output.document({ ...letter, state });
+      const where = letter.range === null ? '' : `  ${letter.range.uri} bytes ${count(letter.range.start)}–${count(letter.range.end)}`;
+      call.output.line(`${shortChunk(letter.stage, letter.chunk)}.${letter.generation}  ${state}  ${letter.code}  ${letter.attempts.length} attempts${where}`);
+      call.output.line(`    ${letter.message}`);
+    }
+    if (letters.length === 0) call.output.line('No open dead letter.');
+    else call.output.line(`${letters.length} in all. One of them: millrace dead show ${call.args[0]} ${shortChunk(letters[0]?.letter.stage ?? '', letters[0]?.letter.chunk ?? 0)}`);
+  });
+  return exitCodes.done;
+}
+
+async function showLetter(call: CommandCall): Promise<ExitCode> {
+  const [out, id] = call.args;
+  if (id === undefined) throw new CommandError(exitCodes.usage, 'expected `dead show DIR ID`');
+  await withJob(out, async (directory, view) => {
+    const letters = await readLetters(directory, view);
+    const found = letters.filter(({ letter }) => [letter.deadLetterId, letter.deadLetterId.slice(view.job.record.jobId.length + 1), shortChunk(letter.stage, letter.chunk)].includes(id)).at(-1);
+    if (found === undefined) throw new CommandError(exitCodes.notFound, `no dead letter ${id}`, `See \`millrace dead ls ${out}\`.`);
+    call.output.document({ ...found.letter, state: found.state });
+    for (const line of describeLetter(found)) call.output.line(line);
+  });
+  return exitCodes.done;
+}
+
+function describeLetter({ letter, state }: LetterView): string[] {
+  const lines = [`${letter.deadLetterId}  ${state}  ${letter.code} (${letter.class})`, `  ${letter.message}`, `  why dead: ${letter.reason}`, `  hint: ${codeInfo(letter.code).hint}`];
+  if (letter.range !== null) lines.push(`  ${letter.range.uri} bytes ${count(letter.range.start)}–${count(letter.range.end)} (${size(letter.range.end - letter.range.start)})`);
+  for (const [index, attempt] of letter.attempts.entries()) {
+    lines.push(`  attempt ${letter.attempts.length - index}  ${attempt.attemptId}  ${attempt.outcome}  ${attempt.code}  on ${attempt.worker}`);
+    lines.push(`    ${attempt.startedAt} to ${attempt.endedAt}, ${count(attempt.recordsDone)} records and ${size(attempt.bytesDone)} done`);
+    lines.push(`    ${attempt.message}`);
+    if (attempt.signal !== null || attempt.exitCode !== null) lines.push(`    core ended: ${attempt.signal ?? `exit code ${attempt.exitCode}`}`);
+    for (const cause of attempt.causes) lines.push(`    caused by: ${cause}`);
+  }
+  return lines;
+}

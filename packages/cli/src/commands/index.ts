@@ -1,0 +1,12 @@
+import type { Command } from '../command.ts';
+
+/** Verb → command. Each is loaded when it is asked for, so that help and small verbs start at once. */
+export const commands: Readonly<Record<string, { readonly about: string; load(): Promise<Command> }>> = {
+  run: { about: 'a whole job on this computer', load: async () => (await import('./run.ts')).run },
+  show: { about: 'one job with its balance, rejects and dead letters', load: async () => (await import('./show.ts')).show },
+  dead: { about: 'dead letters: ls, show', load: async () => (await import('./dead.ts')).dead },
+  rejects: { about: 'rejects: ls, export', load: async () => (await import('./rejects.ts')).rejects },
+  peek: { about: 'bytes, text and fields of any place', load: async () => (await import('./peek.ts')).peek },
+  redrive: { about: 'put dead work back, as the next generation', load: async () => (await import('./redrive.ts')).redrive },
+  generate: { about: 'synthetic dirty data with a known truth', load: async () => (await import('./generate.ts')).generate },
+};

@@ -1,0 +1,91 @@
+import type { JobView } from '@millrace/journal';
+import { type Command, isSet } from '../command.ts';
+import { type Directory, withJob } from '../directory.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { firstRejects } from '../read-rejects.ts';
+import { describeEvidence, describeManifest, describePins } from '../run-report.ts';
+
+/** `millrace show DIR`: one job with its state, pins, balance, budgets and dead letters, from its journal alone. */
+export const show: Command = {
+  name: 'show',
+  synopsis: 'DIR',
+  help: 'Shows the job of a directory that `run` wrote: state, what was detected, balance, rejects by code, dead letters.',
+  flags: { evidence: { type: 'boolean', help: 'also why each detected value is what it is' } },
+  run: async (call) => {
+    await withJob(call.args[0], async (directory, view) => {
+      const summary = await summarise(directory, view);
+      call.output.document(summary);
+      for (const line of await describe(directory, view, summary, isSet(call.flags, 'evidence'))) call.output.line(line);
+    });
+    return exitCodes.done;
+  },
+};
+
+interface Summary {
+  readonly jobId: string;
+  readonly name: string;
+  readonly state: string;
+  readonly generation: number;
+  readonly acceptedAt: string;
+  readonly inputs: { readonly files: number; readonly bytes: number };
+  readonly chunks: { readonly total: number; readonly committed: number; readonly dead: number; readonly open: number };
+  readonly sealed: boolean;
+  readonly balance: unknown;
+  readonly byCode: Readonly<Record<string, number>>;
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly outputUri: string;
+  readonly rejectsUri: string;
+  readonly parts: number;
+  readonly generations: readonly { readonly generation: number; readonly state: string; readonly failure: string | null }[];
+}
+
+async function summarise({ journal }: Directory, view: JobView): Promise<Summary> {
+  const job = view.job.record;
+  const manifest = view.manifests.find(({ generation }) => generation === view.generation) ?? null;
+  const chunks = manifest?.chunks ?? (await countChunks(journal, view));
+  return {
+    jobId: job.jobId,
+    name: job.name,
+    state: manifest?.state ?? 'running',
+    generation: view.generation,
+    acceptedAt: job.acceptedAt,
+    inputs: { files: job.inputFiles, bytes: job.inputBytes },
+    chunks,
+    sealed: view.plans.at(-1)?.sealed !== null,
+    balance: manifest?.balance ?? null,
+    byCode: manifest?.byCode ?? {},
+    failure: manifest?.failure ?? null,
+    outputUri: job.spec.output.uri,
+    rejectsUri: job.spec.rejects.uri ?? `${job.spec.output.uri}_rejects/`,
+    parts: manifest?.parts.length ?? 0,
+    generations: view.manifests.map(({ generation, state, failure }) => ({ generation, state, failure: failure?.code ?? null })),
+  };
+}
+
+/** Of a job that has not ended: what the verdicts say now. */
+async function countChunks(journal: Directory['journal'], view: JobView): Promise<Summary['chunks']> {
+  const counts = { total: view.chunks.length, committed: 0, dead: 0, open: 0 };
+  for (const chunk of view.chunks) {
+    const outcome = (await journal.readOutcome(chunk))?.record.outcome;
+    if (outcome === 'committed') counts.committed += 1;
+    else if (outcome === 'dead') counts.dead += 1;
+    else counts.open += 1;
+  }
+  return counts;
+}
+
+async function describe(directory: Directory, view: JobView, summary: Summary, withEvidence: boolean): Promise<string[]> {
+  const lines = [`${summary.name}  ${summary.jobId}  ${summary.state}, generation ${summary.generation}, accepted ${summary.acceptedAt}`];
+  for (const pins of view.pins?.record.inputs ?? []) {
+    const [first] = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+    lines.push(...describePins(pins, { count: summary.inputs.files, bytes: summary.inputs.bytes, first: first?.uri ?? '' }));
+    if (withEvidence) lines.push(...pins.evidence.map((evidence) => `    ${describeEvidence(evidence)}`));
+  }
+  const { total, committed, dead, open } = summary.chunks;
+  lines.push(`  chunks: ${total} planned${summary.sealed ? '' : ' so far'}, ${committed} committed, ${dead} dead, ${open} open`);
+  for (const past of summary.generations.slice(0, -1)) lines.push(`  generation ${past.generation}: ${past.state}${past.failure === null ? '' : ` (${past.failure})`}`);
+  const manifest = view.manifests.find(({ generation }) => generation === view.generation);
+  if (manifest !== undefined) lines.push(...describeManifest(manifest, await firstRejects(directory, manifest), { out: summary.outputUri, rejects: summary.rejectsUri }));
+  if (dead > 0) lines.push(`See them: millrace dead ls ${directory.path}      Try again: millrace redrive ${directory.path}`);
+  return lines;
+}

@@ -1,0 +1,112 @@
+/**
+ * Pure: rejects as a file that a person edits. Place and reason come first, then the fields as they were read, then what did not fit. Exports for
+ * spreadsheets guard cells that these would run; data outputs are never touched.
+ */
+import type { JobView } from '@millrace/journal';
+import type { DialectPins } from '@millrace/protocol';
+import type { RejectRow } from './read-rejects.ts';
+
+export interface ExportShape {
+  /** Column names as the files have them. */
+  readonly columns: readonly string[];
+  readonly dialect: DialectPins | null;
+}
+
+const PLACE = ['_reject_id', '_file', '_record', '_line', '_byte', '_code', '_column', '_message'] as const;
+const REST = ['_extra', '_raw'] as const;
+const LINE_END = '\r\n';
+const BYTE_ORDER_MARK = '\u{feff}';
+
+export function exportShape(view: JobView): ExportShape {
+  const pins = view.pins?.record.inputs[0];
+  return { columns: pins?.columns ?? [], dialect: pins?.dialect ?? null };
+}
+
+/** Begins with a byte order mark and uses the input's delimiter, so that a spreadsheet opens it right. */
+export function exportCsvHeader(shape: ExportShape): string {
+  return BYTE_ORDER_MARK + csvLine(shape, [...PLACE, ...shape.columns, ...REST]);
+}
+
+export function exportCsvRow(shape: ExportShape, row: RejectRow): string {
+  const { fields, extra, raw } = fieldsOf(shape, row);
+  const place = [row.rejectId, row.file, String(row.record), String(row.line), String(row.byte), row.code, row.column ?? '', row.message];
+  const cells = shape.columns.map((_, index) => fields[index] ?? '');
+  return csvLine(shape, [...place, ...cells, extra.join(shape.dialect?.delimiter ?? ','), raw]);
+}
+
+export function exportNdjsonRow(shape: ExportShape, row: RejectRow): string {
+  const { fields, extra, raw } = fieldsOf(shape, row);
+  const place = { _reject_id: row.rejectId, _file: row.file, _record: row.record, _line: row.line, _byte: row.byte, _code: row.code, _column: row.column, _message: row.message };
+  const cells = Object.fromEntries(shape.columns.flatMap((name, index) => (fields[index] === undefined ? [] : [[name, fields[index]]])));
+  return `${JSON.stringify({ ...place, ...cells, ...(extra.length > 0 ? { _extra: extra } : {}), ...(raw === '' ? {} : { _raw: raw }) })}\n`;
+}
+
+/** The record cut into fields where that can be done; else its text as a whole. */
+function fieldsOf(shape: ExportShape, row: RejectRow): { readonly fields: readonly string[]; readonly extra: readonly string[]; readonly raw: string } {
+  const text = row.raw.replace(/\r?\n$|\r$/, '');
+  const cells = shape.dialect === null ? null : cutRecord(text, shape.dialect);
+  if (cells === null) return { fields: [], extra: [], raw: text };
+  return { fields: cells.slice(0, shape.columns.length), extra: cells.slice(shape.columns.length), raw: '' };
+}
+
+/** Null when the quoting of the record cannot be followed: then nobody can say which field is which. */
+export function cutRecord(text: string, dialect: Pick<DialectPins, 'delimiter' | 'quoteChar' | 'doubleQuote' | 'escapeChar'>): string[] | null {
+  const { delimiter, quoteChar, escapeChar } = dialect;
+  const cells: string[] = [];
+  let at = 0;
+  for (;;) {
+    const field = quoteChar !== '' && text.startsWith(quoteChar, at) ? quotedField(text, at, dialect) : plainField(text, at, delimiter, quoteChar, escapeChar);
+    if (field === null) return null;
+    cells.push(field.value);
+    if (field.end >= text.length) return cells;
+    at = field.end + delimiter.length;
+  }
+}
+
+interface Field {
+  readonly value: string;
+  /** Where the delimiter behind it begins, or the end of the text. */
+  readonly end: number;
+}
+
+function plainField(text: string, at: number, delimiter: string, quote: string, escape: string): Field | null {
+  let value = '';
+  let position = at;
+  while (position < text.length && !text.startsWith(delimiter, position)) {
+    if (escape !== '' && text.startsWith(escape, position)) position += escape.length;
+    else if (quote !== '' && text.startsWith(quote, position)) return null;
+    value += text[position] ?? '';
+    position += 1;
+  }
+  return { value, end: position };
+}
+
+function quotedField(text: string, at: number, dialect: Pick<DialectPins, 'delimiter' | 'quoteChar' | 'doubleQuote' | 'escapeChar'>): Field | null {
+  const { delimiter, quoteChar, doubleQuote, escapeChar } = dialect;
+  let value = '';
+  for (let position = at + 1; position < text.length; position += 1) {
+    if (escapeChar !== '' && text[position] === escapeChar) {
+      position += 1;
+    } else if (text[position] === quoteChar) {
+      if (!(doubleQuote && text[position + 1] === quoteChar)) {
+        const end = position + 1;
+        return end === text.length || text.startsWith(delimiter, end) ? { value, end } : null;
+      }
+      position += 1;
+    }
+    value += text[position] ?? '';
+  }
+  return null;
+}
+
+function csvLine(shape: ExportShape, cells: readonly string[]): string {
+  const delimiter = shape.dialect?.delimiter ?? ',';
+  return cells.map((cell) => csvCell(guarded(cell), delimiter)).join(delimiter) + LINE_END;
+}
+
+const csvCell = (cell: string, delimiter: string): string => (cell.includes('"') || cell.includes(delimiter) || /[\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+
+/** A leading `'` before what a spreadsheet would run, and before cells that begin with one, so that it can be taken off again. */
+export function guarded(cell: string): string {
+  return /^[\s\u0000]*[=+\-@\t\r\u0000']/.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell;
+}

@@ -1,0 +1,19 @@
+/** What services import to submit jobs and follow them. Talks to Redis by itself; needs no server but a scheduler. */
+export type { Balance, ChunkState, JobEvent, JobId, JobResult, JobSpecInput as JobSpec, JobState, JobStatus, ResolvedJobSpec } from '@millrace/protocol';
+export type { CallOptions, Duration, RedisAddress } from './connection.ts';
+export {
+  AckTimeoutError,
+  ConflictError,
+  JobCancelledError,
+  JobFailedError,
+  MillraceError,
+  NotFoundError,
+  SpecError,
+  StateError,
+  UnavailableError,
+} from './errors.ts';
+export type { JobHandle, WatchOptions } from './job-handle.ts';
+export { connect } from './producer.ts';
+export type { ConnectOptions, Producer } from './producer.ts';
+export type { SubmitOptions } from './submit.ts';
+export { validate } from './submit.ts';

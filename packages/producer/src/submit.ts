@@ -1,0 +1,52 @@
+/** Validates, derives the job's id, asks for intake and waits for the acknowledgement that was asked. */
+import { assertAvailable, type JobId, jobIdFromKey, type JobSpecInput, newJobId, newRequestId, type ResolvedJobSpec, resolveJobSpec, SpecError as IssuesError } from '@millrace/protocol';
+import { ask, type CallOptions, type Connection } from './connection.ts';
+import { AckTimeoutError, MillraceError, SpecError } from './errors.ts';
+
+export interface SubmitOptions extends CallOptions {
+  /** 1 to 255 printable characters. Same key and same spec: the same job, for as long as its history is kept. */
+  readonly idempotencyKey?: string;
+  /** `journal` (default): the job is durable. `queue`: Redis has the request; a total loss of Redis before intake loses it. */
+  readonly ack?: 'journal' | 'queue';
+  readonly params?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface Submitted {
+  readonly jobId: JobId;
+  readonly replayed: boolean;
+}
+
+/** The spec with every default filled in; throws `SpecError` with every issue. Needs no connection. */
+export function validate(spec: unknown, params: SubmitOptions['params'] = {}): ResolvedJobSpec {
+  try {
+    const resolved = resolveJobSpec(spec as JobSpecInput, { params });
+    assertAvailable(resolved);
+    return resolved;
+  } catch (error) {
+    if (error instanceof IssuesError) throw new SpecError(error.issues);
+    throw error;
+  }
+}
+
+export async function submitJob(connection: Connection, spec: unknown, options: SubmitOptions): Promise<Submitted> {
+  const { idempotencyKey } = options;
+  checkKey(idempotencyKey);
+  const resolved = validate(spec, options.params);
+  const { tenant, ids, queues, by } = connection;
+  const jobId = idempotencyKey === undefined ? newJobId(ids) : jobIdFromKey(tenant, idempotencyKey);
+  const body = { kind: 'submit', jobId, idempotencyKey: idempotencyKey ?? null, spec: resolved } as const;
+  if (options.ack === 'queue') {
+    await queues.requests.send({ ...body, requestId: newRequestId(ids), tenant, by });
+    return { jobId, replayed: false };
+  }
+  const answer = await ask(connection, body, options, () => new AckTimeoutError(jobId, unknownMessage(jobId)));
+  return { jobId: answer.jobId, replayed: answer.replayed };
+}
+
+function checkKey(key: string | undefined): void {
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return;
+  throw new MillraceError('REQUEST_INVALID', `cannot submit job: expected an idempotency key of 1 to 255 printable characters, got ${key.length}`);
+}
+
+const unknownMessage = (jobId: JobId): string =>
+  `no scheduler answered in time: whether job ${jobId} was accepted is unknown. Submit again with the same idempotency key, or look at job(${JSON.stringify(jobId)})`;

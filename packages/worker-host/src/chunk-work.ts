@@ -1,0 +1,49 @@
+/** What a chunk's attempt works on, read from the journal by the keys and digests that the ledger gave. */
+import { specOfGeneration } from '@millrace/journal';
+import { type Chunk, chunkBytes, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
+import type { AttemptOrders } from '@millrace/queues';
+import { AppError } from '@millrace/service-kit';
+import type { AttemptPlace } from './failure-record.ts';
+import type { Host } from './host.ts';
+
+export interface ChunkWork {
+  readonly job: JobRecord;
+  /** The spec of this generation: a redrive may have overridden parts. */
+  readonly spec: ResolvedJobSpec;
+  readonly chunk: Chunk;
+  readonly bytes: number;
+  readonly place: AttemptPlace;
+}
+
+export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<ChunkWork> {
+  const [stored, { record: segment }, commands] = await Promise.all([
+    host.journal.readJobRecord(orders.jobId),
+    host.journal.readSegment(orders.segmentKey, orders.segmentDigest),
+    orders.generation === 1 ? [] : host.journal.readCommands(orders.jobId),
+  ]);
+  if (stored === null) throw new AppError('JOURNAL_UNSAFE', `cannot read job ${orders.jobId}: it has no job.json`);
+  const job = stored.record;
+  const chunk = segment.chunks.find((candidate) => candidate.chunk === orders.chunk);
+  if (chunk === undefined) throw new AppError('PLAN_CONFLICT', `cannot run chunk ${orders.chunkId}: ${orders.segmentKey} does not list it`);
+  return { job, spec: specOfGeneration({ job: stored, commands }, orders.generation).spec, chunk, bytes: chunkBytes(chunk), place: placeOf(orders, job, segment, chunk) };
+}
+
+function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk: Chunk): AttemptPlace {
+  const file = chunk.kind === 'range' ? segment.files.find((candidate) => candidate.file === chunk.file) : undefined;
+  return {
+    jobId: orders.jobId,
+    jobName: job.name,
+    inputName: job.spec.inputs[0]?.name ?? 'input',
+    stage: orders.stage,
+    chunk: orders.chunk,
+    generation: orders.generation,
+    range: rangeOf(chunk, file),
+    fileUri: file?.uri ?? null,
+    mode: orders.mode,
+  };
+}
+
+function rangeOf(chunk: Chunk, file: Segment['files'][number] | undefined): AttemptPlace['range'] {
+  if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
+}

@@ -1,0 +1,27 @@
+import { loadConfig, setting } from '@millrace/service-kit';
+
+/** Everything a worker host is told from outside. */
+const shape = {
+  MILLRACE_REDIS: setting.text().describe('Redis of this installation: unix:///path or redis://host:port'),
+  MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory'),
+  MILLRACE_CORE: setting.text().optional().describe('the core binary; the one of this checkout when not given'),
+  MILLRACE_TASK_KEY: setting.text().describe('keys of task signatures, <keyId>:<64 hex>, the first signs'),
+  MILLRACE_POOL: setting.text(63).default('default').describe('pool of this host'),
+  MILLRACE_SLOTS: setting.integer(1, 256).prefault('1').describe('cores of this host: one process each'),
+  MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and every time that goes with them'),
+  MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('directories that inputs may lie in'),
+  MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('directories that outputs may go to'),
+  MILLRACE_SCRATCH: setting.text().describe('directory for what cores spill; emptied by them'),
+  MILLRACE_LOG_LEVEL: setting.choice('debug', 'info', 'warn', 'error', 'silent').default('info').describe('least level that is logged'),
+  MILLRACE_PARENT_PID: setting.integer(1, 4_194_304).optional().describe('the process ends when this one is gone'),
+  MILLRACE_WORKER_ID: setting.text(64).optional().describe('name of this host in records; made up when not given'),
+  MILLRACE_CORE_MEMORY: setting.integer(268_435_456, 1_099_511_627_776).prefault('1073741824').describe('bytes a core may use'),
+  MILLRACE_DRAIN_MS: setting.integer(0, 3_600_000).prefault('5000').describe('how long running attempts may go on after SIGTERM before they are released'),
+} as const;
+
+export type WorkerHostConfig = ReturnType<typeof loadWorkerHostConfig>;
+
+/** Throws with every problem at once. */
+export function loadWorkerHostConfig(env: Readonly<Record<string, string | undefined>>) {
+  return loadConfig(shape, env);
+}

@@ -1,0 +1,201 @@
+/**
+ * Finishes a generation from the journal alone: every chunk's outcome, the sums and whether they balance, parts that nobody names removed, then the
+ * manifest, which is the commit point of the generation, then what readers look at. Every step may be repeated by anyone.
+ */
+import { type JobView, manifestKey, specOfGeneration, type Stored } from '@millrace/journal';
+import {
+  checkExpected,
+  chunkId,
+  decideBudget,
+  type EndedFile,
+  encodeRecord,
+  type InputFile,
+  type Manifest,
+  type ResolvedJobSpec,
+  type Unplannable,
+
+} from '@millrace/protocol';
+import type { FinishReport, JobEnd, WorkOrders } from '@millrace/queues';
+import { AppError } from '@millrace/service-kit';
+import type { WorkEnd } from '../execute-work.ts';
+import type { Host, OpenedAttempt } from '../host.ts';
+import type { Lease } from '../lease-keeper.ts';
+import { OutputStore } from '../output-store.ts';
+import { type ChunkRecord, type GenerationSummary, summariseGeneration } from './summarise-generation.ts';
+
+interface FinishJob {
+  readonly orders: WorkOrders;
+  readonly view: JobView;
+  readonly spec: ResolvedJobSpec;
+  readonly output: OutputStore;
+  readonly host: Host;
+}
+
+/** How the generation ends: null is completed. */
+type Ending = { readonly state: 'failed' | 'cancelled'; readonly code: string; readonly message: string } | null;
+
+export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease, host: Host): Promise<WorkEnd> {
+  const alive = setInterval(() => lease.showLife(), 500);
+  try {
+    const job = await loadFinishJob(attempt.orders, host);
+    const standing = job.view.manifests.find(({ generation }) => generation === attempt.orders.generation);
+    const manifest = standing ?? (await makeManifest(job));
+    if ('missing' in manifest) return await report(job, { state: 'notReady', missing: manifest.missing.map((chunk) => chunkId(attempt.orders.jobId, job.view.job.record.stage, chunk)) });
+    await publish(job, manifest);
+    await report(job, { state: manifest.state, failure: manifest.failure, manifestKey: manifestKey(manifest.jobId, manifest.generation) });
+    await host.journal.deleteOpenMarker(manifest.jobId, manifest.generation);
+    return { outcome: 'done' };
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function loadFinishJob(orders: WorkOrders, host: Host): Promise<FinishJob> {
+  const view = await host.journal.readJob(orders.jobId);
+  if (view === null) throw new AppError('JOURNAL_UNSAFE', `cannot finish ${orders.jobId}: it has no job.json`);
+  const { spec } = specOfGeneration(view, orders.generation);
+  return { orders, view, spec, output: new OutputStore(host.store, view.job.record, orders.jobKey), host };
+}
+
+async function report(job: FinishJob, finish: FinishReport): Promise<WorkEnd> {
+  await job.host.queues.ledger.finishReported(job.orders.jobId, job.orders.generation, finish);
+  return { outcome: 'done' };
+}
+
+/** Puts the manifest; the one that stands afterwards decides, whoever put it. */
+async function makeManifest(job: FinishJob): Promise<Manifest | { readonly missing: readonly number[] }> {
+  const summary = await summarise(job);
+  const isOpen = summary.missing.length > 0 || !isSealed(job);
+  if (isOpen && job.orders.end === null) return { missing: summary.missing };
+  const ending = await decideEnding(job, summary);
+  if (!isOpen && ending?.code !== 'BALANCE_MISMATCH') await removeOrphans(job, summary);
+  return (await job.host.journal.putManifest(manifestOf(job, summary, ending))).stored.record;
+}
+
+const isSealed = ({ view, orders }: FinishJob): boolean => view.plans.find(({ generation }) => generation === orders.generation)?.sealed !== null;
+
+async function summarise({ view, orders, host }: FinishJob): Promise<GenerationSummary> {
+  const chunks: ChunkRecord[] = [];
+  for (const chunk of view.chunks.filter(({ listedIn }) => listedIn.some((generation) => generation <= orders.generation))) {
+    const outcome: Stored<'verdict'> | null = await host.journal.readOutcome(chunk, orders.generation);
+    chunks.push({ chunk: chunk.chunk, generation: chunk.generation, verdict: outcome?.record ?? null });
+  }
+  const files: InputFile[] = [];
+  for await (const file of host.journal.listInputFiles(orders.jobId)) files.push(file);
+  return summariseGeneration({
+    stage: view.job.record.stage,
+    generation: orders.generation,
+    chunks,
+    files,
+    ended: endedFiles(view),
+    unplannable: unplannableFiles(view, orders.generation),
+    inferred: view.pins?.record.inputs.flatMap(({ inferred }) => inferred) ?? [],
+  });
+}
+
+const endedFiles = (view: JobView): EndedFile[] => view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.ended));
+
+/** Files that the newest sealed plan up to this generation could not plan; a later plan that has them takes them off. */
+function unplannableFiles(view: JobView, generation: number): readonly Unplannable[] {
+  const sealed = view.plans.filter((plan) => plan.generation <= generation && plan.sealed !== null).at(-1)?.sealed;
+  const planned = new Set(view.chunks.flatMap(({ chunk }) => (chunk.kind === 'range' ? [chunk.file] : [])));
+  const ended = new Set(endedFiles(view).map(({ file }) => file));
+  return sealed?.unplannable.filter(({ file }) => !planned.has(file) && !ended.has(file)) ?? [];
+}
+
+/** What the ledger was told wins; then a balance that does not hold; then totals that the sender promised; then budgets. */
+async function decideEnding(job: FinishJob, summary: GenerationSummary): Promise<Ending> {
+  const { orders, spec } = job;
+  if (orders.end !== null) return endingOf(orders.end);
+  const [imbalance] = summary.imbalances;
+  if (imbalance !== undefined) return { state: 'failed', code: 'BALANCE_MISMATCH', message: imbalance };
+  const absent = await firstAbsentPart(job, summary);
+  if (absent !== null) return { state: 'failed', code: 'BALANCE_MISMATCH', message: absent };
+  const mismatch = spec.inputs.map((input) => checkExpected(input, { records: summary.balance.recordsIn })).find((problem) => problem !== null);
+  const exceeded = mismatch ?? decideBudget(summary.budget, spec, 'finish').exceeded;
+  return exceeded === null ? null : { state: 'failed', code: exceeded.code, message: exceeded.message };
+}
+
+const endingOf = ({ state, code, message }: JobEnd): Ending => ({ state, code, message });
+
+/** Receipts and objects must agree: each part that a receipt names is there, with its size. */
+async function firstAbsentPart({ output }: FinishJob, summary: GenerationSummary): Promise<string | null> {
+  for (const part of [...summary.parts, ...summary.rejects]) {
+    const size = await output.size(part.uri);
+    if (size !== part.bytes) return `${part.uri}: its receipt says ${part.bytes} bytes, found ${size === null ? 'nothing' : `${size} bytes`}`;
+  }
+  return null;
+}
+
+/** Parts of this job, of generations up to this one, that no receipt names: left by attempts that were killed or lost. */
+async function removeOrphans({ spec, orders, output }: FinishJob, summary: GenerationSummary): Promise<void> {
+  const named = new Set([...summary.parts, ...summary.rejects].map(({ uri }) => uri));
+  const orphans: string[] = [];
+  for (const prefix of new Set([spec.output.uri, rejectsUri(spec)])) {
+    for await (const { key } of output.list(prefix)) {
+      if (isPartOf(key, orders.jobId, orders.generation) && !named.has(key)) orphans.push(key);
+    }
+  }
+  await output.delete(orphans);
+}
+
+/** `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>`, `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`, and what was being written to either. */
+export function isPartOf(uri: string, jobId: string, generation: number): boolean {
+  const name = uri.slice(uri.lastIndexOf('/') + 1);
+  const match = /^\.?(?:tmp-)?(?:part|rejects)-[a-z0-9]+-\d{6,}(?:\.(\d{6}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}/.exec(name);
+  return match !== null && match[2] === jobId && Number(match[1] ?? 1) <= generation;
+}
+
+const rejectsUri = (spec: ResolvedJobSpec): string => spec.rejects.uri ?? `${spec.output.uri}_rejects/`;
+
+function manifestOf({ view, spec, orders, host }: FinishJob, summary: GenerationSummary, ending: Ending): Manifest {
+  const { record: job } = view.job;
+  const endedAt = host.now();
+  return {
+    record: 'manifest',
+    version: 1,
+    jobId: job.jobId,
+    name: job.name,
+    generation: orders.generation,
+    state: ending?.state ?? 'completed',
+    specDigest: orders.specDigest,
+    pinsDigest: view.pins?.digest ?? null,
+    resultVersion: host.resultVersion,
+    failure: ending === null ? null : { code: ending.code, message: ending.message },
+    acceptedAt: job.acceptedAt,
+    endedAt,
+    durationMs: Math.max(0, Date.parse(endedAt) - Date.parse(job.acceptedAt)),
+    outputUri: spec.output.uri,
+    rejectsUri: rejectsUri(spec),
+    balance: summary.balance,
+    byCode: summary.sums.byCode,
+    byColumn: summary.sums.byColumn,
+    chunks: summary.counts,
+    bytes: { in: summary.sums.bytesIn, out: summary.sums.bytesOut },
+    files: [...summary.files],
+    parts: [...summary.parts],
+    rejects: [...summary.rejects],
+    gaps: [...summary.gaps],
+  };
+}
+
+/** What readers look at: a copy of the manifest, then `_SUCCESS`, which only moves forward. A failed or cancelled generation publishes nothing. */
+async function publish({ output, spec }: FinishJob, manifest: Manifest): Promise<void> {
+  if (manifest.state !== 'completed') return;
+  const uri = `${spec.output.uri}_manifests/${manifest.jobId}.${String(manifest.generation).padStart(6, '0')}.json`;
+  await output.overwrite(uri, encodeRecord('manifest', manifest));
+  const standing = await readSuccess(output, spec);
+  if (standing !== null && standing.jobId === manifest.jobId && standing.generation >= manifest.generation) return;
+  const success = { jobId: manifest.jobId, generation: manifest.generation, manifest: uri };
+  await output.overwrite(`${spec.output.uri}_SUCCESS`, new TextEncoder().encode(`${JSON.stringify(success)}\n`));
+}
+
+async function readSuccess(output: OutputStore, spec: ResolvedJobSpec): Promise<{ readonly jobId: string; readonly generation: number } | null> {
+  const bytes = await output.get(`${spec.output.uri}_SUCCESS`);
+  if (bytes === null) return null;
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as { jobId: string; generation: number };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,40 @@
+/** What every attempt on this host needs. Plain data and handed-in things; nothing here acts. */
+import type { CorePool } from '@millrace/core-client';
+import type { CoreLike, Journal } from '@millrace/journal';
+import type { AttemptId, IdSource, LeaseTimes, TaskKeys } from '@millrace/protocol';
+import type { Queues } from '@millrace/queues';
+import type { Log } from '@millrace/service-kit';
+
+export interface HostIdentity {
+  readonly worker: string;
+  readonly pod: string | null;
+  readonly node: string;
+}
+
+export interface Host {
+  readonly queues: Queues;
+  readonly journal: Journal;
+  /** Store verbs of a core that is always there. */
+  readonly store: CoreLike;
+  readonly cores: CorePool;
+  readonly times: LeaseTimes;
+  readonly taskKeys: TaskKeys;
+  readonly identity: HostIdentity;
+  readonly pool: string;
+  readonly coreVersion: string;
+  readonly resultVersion: number;
+  readonly ids: IdSource;
+  readonly log: Log;
+  /** Aborted when the host drains: attempts are released. */
+  readonly drain: AbortSignal;
+  monotonicMs(): number;
+  /** RFC 3339, for records and people only. */
+  now(): string;
+}
+
+/** An attempt that has been opened, whatever kind of task it works on. */
+export interface OpenedAttempt<Orders> {
+  readonly attemptId: AttemptId;
+  readonly startedAt: string;
+  readonly orders: Orders;
+}

@@ -1,0 +1,22 @@
+import { ConfigError, createLogger, runService, systemClock, systemRandom } from '@millrace/service-kit';
+import { loadWorkerHostConfig } from './config.ts';
+import { workerHost } from './worker-host.ts';
+
+/** Time for everything after the drain: handing back, closing, ending cores. */
+const STOP_MS = 10_000;
+
+async function main(): Promise<number> {
+  try {
+    const config = loadWorkerHostConfig(process.env);
+    const log = createLogger({ service: 'worker-host', level: config.MILLRACE_LOG_LEVEL });
+    const service = workerHost({ config, log, clock: systemClock, random: systemRandom });
+    const parentPid = config.MILLRACE_PARENT_PID ?? null;
+    return await runService([service], { log, stopWithinMs: config.MILLRACE_DRAIN_MS + STOP_MS, parentPid, watchStdin: parentPid !== null });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 2;
+  }
+}
+
+process.exit(await main());

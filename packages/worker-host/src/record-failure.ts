@@ -1,0 +1,42 @@
+/** The failure record goes to the journal before the ledger closes the attempt. Where storage is what failed, the ledger keeps it until a sweep. */
+import { failureKey } from '@millrace/journal';
+import { type ChunkId, encodeRecord, type FailureRecord } from '@millrace/protocol';
+import type { OpenAttempt } from '@millrace/queues';
+import { describeError } from '@millrace/service-kit';
+import { type AttemptPlace, failureRecord, lostFailure } from './failure-record.ts';
+import type { Host } from './host.ts';
+
+export async function recordFailure(id: ChunkId, record: FailureRecord, host: Host): Promise<void> {
+  const recordKey = failureKey(record.jobId, record.stage, record.chunk, record.attemptId);
+  const unflushed = await putRecord(record, host);
+  await host.queues.ledger.failAttempt(id, record.generation, record.attemptId, {
+    class: record.class === 'data' ? 'bug' : record.class,
+    code: record.code,
+    message: record.message,
+    fingerprint: record.fingerprint,
+    outcome: record.outcome,
+    recordKey,
+    ...(unflushed === null ? {} : { record: unflushed }),
+  });
+  await host.queues.events.nudgeLeader(record.jobId);
+}
+
+/** Null when the record is durable, else the record as text for the ledger to keep. */
+async function putRecord(record: FailureRecord, host: Host): Promise<string | null> {
+  try {
+    await host.journal.putFailure(record);
+    return null;
+  } catch (err) {
+    host.log.warn({ err: describeError(err), attemptId: record.attemptId }, 'failure record kept in the ledger');
+    return new TextDecoder().decode(encodeRecord('failure', record));
+  }
+}
+
+/** The attempt that a rescue replaced: its host cannot say any more what happened, so the next claimant does. */
+export async function recordLost(previous: OpenAttempt, id: ChunkId, place: AttemptPlace, host: Host): Promise<void> {
+  const times = { attemptId: previous.attemptId, startedAt: previous.startedAt, endedAt: host.now() };
+  const identity = { worker: previous.worker, pod: previous.pod, node: previous.node, coreVersion: host.coreVersion };
+  const record = failureRecord(lostFailure(previous), { ...place, mode: previous.mode }, times, identity, previous, 'lost');
+  await recordFailure(id, record, host);
+  host.log.warn({ chunkId: id, attemptId: previous.attemptId, worker: previous.worker }, 'attempt lost');
+}

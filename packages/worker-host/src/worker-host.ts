@@ -1,0 +1,143 @@
+/** A worker host: takes tasks of its pool while no drain is asked, one core per slot, and tells the others that it is alive. */
+import { hostname } from 'node:os';
+import { CorePool, type CoreProcess, corePath, type HelloOptions, startCore, SteadyCore } from '@millrace/core-client';
+import { journalConnection, openJournal } from '@millrace/journal';
+import { leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
+import { openQueues, type Queues, type TaskConsumer } from '@millrace/queues';
+import { type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
+import type { WorkerHostConfig } from './config.ts';
+import { executeTask } from './execute-task.ts';
+import type { Host } from './host.ts';
+
+export interface WorkerHostParts {
+  readonly config: WorkerHostConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const STORE_CORE_BYTES = 256 << 20;
+/** After the drain's own time: for releasing tasks and writing what is left. */
+const HAND_BACK_MS = 3_000;
+
+export function workerHost(parts: WorkerHostParts): Service {
+  const running = new RunningHost(parts);
+  return service('worker host', () => running.start(), () => running.stop());
+}
+
+class RunningHost {
+  readonly #parts: WorkerHostParts;
+  readonly #drain = new AbortController();
+  readonly #consumers: TaskConsumer[] = [];
+  #cores: CorePool | null = null;
+  #steady: SteadyCore | null = null;
+  #queues: Queues | null = null;
+  #beat: NodeJS.Timeout | null = null;
+  #worker: string | null = null;
+  #busy = 0;
+
+  constructor(parts: WorkerHostParts) {
+    this.#parts = parts;
+  }
+
+  async start(): Promise<void> {
+    const { config, log, random } = this.#parts;
+    const times = leaseTimes(config.MILLRACE_TIME_SCALE);
+    this.#cores = new CorePool({ slots: config.MILLRACE_SLOTS, start: (slot) => this.#startCore(slot, config.MILLRACE_CORE_MEMORY), log, random: () => random.next() });
+    this.#steady = new SteadyCore(() => this.#startCore(config.MILLRACE_SLOTS, STORE_CORE_BYTES));
+    await this.#cores.start();
+    const { hello } = await this.#steady.current();
+    this.#queues = await openQueues({ redis: config.MILLRACE_REDIS, times, log });
+    const host = this.#hostOf(this.#cores, this.#steady, this.#queues, hello);
+    this.#worker = host.identity.worker;
+    await this.#tellAlive(host);
+    this.#beat = setInterval(() => void this.#tellAlive(host), times.workerBeatMs);
+    for (const kind of workKinds) this.#consume(kind, host);
+  }
+
+  #hostOf(cores: CorePool, store: SteadyCore, queues: Queues, hello: { readonly coreVersion: string; readonly resultVersion: number }): Host {
+    const { config, log, clock, random } = this.#parts;
+    return {
+      queues,
+      cores,
+      store,
+      journal: openJournal(store),
+      times: leaseTimes(config.MILLRACE_TIME_SCALE),
+      taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
+      identity: { worker: config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`, pod: null, node: hostname() },
+      pool: config.MILLRACE_POOL,
+      coreVersion: hello.coreVersion,
+      resultVersion: hello.resultVersion,
+      ids: idSource(clock, random),
+      log,
+      drain: this.#drain.signal,
+      monotonicMs: () => clock.monotonicMs(),
+      now: () => clock.nowIso(),
+    };
+  }
+
+  #startCore(slot: number, memoryBytes: number): Promise<CoreProcess> {
+    const { config, log } = this.#parts;
+    return startCore({ binary: config.MILLRACE_CORE ?? corePath(), hello: helloOf(config, slot, memoryBytes), log, timeScale: Math.max(1, config.MILLRACE_TIME_SCALE) });
+  }
+
+  #consume(kind: (typeof workKinds)[number], host: Host): void {
+    const { config, log } = this.#parts;
+    const queue = workQueueName(kind, host.pool, host.resultVersion);
+    // Planning waits for a slot like a chunk does; finishing needs store verbs only.
+    const concurrency = kind === 'chunk' ? config.MILLRACE_SLOTS : 1;
+    const consumer = host.queues.tasks.consume(queue, { concurrency }, async (task) => {
+      this.#busy += 1;
+      try {
+        return await executeTask(task, host);
+      } finally {
+        this.#busy -= 1;
+      }
+    });
+    consumer.start();
+    this.#consumers.push(consumer);
+    log.debug({ queue, concurrency }, 'consumer started');
+  }
+
+  async #tellAlive(host: Host): Promise<void> {
+    const { config, log } = this.#parts;
+    const { coreVersion, resultVersion, identity, pool } = host;
+    const view = { ...identity, pool, coreVersion, resultVersion, slots: config.MILLRACE_SLOTS, busy: this.#busy, draining: this.#drain.signal.aborted, pid: process.pid };
+    try {
+      await host.queues.workers.beat(view);
+    } catch (err) {
+      log.warn({ err: describeError(err) }, 'heartbeat not told');
+    }
+  }
+
+  /** No more tasks; those in hand may end for a while, then they are released; then everything of ours is gone. */
+  async stop(): Promise<void> {
+    const { config } = this.#parts;
+    const drained = Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    const release = setTimeout(() => this.#drain.abort('drain'), config.MILLRACE_DRAIN_MS);
+    const giveUp = this.#parts.clock.sleep(config.MILLRACE_DRAIN_MS + HAND_BACK_MS);
+    await Promise.race([drained, giveUp]);
+    clearTimeout(release);
+    if (this.#beat !== null) clearInterval(this.#beat);
+    if (this.#worker !== null) await this.#queues?.workers.remove(this.#worker).catch(() => undefined);
+    await Promise.all([this.#cores?.stop(), this.#steady?.stop()]);
+    await this.#queues?.close().catch(() => undefined);
+  }
+}
+
+function helloOf(config: WorkerHostConfig, slot: number, memoryBytes: number): HelloOptions {
+  return {
+    hostVersion: '0.1.0',
+    slot,
+    memoryBytes,
+    scratchBytes: memoryBytes,
+    scratchDir: `${config.MILLRACE_SCRATCH}/slot-${slot}`,
+    readRoots: [...config.MILLRACE_READ_ROOTS],
+    writeRoots: [...config.MILLRACE_WRITE_ROOTS],
+    connections: [journalConnection(config.MILLRACE_JOURNAL)],
+    httpAllow: [],
+    ports: [],
+    sandbox: 'bestEffort',
+    logLevel: config.MILLRACE_LOG_LEVEL === 'silent' ? 'error' : config.MILLRACE_LOG_LEVEL,
+  };
+}
