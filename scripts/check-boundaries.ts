@@ -27,8 +27,16 @@ const ONE_FILE: readonly { readonly what: RegExp; readonly files: RegExp; readon
   { what: /from ['"]ioredis['"]/, files: /^packages\/queues\/src\/redis\.ts$|^test\/assumptions\//, reason: 'only redis.ts imports ioredis' },
   { what: /from ['"]pino['"]/, files: /^packages\/service-kit\/src\/logger\.ts$/, reason: 'only logger.ts imports pino' },
   { what: /\/generated\//, files: /^packages\/protocol\/src\/wire\/|^scripts\//, reason: 'generated FlatBuffers code stops at the codec' },
-  { what: /\bprocess\.env\b/, files: /\/main\.ts$|^packages\/cli\/src\/|^scripts\/|^test\/|^bench\/|\/testing\//, reason: 'only main.ts reads the environment' },
-  { what: /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(/, files: /\/clock\.ts$|^packages\/cli\/src\/|^scripts\/|^test\/|^bench\/|\/testing\//, reason: 'clock and randomness are handed in' },
+  {
+    what: /\bprocess\.env\b/,
+    files: /\/main\.ts$|^packages\/cli\/src\/|^scripts\/|^test\/|^bench\/|\/testing\//,
+    reason: 'only main.ts reads the environment',
+  },
+  {
+    what: /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(/,
+    files: /\/clock\.ts$|^packages\/cli\/src\/|^scripts\/|^test\/|^bench\/|\/testing\//,
+    reason: 'clock and randomness are handed in',
+  },
   { what: /\bconsole\.(log|error|warn)\(/, files: /^scripts\/|^test\/|^bench\//, reason: 'logs go through the logger, output through output.ts' },
 ];
 
@@ -73,14 +81,20 @@ function checkOneFile(file: SourceFile): void {
   if (isTest(file.path) || file.path === 'scripts/check-boundaries.ts') return;
   const code = file.text.replaceAll(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, '');
   for (const rule of ONE_FILE) if (rule.what.test(code) && !rule.files.test(file.path)) breaches.push(`${file.path}: ${rule.reason}`);
-  if (file.pkg !== 'queues') for (const [word, ours] of WORDS) if (word.test(file.text)) breaches.push(`${file.path}: says ${word.source}, our word is "${ours}"`);
+  if (file.pkg !== 'queues')
+    for (const [word, ours] of WORDS) if (word.test(file.text)) breaches.push(`${file.path}: says ${word.source}, our word is "${ours}"`);
 }
 
 function checkCycles(files: readonly SourceFile[]): void {
   const edges = new Map<string, string[]>();
   for (const file of files) {
-    const relatives = importsOf(file.text.replaceAll(/import type[^;]+;/g, '').replaceAll(/export type[^;]+;/g, '')).filter((specifier) => specifier.startsWith('.'));
-    edges.set(file.path, relatives.map((specifier) => relative(root, normalize(join(root, dirname(file.path), specifier))).replaceAll('\\', '/')));
+    const relatives = importsOf(file.text.replaceAll(/import type[^;]+;/g, '').replaceAll(/export type[^;]+;/g, '')).filter((specifier) =>
+      specifier.startsWith('.'),
+    );
+    edges.set(
+      file.path,
+      relatives.map((specifier) => relative(root, normalize(join(root, dirname(file.path), specifier))).replaceAll('\\', '/')),
+    );
   }
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {

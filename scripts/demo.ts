@@ -16,7 +16,7 @@ import type { RoleProcess } from '../packages/cli/src/compose.ts';
 import { type Directory, openDirectoryAt } from '../packages/cli/src/directory.ts';
 import { parseFaults } from '../packages/cli/src/generate/faults.ts';
 import { verifyOutput } from '../packages/cli/src/generate/verify.ts';
-import { writeOrders } from '../packages/cli/src/generate/write-data.ts';
+import { writeData } from '../packages/cli/src/generate/write-data.ts';
 import { type LocalStack, startLocalStack } from '../packages/cli/src/local-stack.ts';
 import { count, seconds, size } from '../packages/cli/src/output.ts';
 import { type RejectRow, readRejects } from '../packages/cli/src/read-rejects.ts';
@@ -49,7 +49,14 @@ async function main(): Promise<number> {
   rmSync(home, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const expected = generate();
-  const local = await startLocalStack({ directory: out, readRoots: [data], writeRoots: [out], hostSlots: [1, 1], timeScale: TIME_SCALE, logFile: join(home, 'roles.log') });
+  const local = await startLocalStack({
+    directory: out,
+    readRoots: [data],
+    writeRoots: [out],
+    hostSlots: [1, 1],
+    timeScale: TIME_SCALE,
+    logFile: join(home, 'roles.log'),
+  });
   try {
     return await demonstrate(local, expected.files.at(-1)?.file ?? '');
   } finally {
@@ -61,9 +68,17 @@ function generate() {
   const seed = Number(values.seed);
   const sizeBytes = Number(values.size) * 1_048_576;
   step(`1  Dirty CSV with a recorded truth: seed ${seed}, ${values.size} MiB`);
-  let written = 0;
   const startedAt = performance.now();
-  const expected = writeOrders({ directory: data, seed, records: null, sizeBytes, files: 3, faults: parseFaults(undefined), onProgress: (bytes) => paint(`   ${size((written = Math.max(written, bytes)))} …`) });
+  const expected = writeData({
+    kind: 'orders',
+    directory: data,
+    seed,
+    records: null,
+    sizeBytes,
+    files: 3,
+    faults: parseFaults(undefined),
+    onProgress: (bytes) => paint(`   ${size(bytes)} of the current file …`),
+  });
   const bytes = expected.files.reduce((sum, file) => sum + file.bytes, 0);
   say(`   ${count(expected.balance.recordsIn)} records, ${size(bytes)} in ${expected.files.length} files in ${seconds(performance.now() - startedAt)}`);
   say(`   planted: ${count(expected.balance.rejected)} faults: quoted newlines, stray quotes, ragged rows, wrong types, bad UTF-8, broken constraints`);
@@ -211,10 +226,12 @@ async function showDeath(status: JobStatus, jobId: string): Promise<void> {
     const { code, message, range, attempts } = letter.record;
     say(`   clean.${letter.record.chunk}  ${code}  ${range === null ? '' : `${basename(range.uri)} bytes ${count(range.start)}–${count(range.end)}`}`);
     say(`     ${message}`);
-    for (const attempt of attempts) say(`     attempt ${attempt.attemptId} on ${attempt.worker}, ${attempt.startedAt} to ${attempt.endedAt}, fingerprint ${attempt.fingerprint}`);
+    for (const attempt of attempts)
+      say(`     attempt ${attempt.attemptId} on ${attempt.worker}, ${attempt.startedAt} to ${attempt.endedAt}, fingerprint ${attempt.fingerprint}`);
     for await (const failure of journal.listFailures(jobId as never, 'clean')) {
       const record = (await journal.readFailure(jobId as never, 'clean', failure.chunk, failure.attemptId))?.record;
-      if (record?.class === 'crash' || record?.class === 'lost') say(`     kept too: clean.${record.chunk} ${record.outcome} ${record.code}: ${record.message}`);
+      if (record?.class === 'crash' || record?.class === 'lost')
+        say(`     kept too: clean.${record.chunk} ${record.outcome} ${record.code}: ${record.message}`);
     }
   });
 }
@@ -222,7 +239,14 @@ async function showDeath(status: JobStatus, jobId: string): Promise<void> {
 /** Every receipt's name and digest: a redrive must not change one of them. */
 function verdictDigests(jobId: string): Map<string, string> {
   const names = verdictNames(jobId);
-  return new Map(names.map((name) => [name, createHash('sha256').update(readFileSync(join(verdictsDirectory(jobId), name))).digest('hex')]));
+  return new Map(
+    names.map((name) => [
+      name,
+      createHash('sha256')
+        .update(readFileSync(join(verdictsDirectory(jobId), name)))
+        .digest('hex'),
+    ]),
+  );
 }
 
 function checkUntouched(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): void {
@@ -280,7 +304,9 @@ async function compare(): Promise<number> {
 async function runFilesOf(files: readonly string[]): Promise<number> {
   const target = join(home, basename(files[0] ?? 'run').replace(/\W+/g, '-'));
   const paths = files.map((file) => resolve(process.env['INIT_CWD'] ?? process.cwd(), file));
-  const child = spawn(process.execPath, [join(root, 'packages/cli/bin/millrace.js'), 'run', ...paths, '--out', target, '--chunk-size', '8MiB'], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [join(root, 'packages/cli/bin/millrace.js'), 'run', ...paths, '--out', target, '--chunk-size', '8MiB'], {
+    stdio: 'inherit',
+  });
   process.on('SIGINT', () => {});
   return new Promise((done) => child.on('close', (code) => done(code ?? 1)));
 }

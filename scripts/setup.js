@@ -1,15 +1,15 @@
 // Everything a fresh machine lacks: npm packages, a Node that runs TypeScript, Redis, the Rust core. Plain JavaScript, because it must run on
 // the Node that is already there (20 or later). Each step says what it does, is skipped when nothing is to do, and ends with a message that
 // names the fix when it cannot be done. Nothing is installed but from npm, cargo and Debian.
-import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const cache = join(root, ".cache");
+const cache = join(root, '.cache');
 const EXIT_NOT_INSTALLED = 69;
 
 /** A step that cannot be done; `message` tells the person what to do. */
@@ -20,60 +20,74 @@ const say = (text) => process.stderr.write(`${text}\n`);
 /** Target directory of cargo: outside the tree, so that every checkout shares one build of the dependencies. */
 export function targetDir(env = process.env) {
   if (env.CARGO_TARGET_DIR) return env.CARGO_TARGET_DIR;
-  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "millrace", "target");
+  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'millrace', 'target');
 }
 
 function runsTypeScript(version) {
-  const [major, minor] = version.replace(/^v/, "").split(".").map(Number);
+  const [major, minor] = version.replace(/^v/, '').split('.').map(Number);
   return major > 22 || (major === 22 && minor >= 18);
 }
 
 /** The Node that runs the project's own TypeScript: this one when it is new enough, else the one that npm brought. */
 export function projectNode() {
   if (runsTypeScript(process.version)) return process.execPath;
-  const bundled = join(root, "node_modules", `node-${process.platform}-${process.arch}`, "bin", "node");
+  const bundled = join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
   if (existsSync(bundled)) return bundled;
-  throw new SetupError(`Node ${process.version} cannot run TypeScript and npm brought no other for ${process.platform}-${process.arch}: install Node 22.18 or later`);
+  throw new SetupError(
+    `Node ${process.version} cannot run TypeScript and npm brought no other for ${process.platform}-${process.arch}: install Node 22.18 or later`,
+  );
 }
 
-/** `npm ci` when the lock file differs from what was last installed here. */
+/**
+ * Installs what the lock file names, when it differs from what was last installed here. Not `npm ci`: that refuses a lock file without the packages of
+ * platforms that the registry it was made with does not carry, although no such package would be installed.
+ */
 export function ensurePackages() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
-  const stamp = join(root, "node_modules", ".millrace-lock");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  say("setup: installing npm packages (about half a minute)");
-  const done = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  if (done.status !== 0) throw new SetupError("npm ci failed; its message is above");
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  const stamp = join(root, 'node_modules', '.millrace-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  say('setup: installing npm packages (about half a minute)');
+  const done = spawnSync('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (done.status !== 0) throw new SetupError('npm install failed; its message is above');
   writeFileSync(stamp, lock);
 }
 
-const onPath = (command) => spawnSync("sh", ["-c", `command -v ${command}`], { stdio: "ignore" }).status === 0;
+const onPath = (command) => spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
 
 /** Redis from PATH, else from Debian when we may install, else told how. */
 export function ensureRedis() {
-  if (onPath("redis-server")) return;
-  const how = "install Redis 7 or later: `apt-get install redis-server` (Debian, Ubuntu), `brew install redis` (macOS)";
-  if (!onPath("apt-get") || process.getuid?.() !== 0) throw new SetupError(`redis-server is not on PATH: ${how}`);
-  say("setup: installing redis-server from Debian");
-  const script = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server";
-  const done = spawnSync("sh", ["-c", script], { stdio: ["ignore", "ignore", "inherit"] });
-  if (done.status !== 0 || !onPath("redis-server")) throw new SetupError(`apt-get could not install redis-server: ${how}`);
+  if (onPath('redis-server')) return;
+  const how = 'install Redis 7 or later: `apt-get install redis-server` (Debian, Ubuntu), `brew install redis` (macOS)';
+  if (!onPath('apt-get') || process.getuid?.() !== 0) throw new SetupError(`redis-server is not on PATH: ${how}`);
+  say('setup: installing redis-server from Debian');
+  const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server';
+  const done = spawnSync('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (done.status !== 0 || !onPath('redis-server')) throw new SetupError(`apt-get could not install redis-server: ${how}`);
 }
 
 const BUILD_NOTE = `setup: building the Rust core in release. The first build compiles Arrow, Parquet and the SQL planner: about 10 minutes on two
-       cores, once per machine; later builds take seconds. It happens in ${"<target>"}.`;
+       cores, once per machine; later builds take seconds. It happens in ${'<target>'}.`;
 
 /** Builds with cargo and shows one moving line on a terminal, one line every 20 s elsewhere. */
 export async function cargo(args, what) {
-  if (!onPath("cargo")) throw new SetupError("cargo is not on PATH: install Rust 1.95 or later (rustup.rs), then run this again");
+  if (!onPath('cargo')) throw new SetupError('cargo is not on PATH: install Rust 1.95 or later (rustup.rs), then run this again');
   const target = targetDir();
-  if (!existsSync(join(target, "release"))) say(BUILD_NOTE.replace("<target>", target));
-  const child = spawn("cargo", args, { cwd: join(root, "native", "rust-core"), env: { ...process.env, CARGO_TARGET_DIR: target, CARGO_TERM_COLOR: "never" }, stdio: ["ignore", "inherit", "pipe"] });
+  if (!existsSync(join(target, 'release'))) say(BUILD_NOTE.replace('<target>', target));
+  const child = spawn('cargo', args, {
+    cwd: join(root, 'native', 'rust-core'),
+    env: { ...process.env, CARGO_TARGET_DIR: target, CARGO_TERM_COLOR: 'never' },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
   const progress = new BuildProgress(what);
-  child.stderr.setEncoding("utf8").on("data", (text) => progress.read(text));
-  const code = await new Promise((resolve) => child.on("close", (status) => resolve(status ?? 1)));
+  child.stderr.setEncoding('utf8').on('data', (text) => progress.read(text));
+  const code = await new Promise((resolve) => child.on('close', (status) => resolve(status ?? 1)));
   progress.end();
-  if (code !== 0) throw new SetupError(`${progress.lines.slice(-60).join("\n")}\ncargo ${args[0]} failed; its messages are above`);
+  if (code !== 0) throw new SetupError(`${progress.lines.slice(-60).join('\n')}\ncargo ${args[0]} failed; its messages are above`);
 }
 
 class BuildProgress {
@@ -81,15 +95,15 @@ class BuildProgress {
     this.what = what;
     this.lines = [];
     this.compiled = 0;
-    this.current = "";
-    this.rest = "";
+    this.current = '';
+    this.rest = '';
     this.startedAt = performance.now();
     this.timer = setInterval(() => this.paint(), process.stderr.isTTY ? 500 : 20_000);
   }
 
   read(text) {
-    const lines = (this.rest + text).split("\n");
-    this.rest = lines.pop() ?? "";
+    const lines = (this.rest + text).split('\n');
+    this.rest = lines.pop() ?? '';
     for (const line of lines) {
       const crate = /^\s*Compiling (\S+)/.exec(line);
       if (crate) {
@@ -111,23 +125,23 @@ class BuildProgress {
     clearInterval(this.timer);
     if (this.compiled > 0) {
       this.paint();
-      if (process.stderr.isTTY) process.stderr.write("\n");
+      if (process.stderr.isTTY) process.stderr.write('\n');
     }
   }
 }
 
 /** Puts a built binary where this checkout looks for it; other checkouts share the target directory and may build another one there. */
 export function installBinary(name, installed = name) {
-  mkdirSync(join(cache, "bin"), { recursive: true });
-  const staged = join(cache, "bin", `.${installed}-${process.pid}`);
-  copyFileSync(join(targetDir(), "release", name), staged);
-  renameSync(staged, join(cache, "bin", installed));
+  mkdirSync(join(cache, 'bin'), { recursive: true });
+  const staged = join(cache, 'bin', `.${installed}-${process.pid}`);
+  copyFileSync(join(targetDir(), 'release', name), staged);
+  renameSync(staged, join(cache, 'bin', installed));
 }
 
 /** Builds the core's binary and installs it as `.cache/bin/millrace-core`. */
 export async function ensureCore() {
-  await cargo(["build", "--release", "--locked", "-p", "millrace-core", "--bin", "millrace-core"], "core");
-  installBinary("millrace-core");
+  await cargo(['build', '--release', '--locked', '-p', 'millrace-core', '--bin', 'millrace-core'], 'core');
+  installBinary('millrace-core');
 }
 
 export async function setup() {
@@ -150,5 +164,5 @@ export async function orExit(step) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await orExit(setup);
-  say("setup: done");
+  say('setup: done');
 }

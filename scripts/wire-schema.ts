@@ -78,7 +78,7 @@ function parseField(line: string, comment: readonly string[]): Field {
   const found = fieldLine.exec(line);
   if (found === null) throw new Error(`cannot read the field "${line}"`);
   const [, name = '', bracket, type = '', nullable, attributes] = found;
-  const given = new Map((attributes ?? '').split(',').map((pair) => pair.split(':').map((part) => part.trim().replaceAll('"', '')) as [string, string?]));
+  const given = new Map((attributes ?? '').split(',').map((pair) => attributeOf(pair)));
   const number = (key: string): number | null => (given.has(key) ? Number(given.get(key)) : null);
   return {
     name,
@@ -122,4 +122,10 @@ export function mayBeAbsent(field: Field, schema: Schema): boolean {
 /** Tables that are members of a union carry their name as `type` in TypeScript. */
 export function isMessage(name: string, schema: Schema): boolean {
   return schema.unions.some((union) => union.members.includes(name));
+}
+
+/** `name` or `name: "value"`. */
+function attributeOf(pair: string): readonly [string, string | undefined] {
+  const [name = '', value] = pair.split(':').map((part) => part.trim().replaceAll('"', ''));
+  return [name, value];
 }

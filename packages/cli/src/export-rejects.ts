@@ -36,7 +36,16 @@ export function exportCsvRow(shape: ExportShape, row: RejectRow): string {
 
 export function exportNdjsonRow(shape: ExportShape, row: RejectRow): string {
   const { fields, extra, raw } = fieldsOf(shape, row);
-  const place = { _reject_id: row.rejectId, _file: row.file, _record: row.record, _line: row.line, _byte: row.byte, _code: row.code, _column: row.column, _message: row.message };
+  const place = {
+    _reject_id: row.rejectId,
+    _file: row.file,
+    _record: row.record,
+    _line: row.line,
+    _byte: row.byte,
+    _code: row.code,
+    _column: row.column,
+    _message: row.message,
+  };
   const cells = Object.fromEntries(shape.columns.flatMap((name, index) => (fields[index] === undefined ? [] : [[name, fields[index]]])));
   return `${JSON.stringify({ ...place, ...cells, ...(extra.length > 0 ? { _extra: extra } : {}), ...(raw === '' ? {} : { _raw: raw }) })}\n`;
 }
@@ -69,11 +78,11 @@ interface Field {
   readonly end: number;
 }
 
-function plainField(text: string, at: number, delimiter: string, quote: string, escape: string): Field | null {
+function plainField(text: string, at: number, delimiter: string, quote: string, escapeChar: string): Field | null {
   let value = '';
   let position = at;
   while (position < text.length && !text.startsWith(delimiter, position)) {
-    if (escape !== '' && text.startsWith(escape, position)) position += escape.length;
+    if (escapeChar !== '' && text.startsWith(escapeChar, position)) position += escapeChar.length;
     else if (quote !== '' && text.startsWith(quote, position)) return null;
     value += text[position] ?? '';
     position += 1;
@@ -104,7 +113,8 @@ function csvLine(shape: ExportShape, cells: readonly string[]): string {
   return cells.map((cell) => csvCell(guarded(cell), delimiter)).join(delimiter) + LINE_END;
 }
 
-const csvCell = (cell: string, delimiter: string): string => (cell.includes('"') || cell.includes(delimiter) || /[\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+const csvCell = (cell: string, delimiter: string): string =>
+  cell.includes('"') || cell.includes(delimiter) || /[\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 
 /** A leading `'` before what a spreadsheet would run, and before cells that begin with one, so that it can be taken off again. */
 export function guarded(cell: string): string {

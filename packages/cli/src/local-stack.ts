@@ -1,6 +1,7 @@
 /** Redis, scheduler and worker hosts for one directory, started and stopped as one. Nothing of it is left behind, however this process ends. */
-import { availableParallelism, totalmem } from 'node:os';
+
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { connect, type Producer } from '@millrace/producer';
 import { CommandError } from './command-error.ts';
@@ -80,7 +81,11 @@ function claimDirectory(directory: string): void {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === 'ENOSPC' ? 'the disk is full' : message;
-    throw new CommandError(code === 'EACCES' || code === 'EROFS' ? exitCodes.notAllowed : exitCodes.failed, `cannot write to ${directory}: ${why}`, 'Name another directory with --out.');
+    throw new CommandError(
+      code === 'EACCES' || code === 'EROFS' ? exitCodes.notAllowed : exitCodes.failed,
+      `cannot write to ${directory}: ${why}`,
+      'Name another directory with --out.',
+    );
   } finally {
     removeQuietly(probe);
   }

@@ -4,7 +4,7 @@ import { isSet, textFlag } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { commands } from './commands/index.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { openOutput, type Output } from './output.ts';
+import { type Output, openOutput } from './output.ts';
 import { commandHelp, readArguments } from './read-arguments.ts';
 
 const VERSION = '0.1.0';

@@ -48,7 +48,18 @@ const chunkOf = ({ chunk }: ManifestPart): number => Number(chunk.slice(chunk.la
 
 async function readPage({ core }: Directory, uri: string, start: number): Promise<RejectRow[]> {
   const input = { uri, connection: null, etag: '', size: 0 };
-  const message = { type: 'Inspect', what: 'rows', input, connection: null, jobKey: null, start, end: start + PAGE_ROWS, record: null, parts: null, spec: null } as const;
+  const message = {
+    type: 'Inspect',
+    what: 'rows',
+    input,
+    connection: null,
+    jobKey: null,
+    start,
+    end: start + PAGE_ROWS,
+    record: null,
+    parts: null,
+    spec: null,
+  } as const;
   const answer = await core.request(message, { deadlineMs: DEADLINE_MS });
   if (answer.failed !== null) throw new Error(`cannot read ${uri}: ${answer.failed.message}`);
   const lines = new TextDecoder().decode(answer.payload).split('\n');

@@ -10,7 +10,8 @@ export function describePins(pins: InputPins, files: { readonly count: number; r
   const lines = [`${head.join(' ')}${detected ? '   (detected)' : ''}`];
   const shown = pins.schema.fields.slice(0, 6).map((field) => `${field.name} ${typeText(field)}`);
   const more = pins.schema.fields.length - shown.length;
-  if (shown.length > 0) lines.push(`  ${shown.join(' · ')}${more > 0 ? ` · … ${more} more` : ''}   ${pins.inferred.length > 0 ? '(inferred)' : '(from the schema)'}`);
+  if (shown.length > 0)
+    lines.push(`  ${shown.join(' · ')}${more > 0 ? ` · … ${more} more` : ''}   ${pins.inferred.length > 0 ? '(inferred)' : '(from the schema)'}`);
   for (const note of pins.notes.slice(0, 8)) lines.push(`  note: ${note}`);
   return lines;
 }
@@ -60,7 +61,11 @@ export interface FirstReject {
 }
 
 /** The end of a run: the balance as a sum that adds up, and where everything lies. */
-export function describeManifest(manifest: Manifest, firstByCode: ReadonlyMap<string, FirstReject>, places: { readonly out: string; readonly rejects: string }): string[] {
+export function describeManifest(
+  manifest: Manifest,
+  firstByCode: ReadonlyMap<string, FirstReject>,
+  places: { readonly out: string; readonly rejects: string },
+): string[] {
   const { balance } = manifest;
   const row = (name: string, value: number, rest = ''): string => `  ${name.padEnd(14)} ${count(value).padStart(13)}${rest === '' ? '' : `   ${rest}`}`;
   const bytesOut = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);

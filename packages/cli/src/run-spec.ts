@@ -28,7 +28,8 @@ function specFromFile(args: readonly string[]): WrittenSpec {
   const [path, ...rest] = args;
   if (path === undefined || rest.length > 0) throw new CommandError(exitCodes.usage, 'expected one spec, or FILE… with --out DIR');
   const text = readOrExplain(path);
-  if (!/\.(ya?ml|json)$/i.test(path)) throw new CommandError(exitCodes.usage, `${path} is no spec (.yaml, .yml or .json)`, 'To read it as data, add --out DIR.');
+  if (!/\.(ya?ml|json)$/i.test(path))
+    throw new CommandError(exitCodes.usage, `${path} is no spec (.yaml, .yml or .json)`, 'To read it as data, add --out DIR.');
   const spec = parseDocument(path, text);
   if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) throw new CommandError(exitCodes.usage, `${path}: expected an object, the job spec`);
   const written = { spec: spec as Record<string, unknown>, baseDirectory: dirname(resolve(path)) };
@@ -58,7 +59,8 @@ function existingFile(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new CommandError(exitCodes.notFound, `no such file: ${path}`, 'Check the path; a pattern must be in quotes.');
   if (found.isDirectory()) return `${pathToFileURL(resolve(path)).href.replace(/\/$/, '')}/`;
-  if (!found.isFile()) throw new CommandError(exitCodes.usage, `${path} is no regular file`, 'Devices, sockets and pipes cannot be read in chunks: copy the data to a file.');
+  if (!found.isFile())
+    throw new CommandError(exitCodes.usage, `${path} is no regular file`, 'Devices, sockets and pipes cannot be read in chunks: copy the data to a file.');
   return pathToFileURL(resolve(path)).href;
 }
 

@@ -32,6 +32,7 @@ import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPl
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
 import { type CoreLike, Store } from './store.ts';
+import { removeTemporaries } from './temporaries.ts';
 import { listVerdicts, putVerdict, readVerdict, readVerdictAt, type VerdictName } from './verdicts.ts';
 
 export interface JournalOptions {
@@ -106,6 +107,8 @@ export class Journal {
   readManifest = (jobId: JobId, generation: number): Promise<Stored<'manifest'> | null> => readManifest(this.#store, jobId, generation);
   readNewestManifest = (jobId: JobId): Promise<Stored<'manifest'> | null> => readNewestManifest(this.#store, jobId);
   listManifests = (jobId: JobId): Promise<number[]> => listManifests(this.#store, jobId);
+
+  removeTemporaries = (jobId: JobId): Promise<void> => removeTemporaries(this.#store, jobId);
 
   // A job from its records alone
   readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);

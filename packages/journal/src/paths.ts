@@ -7,7 +7,7 @@ import { type AttemptId, isJobId, type JobId } from '@millrace/protocol';
 /** Six digits. */
 const six = (number: number): string => String(number).padStart(6, '0');
 const laterGeneration = (generation: number, text: string): string => (generation === 1 ? '' : text);
-const jobDir = (jobId: JobId): string => `jobs/${jobId}/`;
+export const jobDir = (jobId: JobId): string => `jobs/${jobId}/`;
 const planDir = (jobId: JobId, generation: number): string => `${jobDir(jobId)}plan/${laterGeneration(generation, `${six(generation)}/`)}`;
 
 export const openDir = 'open/';

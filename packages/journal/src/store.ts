@@ -62,9 +62,18 @@ export class Store {
     }
   }
 
-  /** Deleting what is not there is fine. */
-  async delete(key: string): Promise<void> {
-    const { done } = await this.#ask({ type: 'StoreDelete', scope: this.#scope, keys: [key], purge: false }, key);
+  /** Deleting what is not there is fine; records that stand as long as their job are refused. */
+  delete(key: string): Promise<void> {
+    return this.#delete(key, false);
+  }
+
+  /** Deletes also what lies among the records of a job. */
+  purge(key: string): Promise<void> {
+    return this.#delete(key, true);
+  }
+
+  async #delete(key: string, purge: boolean): Promise<void> {
+    const { done } = await this.#ask({ type: 'StoreDelete', scope: this.#scope, keys: [key], purge }, key);
     const outcome = done.results[0]?.outcome;
     if (outcome === 'deleted' || outcome === 'absent') return;
     throw new AppError(outcome === 'failed' ? 'STORAGE_UNAVAILABLE' : 'INTERNAL', `cannot delete ${key}: ${outcome ?? 'no answer for it'}`);

@@ -1,17 +1,8 @@
 /** One job as its producer sees it: status, events, result and commands. Nothing is asked until a method is called. */
 import { isTerminalJobState, type JobEvent, type JobId, type JobResult, type JobStatus } from '@millrace/protocol';
-import { ask, type CallOptions, type Connection, type Duration, durationMs } from './connection.ts';
+import { ask, type CallOptions, type Connection, durationMs } from './connection.ts';
 import { JobCancelledError, JobFailedError, MillraceError } from './errors.ts';
-
-export interface WatchOptions {
-  /** Resume behind this event. */
-  readonly after?: string;
-  /** At most one progress event in this time; `1s` by default. */
-  readonly throttle?: Duration;
-  /** Events and ends of earlier generations are passed over: what to give after a redrive. */
-  readonly generation?: number;
-  readonly signal?: AbortSignal;
-}
+import { type WatchOptions, watchJob } from './watch-job.ts';
 
 export interface JobHandle {
   readonly jobId: JobId;
@@ -53,44 +44,23 @@ export function jobHandle(connection: Connection, jobId: JobId, replayed: boolea
   };
 }
 
-async function* watchJob(connection: Connection, jobId: JobId, options: WatchOptions): AsyncGenerator<JobEvent, void, undefined> {
-  const { queues, tenant } = connection;
-  const throttleMs = durationMs(options.throttle ?? '1s', 1_000);
-  const resume = { ...(options.after === undefined ? {} : { after: options.after }), ...(options.signal === undefined ? {} : { signal: options.signal }) };
-  const status = await currentStatus(connection, jobId);
-  const generation = options.generation ?? status.generation;
-  if (status.generation >= generation) yield { id: options.after ?? '0-0', at: new Date(performance.timeOrigin + performance.now()).toISOString(), type: 'state', status };
-  if (isTerminalJobState(status.state) && status.generation >= generation) return;
-  let lastProgressAt = Number.NEGATIVE_INFINITY;
-  // From the beginning of what is kept when no place was given: an end between the status and the first look must not be missed.
-  for await (const event of queues.events.watch(tenant, jobId, { after: '0-0', ...resume })) {
-    if (isStale(event, generation)) continue;
-    if (event.type === 'progress') {
-      const now = performance.now();
-      if (now - lastProgressAt < throttleMs) continue;
-      lastProgressAt = now;
-    }
-    yield event;
-  }
-}
-
-/** Events of an earlier generation, its end above all, say nothing about the one that is watched. */
-const isStale = (event: JobEvent, generation: number): boolean => (event.type === 'state' || event.type === 'progress') && event.status.generation < generation;
-
-async function currentStatus(connection: Connection, jobId: JobId): Promise<JobStatus> {
-  return (await ask(connection, { kind: 'status', jobId }, {}, timedOut(`watch job ${jobId}`))).status;
-}
-
+/** Waits through generations: a redrive by somebody else while we wait is waited for as well. */
 async function waitForResult(connection: Connection, jobId: JobId, options: CallOptions): Promise<JobResult> {
-  const timeout = options.timeout === undefined ? null : AbortSignal.timeout(durationMs(options.timeout));
-  const signals = [options.signal, timeout].filter((signal) => signal !== undefined && signal !== null);
-  const signal = signals.length === 0 ? {} : { signal: AbortSignal.any(signals) };
-  for await (const event of watchJob(connection, jobId, signal)) {
-    if (event.type === 'state' && isTerminalJobState(event.status.state)) break;
+  const late = options.timeout === undefined ? [] : [AbortSignal.timeout(durationMs(options.timeout))];
+  const ends = [...late, ...(options.signal === undefined ? [] : [options.signal])];
+  const watched = ends.length === 0 ? {} : { signal: AbortSignal.any(ends) };
+  for (;;) {
+    for await (const event of watchJob(connection, jobId, watched)) {
+      if (event.type === 'state' && isTerminalJobState(event.status.state)) break;
+    }
+    options.signal?.throwIfAborted();
+    const answer = await ask(connection, { kind: 'result', jobId }, {}, timedOut(`read the result of job ${jobId}`));
+    if (answer.status.state === 'failed') throw new JobFailedError(answer.status);
+    if (answer.status.state === 'cancelled') throw new JobCancelledError(answer.status);
+    if (answer.result !== null) return answer.result;
+    if (ends.some(({ aborted }) => aborted)) throw stillRunning(answer.status);
   }
-  const answer = await ask(connection, { kind: 'result', jobId }, {}, timedOut(`read the result of job ${jobId}`));
-  if (answer.status.state === 'failed') throw new JobFailedError(answer.status);
-  if (answer.status.state === 'cancelled') throw new JobCancelledError(answer.status);
-  if (answer.result === null) throw new MillraceError('TIMEOUT', `job ${jobId} is ${answer.status.state}: its result was waited for no longer`, { retryable: true });
-  return answer.result;
 }
+
+const stillRunning = ({ jobId, state }: JobStatus): MillraceError =>
+  new MillraceError('TIMEOUT', `job ${jobId} is ${state}: its result was waited for no longer`, { retryable: true });

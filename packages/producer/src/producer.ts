@@ -1,6 +1,7 @@
 /** The facade that services hold: it only delegates. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JobId, JobSpecInput } from '@millrace/protocol';
-import { type CallOptions, type Connection, openConnection, type RedisAddress } from './connection.ts';
+import { type CallOptions, type Connection, durationMs, openConnection, type RedisAddress } from './connection.ts';
 import { type JobHandle, jobHandle } from './job-handle.ts';
 import { type SubmitOptions, submitJob } from './submit.ts';
 
@@ -17,34 +18,36 @@ export interface Producer extends AsyncDisposable {
   submit(spec: JobSpecInput, options?: SubmitOptions): Promise<JobHandle>;
   /** A job by its id; nothing is asked until the handle is used. */
   job(jobId: string): JobHandle;
-  /** Waits for calls in hand, then disconnects. */
-  close(): Promise<void>;
+  /** Ends streams, waits for calls in hand (`timeout`, 10 s when not given), then disconnects. */
+  close(options?: CallOptions): Promise<void>;
 }
 
-/** Resolves when Redis answers and is fit for work that must not be lost; else throws `UnavailableError` naming what was found. */
+/** Resolves when Redis answers (within `timeout`, 30 s when not given) and is fit for work that must not be lost; else throws `UnavailableError`. */
 export async function connect(options: ConnectOptions): Promise<Producer> {
-  const keyPrefix = options.keyPrefix === undefined ? {} : { keyPrefix: options.keyPrefix };
-  return producerOver(await openConnection({ redis: options.redis, tenant: options.tenant ?? 'default', ...keyPrefix }));
+  const { tenant = 'default', ...rest } = options;
+  return producerOver(await openConnection({ ...rest, tenant }));
 }
+
+/** How long `close` waits for calls in hand. */
+const CLOSE_MS = 10_000;
 
 function producerOver(connection: Connection): Producer {
-  const inHand = new Set<Promise<unknown>>();
-  const track = <T>(call: Promise<T>): Promise<T> => {
-    const settled = call.catch(() => undefined).finally(() => inHand.delete(settled));
-    inHand.add(settled);
-    return call;
-  };
-  const close = async (): Promise<void> => {
-    await Promise.all(inHand);
+  const close = async (options: CallOptions = {}): Promise<void> => {
+    connection.closed.abort();
+    const timer = new AbortController();
+    const given = options.timeout === undefined ? CLOSE_MS : durationMs(options.timeout);
+    const late = delay(given, undefined, { signal: timer.signal, ref: false }).catch(() => undefined);
+    await Promise.race([Promise.all(connection.inHand), late]);
+    timer.abort();
     await connection.queues.close();
   };
   return {
     submit: async (spec, submitOptions = {}) => {
-      const { jobId, replayed } = await track(submitJob(connection, spec, submitOptions));
+      const { jobId, replayed } = await submitJob(connection, spec, submitOptions);
       return jobHandle(connection, jobId, replayed);
     },
     job: (jobId) => jobHandle(connection, jobId as JobId, false),
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }

@@ -1,6 +1,6 @@
 /** Validates, derives the job's id, asks for intake and waits for the acknowledgement that was asked. */
-import { assertAvailable, type JobId, jobIdFromKey, type JobSpecInput, newJobId, newRequestId, type ResolvedJobSpec, resolveJobSpec, SpecError as IssuesError } from '@millrace/protocol';
-import { ask, type CallOptions, type Connection } from './connection.ts';
+import { assertAvailable, type JobId, jobIdFromKey, type JobSpecInput, newJobId, type ResolvedJobSpec, resolveJobSpec, SpecError as IssuesError } from '@millrace/protocol';
+import { ask, type CallOptions, type Connection, send } from './connection.ts';
 import { AckTimeoutError, MillraceError, SpecError } from './errors.ts';
 
 export interface SubmitOptions extends CallOptions {
@@ -32,11 +32,11 @@ export async function submitJob(connection: Connection, spec: unknown, options: 
   const { idempotencyKey } = options;
   checkKey(idempotencyKey);
   const resolved = validate(spec, options.params);
-  const { tenant, ids, queues, by } = connection;
+  const { tenant, ids } = connection;
   const jobId = idempotencyKey === undefined ? newJobId(ids) : jobIdFromKey(tenant, idempotencyKey);
   const body = { kind: 'submit', jobId, idempotencyKey: idempotencyKey ?? null, spec: resolved } as const;
   if (options.ack === 'queue') {
-    await queues.requests.send({ ...body, requestId: newRequestId(ids), tenant, by });
+    await send(connection, body, options);
     return { jobId, replayed: false };
   }
   const answer = await ask(connection, body, options, () => new AckTimeoutError(jobId, unknownMessage(jobId)));
@@ -45,7 +45,8 @@ export async function submitJob(connection: Connection, spec: unknown, options: 
 
 function checkKey(key: string | undefined): void {
   if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return;
-  throw new MillraceError('REQUEST_INVALID', `cannot submit job: expected an idempotency key of 1 to 255 printable characters, got ${key.length}`);
+  const got = key.length < 1 || key.length > 255 ? `${key.length} characters` : 'one with other characters';
+  throw new MillraceError('REQUEST_INVALID', `cannot submit job: expected an idempotency key of 1 to 255 printable ASCII characters, got ${got}`);
 }
 
 const unknownMessage = (jobId: JobId): string =>

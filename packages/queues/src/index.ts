@@ -2,13 +2,9 @@
  * Task queues, the ledger, questions to the scheduler, who leads and who is alive: all that Millrace keeps in Redis. Nothing here is the truth;
  * the journal is. BullMQ's words (job, lock) stay inside.
  */
-export { openQueues } from './open-queues.ts';
-export type { Queues, QueuesOptions } from './open-queues.ts';
-export type { TaskQueues, TaskConsumer, TaskEntry, ClaimedTask, TaskOutcome, QueueCounts } from './task-queues.ts';
-export type { Log } from './log.ts';
+
+export type { LeaderLease, Leadership } from './leader-lease.ts';
 export type { Ledger } from './ledger.ts';
-export { EpochUnknownError } from './ledger-client.ts';
-export type { JobEnd, LedgerChunkCounts, LedgerJob, LedgerJobView, LedgerRejects, LedgerSums, LetterView, PlanTotals, SegmentRef } from './ledger-job.ts';
 export type {
   AttemptFailure,
   AttemptOpening,
@@ -26,10 +22,15 @@ export type {
   RefusalReason,
   WorkOrders,
 } from './ledger-attempt.ts';
+export { EpochUnknownError } from './ledger-client.ts';
+export type { JobEnd, LedgerChunkCounts, LedgerJob, LedgerJobView, LedgerRejects, LedgerSums, LetterView, PlanTotals, SegmentRef } from './ledger-job.ts';
+export type { LiveEvents } from './live-events.ts';
+export type { Log } from './log.ts';
+export type { Queues, QueuesOptions } from './open-queues.ts';
+export { openQueues } from './open-queues.ts';
+export { isRedisFault, RedisUnsuitableError } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';
-export type { LeaderLease, Leadership } from './leader-lease.ts';
-export type { WorkerRegistry, WorkerView } from './worker-registry.ts';
-export type { LiveEvents } from './live-events.ts';
 export type { Sentinel, SentinelState } from './sentinel.ts';
-export { RedisUnsuitableError } from './redis.ts';
+export type { ClaimedTask, QueueCounts, TaskConsumer, TaskEntry, TaskOutcome, TaskQueues } from './task-queues.ts';
+export type { WorkerRegistry, WorkerView } from './worker-registry.ts';

@@ -74,16 +74,7 @@ export interface WorkOrders {
  * Why an opening is refused; the host acknowledges the task. `old-task`: a later dispatch of the same chunk exists. `ended`: the job is not in
  * a state that runs such tasks. `rebuilding`: the ledger was lost and this job is not back yet. `unknown-job`: nothing known.
  */
-export type RefusalReason =
-  | 'unknown-job'
-  | 'rebuilding'
-  | 'old-generation'
-  | 'old-task'
-  | 'has-outcome'
-  | 'paused'
-  | 'cancelled'
-  | 'ended'
-  | 'result-version';
+export type RefusalReason = 'unknown-job' | 'rebuilding' | 'old-generation' | 'old-task' | 'has-outcome' | 'paused' | 'cancelled' | 'ended' | 'result-version';
 
 export type Opened<Orders> = { readonly go: Orders } | { readonly refused: RefusalReason };
 
@@ -137,7 +128,13 @@ export interface LedgerChunkView {
   readonly mode: ChunkMode;
   readonly past: PastEnds;
   readonly attempt: OpenAttempt | null;
-  readonly last: { readonly class: AttemptFailureClass; readonly code: string; readonly message: string; readonly fingerprint: string | null; readonly recordKey: string } | null;
+  readonly last: {
+    readonly class: AttemptFailureClass;
+    readonly code: string;
+    readonly message: string;
+    readonly fingerprint: string | null;
+    readonly recordKey: string;
+  } | null;
   readonly dying: string | null;
   /** Since the last change of state or progress. */
   readonly ageMs: number;

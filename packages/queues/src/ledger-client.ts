@@ -3,8 +3,8 @@
  * A ledger whose epoch is unknown is never read as empty: it throws `EpochUnknownError`.
  */
 import { createHash } from 'node:crypto';
-import { type ScriptName, ledgerScripts } from './ledger-scripts.ts';
 import type { Keys } from './keys.ts';
+import { ledgerScripts, type ScriptName } from './ledger-scripts.ts';
 import type { RedisClient } from './redis.ts';
 
 /** Redis holds no sentinel: it was lost or never filled, and the leading scheduler has not begun a new epoch yet. */

@@ -1,5 +1,5 @@
 /** Hashes of Redis → views. The only place that knows the names of the ledger's fields outside the scripts. */
-import { type AttemptFailureClass, type ChunkId, type ChunkMode, type JobId, type JobState, type TaskId, chunkTaskId, parseChunkId } from '@millrace/protocol';
+import { type AttemptFailureClass, type ChunkId, type ChunkMode, chunkTaskId, type JobId, type JobState, parseChunkId } from '@millrace/protocol';
 import type { LateRecord, LedgerChunkState, LedgerChunkView, OpenAttempt } from './ledger-attempt.ts';
 import type { LedgerJob, LedgerJobView, LedgerRejects, LetterView, SegmentRef } from './ledger-job.ts';
 
@@ -153,14 +153,16 @@ export function rejectField(field: RejectField): string {
 }
 
 export function decodeRejects(fields: Fields): LedgerRejects {
+  // Without prototype: a column may have any name.
   const byCode: Record<string, number> = Object.create(null);
   const byColumn: Record<string, Record<string, number>> = Object.create(null);
   const byFile: Record<string, { recordsIn: number; rejected: number }> = Object.create(null);
-  for (const [text, count] of Object.entries(fields)) {
+  for (const [text, written] of Object.entries(fields)) {
     const field = JSON.parse(text) as RejectField;
-    if (field[0] === 'code') byCode[field[1]] = Number(count);
-    else if (field[0] === 'column') (byColumn[field[1]] ??= Object.create(null) as Record<string, number>)[field[2]] = Number(count);
-    else (byFile[field[1]] ??= { recordsIn: 0, rejected: 0 })[field[2]] = Number(count);
+    const count = Number(written);
+    if (field[0] === 'code') byCode[field[1]] = count;
+    if (field[0] === 'column') byColumn[field[1]] = Object.assign(byColumn[field[1]] ?? Object.create(null), { [field[2]]: count });
+    if (field[0] === 'file') byFile[field[1]] = { ...(byFile[field[1]] ?? { recordsIn: 0, rejected: 0 }), [field[2]]: count };
   }
   return { byCode, byColumn, byFile };
 }

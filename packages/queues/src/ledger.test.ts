@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { chunkId, parseTaskId } from '@millrace/protocol';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { chunkId, parseTaskId } from '@millrace/protocol';
 import type { Queues } from './index.ts';
-import { dispatchOne, dispatched, failureOf, opening, openTestQueues, plannedJob, tenRows, testAttemptId, testJob } from './testing/fixture.ts';
-import { type TestRedis, startTestRedis } from './testing/redis.ts';
+import { dispatched, dispatchOne, failureOf, opening, openTestQueues, plannedJob, tenRows, testAttemptId, testJob } from './testing/fixture.ts';
+import { startTestRedis, type TestRedis } from './testing/redis.ts';
 
 let redis: TestRedis;
 let queues: Queues;
@@ -88,16 +88,29 @@ describe('dispatch', () => {
     const jobId = await plannedJob(queues, 'in-order', 5);
     await queues.ledger.markCommitted(chunkId(jobId, 'read', 1), 1, testAttemptId(), tenRows());
     const found = await queues.ledger.dispatchable(jobId, 10);
-    assert.deepEqual(found.map((chunk) => chunk.chunk), [0, 2, 3, 4]);
+    assert.deepEqual(
+      found.map((chunk) => chunk.chunk),
+      [0, 2, 3, 4],
+    );
     for (const chunk of found.slice(0, 2)) await dispatched(queues, chunk);
-    assert.deepEqual((await queues.ledger.dispatchable(jobId, 10)).map((chunk) => chunk.chunk), [3, 4]);
-    assert.deepEqual((await queues.ledger.dispatchable(jobId, 1)).map((chunk) => chunk.chunk), [3]);
+    assert.deepEqual(
+      (await queues.ledger.dispatchable(jobId, 10)).map((chunk) => chunk.chunk),
+      [3, 4],
+    );
+    assert.deepEqual(
+      (await queues.ledger.dispatchable(jobId, 1)).map((chunk) => chunk.chunk),
+      [3],
+    );
   });
 
   test('finds the chunks of scattered ranges, beyond one look of a thousand', async () => {
     const job = testJob('ranges');
     await queues.ledger.createJob(job);
-    const ranges = [[5, 1], [9, 2], [2_000, 1_500]] as const;
+    const ranges = [
+      [5, 1],
+      [9, 2],
+      [2_000, 1_500],
+    ] as const;
     await queues.ledger.recordSegment(job.jobId, 1, { segment: 0, key: 'k', digest: 'd', stage: 'read', ranges, bytes: 1 });
     const seen: number[] = [];
     for (;;) {
@@ -218,7 +231,10 @@ describe('an attempt', () => {
     const second = opening(taskId, testAttemptId(), 'w-2');
     const answer = await twice(jobId, () => queues.ledger.openAttempt(second));
     assert.ok('go' in answer && answer.go.previous);
-    assert.deepEqual([answer.go.previous.attemptId, answer.go.previous.worker, answer.go.previous.bytesDone, answer.go.previous.recordsDone], [first, 'w-dead', 7, 3]);
+    assert.deepEqual(
+      [answer.go.previous.attemptId, answer.go.previous.worker, answer.go.previous.bytesDone, answer.go.previous.recordsDone],
+      [first, 'w-dead', 7, 3],
+    );
     assert.equal((await queues.ledger.chunk(chunk.chunkId))?.past.lost, 1);
     assert.equal((await queues.ledger.lateRecords(jobId)).length, 1);
     assert.equal((await queues.ledger.progress(chunk.chunkId, first, { bytesDone: 9, recordsDone: 9 })).current, false, 'the old host is told to stop');
@@ -260,9 +276,14 @@ describe('a commit', () => {
     await twice(jobId, () => queues.ledger.markCommitted(chunk.chunkId, 1, attemptId, tenRows(2)));
     await twice(jobId, () => queues.ledger.markCommitted(chunk.chunkId, 1, testAttemptId(), tenRows(2)));
     const job = await jobOf(jobId);
-    assert.deepEqual([job.chunks.committed, job.chunks.running, job.sums.recordsIn, job.sums.emitted, job.sums.rejected, job.sums.bytesOut], [1, 0, 10, 8, 2, 50]);
+    assert.deepEqual(
+      [job.chunks.committed, job.chunks.running, job.sums.recordsIn, job.sums.emitted, job.sums.rejected, job.sums.bytesOut],
+      [1, 0, 10, 8, 2, 50],
+    );
     assert.deepEqual(JSON.parse(JSON.stringify(await queues.ledger.rejects(jobId))), {
-      byCode: { TYPE_NUMBER: 2 }, byColumn: { amount: { TYPE_NUMBER: 2 } }, byFile: { '0': { recordsIn: 10, rejected: 2 } },
+      byCode: { TYPE_NUMBER: 2 },
+      byColumn: { amount: { TYPE_NUMBER: 2 } },
+      byFile: { '0': { recordsIn: 10, rejected: 2 } },
     });
     assert.deepEqual(await queues.ledger.liveChunks(jobId), [], 'a committed chunk has no key');
   });
@@ -274,7 +295,10 @@ describe('a commit', () => {
     await queues.ledger.openAttempt(opening(taskId, attemptId));
     await queues.ledger.failAttempt(chunk.chunkId, 1, attemptId, failureOf('transient'));
     await queues.ledger.markCommitted(chunk.chunkId, 1, attemptId, tenRows());
-    assert.deepEqual((await queues.ledger.undecidedRetries(10)).filter((view) => view.jobId === jobId), []);
+    assert.deepEqual(
+      (await queues.ledger.undecidedRetries(10)).filter((view) => view.jobId === jobId),
+      [],
+    );
     const other = chunkId(jobId, 'read', 1);
     const letter = { chunkId: other, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x' };
     await twice(jobId, () => queues.ledger.markDead(other, 1, letter));
@@ -309,7 +333,10 @@ describe('a failure', () => {
     assert.deepEqual([undecided.past.transient, undecided.last?.code, undecided.attempt], [1, 'X', null]);
     assert.equal(await queues.ledger.setNextTry(undecided, { mode: 'less', delayMs: 150 }), true);
     assert.equal(await queues.ledger.setNextTry(undecided, { mode: 'bisect', delayMs: 1 }), false, 'the first decision stands');
-    assert.equal((await queues.ledger.dueRetries(100)).some((view) => view.jobId === jobId), false);
+    assert.equal(
+      (await queues.ledger.dueRetries(100)).some((view) => view.jobId === jobId),
+      false,
+    );
     assert.equal(await queues.ledger.dispatch({ ...undecided }), null, 'not before its time');
     let due = undefined as typeof undecided | undefined;
     for (let waited = 0; !due && waited < 3_000; waited += 20) {
@@ -346,11 +373,17 @@ describe('a failure', () => {
     const [view] = (await queues.ledger.undecidedRetries(100)).filter((found) => found.jobId === jobId);
     assert.ok(view);
     await twice(jobId, () => queues.ledger.flagDying(view, 'retrying cannot cure it'));
-    assert.equal((await queues.ledger.dyingChunks(100)).some((found) => found.chunkId === chunk.chunkId), true);
+    assert.equal(
+      (await queues.ledger.dyingChunks(100)).some((found) => found.chunkId === chunk.chunkId),
+      true,
+    );
     assert.equal(await queues.ledger.setNextTry(view, { mode: 'normal', delayMs: 1 }), false);
     const letter = { chunkId: chunk.chunkId, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x' };
     await twice(jobId, () => queues.ledger.markDead(chunk.chunkId, 1, letter));
-    assert.equal((await queues.ledger.dyingChunks(100)).some((found) => found.jobId === jobId), false);
+    assert.equal(
+      (await queues.ledger.dyingChunks(100)).some((found) => found.jobId === jobId),
+      false,
+    );
     assert.deepEqual([(await jobOf(jobId)).chunks.dead, (await jobOf(jobId)).chunks.retrying], [1, 0]);
   });
 
@@ -410,7 +443,11 @@ describe('work', () => {
     assert.deepEqual(answer.go.end, { state: 'failed', code: 'BUDGET', message: 'too many' });
     const failure = { code: 'BUDGET', message: 'too many' };
     assert.equal(await queues.ledger.finishReported(jobId, 1, { state: 'failed', failure, manifestKey: 'manifests/000001.json' }), true);
-    assert.equal(await queues.ledger.finishReported(jobId, 1, { state: 'completed', failure: null, manifestKey: 'other' }), false, 'a late finisher changes nothing');
+    assert.equal(
+      await queues.ledger.finishReported(jobId, 1, { state: 'completed', failure: null, manifestKey: 'other' }),
+      false,
+      'a late finisher changes nothing',
+    );
     const job = await jobOf(jobId);
     assert.deepEqual([job.state, job.failure, job.manifestKey], ['failed', failure, 'manifests/000001.json']);
     assert.equal((await queues.ledger.openJobs()).includes(jobId), false);
@@ -446,13 +483,29 @@ describe('a later generation', () => {
     await queues.ledger.setReady(jobId, 2);
     const job = await jobOf(jobId);
     assert.deepEqual(
-      [job.generation, job.state, job.failure, job.chunks.total, job.chunks.committed, job.chunks.dead, job.chunks.pending, job.sums.recordsIn, job.deadLetters.count],
+      [
+        job.generation,
+        job.state,
+        job.failure,
+        job.chunks.total,
+        job.chunks.committed,
+        job.chunks.dead,
+        job.chunks.pending,
+        job.sums.recordsIn,
+        job.deadLetters.count,
+      ],
       [2, 'running', null, 3, 1, 0, 2, 10, 0],
     );
     assert.deepEqual(await queues.ledger.openAttempt(opening(taskId)), { refused: 'old-generation' });
     assert.equal(await queues.ledger.failAttempt(chunk.chunkId, 1, attemptId, failureOf('crash')), false, 'the old attempt cannot close anything');
     const found = await queues.ledger.dispatchable(jobId, 5);
-    assert.deepEqual(found.map((view) => [view.chunk, view.segmentKey, view.generation]), [[1, 'plan/2/0', 2], [2, 'plan/2/0', 2]]);
+    assert.deepEqual(
+      found.map((view) => [view.chunk, view.segmentKey, view.generation]),
+      [
+        [1, 'plan/2/0', 2],
+        [2, 'plan/2/0', 2],
+      ],
+    );
     const later = await dispatched(queues, found[0] as never);
     assert.match(later, /\.read\.1\.2\..*-1$/);
     await queues.ledger.markCommitted(chunkId(jobId, 'read', 2), 1, attemptId, tenRows());
@@ -485,11 +538,23 @@ describe('a rebuilt job', () => {
   test('gets back the attempts its chunks have used', async () => {
     const jobId = await plannedJob(queues, 'restored', 1);
     const past = { input: 0, transient: 2, resource: 0, crash: 1, lost: 0, bug: 0 };
-    const chunk = { chunkId: chunkId(jobId, 'read', 0), generation: 1, segmentKey: 'plan/0', segmentDigest: 's0', bytes: 10, mode: 'normal' as const, past, last: null };
+    const chunk = {
+      chunkId: chunkId(jobId, 'read', 0),
+      generation: 1,
+      segmentKey: 'plan/0',
+      segmentDigest: 's0',
+      bytes: 10,
+      mode: 'normal' as const,
+      past,
+      last: null,
+    };
     await twice(jobId, async () => void (await queues.ledger.restoreChunk(chunk)));
     const view = await queues.ledger.chunk(chunk.chunkId);
     assert.deepEqual([view?.state, view?.past.transient, view?.past.crash], ['pending', 2, 1]);
     const found = await queues.ledger.dispatchable(jobId, 5);
-    assert.deepEqual(found.map((one) => one.chunk), [0]);
+    assert.deepEqual(
+      found.map((one) => one.chunk),
+      [0],
+    );
   });
 });

@@ -12,7 +12,17 @@
  * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob. Verbs of *hosts*: recordSegment, sealPlan, openAttempt, openWork, progress,
  * markCommitted, failAttempt, releaseAttempt, closeWork, finishReported.
  */
-import { type AttemptId, type ChunkId, type ChunkMode, type JobId, type JobState, type ReceiptSums, chunkId, parseChunkId, parseTaskId } from '@millrace/protocol';
+import {
+  type AttemptId,
+  type ChunkId,
+  type ChunkMode,
+  chunkId,
+  type JobId,
+  type JobState,
+  parseChunkId,
+  parseTaskId,
+  type ReceiptSums,
+} from '@millrace/protocol';
 import type {
   AttemptFailure,
   AttemptOpening,
@@ -27,8 +37,8 @@ import type {
   ProgressView,
   WorkOrders,
 } from './ledger-attempt.ts';
-import { type LedgerClient, EpochUnknownError } from './ledger-client.ts';
-import { type Fields, decodeChunk, decodeJob, decodeLate, decodeLetters, decodeRejects, decodeSegment, jobFields, rejectField } from './ledger-decode.ts';
+import { EpochUnknownError, type LedgerClient } from './ledger-client.ts';
+import { decodeChunk, decodeJob, decodeLate, decodeLetters, decodeRejects, decodeSegment, type Fields, jobFields, rejectField } from './ledger-decode.ts';
 import type { JobEnd, LedgerJob, LedgerJobView, LedgerRejects, LetterView, PlanTotals, SegmentRef } from './ledger-job.ts';
 
 /** What is kept of a job that ended, for status and lists: one day. */
@@ -267,7 +277,8 @@ export class Ledger {
   }
 
   async finishReported(jobId: JobId, generation: number, report: FinishReport): Promise<boolean> {
-    const ended = report.state === 'notReady' ? {} : { manifestKey: report.manifestKey, ...(report.failure ? { failure: JSON.stringify(report.failure) } : {}) };
+    const ended =
+      report.state === 'notReady' ? {} : { manifestKey: report.manifestKey, ...(report.failure ? { failure: JSON.stringify(report.failure) } : {}) };
     return this.#flag('finishReported', jobId, chunkId(jobId, 'finish', 0), { generation, state: report.state, keepSeconds, ...ended });
   }
 
@@ -283,7 +294,21 @@ export class Ledger {
     const { tenant, jobKey, specDigest, generation, segmentKey, segmentDigest, bytes, mode, previous } = orders;
     const id = chunkId(task.jobId, task.stage, task.chunk);
     return {
-      go: { jobId: task.jobId, chunkId: id, tenant, jobKey, specDigest, generation, stage: task.stage, chunk: task.chunk, segmentKey, segmentDigest, bytes, mode, previous: previous ?? null },
+      go: {
+        jobId: task.jobId,
+        chunkId: id,
+        tenant,
+        jobKey,
+        specDigest,
+        generation,
+        stage: task.stage,
+        chunk: task.chunk,
+        segmentKey,
+        segmentDigest,
+        bytes,
+        mode,
+        previous: previous ?? null,
+      },
     };
   }
 

@@ -60,7 +60,7 @@ export class LiveEvents {
     const stop = await this.#subscriber.listen(key, wake);
     options.signal?.addEventListener('abort', wake);
     try {
-      let after = options.after ?? (await this.#lastId(key));
+      let after = options.after ?? (await this.lastId(tenant, jobId));
       while (!options.signal?.aborted) {
         const entries = await this.#redis.xrange(key, `(${after}`, '+', 'COUNT', 100);
         for (const [id, fields] of entries) {
@@ -86,7 +86,9 @@ export class LiveEvents {
     return this.#subscriber.listen(this.#keys.nudges, (message) => listener(message as JobId));
   }
 
-  async #lastId(key: string): Promise<string> {
+  /** Where events of this job end now: what to give as `after`. */
+  async lastId(tenant: string, jobId: JobId): Promise<string> {
+    const key = this.#keys.events(tenant, jobId);
     const [last] = await this.#redis.xrevrange(key, '+', '-', 'COUNT', 1);
     return last?.[0] ?? '0-0';
   }

@@ -6,7 +6,7 @@ import { Ledger } from './ledger.ts';
 import { LedgerClient } from './ledger-client.ts';
 import { LiveEvents } from './live-events.ts';
 import type { Log } from './log.ts';
-import { type RedisClient, checkRedis, closeRedis, connectRedis } from './redis.ts';
+import { checkRedis, closeRedis, connectRedis, type RedisClient } from './redis.ts';
 import { Requests } from './requests.ts';
 import { Sentinel } from './sentinel.ts';
 import { Subscriber } from './subscriber.ts';

@@ -72,6 +72,14 @@ export async function checkRedis(client: RedisClient): Promise<void> {
   }
 }
 
+/** What a command throws because Redis is away, refuses or lost its ledger: the same call may succeed later. */
+export function isRedisFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && (error.code === 'LEDGER_REBUILDING' || error.code === 'REDIS_UNSUITABLE')) return true;
+  if (error.name === 'ReplyError' || error.name === 'MaxRetriesPerRequestError') return true;
+  return /^(Connection is closed|Command aborted|Socket timeout|Command timed out|Stream isn't writeable|connect E|read E|write E)/.test(error.message);
+}
+
 /** One field of an INFO answer, null when it is not there. */
 export function infoField(info: string, field: string): string | null {
   return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null;

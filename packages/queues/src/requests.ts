@@ -3,7 +3,7 @@
  * a published nudge and a look every 250 ms. No answer means *unknown*: ask again with the same idempotency key.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Answer, type AnswerTo, type Request, type RequestId, type TaskId, intakeTaskId, parseRequest } from '@millrace/protocol';
+import { type Answer, type AnswerTo, intakeTaskId, parseRequest, type Request, type RequestId, type TaskId } from '@millrace/protocol';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -57,7 +57,8 @@ export class Requests {
         const text = await this.#redis.get(key);
         if (text !== null) return JSON.parse(text) as AnswerTo<Asked['kind']>;
         const leftMs = deadlineMs - performance.now();
-        if (leftMs <= 0) throw new AnswerTimeoutError(`cannot wait for the scheduler any longer: no answer in ${options.timeoutMs} ms; whether it was done is unknown`);
+        if (leftMs <= 0)
+          throw new AnswerTimeoutError(`cannot wait for the scheduler any longer: no answer in ${options.timeoutMs} ms; whether it was done is unknown`);
         await nudge.wait(Math.min(lookEveryMs, leftMs));
       }
     } finally {

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Keys } from './keys.ts';
-import { type RedisClient, infoField } from './redis.ts';
+import { infoField, type RedisClient } from './redis.ts';
 
 export interface SentinelState {
   readonly epoch: string;

@@ -23,15 +23,23 @@ export class Subscriber {
     const listeners = this.#listeners.get(channel) ?? new Set();
     listeners.add(listener);
     this.#listeners.set(channel, listeners);
-    const client = await this.#opened();
-    if (listeners.size === 1) await client.subscribe(channel);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size > 0) return;
-      this.#listeners.delete(channel);
-      // A failed unsubscribe leaves messages that nobody hears.
-      client.unsubscribe(channel).catch(() => undefined);
-    };
+    try {
+      const client = await this.#opened();
+      if (listeners.size === 1) await client.subscribe(channel);
+      return () => this.#forget(channel, listener, client);
+    } catch (error) {
+      this.#forget(channel, listener, null);
+      throw error;
+    }
+  }
+
+  #forget(channel: string, listener: Nudged, client: RedisClient | null): void {
+    const listeners = this.#listeners.get(channel);
+    listeners?.delete(listener);
+    if (listeners === undefined || listeners.size > 0) return;
+    this.#listeners.delete(channel);
+    // A failed unsubscribe leaves messages that nobody hears.
+    client?.unsubscribe(channel).catch(() => undefined);
   }
 
   async close(): Promise<void> {
@@ -41,8 +49,13 @@ export class Subscriber {
   }
 
   #opened(): Promise<RedisClient> {
-    this.#client ??= this.#open();
-    return this.#client;
+    const opening = this.#client ?? this.#open();
+    this.#client = opening;
+    // One that failed is not kept: Redis may be there the next time.
+    opening.catch(() => {
+      if (this.#client === opening) this.#client = null;
+    });
+    return opening;
   }
 
   async #open(): Promise<RedisClient> {

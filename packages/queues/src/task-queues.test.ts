@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type QueueName, type TaskId, chunkTaskId, jobIdFromKey } from '@millrace/protocol';
+import { chunkTaskId, jobIdFromKey, type QueueName, type TaskId } from '@millrace/protocol';
 import { type Job, Queue } from 'bullmq';
-import { type ClaimedTask, type Queues, type TaskOutcome, openQueues } from './index.ts';
-import { connectRedis, connectionOptions } from './redis.ts';
+import { type ClaimedTask, openQueues, type Queues, type TaskOutcome } from './index.ts';
+import { connectionOptions, connectRedis } from './redis.ts';
 import { entryOptions, workerOptions } from './task-queues.ts';
 import { openTestQueues, quietLog, testTimes } from './testing/fixture.ts';
-import { type TestRedis, startTestRedis } from './testing/redis.ts';
+import { startTestRedis, type TestRedis } from './testing/redis.ts';
 
 let redis: TestRedis;
 let queues: Queues;
@@ -36,7 +36,10 @@ describe('task queues', () => {
     const taskId = task('once');
     const ran: ClaimedTask[] = [];
     await queues.tasks.enqueue(queue, [{ taskId, signature: 'k.00' }]);
-    await queues.tasks.enqueue(queue, [{ taskId, signature: 'k.00' }, { taskId, signature: 'k.00' }]);
+    await queues.tasks.enqueue(queue, [
+      { taskId, signature: 'k.00' },
+      { taskId, signature: 'k.00' },
+    ]);
     assert.deepEqual(await queues.tasks.counts(queue), { waiting: 1, active: 0 });
     assert.equal(await queues.tasks.has(queue, taskId), true);
     const consumer = queues.tasks.consume(queue, { concurrency: 2 }, async (claimed) => {
@@ -54,7 +57,10 @@ describe('task queues', () => {
 
   test('treat a handler that throws as a failed task and go on', async () => {
     const queue: QueueName = 'chunk-throws-r1';
-    await queues.tasks.enqueue(queue, [1, 2, 3].map((number) => ({ taskId: task('throws', number), signature: null })));
+    await queues.tasks.enqueue(
+      queue,
+      [1, 2, 3].map((number) => ({ taskId: task('throws', number), signature: null })),
+    );
     const ends: TaskOutcome[] = ['failed', 'acknowledge'];
     let calls = 0;
     const consumer = queues.tasks.consume(queue, { concurrency: 1 }, async () => {
@@ -142,7 +148,10 @@ describe('task queues', () => {
     const queue = new Queue('chunk-settings-r1', { connection, prefix });
     await queues.tasks.enqueue('chunk-settings-r1', [{ taskId: task('settings'), signature: 'k1.0123456789abcdef0123456789abcdef' }]);
     const entry = (await queue.getJob(task('settings'))) as Job;
-    assert.deepEqual([entry.opts.attempts, entry.opts.stackTraceLimit, entry.opts.keepLogs, entry.opts.delay, entry.opts.priority], [1, 1, 0, undefined, undefined]);
+    assert.deepEqual(
+      [entry.opts.attempts, entry.opts.stackTraceLimit, entry.opts.keepLogs, entry.opts.delay, entry.opts.priority],
+      [1, 1, 0, undefined, undefined],
+    );
     assert.ok(JSON.stringify(entry.data).length < 64, 'small enough for the compact encoding');
     await queue.close();
     connection.disconnect();
@@ -153,8 +162,15 @@ describe('settings', () => {
   test('of workers and entries are those that the measured facts demand', () => {
     const options = workerOptions({ ...testTimes, leaseMs: 60_000, stalledIntervalMs: 15_000, socketTimeoutMs: 15_000 }, 3);
     assert.deepEqual(options, {
-      concurrency: 3, autorun: false, lockDuration: 60_000, skipLockRenewal: true, stalledInterval: 15_000, maxStalledCount: 1_000_000, drainDelay: 5,
-      removeOnComplete: { count: 1_000, age: 3_600 }, removeOnFail: { count: 1_000, age: 86_400 },
+      concurrency: 3,
+      autorun: false,
+      lockDuration: 60_000,
+      skipLockRenewal: true,
+      stalledInterval: 15_000,
+      maxStalledCount: 1_000_000,
+      drainDelay: 5,
+      removeOnComplete: { count: 1_000, age: 3_600 },
+      removeOnFail: { count: 1_000, age: 86_400 },
     });
     assert.deepEqual(entryOptions, { attempts: 1, stackTraceLimit: 1, sizeLimit: 1_024, keepLogs: 0 });
   });

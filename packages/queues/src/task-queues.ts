@@ -2,8 +2,8 @@
  * The only importer of bullmq: enqueue, claim, renew, acknowledge, release, count. A queue entry is a hint that a task may be run; whether it may
  * is the ledger's answer, and whether it counted is the journal's. BullMQ's own retries, delays, priorities and renewals are not used.
  */
-import { type LeaseTimes, type QueueName, type TaskId, parseQueueName } from '@millrace/protocol';
-import { type Job as QueueEntry, Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import { type LeaseTimes, parseQueueName, type QueueName, type TaskId } from '@millrace/protocol';
+import { Queue, type Job as QueueEntry, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { Log } from './log.ts';
 import type { RedisClient } from './redis.ts';
 
@@ -47,7 +47,7 @@ interface EntryData {
 
 type Entry = QueueEntry<EntryData, void, string>;
 
-/** Settings whose reasons stand in `docs/decisions`; a test asserts them. */
+/** Settings that measured facts about BullMQ demand; a test asserts them. */
 export const entryOptions = { attempts: 1, stackTraceLimit: 1, sizeLimit: 1_024, keepLogs: 0 } as const;
 const keepCompleted = { count: 1_000, age: 3_600 } as const;
 const keepFailed = { count: 1_000, age: 86_400 } as const;
@@ -189,7 +189,10 @@ class Consumer implements TaskConsumer {
       this.#connection = connection;
       const worker = new Worker<EntryData, void>(queue, (entry, token) => this.#process(entry, token ?? ''), { ...options, connection, prefix });
       // Errors while fetching come without any delay between them: one line a second is enough.
-      worker.on('error', rateLimited((error) => log.warn({ err: error, queue }, 'cannot fetch tasks')));
+      worker.on(
+        'error',
+        rateLimited((error) => log.warn({ err: error, queue }, 'cannot fetch tasks')),
+      );
       void worker.run();
       return worker;
     } catch (error) {

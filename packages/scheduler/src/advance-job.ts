@@ -1,5 +1,5 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
-import { decideBudget, type BudgetDecision, type JobId } from '@millrace/protocol';
+import { type BudgetDecision, decideBudget, type JobId } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 import { applyStep } from './apply-steps.ts';
 import type { Control } from './control.ts';

@@ -1,5 +1,5 @@
 /** Serves the intake queue: take the question, do what it asks, write the answer, then acknowledge. A repeated task finds everything done. */
-import { type Answer, type Request, type RequestKind, parseTaskId } from '@millrace/protocol';
+import { type Answer, parseTaskId, type Request, type RequestKind } from '@millrace/protocol';
 import type { ClaimedTask, TaskConsumer, TaskOutcome } from '@millrace/queues';
 import { commandJob } from './commands.ts';
 import type { Control } from './control.ts';
@@ -69,7 +69,10 @@ async function whileRenewing(task: ClaimedTask, control: Control, act: () => Pro
   let cancel = (): void => {};
   const again = (): void => {
     cancel = control.clock.after(control.times.renewMs, () => {
-      task.renew().catch(() => 'lost').finally(() => (stopped ? undefined : again()));
+      task
+        .renew()
+        .catch(() => 'lost')
+        .finally(() => (stopped ? undefined : again()));
     });
   };
   again();

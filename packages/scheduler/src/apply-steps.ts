@@ -6,6 +6,7 @@ import { buryUnplannable } from './dead-letter.ts';
 import type { Step } from './next-steps.ts';
 import { rebuildJob } from './rebuild.ts';
 import { segmentRef } from './segment-ref.ts';
+import { flushLateRecords } from './sweepers/late-records.ts';
 
 const openStates = ['accepted', 'planning', 'running', 'paused'] as const;
 
@@ -32,6 +33,7 @@ export async function applyStep(step: Step, job: LedgerJobView, control: Control
       control.log.warn({ jobId, generation, code: step.end.code }, 'job is ended early');
       return;
     case 'finish':
+      await flushLateRecords(jobId, control);
       if (await ledger.setState(jobId, generation, openStates, 'finishing')) await ledger.addWork(jobId, generation, { kind: 'finish' });
       return;
     case 'addFinishWork':

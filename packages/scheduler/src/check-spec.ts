@@ -1,5 +1,5 @@
 /** What intake asks of a spec before it accepts a job: that it is legal, that this version can do it, that its SQL compiles, that its output place is free. */
-import { type JobId, type ResolvedJobSpec, type SpecIssue, availabilityIssues, canonicalJson, checkJobSpec, filePath } from '@millrace/protocol';
+import { availabilityIssues, canonicalJson, checkJobSpec, filePath, type JobId, type ResolvedJobSpec, type SpecIssue } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 import { listBelow } from './resolve-inputs.ts';
@@ -18,7 +18,9 @@ export function checkWritten(written: unknown, tenant: string): CheckedSpec {
 
 function tenantIssues(spec: ResolvedJobSpec, tenant: string): SpecIssue[] {
   if (spec.execution.tenant === tenant) return [];
-  return [{ pointer: '/execution/tenant', code: 'SPEC_TENANT_DENIED', message: `expected the tenant of this connection, ${tenant}, got ${spec.execution.tenant}` }];
+  return [
+    { pointer: '/execution/tenant', code: 'SPEC_TENANT_DENIED', message: `expected the tenant of this connection, ${tenant}, got ${spec.execution.tenant}` },
+  ];
 }
 
 /** Syntax and rules of the stages, without opening an input. Null when they hold. */
@@ -32,16 +34,15 @@ export async function checkSql(spec: ResolvedJobSpec, control: Control): Promise
   return { pointer: '/pipeline/0/sql', code: code as 'SPEC_SQL_SYNTAX', message };
 }
 
-/** A file that is not this job's, or null. The job's own are parts of an earlier submit whose answer was lost. */
+/** A file that is not this job's, or null. Of the directories in the place the journal and the rejects are no output; empty ones do not count. */
 export async function foreignOutput(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<string | null> {
   if (spec.output.ifNotEmpty === 'append') return null;
-  const directory = filePath(spec.output.uri);
-  const found = await listBelow(directory, control, 10_000);
-  const foreign = found.find(({ path }) => !path.includes(jobId) && !isHidden(path.slice(directory.length)));
-  return foreign?.found.uri ?? null;
-}
-
-/** Names that readers of a data directory pass over: a journal, rejects, manifests, logs. */
-function isHidden(relativePath: string): boolean {
-  return relativePath.split('/').some((name) => name.startsWith('_') || name.startsWith('.'));
+  const ours = [filePath(spec.rejects.uri), `${filePath(control.journalUri)}/`];
+  for (const { path, found } of await listBelow(filePath(spec.output.uri), control, { fold: true })) {
+    if (path.includes(jobId) || ours.includes(path)) continue;
+    if (!path.endsWith('/')) return found.uri;
+    const [first] = await listBelow(path, control, { most: 1 });
+    if (first) return first.found.uri;
+  }
+  return null;
 }

@@ -1,7 +1,8 @@
 /** Pause, resume, cancel: durable as a command first, then told to the ledger, then seen by the leader. What a ledger was not told, a rebuild tells it. */
 import { type JobView, newestGeneration } from '@millrace/journal';
-import { type AnswerTo, type Command, type CommandRequest } from '@millrace/protocol';
+import type { AnswerTo, Command, CommandRequest } from '@millrace/protocol';
 import type { Control } from './control.ts';
+import { unlessRebuilding } from './known-ledger.ts';
 import { notFound, readStatus } from './read-status.ts';
 import { flagsOf } from './rebuild.ts';
 import { refusal } from './refusal.ts';
@@ -21,7 +22,7 @@ export async function commandJob(request: CommandRequest, control: Control): Pro
   });
   if ('refused' in result) return result.refused;
   const { number } = result.appended.record;
-  await control.queues.ledger.applyFlags(jobId, generation, number, flagsOf(command) ?? {});
+  await unlessRebuilding(() => control.queues.ledger.applyFlags(jobId, generation, number, flagsOf(command) ?? {}));
   await control.queues.events.nudgeLeader(jobId);
   control.log.info({ jobId, command, by }, 'job commanded');
   const status = await readStatus(jobId, control);

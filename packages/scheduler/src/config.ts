@@ -9,12 +9,18 @@ const shape = {
   MILLRACE_CORE: setting.text().prefault(corePath()).describe('path of the core binary'),
   MILLRACE_TASK_KEY: setting.text().describe('<key id>:<64 hex digits>, several separated by commas; the first signs'),
   MILLRACE_POOL: setting.text(63).prefault('default').describe('pool whose queues are filled'),
-  MILLRACE_TIME_SCALE: setting.number(0.01, 10).prefault('1').describe('multiplies leases and sweeps; below 1 for tests and demos'),
+  MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and sweeps; below 1 for tests and demos'),
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('absolute directories that inputs may lie in, separated by colons'),
   MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('absolute directories that outputs may lie in, separated by colons'),
   MILLRACE_SCRATCH: setting.text().describe('directory for files that do not outlive the process'),
-  MILLRACE_LOG_LEVEL: setting.choice(...logLevels).prefault('info').describe('least level that is logged'),
-  MILLRACE_PARENT_PID: setting.integer(1, 2 ** 31).optional().describe('the process ends when this one is gone'),
+  MILLRACE_LOG_LEVEL: setting
+    .choice(...logLevels)
+    .prefault('info')
+    .describe('least level that is logged'),
+  MILLRACE_PARENT_PID: setting
+    .integer(1, 2 ** 31)
+    .optional()
+    .describe('the process ends when this one is gone'),
   MILLRACE_WORKER_ID: setting.text(64).optional().describe('name of this scheduler in logs and in the leader lease'),
 } satisfies ConfigShape;
 
@@ -22,7 +28,7 @@ export type SchedulerConfig = ConfigOf<typeof shape>;
 
 /** Throws `ConfigError` with every problem. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): SchedulerConfig {
-  return loadConfig(shape, env, problemsOf, { alsoKnown: ['MILLRACE_SLOTS'] });
+  return loadConfig(shape, env, problemsOf, { alsoKnown: ['MILLRACE_SLOTS', 'MILLRACE_CORE_MEMORY', 'MILLRACE_DRAIN_MS'] });
 }
 
 function problemsOf(config: SchedulerConfig): string[] {

@@ -4,8 +4,19 @@
  */
 import { deadLetterKey } from '@millrace/journal';
 import {
-  type Chunk, type ChunkRange, type DeadLetter, type FailureRecord, type JobId, type Sealed, type Unplannable, attemptClassOf, chunkId, deadLetterId, fingerprintOf,
-  maxDeadLetterAttempts, sumsOfReceipt,
+  attemptClassOf,
+  type Chunk,
+  type ChunkRange,
+  chunkId,
+  type DeadLetter,
+  deadLetterId,
+  type FailureRecord,
+  fingerprintOf,
+  type JobId,
+  maxDeadLetterAttempts,
+  type Sealed,
+  sumsOfReceipt,
+  type Unplannable,
 } from '@millrace/protocol';
 import type { LedgerChunkView } from '@millrace/queues';
 import type { Control } from './control.ts';
@@ -31,20 +42,23 @@ export async function bury(view: LedgerChunkView, control: Control): Promise<voi
   await flushLateRecords(view.jobId, control);
   const { jobId, stage, chunk, generation } = view;
   const attempts = await attemptsOf(jobId, stage, chunk, generation, control);
-  await putDeath({
-    jobId,
-    stage,
-    chunk,
-    generation,
-    class: view.last?.class ?? 'lost',
-    code: view.last?.code ?? 'LEASE_EXPIRED',
-    message: view.last?.message ?? '',
-    fingerprint: view.last?.fingerprint ?? attempts[0]?.fingerprint ?? '',
-    reason: view.dying ?? 'attempts used up',
-    range: await rangeOf(view, control),
-    bytes: view.bytes,
-    attempts,
-  }, control);
+  await putDeath(
+    {
+      jobId,
+      stage,
+      chunk,
+      generation,
+      class: view.last?.class ?? 'lost',
+      code: view.last?.code ?? 'LEASE_EXPIRED',
+      message: view.last?.message ?? '',
+      fingerprint: view.last?.fingerprint ?? attempts[0]?.fingerprint ?? '',
+      reason: view.dying ?? 'attempts used up',
+      range: await rangeOf(view, control),
+      bytes: view.bytes,
+      attempts,
+    },
+    control,
+  );
 }
 
 /**
@@ -73,23 +87,32 @@ export async function buryUnplannable(jobId: JobId, sealed: Sealed, control: Con
   }
 }
 
-async function buryFile(file: Unplannable, of: { jobId: JobId; generation: number }, attempts: readonly FailureRecord[], reason: string, control: Control): Promise<void> {
+async function buryFile(
+  file: Unplannable,
+  of: { jobId: JobId; generation: number },
+  attempts: readonly FailureRecord[],
+  reason: string,
+  control: Control,
+): Promise<void> {
   const { jobId, generation } = of;
   const size = await sizeOf(jobId, file.file, control);
-  await putDeath({
-    jobId,
-    stage: 'plan',
-    chunk: file.file,
-    generation,
-    class: attempts[0]?.class ?? attemptClassOf(file.code),
-    code: file.code,
-    message: file.message,
-    fingerprint: attempts[0]?.fingerprint ?? (await fingerprintOfFile(file, of, control)),
-    reason,
-    range: { uri: file.uri, etag: null, start: 0, end: size },
-    bytes: size,
-    attempts,
-  }, control);
+  await putDeath(
+    {
+      jobId,
+      stage: 'plan',
+      chunk: file.file,
+      generation,
+      class: attempts[0]?.class ?? attemptClassOf(file.code),
+      code: file.code,
+      message: file.message,
+      fingerprint: attempts[0]?.fingerprint ?? (await fingerprintOfFile(file, of, control)),
+      reason,
+      range: { uri: file.uri, etag: null, start: 0, end: size },
+      bytes: size,
+      attempts,
+    },
+    control,
+  );
 }
 
 async function endWith(view: LedgerChunkView, control: Control): Promise<void> {
@@ -104,7 +127,17 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   const { jobId, stage, chunk, generation, code } = death;
   const key = deadLetterKey(jobId, stage, chunk, generation);
   await control.journal.putDeadLetter(deadLetterOf(death, control.clock.nowIso()));
-  const { stored } = await control.journal.putVerdict({ record: 'verdict', version: 1, outcome: 'dead', jobId, stage, chunk, generation, deadLetter: key, code });
+  const { stored } = await control.journal.putVerdict({
+    record: 'verdict',
+    version: 1,
+    outcome: 'dead',
+    jobId,
+    stage,
+    chunk,
+    generation,
+    deadLetter: key,
+    code,
+  });
   const id = chunkId(jobId, stage, chunk);
   if (stored.record.outcome === 'committed') {
     await control.queues.ledger.markCommitted(id, generation, stored.record.attemptId, sumsOfReceipt(stored.record));

@@ -15,6 +15,7 @@ export async function decideRetries(control: Control): Promise<number> {
 
 async function decideRetry(view: LedgerChunkView, control: Control): Promise<void> {
   const { ledger } = control.queues;
+  if (view.last?.code.startsWith('SPEC_')) return endBySpec(view, view.last, control);
   const facts = await control.facts.spec(view.jobId, view.generation);
   const policy = { maxAttempts: facts?.spec.execution.maxAttempts ?? 5, baseMs: control.times.retryBaseMs, maxMs: control.times.retryMaxMs };
   const next = decideNextTry(view.last?.class ?? 'lost', view.past, policy, control.random);
@@ -24,6 +25,14 @@ async function decideRetry(view: LedgerChunkView, control: Control): Promise<voi
   }
   await ledger.flagDying(view, next.reason);
   await buryAny({ ...view, dying: next.reason }, control);
+}
+
+/** What no chunk can do, such as SQL over a column that the probed schema lacks: one dead letter says it all, and the job ends with its message. */
+async function endBySpec(view: LedgerChunkView, last: { code: string; message: string }, control: Control): Promise<void> {
+  const reason = 'the spec cannot be carried out';
+  await control.queues.ledger.flagDying(view, reason);
+  await buryAny({ ...view, dying: reason }, control);
+  await control.queues.ledger.setEnd(view.jobId, view.generation, { state: 'failed', code: last.code, message: last.message });
 }
 
 /** Chunks that were flagged and not buried: their scheduler stopped between the steps, or storage was away. */

@@ -3,7 +3,7 @@
  * not counted: there is little of it and everything waits for it. The ledger's number first, then the task with that number as its id; a crash
  * between the two is found by the sweeper of lost tasks.
  */
-import { type QueueName, chunkTaskId, signTask, workQueueName } from '@millrace/protocol';
+import { chunkTaskId, type QueueName, signTask, workQueueName } from '@millrace/protocol';
 import type { ChunkToDispatch, LedgerJobView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { type Candidate, fairOrder } from './fair-order.ts';
@@ -50,7 +50,12 @@ async function dispatchAll(chunks: readonly ChunkToDispatch[], jobs: ReadonlyMap
 }
 
 /** False when the ledger says that the chunk may not run now. `requeue`: its entry was lost. */
-export async function dispatchChunk(chunk: ChunkToDispatch, job: Pick<LedgerJobView, 'pool' | 'resultVersion'>, control: Control, requeue = false): Promise<boolean> {
+export async function dispatchChunk(
+  chunk: ChunkToDispatch,
+  job: Pick<LedgerJobView, 'pool' | 'resultVersion'>,
+  control: Control,
+  requeue = false,
+): Promise<boolean> {
   const bytes = chunk.bytes ?? (await control.facts.bytesOfChunk(chunk.segmentKey, chunk.segmentDigest, chunk.chunk));
   const number = await control.queues.ledger.dispatch({ ...chunk, bytes }, { requeue });
   if (number === null) return false;

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { type Candidate, fairOrder } from './fair-order.ts';
 
 const job = (jobId: string, priority: number, count: number): Candidate<string> => ({
-  jobId, priority, items: Array.from({ length: count }, (_, index) => `${jobId}${index}`),
+  jobId,
+  priority,
+  items: Array.from({ length: count }, (_, index) => `${jobId}${index}`),
 });
 
 describe('the order of dispatch', () => {
@@ -25,8 +27,17 @@ describe('the order of dispatch', () => {
     const counts = fc.array(fc.nat(20), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(counts, fc.nat(60), (sizes, free) => {
-        const order = fairOrder(sizes.map((size, index) => job(String.fromCharCode(97 + index), 5, size)), free);
-        assert.equal(order.length, Math.min(free, sizes.reduce((sum, size) => sum + size, 0)));
+        const order = fairOrder(
+          sizes.map((size, index) => job(String.fromCharCode(97 + index), 5, size)),
+          free,
+        );
+        assert.equal(
+          order.length,
+          Math.min(
+            free,
+            sizes.reduce((sum, size) => sum + size, 0),
+          ),
+        );
         assert.equal(new Set(order).size, order.length);
         const served = sizes.map((size, index) => ({ size, got: order.filter((item) => item.startsWith(String.fromCharCode(97 + index))).length }));
         const most = Math.max(...served.map(({ got }) => got));

@@ -22,7 +22,8 @@ const cases: readonly (readonly [pattern: string, path: string, matches: boolean
 ];
 
 describe('patterns of inputs', () => {
-  for (const [pattern, path, matches] of cases) test(`${pattern} ${matches ? 'takes' : 'leaves'} ${path}`, () => assert.equal(patternOf(pattern).test(path), matches));
+  for (const [pattern, path, matches] of cases)
+    test(`${pattern} ${matches ? 'takes' : 'leaves'} ${path}`, () => assert.equal(patternOf(pattern).test(path), matches));
 
   test('are told from plain paths, and listed from the first step that is one', () => {
     assert.equal(isPattern('/in/a b.csv'), false);

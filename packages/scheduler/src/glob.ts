@@ -60,5 +60,8 @@ function escaped(character: string): string {
 
 /** Names that a prefix leaves out: hidden files, and what tools write beside their data. Looks only below the prefix. */
 export function isHiddenBelow(directory: string, path: string): boolean {
-  return path.slice(directory.length).split('/').some((step) => step.startsWith('_') || step.startsWith('.'));
+  return path
+    .slice(directory.length)
+    .split('/')
+    .some((step) => step.startsWith('_') || step.startsWith('.'));
 }

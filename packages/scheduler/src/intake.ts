@@ -2,11 +2,23 @@
  * Submit: a spec becomes a durable job. The order is the promise: open marker, inputs, job.json, ledger, plan task, answer (the other order would hide
  * an acknowledged job from a rebuild). Every step is a put-if-absent or conditional, so a repeated request finds everything. Keeps I1.
  */
-import { type Stored } from '@millrace/journal';
-import { type InputFile, type JobId, type JobRecord, type ResolvedJobSpec, type SubmitRequest, jobIdFromKey, mapStageName, maxInputsPerRecord, specDifferences, specDigest } from '@millrace/protocol';
+import type { Stored } from '@millrace/journal';
 import type { AnswerTo } from '@millrace/protocol';
+import {
+  type InputFile,
+  type JobId,
+  type JobRecord,
+  jobIdFromKey,
+  mapStageName,
+  maxInputsPerRecord,
+  type ResolvedJobSpec,
+  type SubmitRequest,
+  specDifferences,
+  specDigest,
+} from '@millrace/protocol';
 import { checkSql, checkWritten, foreignOutput } from './check-spec.ts';
 import type { Control } from './control.ts';
+import { unlessRebuilding } from './known-ledger.ts';
 import { ledgerJobOf } from './ledger-job.ts';
 import { readStatus } from './read-status.ts';
 import { ensureJob } from './rebuild.ts';
@@ -34,7 +46,9 @@ async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Contro
   const issue = await checkSql(spec, control);
   if (issue !== null) return specRefusal('submit job', [issue]);
   const foreign = await foreignOutput(spec, jobId, control);
-  return foreign === null ? null : refusal('OUTPUT_NOT_EMPTY', `cannot submit job: ${spec.output.uri} already holds ${foreign}; another place, or ifNotEmpty: append`);
+  return foreign === null
+    ? null
+    : refusal('OUTPUT_NOT_EMPTY', `cannot submit job: ${spec.output.uri} already holds ${foreign}; another place, or ifNotEmpty: append`);
 }
 
 async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, files: readonly InputFile[], control: Control): Promise<SubmitAnswer> {
@@ -44,8 +58,9 @@ async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, files: r
   const put = await journal.putJob(jobRecord(request, spec, inputs, control));
   if (put.stored.record.specDigest !== specDigest(spec)) return answerStanding(put.stored, spec, control);
   const { record } = put.stored;
-  const created = await control.queues.ledger.createJob(ledgerJobOf(record, { generation: 1, spec: record.spec, specDigest: record.specDigest }, control.pool));
-  await control.queues.ledger.addWork(record.jobId, 1, { kind: 'plan', first: 0 });
+  const of = { generation: 1, spec: record.spec, specDigest: record.specDigest };
+  const created = await unlessRebuilding(() => control.queues.ledger.createJob(ledgerJobOf(record, of, control.pool)));
+  await unlessRebuilding(() => control.queues.ledger.addWork(record.jobId, 1, { kind: 'plan', first: 0 }));
   await control.queues.events.nudgeLeader(record.jobId);
   if (created) control.log.info({ jobId: record.jobId, files: record.inputFiles, bytes: record.inputBytes }, 'job accepted');
   const status = await readStatus(record.jobId, control);
@@ -58,10 +73,13 @@ async function answerStanding(standing: Stored<'job'>, spec: ResolvedJobSpec, co
   const { jobId } = standing.record;
   if (standing.record.specDigest !== specDigest(spec)) {
     const differences = specDifferences(standing.record.spec, spec);
-    const named = differences.map(({ pointer }) => pointer).slice(0, 5).join(', ');
+    const named = differences
+      .map(({ pointer }) => pointer)
+      .slice(0, 5)
+      .join(', ');
     return { ...refusal('KEY_CONFLICT', `cannot submit job: the idempotency key belongs to a job with another spec (${named})`), jobId, differences };
   }
-  await ensureJob(jobId, control);
+  await unlessRebuilding(() => ensureJob(jobId, control));
   const status = await readStatus(jobId, control);
   if (status === null) return refusal('INTERNAL', `cannot submit job: ${jobId} is not readable`);
   return { ok: true, kind: 'submit', jobId, replayed: true, status };

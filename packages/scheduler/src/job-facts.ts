@@ -1,6 +1,6 @@
 /** Records of jobs that never change, kept so that a tick does not read them again: job.json with the spec of each generation, segments, seals. */
 import { type Journal, type Stored, specOfGeneration } from '@millrace/journal';
-import { type InputFile, type JobId, type JobRecord, type ResolvedJobSpec, type Sealed, type Segment, chunkBytes } from '@millrace/protocol';
+import { chunkBytes, type InputFile, type JobId, type JobRecord, type ResolvedJobSpec, type Sealed, type Segment } from '@millrace/protocol';
 
 const keptJobs = 200;
 const keptSegments = 50;

@@ -1,6 +1,6 @@
 /** Pure: a job as people and producers see it, from the ledger or, when Redis no longer holds it, from the journal. */
 import type { JobView } from '@millrace/journal';
-import { type Balance, type JobResult, type JobState, type JobStatus, type Manifest, chunkBytes, zeroBalance } from '@millrace/protocol';
+import { type Balance, chunkBytes, type JobResult, type JobState, type JobStatus, type Manifest, zeroBalance } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 
 export interface Speed {
@@ -53,7 +53,14 @@ function endedStatus(view: JobView, manifest: Manifest): JobStatus {
     ...headOf(view),
     state: manifest.state,
     sealed: true,
-    chunks: { ...noChunks, total, committed, dead: Math.min(dead, total), cancelled: manifest.state === 'cancelled' ? open : 0, pending: manifest.state === 'cancelled' ? 0 : open },
+    chunks: {
+      ...noChunks,
+      total,
+      committed,
+      dead: Math.min(dead, total),
+      cancelled: manifest.state === 'cancelled' ? open : 0,
+      pending: manifest.state === 'cancelled' ? 0 : open,
+    },
     bytes: { total: view.job.record.inputBytes, done: manifest.bytes.in },
     balance: manifest.balance,
     failure: manifest.failure,
@@ -68,7 +75,13 @@ function openStatus(view: JobView): JobStatus {
     state: view.chunks.length > 0 ? 'running' : 'accepted',
     sealed: plan?.sealed !== null && plan !== undefined,
     chunks: { ...noChunks, total: view.chunks.length, committed: filled, pending: view.chunks.length - filled },
-    bytes: { total: Math.max(view.job.record.inputBytes, view.chunks.reduce((sum, { chunk }) => sum + chunkBytes(chunk), 0)), done: 0 },
+    bytes: {
+      total: Math.max(
+        view.job.record.inputBytes,
+        view.chunks.reduce((sum, { chunk }) => sum + chunkBytes(chunk), 0),
+      ),
+      done: 0,
+    },
     balance: zeroBalance,
     failure: null,
   };

@@ -2,18 +2,18 @@
  * What the leading scheduler does round after round: see that Redis has not forgotten, look at each open job, decide retries, fill the window, tell
  * watchers, and every now and then sweep for what events missed. All of it is harmless when two do it.
  */
-import { type JobId, isTerminalJobState } from '@millrace/protocol';
+import { isTerminalJobState, type JobId } from '@millrace/protocol';
 import { EpochUnknownError, type Leadership, type LedgerJobView } from '@millrace/queues';
 import { advanceJob } from './advance-job.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
-import { type Turns, fillWindow } from './dispatch.ts';
-import { StatusWriter } from './write-status.ts';
-import { closeStalledAttempts } from './sweepers/stalled-attempts.ts';
+import { fillWindow, type Turns } from './dispatch.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 import { requeueLostTasks } from './sweepers/lost-tasks.ts';
 import { rebuildOpenJobs } from './sweepers/open-markers.ts';
+import { closeStalledAttempts } from './sweepers/stalled-attempts.ts';
 import { type Moves, markUnmarkedReceipts } from './sweepers/unmarked-receipts.ts';
+import { StatusWriter } from './write-status.ts';
 
 const redisCheckMs = 30_000;
 
@@ -74,7 +74,9 @@ export class Leader {
         const job = await advanceJob(jobId, this.#control);
         if (job === null) continue;
         found.push(job);
-        if (!isTerminalJobState(job.state)) this.#ending.add(jobId);
+        // Once more after its end: watchers hear of it, and records of attempts that ended late are put.
+        if (isTerminalJobState(job.state)) await flushLateRecords(jobId, this.#control);
+        else this.#ending.add(jobId);
       } catch (err) {
         if (err instanceof EpochUnknownError) throw err;
         this.#control.log.warn({ err, jobId }, 'job not advanced');

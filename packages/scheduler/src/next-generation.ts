@@ -3,7 +3,7 @@
  * one is put, and only then the ledger is told. So nothing of g+1 runs while a verdict of g is open. Each step is a put-if-absent. Keeps I2.
  */
 import { type ChunkView, type JobView, type Stored, specOfGeneration } from '@millrace/journal';
-import { type Chunk, type Command, type JobId, type Sealed, type Segment, type Unplannable, chunkBytes, maxSegmentChunks } from '@millrace/protocol';
+import { type Chunk, type Command, chunkBytes, type JobId, maxSegmentChunks, type Sealed, type Segment, type Unplannable } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 
@@ -40,7 +40,16 @@ async function closeGenerations(view: JobView, command: Command, control: Contro
   const open = view.chunks.map((chunk) => ({ chunk, generation: chunk.listedIn.filter((listed) => listed < view.generation).at(-1) }));
   for (const { chunk, generation } of open) {
     if (generation === undefined || chunk.verdicts.some((verdict) => verdict.generation === generation)) continue;
-    await control.journal.putVerdict({ record: 'verdict', version: 1, outcome: 'closed', jobId, stage: chunk.stage, chunk: chunk.chunk.chunk, generation, command: command.number });
+    await control.journal.putVerdict({
+      record: 'verdict',
+      version: 1,
+      outcome: 'closed',
+      jobId,
+      stage: chunk.stage,
+      chunk: chunk.chunk.chunk,
+      generation,
+      command: command.number,
+    });
   }
 }
 
@@ -125,10 +134,26 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
   const { jobId, stage, pinsDigest } = first.segment.record;
   const copies: Chunk[] = chunks.map(({ chunk }) => chunk);
   const wanted = new Set(copies.flatMap((chunk) => (chunk.kind === 'range' ? [chunk.file] : [])));
-  const files = new Map(chunks.flatMap(({ segment: stored }) => stored.record.files).filter(({ file }) => wanted.has(file)).map((file) => [file.file, file]));
+  const files = new Map(
+    chunks
+      .flatMap(({ segment: stored }) => stored.record.files)
+      .filter(({ file }) => wanted.has(file))
+      .map((file) => [file.file, file]),
+  );
   const ordered = [...files.values()].sort((a, b) => a.file - b.file);
   return {
-    record: 'segment', version: 1, jobId, generation, stage, segment, specDigest: digest, pinsDigest, firstChunk: first.chunk.chunk, files: ordered, chunks: copies, ended: [],
+    record: 'segment',
+    version: 1,
+    jobId,
+    generation,
+    stage,
+    segment,
+    specDigest: digest,
+    pinsDigest,
+    firstChunk: first.chunk.chunk,
+    files: ordered,
+    chunks: copies,
+    ended: [],
   };
 }
 

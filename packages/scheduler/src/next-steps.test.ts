@@ -5,12 +5,39 @@ import type { LedgerJobView } from '@millrace/queues';
 import { type JobSituation, nextSteps } from './next-steps.ts';
 
 const job: LedgerJobView = {
-  jobId: 'j1' as JobId, tenant: 'default', name: 'n', generation: 1, state: 'running', jobKey: 'k', specDigest: 'd', resultVersion: 1, pool: 'default',
-  stage: 'read', priority: 5, maxConcurrency: null, inputFiles: 1, inputBytes: 10, acceptedAt: '2026-11-23T10:00:00.000Z', paused: false, cancelled: false,
-  rebuilding: false, sealed: true, segments: 1, sealedSegments: 1, bytesPlanned: 10,
+  jobId: 'j1' as JobId,
+  tenant: 'default',
+  name: 'n',
+  generation: 1,
+  state: 'running',
+  jobKey: 'k',
+  specDigest: 'd',
+  resultVersion: 1,
+  pool: 'default',
+  stage: 'read',
+  priority: 5,
+  maxConcurrency: null,
+  inputFiles: 1,
+  inputBytes: 10,
+  acceptedAt: '2026-11-23T10:00:00.000Z',
+  paused: false,
+  cancelled: false,
+  rebuilding: false,
+  sealed: true,
+  segments: 1,
+  sealedSegments: 1,
+  bytesPlanned: 10,
   chunks: { total: 3, pending: 0, queued: 0, running: 0, retrying: 0, committed: 3, dead: 0 },
   sums: { recordsIn: 0, emitted: 0, filtered: 0, deduplicated: 0, rejected: 0, rowsOut: 0, repaired: 0, bytesIn: 0, bytesOut: 0 },
-  deadLetters: { count: 0, bytes: 0 }, uncounted: 0, openWork: 0, end: null, failure: null, manifestKey: null, recheck: false, lastCommand: -1, revision: 1,
+  deadLetters: { count: 0, bytes: 0 },
+  uncounted: 0,
+  openWork: 0,
+  end: null,
+  failure: null,
+  manifestKey: null,
+  recheck: false,
+  lastCommand: -1,
+  revision: 1,
 };
 const half = { ...job.chunks, committed: 1, running: 2 };
 const exceeded = { exceeded: { code: 'BUDGET_REJECTS' as const, message: 'too many' } };
@@ -48,5 +75,6 @@ const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSitu
 ];
 
 describe('next steps of a job', () => {
-  for (const [name, changes, around, expected] of cases) test(`${name}: ${expected.join(', ') || 'none'}`, () => assert.deepEqual(stepsOf(changes, around), expected));
+  for (const [name, changes, around, expected] of cases)
+    test(`${name}: ${expected.join(', ') || 'none'}`, () => assert.deepEqual(stepsOf(changes, around), expected));
 });

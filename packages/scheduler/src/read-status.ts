@@ -1,14 +1,15 @@
 /** Status and result of a job: from the ledger where it has the job, else from the journal. */
 import { manifestKey } from '@millrace/journal';
-import { type AnswerTo, type JobId, type JobStatus, type ResultRequest, type StatusRequest, isTerminalJobState } from '@millrace/protocol';
+import { type AnswerTo, isTerminalJobState, type JobId, type JobStatus, type ResultRequest, type StatusRequest } from '@millrace/protocol';
 import type { Control } from './control.ts';
 import { noSpeed, resultOf, statusFromJournal, statusFromLedger } from './job-status.ts';
+import { knownJob } from './known-ledger.ts';
 import { refusal } from './refusal.ts';
 
 /** Null: there is no such job. */
 export async function readStatus(jobId: JobId, control: Control): Promise<JobStatus | null> {
-  const job = await control.queues.ledger.job(jobId);
-  if (job !== null && !job.rebuilding) return statusFromLedger(job, noSpeed);
+  const job = await knownJob(jobId, control);
+  if (job !== null) return statusFromLedger(job, noSpeed);
   const view = await control.journal.readJob(jobId);
   return view === null ? null : statusFromJournal(view);
 }
@@ -35,7 +36,9 @@ async function statusFor(request: { tenant: string; jobId: JobId }, control: Con
   const status = await readStatus(request.jobId, control);
   const written = await control.queues.events.status(request.tenant, request.jobId);
   const isCurrent = status !== null && written !== null && written.state === status.state && written.generation === status.generation;
-  return isCurrent && !isTerminalJobState(status.state) ? { ...status, waitingFor: written.waitingFor, bytesPerSecond: written.bytesPerSecond, etaSeconds: written.etaSeconds } : status;
+  return isCurrent && !isTerminalJobState(status.state)
+    ? { ...status, waitingFor: written.waitingFor, bytesPerSecond: written.bytesPerSecond, etaSeconds: written.etaSeconds }
+    : status;
 }
 
 export function notFound(jobId: JobId) {

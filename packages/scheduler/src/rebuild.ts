@@ -3,7 +3,7 @@
  * opens a generation, and when ledger and journal have come apart. Set-if-unset throughout, so live marks may come in between. Keeps I1, I9.
  */
 import { type ChunkView, type JobView, specOfGeneration } from '@millrace/journal';
-import { type AttemptFailureClass, type FailureRecord, type JobId, type JobRecord, chunkBytes, chunkId, sumsOfReceipt } from '@millrace/protocol';
+import { type AttemptFailureClass, chunkBytes, chunkId, type FailureRecord, type JobId, type JobRecord, sumsOfReceipt } from '@millrace/protocol';
 import type { LedgerJob, LetterView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { ledgerJobOf } from './ledger-job.ts';
@@ -104,14 +104,26 @@ async function tellDead(stage: string, chunk: number, view: JobView, control: Co
   if (letter === null) return;
   const { code, message, fingerprint, range } = letter.record;
   const id = chunkId(jobId, stage, chunk);
-  const written: LetterView = { chunkId: id, class: letter.record.class, code, message, fingerprint, bytes: range === null ? 0 : range.end - range.start, key: letter.key };
+  const written: LetterView = {
+    chunkId: id,
+    class: letter.record.class,
+    code,
+    message,
+    fingerprint,
+    bytes: range === null ? 0 : range.end - range.start,
+    key: letter.key,
+  };
   await control.queues.ledger.markDead(id, view.generation, written);
 }
 
 /** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. */
 async function tellFailures(view: JobView, control: Control): Promise<void> {
   const { jobId, stage } = view.job.record;
-  const open = new Map(view.chunks.filter((chunk) => chunk.generation === view.generation && chunk.verdicts.every((verdict) => verdict.generation !== view.generation)).map((chunk) => [chunk.chunk.chunk, chunk]));
+  const open = new Map(
+    view.chunks
+      .filter((chunk) => chunk.generation === view.generation && chunk.verdicts.every((verdict) => verdict.generation !== view.generation))
+      .map((chunk) => [chunk.chunk.chunk, chunk]),
+  );
   const failed = new Set<ChunkView>();
   for await (const { chunk } of control.journal.listFailures(jobId, stage)) {
     const view = open.get(chunk);

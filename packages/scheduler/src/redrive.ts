@@ -6,6 +6,7 @@ import { type JobView, newestGeneration, specOfGeneration } from '@millrace/jour
 import { type AnswerTo, type RedriveRequest, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
 import { checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
+import { unlessRebuilding } from './known-ledger.ts';
 import { cutFile, selected } from './next-generation.ts';
 import { notFound } from './read-status.ts';
 import { rebuildJob } from './rebuild.ts';
@@ -32,7 +33,10 @@ function whyNot(view: JobView, request: RedriveRequest): RedriveAnswer | null {
     return { ...refusal('STATE_CONFLICT', `cannot redrive ${request.jobId}: generation ${generation} has not ended yet`), state: 'running' };
   }
   if (cutFile(view) !== null) {
-    return refusal('SPEC_NOT_AVAILABLE', `cannot redrive ${request.jobId}: it ended in the middle of planning a file, and going on from there is not available in this version; submit it again`);
+    return refusal(
+      'SPEC_NOT_AVAILABLE',
+      `cannot redrive ${request.jobId}: it ended in the middle of planning a file, and going on from there is not available in this version; submit it again`,
+    );
   }
   return null;
 }
@@ -49,7 +53,12 @@ function overrideOf(view: JobView, request: RedriveRequest): Override | { refuse
   const before = specOfGeneration(view, view.generation).spec;
   const other = specDifferences(before, checked.spec).find(({ pointer }) => !overridable.test(pointer));
   if (other) {
-    return { refused: refusal('SPEC_NOT_AVAILABLE', `cannot redrive job: another ${other.pointer} is not available in this version; execution, rejects and deadLetters may change`) };
+    return {
+      refused: refusal(
+        'SPEC_NOT_AVAILABLE',
+        `cannot redrive job: another ${other.pointer} is not available in this version; execution, rejects and deadLetters may change`,
+      ),
+    };
   }
   return { spec: checked.spec, specDigest: specDigest(checked.spec) };
 }
@@ -61,13 +70,25 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
   if (entering.chunks.length === 0 && entering.files.length === 0) return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
   await control.journal.putOpenMarker(jobId, from + 1);
   const result = await control.journal.appendCommand<RedriveAnswer>(jobId, (log) => {
-    if (newestGeneration(log) !== from) return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
+    if (newestGeneration(log) !== from)
+      return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
     const { reason, by, select } = request;
-    const append = { jobId, command: 'redrive', generation: from, opens: from + 1, select, resultVersion: null, ...override, reason, by, at: control.clock.nowIso() } as const;
+    const append = {
+      jobId,
+      command: 'redrive',
+      generation: from,
+      opens: from + 1,
+      select,
+      resultVersion: null,
+      ...override,
+      reason,
+      by,
+      at: control.clock.nowIso(),
+    } as const;
     return { append: { ...append, select: select === 'all' ? select : [...select] } };
   });
   if ('refused' in result) return result.refused;
-  await rebuildJob(jobId, control);
+  await unlessRebuilding(() => rebuildJob(jobId, control));
   control.log.info({ jobId, generation: from + 1, chunks: entering.chunks.length, files: entering.files.length }, 'generation opened');
   const { number } = result.appended.record;
   return { ok: true, kind: 'redrive', jobId, number, generation: from + 1, chunks: entering.chunks.length };

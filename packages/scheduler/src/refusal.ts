@@ -1,5 +1,5 @@
 /** Why a request was not done, as an answer. */
-import { type Refusal, type SpecIssue, issueText } from '@millrace/protocol';
+import { issueText, type Refusal, type SpecIssue } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 
 export function refusal(code: string, message: string, retryable = false): Refusal {

@@ -2,8 +2,8 @@
  * Inputs as written → files pinned to a version, in the order written and within a pattern by name. Everything is asked of the core, which alone
  * knows what may be read. A file named twice is read once.
  */
-import { type Answer as CoreAnswer } from '@millrace/core-client';
-import { type InputFile, type ResolvedInput, type ResolvedJobSpec, checkExpected, filePath, fileUri, maxFilesPerJob, maxListEntries } from '@millrace/protocol';
+import type { Answer as CoreAnswer } from '@millrace/core-client';
+import { checkExpected, filePath, fileUri, type InputFile, maxFilesPerJob, maxListEntries, type ResolvedInput, type ResolvedJobSpec } from '@millrace/protocol';
 import type { StoreEntry } from '@millrace/protocol/wire';
 import { AppError } from '@millrace/service-kit';
 import type { Control, Place } from './control.ts';
@@ -22,7 +22,8 @@ export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Pr
     if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
     for (const file of found) files.push({ file: files.length, input: index, ...file });
   }
-  if (files.length > maxFilesPerJob) throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: expected at most ${maxFilesPerJob} files, got ${files.length}`);
+  if (files.length > maxFilesPerJob)
+    throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: expected at most ${maxFilesPerJob} files, got ${files.length}`);
   return files;
 }
 
@@ -66,21 +67,36 @@ async function fileAt(path: string, uri: string, control: Control): Promise<Foun
   return { uri: fileUri(path), etag: object.etag, size: object.size };
 }
 
+export interface ListOptions {
+  /** Files further down come as one entry, their directory with a slash at its end. */
+  readonly fold?: boolean;
+  /** Stops at about so many. Defaults to more than a job may have. */
+  readonly most?: number;
+}
+
 /** Every file below a directory, in byte order of their paths. A directory that is not there has none. */
-export async function listBelow(directory: string, control: Control, most = maxFilesPerJob): Promise<{ path: string; found: Found }[]> {
+export async function listBelow(directory: string, control: Control, options: ListOptions = {}): Promise<{ path: string; found: Found }[]> {
   const place = placeOf(directory, control.places);
   const prefix = directory.slice(place.directory.length + 1);
+  const most = options.most ?? maxFilesPerJob + 1;
   const files: { path: string; found: Found }[] = [];
   let startAfter: string | null = null;
   for (;;) {
-    const request = { type: 'StoreList', scope: scopeOf(place), prefix, startAfter, limit: maxListEntries, delimiter: false } as const;
+    const request = {
+      type: 'StoreList',
+      scope: scopeOf(place),
+      prefix,
+      startAfter,
+      limit: Math.min(maxListEntries, most),
+      delimiter: options.fold === true,
+    } as const;
     const done: { entries: readonly StoreEntry[]; more: boolean } = doneOf(await control.core.request(request, { deadlineMs }), directory);
     for (const { key, etag, size } of done.entries) {
       const path = `${place.directory}/${key}`;
       files.push({ path, found: { uri: fileUri(path), etag, size } });
     }
     const last = done.entries.at(-1);
-    if (!done.more || last === undefined || files.length > most) return files;
+    if (!done.more || last === undefined || files.length >= most) return files;
     startAfter = last.key;
   }
 }

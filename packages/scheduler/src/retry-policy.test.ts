@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AttemptFailureClass } from '@millrace/protocol';
 import type { PastEnds } from '@millrace/queues';
-import { type NextTry, decideNextTry } from './retry-policy.ts';
+import { decideNextTry, type NextTry } from './retry-policy.ts';
 
 const none: PastEnds = { input: 0, transient: 0, resource: 0, crash: 0, lost: 0, bug: 0, bisected: false };
 const policy = { maxAttempts: 5, baseMs: 1_000, maxMs: 60_000 };
@@ -39,12 +39,16 @@ const cases: readonly (readonly [AttemptFailureClass, Partial<PastEnds>, string]
 
 describe('the retry policy', () => {
   for (const [failed, past, expected] of cases) {
-    test(`${failed} after ${JSON.stringify(past)}: ${expected}`, () => assert.equal(shown(decideNextTry(failed, { ...none, ...past }, policy, half)), expected));
+    test(`${failed} after ${JSON.stringify(past)}: ${expected}`, () =>
+      assert.equal(shown(decideNextTry(failed, { ...none, ...past }, policy, half)), expected));
   }
 
   test('waits longer with each transient failure, with full jitter, up to a bound', () => {
     const delays = [1, 2, 3, 4].map((transient) => decideNextTry('transient', { ...none, transient }, policy, half));
-    assert.deepEqual(delays.map((next) => (next.next === 'retry' ? next.delayMs : -1)), [500, 1_000, 2_000, 4_000]);
+    assert.deepEqual(
+      delays.map((next) => (next.next === 'retry' ? next.delayMs : -1)),
+      [500, 1_000, 2_000, 4_000],
+    );
     const many = decideNextTry('transient', { ...none, transient: 19 }, { ...policy, maxAttempts: 20 }, { next: () => 0.999 });
     assert.ok(many.next === 'retry' && many.delayMs <= policy.maxMs);
   });

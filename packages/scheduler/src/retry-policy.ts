@@ -1,14 +1,12 @@
 /** Pure: how a chunk failed and what was tried before → the next try, or none. Its test is a table. */
 import type { AttemptFailureClass } from '@millrace/protocol';
 import type { PastEnds } from '@millrace/queues';
-import { type Random, fullJitter } from '@millrace/service-kit';
+import { fullJitter, type Random } from '@millrace/service-kit';
 
 /** `same`: in the mode it had. `less`: alone and in smaller batches. */
 export type RetryMode = 'same' | 'less' | 'bisect';
 
-export type NextTry =
-  | { readonly next: 'retry'; readonly mode: RetryMode; readonly delayMs: number }
-  | { readonly next: 'dead'; readonly reason: string };
+export type NextTry = { readonly next: 'retry'; readonly mode: RetryMode; readonly delayMs: number } | { readonly next: 'dead'; readonly reason: string };
 
 export interface RetryPolicy {
   /** Of class `transient`. */

@@ -2,9 +2,10 @@
  * The scheduler as a service: serves requests from its first moment, competes for the lead, and while it leads goes round after round. A nudge (an
  * attempt ended, a job came) only makes the next round come at once; nothing depends on it.
  */
+
+import { EpochUnknownError, type Leadership, type TaskConsumer } from '@millrace/queues';
 import type { Service } from '@millrace/service-kit';
 import { service } from '@millrace/service-kit';
-import { EpochUnknownError, type Leadership, type TaskConsumer } from '@millrace/queues';
 import { consumeRequests } from './answer-requests.ts';
 import type { Control } from './control.ts';
 import { Leader } from './leader.ts';
@@ -15,7 +16,11 @@ const leastPauseMs = 20;
 /** Starts serving and competing when started; gives the lead back when stopped. The parts in `control` stay open: they are the caller's. */
 export function schedulerService(control: Control): Service {
   const run = new SchedulerRun(control);
-  return service('scheduler', () => run.start(), () => run.stop());
+  return service(
+    'scheduler',
+    () => run.start(),
+    () => run.stop(),
+  );
 }
 
 class SchedulerRun {

@@ -1,13 +1,13 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
-import { type CoreProcess, startCore } from '@millrace/core-client';
+import { type CoreProcess, SteadyCore, startCore } from '@millrace/core-client';
 import { type Journal, journalConnection, openJournal } from '@millrace/journal';
-import { type TaskKeys, filePath, leaseTimes, newRequestId } from '@millrace/protocol';
-import { type Queues, openQueues } from '@millrace/queues';
-import { type Clock, type Log, type Random, idSource, systemClock, systemRandom } from '@millrace/service-kit';
+import { filePath, leaseTimes, newRequestId, type TaskKeys } from '@millrace/protocol';
+import { openQueues, type Queues } from '@millrace/queues';
+import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Control } from './control.ts';
+import { InspectingCore } from './inspecting-core.ts';
 import { JobFacts } from './job-facts.ts';
 import { connectionOf, placesOf } from './places.ts';
-import { RestartedCore } from './restarted-core.ts';
 import { schedulerService } from './scheduler.ts';
 
 const coreMemoryBytes = 256 * 1024 * 1024;
@@ -45,19 +45,27 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   const random = options.random ?? systemRandom;
   const times = leaseTimes(options.timeScale);
   const places = placesOf([...options.readRoots, ...options.writeRoots]);
-  const core = await RestartedCore.start(() => startOwnCore(options, places.map(connectionOf)), options.log);
+  const steady = new SteadyCore(() => startOwnCore(options, places.map(connectionOf)));
   let queues: Queues | null = null;
   try {
+    const { resultVersion } = (await steady.current()).hello;
+    const core = new InspectingCore(steady);
     queues = await openQueues({ redis: options.redis, times, log: options.log, ...(options.prefix === undefined ? {} : { prefix: options.prefix }) });
     const journal: Journal = openJournal(core);
     const control: Control = {
-      queues, journal, core, places, times, clock, random,
+      queues,
+      journal,
+      core,
+      places,
+      times,
+      clock,
+      random,
       journalUri: options.journal.replace(/\/+$/, ''),
       facts: new JobFacts(journal),
       taskKeys: options.taskKeys,
       schedulerId: options.schedulerId ?? `s-${newRequestId(idSource(clock, random)).slice(1)}`,
       pool: options.pool,
-      resultVersion: core.resultVersion,
+      resultVersion,
       ids: idSource(clock, random),
       log: options.log,
     };
@@ -67,12 +75,12 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     const stop = async (): Promise<void> => {
       await scheduler.stop();
       await opened.close();
-      await core.stop();
+      await steady.stop();
     };
     return { control, stop };
   } catch (error) {
     await queues?.close();
-    await core.stop();
+    await steady.stop();
     throw error;
   }
 }
@@ -82,11 +90,21 @@ function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof conne
   return startCore({
     binary: options.core,
     hello: {
-      hostVersion: 'scheduler', slot: 0, memoryBytes: coreMemoryBytes, scratchBytes: 0, scratchDir: options.scratch,
-      readRoots: [...options.readRoots, ...options.writeRoots], writeRoots: [journalDirectory], connections: [journalConnection(options.journal), ...places],
-      httpAllow: [], ports: [], sandbox: 'bestEffort', logLevel: 'warn',
+      hostVersion: 'scheduler',
+      slot: 0,
+      memoryBytes: coreMemoryBytes,
+      scratchBytes: 0,
+      scratchDir: options.scratch,
+      readRoots: [...options.readRoots, ...options.writeRoots],
+      writeRoots: [journalDirectory],
+      connections: [journalConnection(options.journal), ...places],
+      httpAllow: [],
+      ports: [],
+      sandbox: 'bestEffort',
+      logLevel: 'warn',
     },
     log: options.log,
-    timeScale: options.timeScale,
+    // How fast a core starts and answers has nothing to do with how long leases are.
+    timeScale: Math.max(1, options.timeScale),
   });
 }

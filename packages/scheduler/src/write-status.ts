@@ -1,5 +1,5 @@
 /** Tells watchers: the status of each open job at most once a second, an event when its state changes, progress when its counts do. */
-import { type JobId, type JobStatus, isTerminalJobState } from '@millrace/protocol';
+import { isTerminalJobState, type JobId, type JobStatus } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { type Speed, statusFromLedger } from './job-status.ts';
@@ -42,7 +42,15 @@ export class StatusWriter {
     await events.publish(job.tenant, job.jobId, { type: isNewState ? 'state' : 'progress', at: this.#control.clock.nowIso(), status });
     if (isNewState) this.#logState(status);
     if (isTerminalJobState(job.state)) this.#seen.delete(job.jobId);
-    else this.#seen.set(job.jobId, { revision: job.revision, state: stateOf(job), generation: job.generation, atMs: nowMs, bytesIn: job.sums.bytesIn, bytesPerSecond });
+    else
+      this.#seen.set(job.jobId, {
+        revision: job.revision,
+        state: stateOf(job),
+        generation: job.generation,
+        atMs: nowMs,
+        bytesIn: job.sums.bytesIn,
+        bytesPerSecond,
+      });
   }
 
   #logState(status: JobStatus): void {

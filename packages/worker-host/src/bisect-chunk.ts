@@ -1,80 +1,78 @@
 /** Bisects a chunk on cores: trials of ranges, each of which may kill its core, until the records to leave out are known. */
+import { CoreGoneError } from '@millrace/core-client';
 import type { Chunk } from '@millrace/protocol';
 import type { ExcludedRange } from '@millrace/protocol/wire';
-import type { AttemptOrders } from '@millrace/queues';
-import { findPoison, type RecordRange } from './bisect.ts';
-import type { ChunkWork } from './chunk-work.ts';
-import { classifyCode } from './classify.ts';
+import { findPoison, type PoisonRecord, type RecordRange } from './bisect.ts';
+import { type ClassifiedFailure, classifyCode } from './classify.ts';
+import { attemptDeadlineMs } from './deadline.ts';
 import type { ChunkRun } from './execute-chunk.ts';
-import { runOnce } from './handlers/process-chunk.ts';
-import type { Host, OpenedAttempt } from './host.ts';
-import type { Lease } from './lease-keeper.ts';
+import { type ChunkTry, deadlineOf, endOfStop, runOnce } from './run-once.ts';
 
 const CUTS_DEADLINE_MS = 120_000;
 
 /** What to exclude, or how the attempt ends when that cannot be found out. */
-export async function bisectChunk(
-  attempt: OpenedAttempt<AttemptOrders>,
-  work: ChunkWork,
-  payload: Uint8Array | null,
-  lease: Lease,
-  host: Host,
-): Promise<{ readonly excluded: readonly ExcludedRange[] } | { readonly end: ChunkRun }> {
-  const { chunk } = work;
-  if (chunk.kind !== 'range') return failed('CORE_CRASH', 'an inline chunk cannot be bisected');
-  let code = 'CORE_CRASH';
-  const survives = async (range: RecordRange): Promise<boolean> => {
-    const { start, end, record, line } = range;
-    const result = await runOnce(attempt, work, { mode: 'trial', range: { start, end, record, line }, excluded: [] }, payload, lease, host);
-    if (result.stoppedFor !== null) throw new StoppedError(result.stoppedFor);
-    if (result.failure?.class === 'resource') code = 'CORE_MEMORY';
-    return result.failure === null || (result.failure.class !== 'crash' && result.failure.class !== 'resource');
-  };
+export async function bisectChunk(tried: ChunkTry): Promise<{ readonly excluded: readonly ExcludedRange[] } | { readonly end: ChunkRun }> {
+  const { chunk, bytes, spec } = tried.work;
+  if (chunk.kind !== 'range') return { end: failedRun(tried, classifyCode('CORE_CRASH', 'an inline chunk cannot be bisected')) };
+  const { clock } = tried.host;
+  const overAt = clock.monotonicMs() + attemptDeadlineMs(bytes, spec.execution.attemptTimeLimit, true);
   try {
-    const bisection = await findPoison(wholeOf(chunk), { survives, halve: (range) => halve(range, attempt, work, host) });
-    if ('gaveUp' in bisection) {
-      const { start, end } = bisection.gaveUp;
-      return failed('CORE_CRASH', `bisecting gave up after ${bisection.coreStarts} cores; the smallest range that fails is bytes ${start} to ${end}`);
-    }
-    return { excluded: bisection.found.map(({ start, end }) => ({ start, end, code })) };
+    const bisection = await findPoison(wholeOf(chunk), {
+      trial: (range) => trial(tried, range),
+      halve: (range) => halve(tried, range),
+      isOver: () => clock.monotonicMs() >= overAt,
+    });
+    if ('found' in bisection) return { excluded: bisection.found.map(excludedRange) };
+    const { start, end } = bisection.gaveUp;
+    const message = `bisecting gave up after ${bisection.coreStarts} cores; the smallest range that fails is bytes ${start} to ${end}`;
+    return { end: failedRun(tried, { ...classifyCode('CORE_CRASH', message), details: { start, end } }) };
   } catch (error) {
-    if (!(error instanceof StoppedError)) throw error;
-    if (error.reason === 'cancel') return { end: { kind: 'cancelled' } };
-    return error.reason === 'drain' ? { end: { kind: 'released' } } : failed('LEASE_LOST', 'the lease was lost while bisecting');
+    if (error instanceof EndOfBisection) return { end: error.end };
+    throw error;
   }
 }
 
-class StoppedError extends Error {
-  readonly reason: string;
+/** Something else than poison ended the bisection; it says nothing about any record. */
+class EndOfBisection extends Error {
+  readonly end: ChunkRun;
 
-  constructor(reason: string) {
-    super(`bisecting was stopped: ${reason}`);
-    this.reason = reason;
+  constructor(end: ChunkRun) {
+    super('the bisection cannot go on');
+    this.end = end;
   }
 }
 
-const failed = (code: 'CORE_CRASH' | 'LEASE_LOST', message: string): { readonly end: ChunkRun } => ({
-  end: { kind: 'failed', failure: classifyCode(code, message), bytesDone: 0, recordsDone: 0 },
-});
+const failedRun = ({ keeper }: ChunkTry, failure: ClassifiedFailure): ChunkRun => ({ kind: 'failed', failure, ...keeper.progress });
 
-const wholeOf = (chunk: Extract<Chunk, { kind: 'range' }>): RecordRange => {
-  const { start, end, record, line, records } = chunk;
-  return { start, end, record, line, records };
-};
+async function trial(tried: ChunkTry, range: RecordRange): Promise<string | null> {
+  const { start, end, record, line } = range;
+  const result = await runOnce(tried, { mode: 'trial', range: { start, end, record, line }, excluded: [] }, deadlineOf(tried));
+  if (result.kind === 'stopped') throw new EndOfBisection(endOfStop(tried, result.reason));
+  if (result.kind === 'done') return null;
+  const { failure } = result;
+  if (failure.class === 'crash' || failure.class === 'resource') return failure.code;
+  throw new EndOfBisection(failedRun(tried, failure));
+}
 
-/** Cuts at record starts, found by the core's own reader; the core that is asked has just been started, so it lives. */
-async function halve(range: RecordRange, attempt: OpenedAttempt<AttemptOrders>, work: ChunkWork, host: Host): Promise<readonly RecordRange[]> {
-  if (range.records <= 1) return [range];
-  const { uri, etag } = work.place.range ?? { uri: '', etag: '' };
-  const { jobKey } = attempt.orders;
+/** Rejects know two codes for records that were not survived; a hang or a limit of time is a crash to the reader of the reject. */
+const excludedRange = ({ range: { start, end }, code }: PoisonRecord): ExcludedRange => ({ start, end, code: code === 'CORE_MEMORY' ? code : 'CORE_CRASH' });
+
+const wholeOf = ({ start, end, record, line, records }: Extract<Chunk, { kind: 'range' }>): RecordRange => ({ start, end, record, line, records });
+
+/** Cuts at record starts, found by the core's own reader. None when that kills it too. */
+async function halve({ attempt, work, keeper, host }: ChunkTry, range: RecordRange): Promise<readonly RecordRange[]> {
+  const { uri = '', etag } = work.place.range ?? {};
   const { start, end } = range;
   const input = { uri, connection: null, etag: etag ?? '', size: 0 };
-  const message = { type: 'Inspect', what: 'cuts', input, connection: null, jobKey, start, end, record: null, parts: 2, spec: null } as const;
-  const leased = await host.cores.lease();
+  const message = { type: 'Inspect', what: 'cuts', input, connection: null, jobKey: attempt.orders.jobKey, start, end, record: null, parts: 2, spec: null } as const;
+  const leased = await keeper.whileWaiting(() => host.cores.lease(keeper.signal));
   try {
-    const answer = await leased.core.request(message, { deadlineMs: CUTS_DEADLINE_MS });
+    const answer = await leased.core.request(message, { deadlineMs: CUTS_DEADLINE_MS, signal: keeper.signal });
     if (answer.failed !== null) throw new Error(`cannot halve bytes ${start} to ${end}: ${answer.failed.message}`);
     return rangesOf(range, JSON.parse(new TextDecoder().decode(answer.payload)) as Cut[]);
+  } catch (error) {
+    if (error instanceof CoreGoneError && keeper.stoppedFor === null) return [];
+    throw error;
   } finally {
     leased.release();
   }
@@ -88,6 +86,6 @@ interface Cut {
 }
 
 /** The counts follow from the numbers of the first records. */
-function rangesOf(whole: RecordRange, cuts: readonly Cut[]): RecordRange[] {
+export function rangesOf(whole: RecordRange, cuts: readonly Cut[]): RecordRange[] {
   return cuts.map((cut, index) => ({ ...cut, records: (cuts[index + 1]?.record ?? whole.record + whole.records) - cut.record }));
 }

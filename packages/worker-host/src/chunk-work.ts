@@ -28,6 +28,11 @@ export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<
   return { job, spec: specOfGeneration({ job: stored, commands }, orders.generation).spec, chunk, bytes: chunkBytes(chunk), place: placeOf(orders, job, segment, chunk) };
 }
 
+/** Of an attempt whose records cannot be read: what its orders say, and nothing more. */
+export function barePlace({ jobId, stage, chunk, generation, mode }: AttemptOrders): AttemptPlace {
+  return { jobId, jobName: jobId, inputName: 'input', stage, chunk, generation, range: null, fileUri: null, mode };
+}
+
 function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk: Chunk): AttemptPlace {
   const file = chunk.kind === 'range' ? segment.files.find((candidate) => candidate.file === chunk.file) : undefined;
   return {

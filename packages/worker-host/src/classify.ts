@@ -2,6 +2,7 @@
 import { CoreGoneError } from '@millrace/core-client';
 import { type AttemptFailureClass, attemptClassOf, type FailureCode, type Position } from '@millrace/protocol';
 import type { Failed } from '@millrace/protocol/wire';
+import { isRedisFault } from '@millrace/queues';
 import { describeError } from '@millrace/service-kit';
 
 /** A failure as the host has understood it; the record adds who, where and when. */
@@ -59,7 +60,7 @@ export function classifyGone(gone: CoreGoneError): ClassifiedFailure {
 export function classifyThrown(error: unknown): ClassifiedFailure {
   if (error instanceof CoreGoneError) return classifyGone(error);
   const { code, message, details, causes, stack } = describeError(error);
-  const known = code ?? 'CORE_PANIC';
+  const known = code ?? (isRedisFault(error) ? 'REDIS_UNAVAILABLE' : 'CORE_PANIC');
   return { ...nothing, code: known, class: attemptClassOf(known), message, details, causes, backtrace: stack };
 }
 

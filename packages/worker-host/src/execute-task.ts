@@ -36,7 +36,7 @@ function setAside(task: ClaimedTask, host: Host): TaskOutcome {
 
 async function proveLease(task: ClaimedTask, host: Host): Promise<Lease | null> {
   try {
-    return await keepLease(task, host.times, () => host.monotonicMs());
+    return await keepLease(task, host.times, host.clock);
   } catch (err) {
     if (!(err instanceof FenceError)) throw err;
     host.log.warn({ taskId: task.taskId, reason: err.reason }, 'claim given up');

@@ -27,7 +27,7 @@ export async function executeWork(task: ClaimedTask, lease: Lease, host: Host): 
 
 async function openWork(task: ClaimedTask, host: Host): Promise<OpenedAttempt<WorkOrders> | null> {
   const attemptId = newAttemptId(host.ids);
-  const startedAt = host.now();
+  const startedAt = host.clock.nowIso();
   const opened = await host.queues.ledger.openWork({ taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt });
   if ('go' in opened) return { attemptId, startedAt, orders: opened.go };
   host.log.info({ taskId: task.taskId, reason: opened.refused }, 'task refused');
@@ -68,7 +68,9 @@ async function settleWork(attempt: OpenedAttempt<WorkOrders>, end: WorkEnd, host
 }
 
 async function recordOf(attempt: OpenedAttempt<WorkOrders>, failure: ClassifiedFailure, host: Host): Promise<FailureRecord> {
-  const times = { attemptId: attempt.attemptId, startedAt: attempt.startedAt, endedAt: host.now() };
+  const times = { attemptId: attempt.attemptId, startedAt: attempt.startedAt, endedAt: host.clock.nowIso() };
   const done = { bytesDone: 0, recordsDone: 0 };
-  return failureRecord(failure, workPlace(attempt.orders, null), times, { ...host.identity, coreVersion: host.coreVersion }, done);
+  // Only for the names in the fingerprint: a journal that does not answer must not hide the failure.
+  const job = await host.journal.readJobRecord(attempt.orders.jobId).catch(() => null);
+  return failureRecord(failure, workPlace(attempt.orders, job?.record ?? null), times, { ...host.identity, coreVersion: host.coreVersion }, done);
 }

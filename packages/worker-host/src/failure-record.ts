@@ -72,6 +72,10 @@ export function failureRecord(
   };
 }
 
+const ranOut: Readonly<Record<string, string>> = { CORE_MEMORY: 'memory', CORE_DISK_FULL: 'disk', STORAGE_FULL: 'disk', CORE_TIME_LIMIT: 'time' };
+const lostReasons: Readonly<Record<string, string>> = { LEASE_EXPIRED: 'expired', LEASE_LOST: 'fenced', LEASE_HOST_GONE: 'killed' };
+
+/** The same cause gets the same fingerprint, whoever classifies it. */
 export function fingerprintOfFailure(failure: ClassifiedFailure, place: Pick<AttemptPlace, 'jobName' | 'stage' | 'inputName'>): string {
   return fingerprintOf(failure.code, failure.class, {
     jobName: place.jobName,
@@ -79,10 +83,10 @@ export function fingerprintOfFailure(failure: ClassifiedFailure, place: Pick<Att
     input: place.inputName,
     operation: failure.code,
     place: text(failure.details['bucket']) ?? text(failure.details['host']) ?? 'file',
-    ranOut: failure.code,
+    ranOut: ranOut[failure.code] ?? failure.code,
     frames: framesOf(failure.backtrace),
     requestKind: text(failure.details['request']) ?? 'Process',
-    reason: failure.code,
+    reason: lostReasons[failure.code] ?? failure.code,
   });
 }
 
@@ -91,7 +95,10 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 /** Own frames of a backtrace, top first. */
 function framesOf(backtrace: string | null): string[] {
   if (backtrace === null) return [];
-  return backtrace.split('\n').filter((line) => /millrace/.test(line)).map((line) => line.trim());
+  return backtrace
+    .split('\n')
+    .filter((line) => line.includes('millrace'))
+    .map((line) => line.trim());
 }
 
 /** What is known of an attempt whose host went silent: who it was, and how far it had come. */

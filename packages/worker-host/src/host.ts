@@ -3,7 +3,7 @@ import type { CorePool } from '@millrace/core-client';
 import type { CoreLike, Journal } from '@millrace/journal';
 import type { AttemptId, IdSource, LeaseTimes, TaskKeys } from '@millrace/protocol';
 import type { Queues } from '@millrace/queues';
-import type { Log } from '@millrace/service-kit';
+import type { Clock, Log } from '@millrace/service-kit';
 
 export interface HostIdentity {
   readonly worker: string;
@@ -27,9 +27,7 @@ export interface Host {
   readonly log: Log;
   /** Aborted when the host drains: attempts are released. */
   readonly drain: AbortSignal;
-  monotonicMs(): number;
-  /** RFC 3339, for records and people only. */
-  now(): string;
+  readonly clock: Clock;
 }
 
 /** An attempt that has been opened, whatever kind of task it works on. */

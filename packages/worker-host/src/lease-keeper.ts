@@ -3,8 +3,10 @@
  * A renewal proves the lease from the moment it was *sent*, on a monotonic clock; wall clocks may jump. Safety does not rest on this (the
  * verdict does), but a fenced host wastes no work and leaves no double run behind (I5, I7).
  */
-import type { ClaimedTask } from '@millrace/queues';
+
 import type { LeaseTimes } from '@millrace/protocol';
+import type { ClaimedTask } from '@millrace/queues';
+import type { Clock } from '@millrace/service-kit';
 
 export type FenceReason = 'lease lost' | 'lease not proven';
 
@@ -19,6 +21,7 @@ export interface Lease {
 }
 
 export class FenceError extends Error {
+  override readonly name = 'FenceError';
   readonly reason: FenceReason;
 
   constructor(reason: FenceReason) {
@@ -27,34 +30,38 @@ export class FenceError extends Error {
   }
 }
 
-/** How many renewal periods may pass without a sign of life before renewals stop. */
+/** How many renewal periods may pass without a sign of life before renewals stop; cores show one every second. */
 const SILENT_PERIODS = 3;
+const LEAST_SILENT_PERIOD_MS = 1_000;
 
-/** The first renewal proves the lease; throws `FenceError` when it is refused. `monotonicMs` never goes back. */
-export async function keepLease(task: ClaimedTask, times: LeaseTimes, monotonicMs: () => number): Promise<Lease> {
-  const keeper = new LeaseKeeper(task, times, monotonicMs);
-  await keeper.renew();
-  if (keeper.signal.aborted) throw keeper.signal.reason;
-  keeper.start();
+/** The first renewal proves the lease; throws `FenceError` when it is refused or not answered. */
+export async function keepLease(task: Pick<ClaimedTask, 'renew'>, times: LeaseTimes, clock: Pick<Clock, 'monotonicMs' | 'after'>): Promise<Lease> {
+  const keeper = new LeaseKeeper(task, times, clock);
+  await keeper.prove();
   return keeper;
 }
 
 class LeaseKeeper implements Lease {
-  readonly #task: ClaimedTask;
+  readonly #task: Pick<ClaimedTask, 'renew'>;
   readonly #times: LeaseTimes;
-  readonly #monotonicMs: () => number;
+  readonly #clock: Pick<Clock, 'monotonicMs' | 'after'>;
   readonly #abort = new AbortController();
-  #provenAt = Number.NEGATIVE_INFINITY;
+  /** When the last renewal that was granted was sent. */
+  #provenAt: number | null = null;
+  #fenceAt: number;
   #lifeAt: number;
-  #renewing = false;
-  #nextRenewalAt = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #nextRenewalAt: number;
+  #isRenewing = false;
+  #cancelLook: () => void = () => {};
 
-  constructor(task: ClaimedTask, times: LeaseTimes, monotonicMs: () => number) {
+  constructor(task: Pick<ClaimedTask, 'renew'>, times: LeaseTimes, clock: Pick<Clock, 'monotonicMs' | 'after'>) {
     this.#task = task;
     this.#times = times;
-    this.#monotonicMs = monotonicMs;
-    this.#lifeAt = monotonicMs();
+    this.#clock = clock;
+    const now = clock.monotonicMs();
+    this.#lifeAt = now;
+    this.#nextRenewalAt = now;
+    this.#fenceAt = now + times.fenceMs;
   }
 
   get signal(): AbortSignal {
@@ -62,47 +69,60 @@ class LeaseKeeper implements Lease {
   }
 
   leftMs(): number {
-    return Math.max(0, Math.floor(this.#provenAt + this.#times.leaseMs - this.#monotonicMs()));
+    if (this.#provenAt === null || this.signal.aborted) return 0;
+    return Math.max(0, Math.floor(this.#provenAt + this.#times.leaseMs - this.#clock.monotonicMs()));
   }
 
   showLife(): void {
-    this.#lifeAt = this.#monotonicMs();
+    this.#lifeAt = this.#clock.monotonicMs();
   }
 
-  /** One timer looks at both duties, so that a renewal that never returns cannot stop the fence. */
-  start(): void {
-    const lookEveryMs = Math.max(10, Math.floor(this.#times.renewMs / 8));
-    this.#nextRenewalAt = this.#monotonicMs() + this.#times.renewMs;
-    this.#timer = setInterval(() => this.#look(), lookEveryMs);
+  async prove(): Promise<void> {
+    this.#lookLater();
+    const fenced = new Promise<void>((resolve) => this.signal.addEventListener('abort', () => resolve(), { once: true }));
+    // Whichever is first: a renewal that hangs must not keep the claim for ever.
+    await Promise.race([this.#renew(), fenced]);
+    if (this.#provenAt === null) this.#fence('lease not proven');
+    if (this.signal.aborted) throw this.signal.reason;
   }
 
   stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    this.#cancelLook();
+    this.#cancelLook = () => {};
+  }
+
+  /** One timer looks at both duties, so that a renewal that never returns cannot stop the fence. */
+  #lookLater(): void {
+    const lookEveryMs = Math.max(10, Math.floor(this.#times.renewMs / 8));
+    this.#cancelLook = this.#clock.after(lookEveryMs, () => {
+      this.#lookLater();
+      this.#look();
+    });
   }
 
   #look(): void {
-    const now = this.#monotonicMs();
-    if (now - this.#provenAt >= this.#times.fenceMs) return this.#fence('lease not proven');
-    if (now >= this.#nextRenewalAt && !this.#renewing && this.#isAlive(now)) void this.renew();
+    const now = this.#clock.monotonicMs();
+    if (now >= this.#fenceAt) this.#fence('lease not proven');
+    else if (now >= this.#nextRenewalAt && !this.#isRenewing && this.#isAlive(now)) void this.#renew();
   }
 
   #isAlive(now: number): boolean {
-    return now - this.#lifeAt <= SILENT_PERIODS * Math.max(this.#times.renewMs, 1_000);
+    return now - this.#lifeAt <= SILENT_PERIODS * Math.max(this.#times.renewMs, LEAST_SILENT_PERIOD_MS);
   }
 
-  async renew(): Promise<void> {
-    this.#renewing = true;
-    const sentAt = this.#monotonicMs();
+  async #renew(): Promise<void> {
+    this.#isRenewing = true;
+    const sentAt = this.#clock.monotonicMs();
+    this.#nextRenewalAt = sentAt + this.#times.renewMs;
     try {
-      if ((await this.#task.renew()) === 'lost') this.#fence('lease lost');
-      else this.#provenAt = Math.max(this.#provenAt, sentAt);
-      this.#nextRenewalAt = sentAt + this.#times.renewMs;
+      if ((await this.#task.renew()) === 'lost') return this.#fence('lease lost');
+      this.#provenAt = sentAt;
+      this.#fenceAt = sentAt + this.#times.fenceMs;
     } catch {
       // No answer proves nothing: the next look tries again until the fence.
-      this.#nextRenewalAt = this.#monotonicMs() + this.#times.renewMs / 8;
+      this.#nextRenewalAt = this.#clock.monotonicMs();
     } finally {
-      this.#renewing = false;
+      this.#isRenewing = false;
     }
   }
 

@@ -1,7 +1,7 @@
 /** The output place of a job, through a core: only below the prefixes of that job, which the core holds every request to. */
 import type { CoreLike } from '@millrace/journal';
-import { type JobRecord, sha256Hex } from '@millrace/protocol';
-import type { Failed, Scope, StoreEntry, StoreListDone } from '@millrace/protocol/wire';
+import { isFailureCode, type JobRecord, sha256Hex } from '@millrace/protocol';
+import type { Failed, PutMode, PutOutcome, Scope, StoreEntry, StoreListDone } from '@millrace/protocol/wire';
 import { AppError } from '@millrace/service-kit';
 
 /** The connection for local files, by URI. */
@@ -26,7 +26,9 @@ export class OutputStore {
   }
 
   /** Files directly below a prefix that ends in `/`: parts are never deeper. */
-  async *list(prefix: string): AsyncGenerator<StoreEntry> {
+  /** What lies directly in a folder, whose URI ends in `/`; `start` is how the names begin. Temporary files are hidden unless `start` says `.tmp-`. */
+  async *list(folder: string, start = ''): AsyncGenerator<StoreEntry> {
+    const prefix = `${folder}${start}`;
     for (let startAfter: string | null = null; ; ) {
       const page = await this.#page(prefix, startAfter);
       yield* page.entries.filter(({ key }) => !key.endsWith('/'));
@@ -53,19 +55,30 @@ export class OutputStore {
     }
   }
 
-  async get(uri: string): Promise<Uint8Array | null> {
+  async get(uri: string): Promise<{ readonly bytes: Uint8Array; readonly etag: string } | null> {
     const answer = await this.#core.request({ type: 'StoreGet', scope: this.#scope, key: uri, range: null, ifMatch: null }, { deadlineMs: DEADLINE_MS });
     if (answer.failed !== null) throw storeError('read', uri, answer.failed);
-    return answer.done.object === null ? null : answer.payload;
+    return answer.done.object === null ? null : { bytes: answer.payload, etag: answer.done.object.etag };
   }
 
   async overwrite(uri: string, bytes: Uint8Array): Promise<void> {
-    const request = { type: 'StorePut', scope: this.#scope, key: uri, mode: 'overwrite', ifMatch: null, sha256: sha256Hex(bytes) } as const;
+    await this.#put(uri, bytes, 'overwrite', null);
+  }
+
+  /** Puts over the version with this etag, or where nothing stands when it is null. False: something else stands there now. */
+  async exchange(uri: string, bytes: Uint8Array, etag: string | null): Promise<boolean> {
+    return (await this.#put(uri, bytes, etag === null ? 'create' : 'replace', etag)) === 'won';
+  }
+
+  async #put(uri: string, bytes: Uint8Array, mode: PutMode, ifMatch: string | null): Promise<PutOutcome> {
+    const request = { type: 'StorePut', scope: this.#scope, key: uri, mode, ifMatch, sha256: sha256Hex(bytes) } as const;
     const answer = await this.#core.request(request, { deadlineMs: DEADLINE_MS, payload: bytes });
     if (answer.failed !== null) throw storeError('write', uri, answer.failed);
+    return answer.done.outcome;
   }
 }
 
 function storeError(verb: string, uri: string, failed: Failed): AppError {
-  return new AppError(failed.code as 'STORAGE_UNAVAILABLE', `cannot ${verb} ${uri}: ${failed.message}`, { details: { class: failed.class } });
+  const code = isFailureCode(failed.code) ? failed.code : 'INTERNAL';
+  return new AppError(code, `cannot ${verb} ${uri}: ${failed.message}`, { details: { class: failed.class } });
 }

@@ -34,7 +34,7 @@ async function putRecord(record: FailureRecord, host: Host): Promise<string | nu
 
 /** The attempt that a rescue replaced: its host cannot say any more what happened, so the next claimant does. */
 export async function recordLost(previous: OpenAttempt, id: ChunkId, place: AttemptPlace, host: Host): Promise<void> {
-  const times = { attemptId: previous.attemptId, startedAt: previous.startedAt, endedAt: host.now() };
+  const times = { attemptId: previous.attemptId, startedAt: previous.startedAt, endedAt: host.clock.nowIso() };
   const identity = { worker: previous.worker, pod: previous.pod, node: previous.node, coreVersion: host.coreVersion };
   const record = failureRecord(lostFailure(previous), { ...place, mode: previous.mode }, times, identity, previous, 'lost');
   await recordFailure(id, record, host);

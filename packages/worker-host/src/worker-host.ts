@@ -71,8 +71,7 @@ class RunningHost {
       ids: idSource(clock, random),
       log,
       drain: this.#drain.signal,
-      monotonicMs: () => clock.monotonicMs(),
-      now: () => clock.nowIso(),
+      clock,
     };
   }
 

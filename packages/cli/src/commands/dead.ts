@@ -1,7 +1,7 @@
 import type { JobView } from '@millrace/journal';
 import type { DeadLetter } from '@millrace/protocol';
 import { codeInfo } from '@millrace/protocol';
-import { type Command, type CommandCall } from '../command.ts';
+import type { Command, CommandCall } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Directory, shortChunk, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -49,7 +49,10 @@ async function listLetters(call: CommandCall): Promise<ExitCode> {
       call.output.line(`    ${letter.message}`);
     }
     if (letters.length === 0) call.output.line('No open dead letter.');
-    else call.output.line(`${letters.length} in all. One of them: millrace dead show ${call.args[0]} ${shortChunk(letters[0]?.letter.stage ?? '', letters[0]?.letter.chunk ?? 0)}`);
+    else
+      call.output.line(
+        `${letters.length} in all. One of them: millrace dead show ${call.args[0]} ${shortChunk(letters[0]?.letter.stage ?? '', letters[0]?.letter.chunk ?? 0)}`,
+      );
   });
   return exitCodes.done;
 }
@@ -59,7 +62,11 @@ async function showLetter(call: CommandCall): Promise<ExitCode> {
   if (id === undefined) throw new CommandError(exitCodes.usage, 'expected `dead show DIR ID`');
   await withJob(out, async (directory, view) => {
     const letters = await readLetters(directory, view);
-    const found = letters.filter(({ letter }) => [letter.deadLetterId, letter.deadLetterId.slice(view.job.record.jobId.length + 1), shortChunk(letter.stage, letter.chunk)].includes(id)).at(-1);
+    const found = letters
+      .filter(({ letter }) =>
+        [letter.deadLetterId, letter.deadLetterId.slice(view.job.record.jobId.length + 1), shortChunk(letter.stage, letter.chunk)].includes(id),
+      )
+      .at(-1);
     if (found === undefined) throw new CommandError(exitCodes.notFound, `no dead letter ${id}`, `See \`millrace dead ls ${out}\`.`);
     call.output.document({ ...found.letter, state: found.state });
     for (const line of describeLetter(found)) call.output.line(line);
@@ -68,8 +75,14 @@ async function showLetter(call: CommandCall): Promise<ExitCode> {
 }
 
 function describeLetter({ letter, state }: LetterView): string[] {
-  const lines = [`${letter.deadLetterId}  ${state}  ${letter.code} (${letter.class})`, `  ${letter.message}`, `  why dead: ${letter.reason}`, `  hint: ${codeInfo(letter.code).hint}`];
-  if (letter.range !== null) lines.push(`  ${letter.range.uri} bytes ${count(letter.range.start)}–${count(letter.range.end)} (${size(letter.range.end - letter.range.start)})`);
+  const lines = [
+    `${letter.deadLetterId}  ${state}  ${letter.code} (${letter.class})`,
+    `  ${letter.message}`,
+    `  why dead: ${letter.reason}`,
+    `  hint: ${codeInfo(letter.code).hint}`,
+  ];
+  if (letter.range !== null)
+    lines.push(`  ${letter.range.uri} bytes ${count(letter.range.start)}–${count(letter.range.end)} (${size(letter.range.end - letter.range.start)})`);
   for (const [index, attempt] of letter.attempts.entries()) {
     lines.push(`  attempt ${letter.attempts.length - index}  ${attempt.attemptId}  ${attempt.outcome}  ${attempt.code}  on ${attempt.worker}`);
     lines.push(`    ${attempt.startedAt} to ${attempt.endedAt}, ${count(attempt.recordsDone)} records and ${size(attempt.bytesDone)} done`);

@@ -10,7 +10,7 @@ const DEFAULT_RECORDS = 1_000_000;
 /** `millrace generate orders …`: dirty data with a known truth; `--verify DATA OUT` compares a finished job with that truth. */
 export const generate: Command = {
   name: 'generate',
-  synopsis: 'orders [--records N | --size SIZE] [--seed N] [--faults KIND=RATE,…] [--files N] --out DIR   |   --verify DATA OUT',
+  synopsis: 'orders|events [--records N | --size SIZE] [--seed N] [--faults KIND=RATE,…] [--files N] --out DIR   |   --verify DATA OUT',
   help: 'Writes synthetic dirty data, the job for them, and what a right run must report. The same seed gives the same bytes.',
   flags: {
     records: { type: 'string', value: 'N', help: 'records in all files together (1,000,000)' },
@@ -26,19 +26,30 @@ export const generate: Command = {
 
 async function write(call: CommandCall): Promise<ExitCode> {
   const [kind, ...rest] = call.args;
-  if (kind === 'events' || kind === 'weblog') throw new CommandError(exitCodes.usage, `generate ${kind} is not available in this version`, 'There is `millrace generate orders`.');
-  if (kind !== 'orders' || rest.length > 0) throw new CommandError(exitCodes.usage, `expected what to generate, orders, got ${JSON.stringify(call.args.join(' '))}`);
+  if ((kind !== 'orders' && kind !== 'events') || rest.length > 0) {
+    throw new CommandError(exitCodes.usage, `expected what to generate, orders or events, got ${JSON.stringify(call.args.join(' '))}`);
+  }
   const out = textFlag(call.flags, 'out');
   if (out === undefined) throw new CommandError(exitCodes.usage, 'expected a directory to write to', 'Add --out DIR.');
-  const [{ writeOrders }, { parseFaults }] = await Promise.all([import('../generate/write-data.ts'), import('../generate/faults.ts')]);
+  const [{ writeData }, { parseFaults }] = await Promise.all([import('../generate/write-data.ts'), import('../generate/faults.ts')]);
   const sizeBytes = readSize(textFlag(call.flags, 'size'));
   const records = readNumber(call, 'records', sizeBytes === null ? DEFAULT_RECORDS : null);
   const seed = readNumber(call, 'seed', 7) as number;
   const files = readNumber(call, 'files', 1) as number;
-  const expected = writeOrders({ directory: resolve(out), seed, records, sizeBytes, files, faults: readFaults(parseFaults, textFlag(call.flags, 'faults')) });
+  const expected = writeData({
+    kind,
+    directory: resolve(out),
+    seed,
+    records,
+    sizeBytes,
+    files,
+    faults: readFaults(parseFaults, textFlag(call.flags, 'faults')),
+  });
   const bytes = expected.files.reduce((sum, file) => sum + file.bytes, 0);
   call.output.document({ ...expected, bytes });
-  call.output.line(`${count(expected.balance.recordsIn)} records, ${size(bytes)} in ${expected.files.length} files, ${count(expected.balance.rejected)} faults, seed ${seed}`);
+  call.output.line(
+    `${count(expected.balance.recordsIn)} records, ${size(bytes)} in ${expected.files.length} files, ${count(expected.balance.rejected)} faults, seed ${seed}`,
+  );
   call.output.line(`Run it:   millrace run ${out}/spec.yaml`);
   call.output.line(`Check it: millrace generate --verify ${out} ${out}/out`);
   return exitCodes.done;
@@ -63,7 +74,8 @@ function readNumber(call: CommandCall, name: string, otherwise: number | null): 
   const text = textFlag(call.flags, name);
   if (text === undefined) return otherwise;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new CommandError(exitCodes.usage, `expected a whole number of at least 1 for --${name}, got ${JSON.stringify(text)}`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new CommandError(exitCodes.usage, `expected a whole number of at least 1 for --${name}, got ${JSON.stringify(text)}`);
   return value;
 }
 

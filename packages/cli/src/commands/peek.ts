@@ -5,7 +5,7 @@ import { CommandError } from '../command-error.ts';
 import { type Directory, withJob } from '../directory.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { count } from '../output.ts';
-import { readRejects, type RejectRow } from '../read-rejects.ts';
+import { type RejectRow, readRejects } from '../read-rejects.ts';
 import { manifestOf, shortRejectId } from './rejects.ts';
 
 const DEFAULT_BYTES = 256;
@@ -28,7 +28,11 @@ export const peek: Command = {
     await withJob(call.args[0], async (directory, view) => {
       const place = await findPlace(directory, view, call.flags);
       const shown = await readPlace(directory, place, windowBytes(call.flags));
-      call.output.document({ ...place, bytes: undefined, window: { start: shown.start, base64: Buffer.from(shown.bytes).toString('base64'), from: shown.from } });
+      call.output.document({
+        ...place,
+        bytes: undefined,
+        window: { start: shown.start, base64: Buffer.from(shown.bytes).toString('base64'), from: shown.from },
+      });
       for (const line of describe(place, shown)) call.output.line(line);
     });
     return exitCodes.done;
@@ -42,7 +46,10 @@ interface RecordView {
   readonly byteEnd: number;
   readonly header: readonly string[];
   readonly fields: readonly string[];
-  readonly reject: { readonly code: string | null; readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number; readonly message: string }[] } | null;
+  readonly reject: {
+    readonly code: string | null;
+    readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number; readonly message: string }[];
+  } | null;
 }
 
 interface Place {
@@ -92,7 +99,8 @@ async function findFile({ journal }: Directory, view: JobView, wanted: string | 
   const matching = wanted === undefined ? files : files.filter(({ file, uri }) => String(file) === wanted || uri.endsWith(`/${wanted}`));
   const [found] = matching;
   if (found === undefined) throw new CommandError(exitCodes.notFound, `no input ${wanted}`, `There are ${files.map(({ uri }) => uri).join(', ')}.`);
-  if (matching.length > 1) throw new CommandError(exitCodes.usage, `the job has ${matching.length} inputs: say which with --file`, 'By number from 0, or by the end of its name.');
+  if (matching.length > 1)
+    throw new CommandError(exitCodes.usage, `the job has ${matching.length} inputs: say which with --file`, 'By number from 0, or by the end of its name.');
   return found;
 }
 
@@ -124,7 +132,18 @@ function windowBytes(flags: FlagValues): number {
 async function readPlace({ core }: Directory, place: Place, bytes: number): Promise<Window> {
   const start = Math.max(0, place.byte);
   const input = { uri: place.uri, connection: null, etag: place.etag, size: 0 };
-  const message = { type: 'Inspect', what: 'bytes', input, connection: null, jobKey: null, start, end: start + bytes, record: null, parts: null, spec: null } as const;
+  const message = {
+    type: 'Inspect',
+    what: 'bytes',
+    input,
+    connection: null,
+    jobKey: null,
+    start,
+    end: start + bytes,
+    record: null,
+    parts: null,
+    spec: null,
+  } as const;
   const answer = await core.request(message, { deadlineMs: DEADLINE_MS });
   if (answer.failed === null) return { start, bytes: answer.payload, from: 'source' };
   if (place.reject !== null) return { start, bytes: Buffer.from(place.reject.rawBase64, 'base64').subarray(0, bytes), from: 'reject' };
@@ -132,7 +151,10 @@ async function readPlace({ core }: Directory, place: Place, bytes: number): Prom
 }
 
 function describe(place: Place, window: Window): string[] {
-  const lines = [`${place.uri}${window.from === 'reject' ? '   (the file is another one now: bytes kept with the reject)' : ''}`, ...hexLines(window, place.mark)];
+  const lines = [
+    `${place.uri}${window.from === 'reject' ? '   (the file is another one now: bytes kept with the reject)' : ''}`,
+    ...hexLines(window, place.mark),
+  ];
   if (place.reject !== null) lines.push(...describeReject(place.reject));
   if (place.record !== null) lines.push(...describeRecord(place.record));
   return lines;
@@ -157,8 +179,11 @@ function visibleByte(byte: number): string {
 }
 
 function describeReject(row: RejectRow): string[] {
-  const lines = [`${row.code}  record ${count(row.record)}  line ${count(row.line)}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${row.message}`];
-  for (const error of row.errors.slice(1)) lines.push(`  also ${error.code} at byte ${count(error.byte)}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);
+  const lines = [
+    `${row.code}  record ${count(row.record)}  line ${count(row.line)}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${row.message}`,
+  ];
+  for (const error of row.errors.slice(1))
+    lines.push(`  also ${error.code} at byte ${count(error.byte)}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);
   const { hint } = codeInfo(row.code);
   if (hint !== '') lines.push(`hint: ${hint}`);
   return lines;
@@ -167,7 +192,7 @@ function describeReject(row: RejectRow): string[] {
 function describeRecord(record: RecordView): string[] {
   const lines = [`record ${count(record.record)}  line ${count(record.line)}  bytes ${count(record.byte)}–${count(record.byteEnd)}`];
   for (const [index, field] of record.fields.entries()) lines.push(`  ${(record.header[index] ?? `field ${index + 1}`).padEnd(20)} ${JSON.stringify(field)}`);
-  for (const error of record.reject?.errors ?? []) lines.push(`  rejected: ${error.code}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);
+  for (const error of record.reject?.errors ?? [])
+    lines.push(`  rejected: ${error.code}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);
   return lines;
 }
-

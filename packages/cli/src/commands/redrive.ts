@@ -1,6 +1,7 @@
 /** `millrace redrive DIR`: reopens a failed job as its next generation, with the same machinery as `run`. */
-import { filePath } from '@millrace/protocol';
+
 import { dirname, resolve } from 'node:path';
+import { filePath } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { withJob } from '../directory.ts';
@@ -45,14 +46,25 @@ async function planRedrive(call: CommandCall): Promise<RedrivePlan> {
   return withJob(call.args[0], async (directory, view) => {
     const manifest = view.manifests.find(({ generation }) => generation === view.generation);
     if (manifest === undefined) throw new CommandError(exitCodes.conflict, 'the job has not ended', 'Run the same `millrace run` again: it continues.');
-    if (manifest.state === 'completed' && manifest.gaps.length === 0) throw new CommandError(exitCodes.conflict, 'the job is completed and has no gap: nothing to redrive');
-    const letters = (await readLetters(directory, view)).filter(({ state }) => state === 'open').map(({ letter }) => ({ chunk: `${letter.stage}.${letter.chunk}`, code: letter.code }));
+    if (manifest.state === 'completed' && manifest.gaps.length === 0)
+      throw new CommandError(exitCodes.conflict, 'the job is completed and has no gap: nothing to redrive');
+    const letters = (await readLetters(directory, view))
+      .filter(({ state }) => state === 'open')
+      .map(({ letter }) => ({ chunk: `${letter.stage}.${letter.chunk}`, code: letter.code }));
     const { spec } = view.job.record;
     const roots = new Set<string>();
     for await (const { uri } of directory.journal.listInputFiles(view.job.record.jobId)) roots.add(dirname(resolve(filePath(uri))));
     const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [resolve(filePath(spec.rejects.uri))];
     const open = manifest.chunks.dead + manifest.chunks.open;
-    return { jobId: view.job.record.jobId, generation: view.generation, open, letters, directory: directory.path, readRoots: [...roots], writeRoots: [directory.path, ...rejects] };
+    return {
+      jobId: view.job.record.jobId,
+      generation: view.generation,
+      open,
+      letters,
+      directory: directory.path,
+      readRoots: [...roots],
+      writeRoots: [directory.path, ...rejects],
+    };
   });
 }
 
@@ -69,7 +81,9 @@ async function start(call: CommandCall, plan: RedrivePlan): Promise<ExitCode> {
     call.output.say(`Generation ${opened.generation}: ${opened.chunks} chunks.`);
     const status = await Promise.race([followJob(call, handle, { generation: opened.generation, directory, readRoots }), local.failed]);
     call.output.document({ type: 'result', status });
-    call.output.line(`${status.state} as generation ${status.generation}${status.failure === null ? '' : `: ${status.failure.code}: ${status.failure.message}`}`);
+    call.output.line(
+      `${status.state} as generation ${status.generation}${status.failure === null ? '' : `: ${status.failure.code}: ${status.failure.message}`}`,
+    );
     return status.state === 'completed' ? exitCodes.done : exitCodes.jobFailed;
   } catch (error) {
     throw explained(error);

@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import type { JobView } from '@millrace/journal';
 import type { Manifest } from '@millrace/protocol';
 import { type Command, type CommandCall, textFlag } from '../command.ts';
@@ -8,7 +8,7 @@ import { type Directory, shortChunk, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { exportCsvHeader, exportCsvRow, exportNdjsonRow, exportShape } from '../export-rejects.ts';
 import { count } from '../output.ts';
-import { readRejects, type RejectRow } from '../read-rejects.ts';
+import { type RejectRow, readRejects } from '../read-rejects.ts';
 
 const DEFAULT_LIMIT = 20;
 
@@ -34,7 +34,8 @@ export const rejects: Command = {
 /** The manifest whose receipts name the rejects: that of the newest generation that ended. */
 export function manifestOf(view: JobView): Manifest {
   const manifest = view.manifests.at(-1);
-  if (manifest === undefined) throw new CommandError(exitCodes.conflict, 'the job has not ended: its rejects are not final', 'Run the same `millrace run` again: it continues.');
+  if (manifest === undefined)
+    throw new CommandError(exitCodes.conflict, 'the job has not ended: its rejects are not final', 'Run the same `millrace run` again: it continues.');
   return manifest;
 }
 
@@ -56,7 +57,8 @@ async function listRejects(call: CommandCall): Promise<ExitCode> {
       call.output.document(row);
       for (const line of describeReject(row)) call.output.line(line);
     }
-    if (shown === 0) call.output.line(`No reject${textFlag(call.flags, 'code') === undefined ? '' : ' of that code'}: ${count(manifest.balance.recordsIn)} records read.`);
+    if (shown === 0)
+      call.output.line(`No reject${textFlag(call.flags, 'code') === undefined ? '' : ' of that code'}: ${count(manifest.balance.recordsIn)} records read.`);
     else call.output.line(`${count(shown)} of ${count(manifest.balance.rejected)} rejects. Its bytes: millrace peek ${call.args[0]} --reject N`);
   });
   return exitCodes.done;
@@ -71,7 +73,11 @@ function readLimit(text: string | undefined): number {
 export function describeReject(row: RejectRow): string[] {
   const id = row.rejectId.slice(row.rejectId.indexOf('.') + 1);
   const column = row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`;
-  return [`${id}  ${row.code}  ${row.file}  record ${count(row.record)}  line ${count(row.line)}  byte ${count(row.byte)}${column}`, `    ${row.message}`, `    ${visibleText(row.raw, 120)}`];
+  return [
+    `${id}  ${row.code}  ${row.file}  record ${count(row.record)}  line ${count(row.line)}  byte ${count(row.byte)}${column}`,
+    `    ${row.message}`,
+    `    ${visibleText(row.raw, 120)}`,
+  ];
 }
 
 /** Control characters made visible, cut to what fits on a line. */
@@ -84,7 +90,8 @@ async function exportRejects(call: CommandCall): Promise<ExitCode> {
   const path = textFlag(call.flags, 'out');
   if (path === undefined) throw new CommandError(exitCodes.usage, 'expected where to export to', 'Add -o FILE.');
   const format = textFlag(call.flags, 'format') ?? path.slice(path.lastIndexOf('.') + 1).toLowerCase();
-  if (format !== 'csv' && format !== 'ndjson') throw new CommandError(exitCodes.usage, `expected FILE to end in .csv or .ndjson, got ${path}`, 'Or say --format csv.');
+  if (format !== 'csv' && format !== 'ndjson')
+    throw new CommandError(exitCodes.usage, `expected FILE to end in .csv or .ndjson, got ${path}`, 'Or say --format csv.');
   const matches = matcher(textFlag(call.flags, 'code'));
   await withJob(call.args[0], async (directory, view) => {
     const exported = await writeExport(directory, view, path, format, matches);
@@ -98,7 +105,9 @@ async function writeExport(directory: Directory, view: JobView, path: string, fo
   const manifest = manifestOf(view);
   const shape = exportShape(view);
   const stream = createWriteStream(path);
-  const failed = once(stream, 'error').then(([error]) => Promise.reject(new CommandError(exitCodes.failed, `cannot write ${path}: ${(error as Error).message}`)));
+  const failed = once(stream, 'error').then(([error]) =>
+    Promise.reject(new CommandError(exitCodes.failed, `cannot write ${path}: ${(error as Error).message}`)),
+  );
   const write = async (text: string): Promise<void> => void (stream.write(text) || (await Promise.race([once(stream, 'drain'), failed])));
   let exported = 0;
   const rows = async (): Promise<void> => {

@@ -2,8 +2,19 @@
 import { createHash } from 'node:crypto';
 import { globSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { ConflictError, type JobHandle, JobFailedError, MillraceError, SpecError } from '@millrace/producer';
-import { assertAvailable, filePath, jobIdFromKey, type JobStatus, type Manifest, resolveJobSpec, type ResolvedJobSpec, issueText, SpecError as IssuesError, specDigest } from '@millrace/protocol';
+import { ConflictError, JobFailedError, type JobHandle, MillraceError, SpecError } from '@millrace/producer';
+import {
+  assertAvailable,
+  filePath,
+  SpecError as IssuesError,
+  issueText,
+  type JobStatus,
+  jobIdFromKey,
+  type Manifest,
+  type ResolvedJobSpec,
+  resolveJobSpec,
+  specDigest,
+} from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { journalDirectory, newestJob, openDirectoryAt } from '../directory.ts';
@@ -56,7 +67,10 @@ function readSpec(call: CommandCall): ResolvedJobSpec {
     return resolved;
   } catch (error) {
     if (!(error instanceof IssuesError)) throw error;
-    throw new CommandError(exitCodes.usage, `the job spec is wrong: ${error.issues.map(issueText).join('; ')}`, null, { code: error.code, issues: error.issues });
+    throw new CommandError(exitCodes.usage, `the job spec is wrong: ${error.issues.map(issueText).join('; ')}`, null, {
+      code: error.code,
+      issues: error.issues,
+    });
   }
 }
 
@@ -82,7 +96,9 @@ function describeJob(spec: ResolvedJobSpec): RunJob {
     const found = statSync(path, { throwIfNoEntry: false });
     return found === undefined ? [path] : [path, found.ino, found.size, found.mtimeMs];
   });
-  const key = `run:${createHash('sha256').update(JSON.stringify([specDigest(spec), pinned])).digest('hex')}`;
+  const key = `run:${createHash('sha256')
+    .update(JSON.stringify([specDigest(spec), pinned]))
+    .digest('hex')}`;
   const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [localPath(spec.rejects.uri)];
   return { spec, directory, key, readRoots: [...new Set(files.map((path) => dirname(path)))], writeRoots: [directory, ...rejects] };
 }
@@ -95,7 +111,10 @@ function localPath(uri: string): string {
 /** Files that a location names; a folder names all below it, but for names that begin with `_` or `.`. */
 function expand(uri: string): string[] {
   const path = localPath(uri);
-  if (uri.endsWith('/')) return globSync('**/*', { cwd: path, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  if (uri.endsWith('/'))
+    return globSync('**/*', { cwd: path, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
   const found = statSync(path, { throwIfNoEntry: false });
   if (found !== undefined) return [path];
   const matches = globSync(path);
@@ -122,7 +141,12 @@ async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode
     const standing = await newestJob(directory.journal);
     if (standing === null) return null;
     if (standing.jobId !== jobIdFromKey('default', job.key)) {
-      throw new CommandError(exitCodes.conflict, `${job.directory} holds the output of another command or of other inputs`, 'Take another --out, or --replace to start afresh.', { code: 'OUTPUT_NOT_EMPTY' });
+      throw new CommandError(
+        exitCodes.conflict,
+        `${job.directory} holds the output of another command or of other inputs`,
+        'Take another --out, or --replace to start afresh.',
+        { code: 'OUTPUT_NOT_EMPTY' },
+      );
     }
     const view = await directory.journal.readJob(standing.jobId);
     const manifest = view?.manifests.find(({ generation }) => generation === view.generation);
@@ -164,7 +188,8 @@ const interrupted = (signal: AbortSignal): Promise<never> =>
 function readWorkers(text: string | undefined): number | null {
   if (text === undefined) return null;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 256) throw new CommandError(exitCodes.usage, `expected 1 to 256 for --workers, got ${JSON.stringify(text)}`);
+  if (!Number.isInteger(value) || value < 1 || value > 256)
+    throw new CommandError(exitCodes.usage, `expected 1 to 256 for --workers, got ${JSON.stringify(text)}`);
   return value;
 }
 
@@ -210,9 +235,24 @@ async function reportEnd(call: CommandCall, job: RunJob, manifest: Manifest): Pr
   } finally {
     await directory.close();
   }
-  if (manifest.balance.rejected > 0) call.output.line(`See one: millrace peek ${job.directory} --reject 1      All: millrace rejects export ${job.directory} -o rejects.csv`);
-  if (manifest.state === 'failed' && manifest.chunks.dead > 0) call.output.line(`Dead letters: millrace dead ls ${job.directory}      Try again: millrace redrive ${job.directory}`);
-  call.output.document({ type: 'result', jobId: manifest.jobId, state: manifest.state, generation: manifest.generation, balance: manifest.balance, byCode: manifest.byCode, failure: manifest.failure, outputUri: manifest.outputUri, rejectsUri: manifest.rejectsUri, parts: manifest.parts.length, manifestUri: `${manifest.outputUri}_manifests/${manifest.jobId}.${String(manifest.generation).padStart(6, '0')}.json`, exitCode });
+  if (manifest.balance.rejected > 0)
+    call.output.line(`See one: millrace peek ${job.directory} --reject 1      All: millrace rejects export ${job.directory} -o rejects.csv`);
+  if (manifest.state === 'failed' && manifest.chunks.dead > 0)
+    call.output.line(`Dead letters: millrace dead ls ${job.directory}      Try again: millrace redrive ${job.directory}`);
+  call.output.document({
+    type: 'result',
+    jobId: manifest.jobId,
+    state: manifest.state,
+    generation: manifest.generation,
+    balance: manifest.balance,
+    byCode: manifest.byCode,
+    failure: manifest.failure,
+    outputUri: manifest.outputUri,
+    rejectsUri: manifest.rejectsUri,
+    parts: manifest.parts.length,
+    manifestUri: `${manifest.outputUri}_manifests/${manifest.jobId}.${String(manifest.generation).padStart(6, '0')}.json`,
+    exitCode,
+  });
   return exitCode;
 }
 
@@ -233,7 +273,7 @@ export function explained(error: unknown): unknown {
 function exitFor(error: MillraceError): ExitCode {
   if (error.code === 'REDIS_UNAVAILABLE') return exitCodes.unavailable;
   if (error.code === 'OUTPUT_NOT_EMPTY') return exitCodes.conflict;
-  if (error.code.startsWith('SPEC_') || error.code.startsWith('INPUT_')) return error.code === 'INPUT_NOT_FOUND' || error.code === 'INPUT_NONE' ? exitCodes.notFound : exitCodes.usage;
+  if (error.code.startsWith('SPEC_') || error.code.startsWith('INPUT_'))
+    return error.code === 'INPUT_NOT_FOUND' || error.code === 'INPUT_NONE' ? exitCodes.notFound : exitCodes.usage;
   return exitCodes.failed;
 }
-

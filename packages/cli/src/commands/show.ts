@@ -83,9 +83,11 @@ async function describe(directory: Directory, view: JobView, summary: Summary, w
   }
   const { total, committed, dead, open } = summary.chunks;
   lines.push(`  chunks: ${total} planned${summary.sealed ? '' : ' so far'}, ${committed} committed, ${dead} dead, ${open} open`);
-  for (const past of summary.generations.slice(0, -1)) lines.push(`  generation ${past.generation}: ${past.state}${past.failure === null ? '' : ` (${past.failure})`}`);
+  for (const past of summary.generations.slice(0, -1))
+    lines.push(`  generation ${past.generation}: ${past.state}${past.failure === null ? '' : ` (${past.failure})`}`);
   const manifest = view.manifests.find(({ generation }) => generation === view.generation);
-  if (manifest !== undefined) lines.push(...describeManifest(manifest, await firstRejects(directory, manifest), { out: summary.outputUri, rejects: summary.rejectsUri }));
+  if (manifest !== undefined)
+    lines.push(...describeManifest(manifest, await firstRejects(directory, manifest), { out: summary.outputUri, rejects: summary.rejectsUri }));
   if (dead > 0) lines.push(`See them: millrace dead ls ${directory.path}      Try again: millrace redrive ${directory.path}`);
   return lines;
 }

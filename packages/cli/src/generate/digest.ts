@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hash } from 'node:crypto';
 
 /**
  * Order-free digest of a multiset of rows: count, Σ h and Σ h² (mod 2¹²⁸), h being the first 64 bits of SHA-256 over the canonical row.
@@ -15,8 +15,8 @@ const WORD = 2 ** 32;
 
 /** Length-prefixed values, so that no two rows share a text; null is `-`. Lengths count characters (Unicode scalar values). */
 export function canonicalRow(values: readonly (string | null)[]): string {
-  let text = "";
-  for (const value of values) text += value === null ? "-" : `${scalarLength(value)}:${value}`;
+  let text = '';
+  for (const value of values) text += value === null ? '-' : `${scalarLength(value)}:${value}`;
   return text;
 }
 
@@ -71,7 +71,7 @@ export class RowDigester {
   readonly #lowLow = new ProductSum();
 
   add(canonical: string): void {
-    const digest = hash("sha256", canonical, "buffer");
+    const digest = hash('sha256', canonical, 'buffer');
     const high = digest.readUInt32BE(0);
     const low = digest.readUInt32BE(4);
     this.#rows += 1;

@@ -22,17 +22,17 @@ export type FaultKind = keyof typeof FAULT_RATES;
 export type FaultRates = Record<FaultKind, number>;
 
 const KINDS = Object.keys(FAULT_RATES) as FaultKind[];
-const NOT_AVAILABLE = ["duplicateKey", "duplicateRecord", "truncatedFile", "crc", "bomb"];
+const NOT_AVAILABLE = ['duplicateKey', 'duplicateRecord', 'truncatedFile', 'crc', 'bomb'];
 
 /** Parses `kind=rate,kind=rate`; `none` is no fault at all. Kinds that are not named are off. Throws with what was expected. */
 export function parseFaults(text: string | undefined): FaultRates {
   if (text === undefined) return { ...FAULT_RATES };
   const rates = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as FaultRates;
-  if (text === "none") return rates;
-  for (const item of text.split(",")) {
-    const [kind, rate] = item.split("=");
+  if (text === 'none') return rates;
+  for (const item of text.split(',')) {
+    const [kind, rate] = item.split('=');
     if (kind !== undefined && NOT_AVAILABLE.includes(kind)) throw new Error(`fault ${kind} is not available in this version`);
-    if (!KINDS.includes(kind as FaultKind)) throw new Error(`expected a fault kind of ${KINDS.join(", ")}, got "${kind}"`);
+    if (!KINDS.includes(kind as FaultKind)) throw new Error(`expected a fault kind of ${KINDS.join(', ')}, got "${kind}"`);
     const value = Number(rate);
     if (!(value >= 0 && value <= 1)) throw new Error(`expected a rate from 0 to 1 for fault ${kind}, got "${rate}"`);
     rates[kind as FaultKind] = value;

@@ -70,9 +70,14 @@ async function openDuckDb(): Promise<DuckDBConnection> {
     const { DuckDBInstance } = await import('@duckdb/node-api');
     return await (await DuckDBInstance.create(':memory:')).connect();
   } catch (error) {
-    throw new CommandError(exitCodes.notInstalled, 'generate --verify reads outputs with DuckDB, which is not installed', 'Run `npm install --no-save @duckdb/node-api`.', {
-      cause: String(error),
-    });
+    throw new CommandError(
+      exitCodes.notInstalled,
+      'generate --verify reads outputs with DuckDB, which is not installed',
+      'Run `npm install --no-save @duckdb/node-api`.',
+      {
+        cause: String(error),
+      },
+    );
   }
 }
 
@@ -156,6 +161,14 @@ function* compareRejects(expected: readonly string[], found: readonly string[]):
   for (const place of found) open.set(place, (open.get(place) ?? 0) - 1);
   const missing = [...open].filter(([, balance]) => balance > 0);
   const surplus = [...open].filter(([, balance]) => balance < 0);
-  if (missing.length > 0) yield `${missing.length} planted faults were not rejected so, first: ${missing.slice(0, SHOWN).map(([place]) => place).join(' | ')}`;
-  if (surplus.length > 0) yield `${surplus.length} rejects that nobody planted, first: ${surplus.slice(0, SHOWN).map(([place]) => place).join(' | ')}`;
+  if (missing.length > 0)
+    yield `${missing.length} planted faults were not rejected so, first: ${missing
+      .slice(0, SHOWN)
+      .map(([place]) => place)
+      .join(' | ')}`;
+  if (surplus.length > 0)
+    yield `${surplus.length} rejects that nobody planted, first: ${surplus
+      .slice(0, SHOWN)
+      .map(([place]) => place)
+      .join(' | ')}`;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FAULT_RATES, type FaultKind, type PlantedFault, parseFaults } from './faults.ts';
-import { writeOrders } from './write-data.ts';
+import { writeData } from './write-data.ts';
 
 const everything = (rate: number): string =>
   Object.keys(FAULT_RATES)
@@ -31,32 +31,36 @@ const digestOf = (directory: string): string => {
 test('the same seed gives the same bytes, another one others', () => {
   const make = (seed: number): string =>
     inFreshDirectory((directory) => {
-      writeOrders({ directory, seed, records: 2_000, sizeBytes: null, files: 3, faults: parseFaults(undefined) });
+      writeData({ kind: 'orders', directory, seed, records: 2_000, sizeBytes: null, files: 3, faults: parseFaults(undefined) });
       return digestOf(directory);
     });
   assert.equal(make(1), make(1));
   assert.notEqual(make(1), make(2));
 });
 
-test('each planted fault points at the bytes of its record, and the sums hold', () => {
-  inFreshDirectory((directory) => {
-    const expected = writeOrders({ directory, seed: 3, records: 4_000, sizeBytes: null, files: 2, faults: parseFaults(everything(0.03)) });
-    const { recordsIn, emitted, filtered, rejected } = expected.balance;
-    assert.equal(recordsIn, emitted + filtered + rejected);
-    assert.equal(expected.rows.rows, emitted);
-    const faults = readFileSync(join(directory, 'truth.ndjson'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as PlantedFault);
-    assert.equal(faults.length, rejected);
-    const seen = new Set<FaultKind>();
-    for (const fault of faults) {
-      const bytes = readFileSync(join(directory, fault.file));
-      assert.equal(bytes.subarray(0, fault.byte).filter((byte) => byte === 10).length + 1, fault.line);
-      assert.equal(bytes[fault.byteEnd - 1], 10);
-      assert.ok(fault.byteEnd > fault.byte);
-      seen.add(fault.kind);
-    }
-    assert.ok(seen.size >= 12, `kinds planted: ${[...seen].join(' ')}`);
-  });
-});
+for (const kind of ['orders', 'events'] as const) {
+  test(`each planted fault of ${kind} points at the bytes of its record, and the sums hold`, () =>
+    inFreshDirectory((directory) => {
+      const expected = writeData({ kind, directory, seed: 3, records: 4_000, sizeBytes: null, files: 2, faults: parseFaults(everything(0.03)) });
+      const { recordsIn, emitted, filtered, rejected } = expected.balance;
+      assert.equal(recordsIn, emitted + filtered + rejected);
+      assert.equal(expected.rows.rows, emitted);
+      const faults = readFileSync(join(directory, 'truth.ndjson'), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as PlantedFault);
+      assert.equal(faults.length, rejected);
+      const seen = new Set<FaultKind>();
+      for (const fault of faults) {
+        const bytes = readFileSync(join(directory, fault.file));
+        assert.equal(bytes.subarray(0, fault.byte).filter((byte) => byte === 10).length + 1, fault.line);
+        assert.equal(bytes[fault.byteEnd - 1], 10);
+        assert.ok(fault.byteEnd > fault.byte);
+        seen.add(fault.kind);
+      }
+      assert.ok(seen.size >= (kind === 'orders' ? 12 : 9), `kinds planted: ${[...seen].join(' ')}`);
+    }));
+}
 
 test('fault kinds and rates that do not exist are refused by name', () => {
   assert.throws(() => parseFaults('shortRows=0.1'), /expected a fault kind of shortRow/);

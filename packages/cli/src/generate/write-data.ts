@@ -1,13 +1,15 @@
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
-import { join } from "node:path";
-import { stringify } from "yaml";
-import { canonicalRow, type RowDigest, RowDigester } from "./digest.ts";
-import type { FaultRates, PlantedFault } from "./faults.ts";
-import { INVALID_MARK, ORDER_COLUMNS, ORDER_OUTPUT_COLUMNS, ORDER_SCHEMA, ORDER_SQL, OrderWriter, SHUFFLED_COLUMNS } from "./orders.ts";
-import { type SeededRandom, seededRandom } from "./random.ts";
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { canonicalRow, type RowDigest, RowDigester } from './digest.ts';
+import type { FaultRates, PlantedFault } from './faults.ts';
+import { type DataKind, type DataKindName, dataKinds, type RecordWriter } from './kinds.ts';
+import { INVALID_MARK } from './mark.ts';
+import { type SeededRandom, seededRandom } from './random.ts';
 
 /** How much to write: stops at whichever is reached first. Sizes in bytes, of all files together. */
 export interface GenerateOptions {
+  readonly kind: DataKindName;
   readonly directory: string;
   readonly seed: number;
   readonly records: number | null;
@@ -29,7 +31,7 @@ export interface FileTruth {
 
 /** What a right run must report; lies in `expected.json`. */
 export interface Expected {
-  readonly kind: "orders";
+  readonly kind: DataKindName;
   readonly seed: number;
   readonly columns: readonly string[];
   readonly balance: { recordsIn: number; emitted: number; filtered: number; deduplicated: number; rejected: number };
@@ -40,24 +42,37 @@ export interface Expected {
 const BUFFER_BYTES = 1 << 20;
 
 /** Writes data files, `spec.yaml`, `truth.ndjson` and `expected.json`. The same options give the same bytes. */
-export function writeOrders(options: GenerateOptions): Expected {
+export function writeData(options: GenerateOptions): Expected {
   mkdirSync(options.directory, { recursive: true });
   const random = seededRandom(options.seed);
   const digester = new RowDigester();
-  const truth = openSync(join(options.directory, "truth.ndjson"), "w");
+  const truth = openSync(join(options.directory, 'truth.ndjson'), 'w');
   const files: FileTruth[] = [];
   let nextId = 1;
   for (let index = 0; index < options.files; index += 1) {
     const share = shareOfFile(index, options.files);
     const limit = { records: portion(options.records, share), bytes: portion(options.sizeBytes, share) };
-    const file = new OrderFile(options, random, digester, truth, index, nextId);
+    const file = new DataFile(options, random, digester, truth, index, nextId);
     files.push(file.write(limit));
     nextId += file.recordCount;
   }
   closeSync(truth);
-  const expected = { kind: "orders", seed: options.seed, columns: ORDER_OUTPUT_COLUMNS, balance: sumOf(files), files, rows: digester.digest() } as const;
-  writeFileSync(join(options.directory, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
-  writeFileSync(join(options.directory, "spec.yaml"), orderSpec(files.map((file) => file.file)));
+  const expected = {
+    kind: options.kind,
+    seed: options.seed,
+    columns: dataKinds[options.kind].outputColumns,
+    balance: sumOf(files),
+    files,
+    rows: digester.digest(),
+  } as const;
+  writeFileSync(join(options.directory, 'expected.json'), `${JSON.stringify(expected, null, 2)}\n`);
+  writeFileSync(
+    join(options.directory, 'spec.yaml'),
+    jobSpec(
+      options.kind,
+      files.map((file) => file.file),
+    ),
+  );
   return expected;
 }
 
@@ -70,11 +85,11 @@ function shareOfFile(index: number, files: number): number {
 
 const portion = (total: number | null, share: number): number => (total === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(total * share)));
 
-class OrderFile {
+class DataFile {
   readonly #options: GenerateOptions;
   readonly #digester: RowDigester;
   readonly #truth: number;
-  readonly #writer: OrderWriter;
+  readonly #writer: RecordWriter;
   readonly #random: SeededRandom;
   readonly #name: string;
   readonly #descriptor: number;
@@ -92,15 +107,17 @@ class OrderFile {
     this.#truth = truth;
     this.#random = random;
     this.#firstId = firstId;
-    this.#name = `orders-${String(index + 1).padStart(2, "0")}.csv`;
-    this.#writer = new OrderWriter(random, options.faults, index % 2 === 0 ? ORDER_COLUMNS : SHUFFLED_COLUMNS);
-    this.#descriptor = openSync(join(options.directory, this.#name), "w");
+    const kind: DataKind = dataKinds[options.kind];
+    this.#name = `${options.kind}-${String(index + 1).padStart(2, '0')}.${kind.extension}`;
+    this.#writer = kind.writer(random, options.faults, index);
+    this.#descriptor = openSync(join(options.directory, this.#name), 'w');
   }
 
   write(limit: { records: number; bytes: number }): FileTruth {
-    if (this.#options.faults.bom > 0) this.#append("\u{feff}");
-    this.#append(this.#writer.header());
-    this.#line += 1;
+    if (this.#options.faults.bom > 0) this.#append('\u{feff}');
+    const header = this.#writer.header();
+    this.#append(header);
+    if (header !== '') this.#line += 1;
     for (let last = false; !last; ) {
       last = this.recordCount + 1 >= limit.records || this.#byte >= limit.bytes;
       this.#record(last);
@@ -131,7 +148,7 @@ class OrderFile {
   }
 
   #blankLine(): void {
-    this.#append("\n");
+    this.#append('\n');
     this.#line += 1;
     this.#counts.blankLines += 1;
   }
@@ -153,7 +170,7 @@ class OrderFile {
   }
 }
 
-function sumOf(files: readonly FileTruth[]): Expected["balance"] {
+function sumOf(files: readonly FileTruth[]): Expected['balance'] {
   const sum = { recordsIn: 0, emitted: 0, filtered: 0, deduplicated: 0, rejected: 0 };
   for (const file of files) {
     sum.recordsIn += file.recordsIn;
@@ -165,14 +182,15 @@ function sumOf(files: readonly FileTruth[]): Expected["balance"] {
 }
 
 /** The job that the data were made for; places are relative to the spec file. */
-function orderSpec(files: readonly string[]): string {
+function jobSpec(name: DataKindName, files: readonly string[]): string {
+  const { format, schema, sql } = dataKinds[name];
   return stringify({
     millrace: 1,
-    name: "orders-import",
-    inputs: { uri: [...files], format: "csv" },
-    schema: ORDER_SCHEMA,
-    pipeline: [{ name: "clean", sql: ORDER_SQL }],
-    output: { uri: "out/", compression: "snappy" },
-    execution: { chunkSize: "8MiB" },
+    name: `${name}-import`,
+    inputs: { uri: [...files], format },
+    schema,
+    pipeline: [{ name: 'clean', sql }],
+    output: { uri: 'out/', compression: 'snappy' },
+    execution: { chunkSize: '8MiB' },
   });
 }

@@ -1,7 +1,8 @@
 /** What the tests of this package share: queues on a private Redis under a prefix of their own, and a job to try things on. */
-import { type AttemptId, type JobId, type ReceiptSums, type TaskId, chunkTaskId, jobIdFromKey, leaseTimes, newAttemptId, zeroSums } from '@millrace/protocol';
+
 import { randomBytes } from 'node:crypto';
-import { type LedgerJob, type Log, type Queues, openQueues } from '../index.ts';
+import { type AttemptId, chunkTaskId, type JobId, jobIdFromKey, leaseTimes, newAttemptId, type ReceiptSums, type TaskId, zeroSums } from '@millrace/protocol';
+import { type LedgerJob, type Log, openQueues, type Queues } from '../index.ts';
 import type { ChunkToDispatch } from '../ledger-attempt.ts';
 
 export const quietLog: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,5 +1,5 @@
 /** Failure records that the journal could not take at the time, and attempts that a rescue replaced before anybody recorded them. Keeps I6. */
-import { type FailureRecord, type JobId, fingerprintOf, parseChunkId, parseRecord } from '@millrace/protocol';
+import { type FailureRecord, fingerprintOf, type JobId, parseChunkId, parseRecord } from '@millrace/protocol';
 import type { LateRecord, OpenAttempt } from '@millrace/queues';
 import type { Control } from '../control.ts';
 
@@ -27,10 +27,35 @@ export async function lostRecord(attempt: OpenAttempt, id: string, generation: n
   const { attemptId, worker, pod, node, startedAt, bytesDone, recordsDone, mode } = attempt;
   const code = 'LEASE_EXPIRED';
   return {
-    record: 'failure', version: 1, jobId, stage, chunk, generation, attemptId, outcome: 'lost', class: 'lost', code,
-    message: `the host ${worker} stopped renewing its lease`, details: {}, causes: [],
+    record: 'failure',
+    version: 1,
+    jobId,
+    stage,
+    chunk,
+    generation,
+    attemptId,
+    outcome: 'lost',
+    class: 'lost',
+    code,
+    message: `the host ${worker} stopped renewing its lease`,
+    details: {},
+    causes: [],
     fingerprint: fingerprintOf(code, 'lost', { jobName: facts?.job.name ?? '-', stage, reason: 'expired' }),
-    worker, pod, node, coreVersion: null, startedAt, endedAt: control.clock.nowIso(), range: null, bytesDone, recordsDone, position: null,
-    exitCode: null, signal: null, peakRssBytes: null, stderrTail: null, backtrace: null, mode,
+    worker,
+    pod,
+    node,
+    coreVersion: null,
+    startedAt,
+    endedAt: control.clock.nowIso(),
+    range: null,
+    bytesDone,
+    recordsDone,
+    position: null,
+    exitCode: null,
+    signal: null,
+    peakRssBytes: null,
+    stderrTail: null,
+    backtrace: null,
+    mode,
   };
 }

@@ -4,17 +4,27 @@ import type { LedgerChunkView, LedgerJobView } from '@millrace/queues';
 import type { Control } from '../control.ts';
 import { queueOf } from '../dispatch.ts';
 import { lostRecord } from './late-records.ts';
+import { markIfCommitted } from './unmarked-receipts.ts';
 
 export async function closeStalledAttempts(job: LedgerJobView, live: readonly LedgerChunkView[], control: Control): Promise<void> {
   const { leaseMs, stalledIntervalMs } = control.times;
   for (const view of live) {
     if (view.state !== 'running' || view.attempt === null || view.taskId === null || view.ageMs < leaseMs + 2 * stalledIntervalMs) continue;
     if (await control.queues.tasks.has(queueOf(view, job), view.taskId)) continue;
+    // A commit outranks every loss: its host may have died between receipt and mark.
+    if (view.stage === job.stage && (await markIfCommitted(view, control))) continue;
     const record = await lostRecord(view.attempt, view.chunkId, view.generation, control);
     await control.journal.putFailure(record);
     const { code, message, fingerprint, jobId, stage, chunk, attemptId } = record;
     const recordKey = failureKey(jobId, stage, chunk, attemptId);
-    await control.queues.ledger.failAttempt(view.chunkId, view.generation, attemptId, { class: 'lost', code, message, fingerprint, outcome: 'lost', recordKey });
+    await control.queues.ledger.failAttempt(view.chunkId, view.generation, attemptId, {
+      class: 'lost',
+      code,
+      message,
+      fingerprint,
+      outcome: 'lost',
+      recordKey,
+    });
     control.log.warn({ chunkId: view.chunkId, attemptId }, 'stalled attempt closed');
   }
 }

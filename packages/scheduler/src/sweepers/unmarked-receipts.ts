@@ -18,9 +18,11 @@ export async function markUnmarkedReceipts(job: LedgerJobView, live: readonly Le
   moves.set(job.jobId, { revision: job.revision, sinceMs: nowMs });
 }
 
-async function markIfCommitted(view: LedgerChunkView, control: Control): Promise<void> {
+/** False when the chunk has no receipt in its generation. */
+export async function markIfCommitted(view: LedgerChunkView, control: Control): Promise<boolean> {
   const verdict = await control.journal.readVerdict(view.jobId, view.stage, view.chunk, view.generation);
-  if (verdict?.record.outcome !== 'committed') return;
+  if (verdict?.record.outcome !== 'committed') return false;
   await control.queues.ledger.markCommitted(view.chunkId, view.generation, verdict.record.attemptId, sumsOfReceipt(verdict.record));
   control.log.warn({ chunkId: view.chunkId }, 'unmarked receipt marked');
+  return true;
 }

@@ -2,7 +2,7 @@
  * Finishes a generation from the journal alone: every chunk's outcome, the sums and whether they balance, parts that nobody names removed, then the
  * manifest, which is the commit point of the generation, then what readers look at. Every step may be repeated by anyone.
  */
-import { type JobView, manifestKey, specOfGeneration, type Stored } from '@millrace/journal';
+import { type JobView, manifestKey, specOfGeneration } from '@millrace/journal';
 import {
   checkExpected,
   chunkId,
@@ -13,7 +13,6 @@ import {
   type Manifest,
   type ResolvedJobSpec,
   type Unplannable,
-
 } from '@millrace/protocol';
 import type { FinishReport, JobEnd, WorkOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
@@ -22,6 +21,10 @@ import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
 import { OutputStore } from '../output-store.ts';
 import { type ChunkRecord, type GenerationSummary, summariseGeneration } from './summarise-generation.ts';
+
+/** Reads at once; a core takes 32 store requests. */
+const AT_ONCE = 16;
+const SUCCESS_TRIES = 10;
 
 interface FinishJob {
   readonly orders: WorkOrders;
@@ -72,14 +75,14 @@ async function makeManifest(job: FinishJob): Promise<Manifest | { readonly missi
   return (await job.host.journal.putManifest(manifestOf(job, summary, ending))).stored.record;
 }
 
-const isSealed = ({ view, orders }: FinishJob): boolean => view.plans.find(({ generation }) => generation === orders.generation)?.sealed !== null;
+const isSealed = ({ view, orders }: FinishJob): boolean => view.plans.some(({ generation, sealed }) => generation === orders.generation && sealed !== null);
 
 async function summarise({ view, orders, host }: FinishJob): Promise<GenerationSummary> {
-  const chunks: ChunkRecord[] = [];
-  for (const chunk of view.chunks.filter(({ listedIn }) => listedIn.some((generation) => generation <= orders.generation))) {
-    const outcome: Stored<'verdict'> | null = await host.journal.readOutcome(chunk, orders.generation);
-    chunks.push({ chunk: chunk.chunk, generation: chunk.generation, verdict: outcome?.record ?? null });
-  }
+  const listed = view.chunks.filter(({ listedIn }) => listedIn.some((generation) => generation <= orders.generation));
+  const chunks = await inSteps(listed, async (chunk): Promise<ChunkRecord> => {
+    const outcome = await host.journal.readOutcome(chunk, orders.generation);
+    return { chunk: chunk.chunk, generation: chunk.generation, verdict: outcome?.record ?? null };
+  });
   const files: InputFile[] = [];
   for await (const file of host.journal.listInputFiles(orders.jobId)) files.push(file);
   return summariseGeneration({
@@ -120,37 +123,50 @@ const endingOf = ({ state, code, message }: JobEnd): Ending => ({ state, code, m
 
 /** Receipts and objects must agree: each part that a receipt names is there, with its size. */
 async function firstAbsentPart({ output }: FinishJob, summary: GenerationSummary): Promise<string | null> {
-  for (const part of [...summary.parts, ...summary.rejects]) {
-    const size = await output.size(part.uri);
-    if (size !== part.bytes) return `${part.uri}: its receipt says ${part.bytes} bytes, found ${size === null ? 'nothing' : `${size} bytes`}`;
-  }
-  return null;
+  const problems = await inSteps([...summary.parts, ...summary.rejects], async ({ uri, bytes }) => {
+    const size = await output.size(uri);
+    return size === bytes ? null : `${uri}: its receipt says ${bytes} bytes, found ${size === null ? 'nothing' : `${size} bytes`}`;
+  });
+  return problems.find((problem) => problem !== null) ?? null;
 }
 
-/** Parts of this job, of generations up to this one, that no receipt names: left by attempts that were killed or lost. */
-async function removeOrphans({ spec, orders, output }: FinishJob, summary: GenerationSummary): Promise<void> {
+/** A job may have very many: a few are asked for at once, and the answers come in order. */
+async function inSteps<Item, Result>(items: readonly Item[], act: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let at = 0; at < items.length; at += AT_ONCE) results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(act))));
+  return results;
+}
+
+/** Parts of this job, of generations up to this one, that no receipt names: left by attempts that were killed or lost. And what they were writing. */
+async function removeOrphans({ spec, orders, output, view, host }: FinishJob, summary: GenerationSummary): Promise<void> {
+  const { jobId, generation } = orders;
   const named = new Set([...summary.parts, ...summary.rejects].map(({ uri }) => uri));
+  const attempts = new Set<string>(summary.attempts);
+  for await (const { attemptId } of host.journal.listFailures(jobId, view.job.record.stage)) attempts.add(attemptId);
   const orphans: string[] = [];
-  for (const prefix of new Set([spec.output.uri, rejectsUri(spec)])) {
-    for await (const { key } of output.list(prefix)) {
-      if (isPartOf(key, orders.jobId, orders.generation) && !named.has(key)) orphans.push(key);
-    }
+  for (const folder of new Set([spec.output.uri, rejectsUri(spec)])) {
+    for await (const { key } of output.list(folder)) if (isPartOf(key, jobId, generation) && !named.has(key)) orphans.push(key);
+    for await (const { key } of output.list(folder, '.tmp-')) if (attempts.has(temporaryOwner(key))) orphans.push(key);
   }
   await output.delete(orphans);
+  await host.journal.removeTemporaries(jobId);
 }
 
-/** `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>`, `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`, and what was being written to either. */
+/** `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>` or `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`. */
 export function isPartOf(uri: string, jobId: string, generation: number): boolean {
   const name = uri.slice(uri.lastIndexOf('/') + 1);
-  const match = /^\.?(?:tmp-)?(?:part|rejects)-[a-z0-9]+-\d{6,}(?:\.(\d{6}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}/.exec(name);
+  const match = /^(?:part|rejects)-[a-z][a-z0-9]*-\d{6,}(?:\.(\d{6,}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}\.[a-z]+$/.exec(name);
   return match !== null && match[2] === jobId && Number(match[1] ?? 1) <= generation;
 }
+
+/** The attempt that was writing `.tmp-<attemptId>-<n>`. */
+const temporaryOwner = (uri: string): string => /\/\.tmp-(a[0-9a-z]{26})-\d+$/.exec(uri)?.[1] ?? '';
 
 const rejectsUri = (spec: ResolvedJobSpec): string => spec.rejects.uri ?? `${spec.output.uri}_rejects/`;
 
 function manifestOf({ view, spec, orders, host }: FinishJob, summary: GenerationSummary, ending: Ending): Manifest {
   const { record: job } = view.job;
-  const endedAt = host.now();
+  const endedAt = host.clock.nowIso();
   return {
     record: 'manifest',
     version: 1,
@@ -175,27 +191,33 @@ function manifestOf({ view, spec, orders, host }: FinishJob, summary: Generation
     files: [...summary.files],
     parts: [...summary.parts],
     rejects: [...summary.rejects],
-    gaps: [...summary.gaps],
+    // What a failed generation lacks was accepted by nobody.
+    gaps: ending === null ? [...summary.gaps] : [],
   };
 }
 
-/** What readers look at: a copy of the manifest, then `_SUCCESS`, which only moves forward. A failed or cancelled generation publishes nothing. */
+/** What readers look at: a copy of the manifest, then `_SUCCESS`. A failed or cancelled generation publishes nothing. */
 async function publish({ output, spec }: FinishJob, manifest: Manifest): Promise<void> {
   if (manifest.state !== 'completed') return;
-  const uri = `${spec.output.uri}_manifests/${manifest.jobId}.${String(manifest.generation).padStart(6, '0')}.json`;
+  const { jobId, generation } = manifest;
+  const uri = `${spec.output.uri}_manifests/${jobId}.${String(generation).padStart(6, '0')}.json`;
   await output.overwrite(uri, encodeRecord('manifest', manifest));
-  const standing = await readSuccess(output, spec);
-  if (standing !== null && standing.jobId === manifest.jobId && standing.generation >= manifest.generation) return;
-  const success = { jobId: manifest.jobId, generation: manifest.generation, manifest: uri };
-  await output.overwrite(`${spec.output.uri}_SUCCESS`, new TextEncoder().encode(`${JSON.stringify(success)}\n`));
+  const success = new TextEncoder().encode(`${JSON.stringify({ jobId, generation, manifest: uri })}\n`);
+  for (let tries = 0; tries < SUCCESS_TRIES; tries += 1) {
+    const standing = await output.get(`${spec.output.uri}_SUCCESS`);
+    // It only moves forward: a finisher that was held up must not put an older generation over a newer one.
+    if (standing !== null && isAtLeast(standing.bytes, jobId, generation)) return;
+    if (await output.exchange(`${spec.output.uri}_SUCCESS`, success, standing?.etag ?? null)) return;
+  }
+  throw new AppError('STORAGE_UNAVAILABLE', `cannot write ${spec.output.uri}_SUCCESS: somebody else changes it again and again`);
 }
 
-async function readSuccess(output: OutputStore, spec: ResolvedJobSpec): Promise<{ readonly jobId: string; readonly generation: number } | null> {
-  const bytes = await output.get(`${spec.output.uri}_SUCCESS`);
-  if (bytes === null) return null;
+/** `_SUCCESS` names this job in this generation or a later one. */
+function isAtLeast(bytes: Uint8Array, jobId: string, generation: number): boolean {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as { jobId: string; generation: number };
+    const standing = JSON.parse(new TextDecoder().decode(bytes)) as { readonly jobId?: unknown; readonly generation?: unknown };
+    return standing.jobId === jobId && typeof standing.generation === 'number' && standing.generation >= generation;
   } catch {
-    return null;
+    return false;
   }
 }

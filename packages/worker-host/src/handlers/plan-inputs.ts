@@ -2,10 +2,10 @@
  * A plan task: probes the input once and pins what was found, lets a core cut the files into exact chunks, and seals the plan. Everything is put if
  * absent, so a second planner finds what the first one did and goes on behind it.
  */
-import { CoreGoneError, type CoreProcess } from '@millrace/core-client';
+import type { CoreLease, CoreProcess } from '@millrace/core-client';
 import { isSegment, type Stored, specOfGeneration } from '@millrace/journal';
 import { chunkBytes, type InputFile, inputPinsShape, type JobRecord, type Pins, type ResolvedJobSpec, type Sealed, type Unplannable } from '@millrace/protocol';
-import type { Event, PlanDone, PlanSegment } from '@millrace/protocol/wire';
+import type { Event, Failed, PlanDone, PlanSegment } from '@millrace/protocol/wire';
 import type { SegmentRef, WorkOrders } from '@millrace/queues';
 import { AppError, describeError } from '@millrace/service-kit';
 import { classifyCode, classifyFailed } from '../classify.ts';
@@ -212,7 +212,7 @@ async function tellMissingSegments({ attempt, host }: PlanJob): Promise<void> {
 /** The attempt's record for a file that cannot be planned; the scheduler makes the dead letter from the sealed plan. */
 async function recordUnplannable({ attempt, job, host }: PlanJob, file: Unplannable): Promise<void> {
   const place = { ...workPlace(attempt.orders, job), chunk: file.file, fileUri: file.uri };
-  const times = { attemptId: attempt.attemptId, startedAt: attempt.startedAt, endedAt: host.now() };
+  const times = { attemptId: attempt.attemptId, startedAt: attempt.startedAt, endedAt: host.clock.nowIso() };
   const failure = classifyCode(file.code as 'INPUT_NOT_FOUND', file.message);
   await host.journal.putFailure(failureRecord(failure, place, times, { ...host.identity, coreVersion: host.coreVersion }, { bytesDone: 0, recordsDone: 0 }));
 }
@@ -220,29 +220,29 @@ async function recordUnplannable({ attempt, job, host }: PlanJob, file: Unplanna
 type CoreRequest<A> = (core: CoreProcess, options: { signal: AbortSignal; onEvent: (event: Event) => void }) => Promise<A>;
 
 /** One request on a leased core, its failure as the end of the work. */
-async function askCore<A extends { readonly failed: unknown; readonly done: unknown }>(
+async function askCore<A extends { readonly failed: Failed | null; readonly done: unknown }>(
   { keeper, host }: PlanJob,
   ask: CoreRequest<A>,
   onSegment: (segment: PlanSegment) => void = () => {},
 ): Promise<Extract<A, { failed: null }> | WorkEnd> {
-  const stopWaiting = keeper.liveWhileWaiting();
-  const leased = await host.cores.lease(keeper.signal);
-  stopWaiting();
+  let leased: CoreLease | null = null;
+  let stopWatching = (): void => {};
   try {
-    const answer = await ask(leased.core, {
-      signal: keeper.signal,
-      onEvent: (event) => {
-        keeper.note(event, leased.core);
-        if (event.type === 'PlanSegment') onSegment(event);
-      },
-    });
-    if (answer.failed === null) return answer as Extract<A, { failed: null }>;
-    return failedWork(classifyFailed(answer.failed as Parameters<typeof classifyFailed>[0]));
+    leased = await keeper.whileWaiting(() => host.cores.lease(keeper.signal));
+    const { core } = leased;
+    stopWatching = keeper.watch(core);
+    const onEvent = (event: Event): void => {
+      keeper.note(event, core);
+      if (event.type === 'PlanSegment') onSegment(event);
+    };
+    const answer = await ask(core, { signal: keeper.signal, onEvent });
+    return answer.failed === null ? (answer as Extract<A, { failed: null }>) : failedWork(classifyFailed(answer.failed));
   } catch (error) {
-    if (error instanceof CoreGoneError && keeper.stoppedFor !== null) return stoppedWork(keeper.stoppedFor);
+    if (keeper.stoppedFor !== null) return stoppedWork(keeper.stoppedFor);
     throw error;
   } finally {
-    leased.release();
+    stopWatching();
+    leased?.release();
   }
 }
 

@@ -54,6 +54,8 @@ export interface GenerationSummary {
   readonly imbalances: readonly string[];
   readonly balance: Balance;
   readonly counts: { readonly total: number; readonly committed: number; readonly dead: number; readonly open: number };
+  /** Attempts that committed. */
+  readonly attempts: readonly string[];
   readonly parts: readonly ManifestPart[];
   readonly rejects: readonly ManifestPart[];
   readonly files: readonly ManifestFile[];
@@ -80,6 +82,7 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
       dead: gaps.length,
       open: records.chunks.length - committed.length - dead.length,
     },
+    attempts: committed.map(({ receipt }) => receipt.attemptId),
     parts: placedParts(records.stage, committed, (receipt) => receipt.parts),
     rejects: placedParts(records.stage, committed, (receipt) => receipt.rejects),
     files,

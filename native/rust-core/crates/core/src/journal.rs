@@ -64,12 +64,6 @@ impl Journal {
         })
     }
 
-    /// The job under its own spec, for looking at it.
-    pub fn job_as_accepted(&self, places: &Places, job_key: &str) -> Result<Arc<Job>, Error> {
-        let record: JobRecord = records::parse(job_key, &read(places, job_key)?)?;
-        self.job(places, job_key, &record.spec_digest)
-    }
-
     pub fn pins(&self, places: &Places, job_key: &str) -> Result<Arc<Pins>, Error> {
         lock(&self.pins).get_or_try(pins_key(job_key), |key| {
             let bytes = read(places, key)?;

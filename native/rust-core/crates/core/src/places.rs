@@ -19,9 +19,11 @@ pub struct Places {
 impl Places {
     pub fn new(hello: &HostHello) -> Result<Places, Error> {
         let files = || hello.connections.iter().filter(|connection| connection.kind == ConnectionKind::File);
-        let roots_of = |modes: [AccessMode; 2]| files().filter(move |connection| modes.contains(&connection.mode)).map(|connection| &connection.prefix);
-        let read = hello.read_roots.iter().chain(roots_of([AccessMode::Read, AccessMode::Read])).map(PathBuf::from).collect::<Vec<_>>();
-        let write = hello.write_roots.iter().chain(roots_of([AccessMode::Write, AccessMode::Both])).map(PathBuf::from).collect::<Vec<_>>();
+        let roots = |given: &[String], is_writable: bool| -> Vec<PathBuf> {
+            let own = files().filter(|connection| (connection.mode != AccessMode::Read) == is_writable).map(|connection| &connection.prefix);
+            given.iter().chain(own).map(PathBuf::from).collect()
+        };
+        let (read, write) = (roots(&hello.read_roots, false), roots(&hello.write_roots, true));
         let store = Store::new(&read, &write).map_err(of_store)?;
         Ok(Places { store, connections: hello.connections.clone() })
     }

@@ -3,7 +3,7 @@
 //! Chunks depend on the bytes and the pins alone, so two planners put the same chunks; only where a segment is cut may differ. What stands in
 //! the journal is therefore continued from its end, and anything that contradicts it is `PLAN_CONFLICT`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::read::{FileTotals, PlannedRange, plan_file, plan_scan};
@@ -23,8 +23,8 @@ const MAX_SEGMENT_FILE_BYTES: usize = 4 << 20;
 /// The outside of planning.
 pub trait PlanIo {
     fn open_source(&mut self, file: &InputFile) -> Result<Box<dyn PinnedSource>, Error>;
-    /// The segment with this number as stored, if it exists.
-    fn read_segment(&mut self, segment: u32) -> Result<Option<Vec<u8>>, Error>;
+    /// The segment with this number of this generation as stored, if it exists.
+    fn read_segment(&mut self, generation: u32, segment: u32) -> Result<Option<Vec<u8>>, Error>;
     fn put_segment(&mut self, segment: u32, bytes: &[u8]) -> Result<PutEnd, Error>;
     /// A segment is durable: the host tells the ledger.
     fn announce(&mut self, segment: &SegmentRef) -> Result<(), Error>;
@@ -82,6 +82,7 @@ pub struct PlanEnd {
 /// Plans the files of `task` in order.
 pub fn plan_files(task: &PlanTask<'_>, io: &mut dyn PlanIo, cancel: &CancelFlag, progress: &Progress) -> Result<PlanEnd, Error> {
     let mut planner = Planner::new(task);
+    planner.recall_earlier(io)?;
     planner.adopt_existing(io)?;
     progress.expect_bytes(task.files.iter().map(|file| file.size).sum());
     let mut bytes_done = 0;
@@ -119,8 +120,8 @@ struct Planner<'a> {
     task: &'a PlanTask<'a>,
     next_segment: u32,
     next_chunk: u32,
-    /// Chunks that stand in the journal already and must be met again, in order.
-    standing: VecDeque<RangeChunk>,
+    /// Chunks that stand in the journal already and must be met again, by file, in order.
+    standing: BTreeMap<u32, VecDeque<RangeChunk>>,
     /// Files whose end stands in the journal.
     ended: HashMap<u32, EndedFile>,
     pending: Pending,
@@ -159,23 +160,51 @@ impl<'a> Planner<'a> {
             task,
             next_segment: task.first_segment,
             next_chunk: task.first_chunk,
-            standing: VecDeque::new(),
+            standing: BTreeMap::new(),
             ended: HashMap::new(),
             pending: Pending::default(),
             end: PlanEnd::default(),
         }
     }
 
+    /// What was put before this request, by another request of this generation or in an earlier one: a chunk that stands anywhere must never
+    /// be planned again under another number. It is counted where it stands.
+    fn recall_earlier(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
+        let wanted: BTreeSet<u32> = self.task.files.iter().map(|file| file.file).collect();
+        let mut found: BTreeMap<(u32, u64), RangeChunk> = BTreeMap::new();
+        for generation in 1..=self.task.generation {
+            let end = if generation == self.task.generation { self.task.first_segment } else { u32::MAX };
+            for number in 0..end {
+                let Some(bytes) = io.read_segment(generation, number)? else { break };
+                let head: RecordHead = records::parse("plan segment", &bytes)?;
+                if head.record != "segment" {
+                    break;
+                }
+                let segment: Segment = records::parse("plan segment", &bytes)?;
+                for chunk in segment.chunks.iter().filter_map(|chunk| range_of(chunk).ok()).filter(|chunk| wanted.contains(&chunk.file)) {
+                    found.insert((chunk.file, chunk.start), chunk.clone());
+                }
+                self.ended.extend(segment.ended.into_iter().filter(|ended| wanted.contains(&ended.file)).map(|ended| (ended.file, ended)));
+            }
+        }
+        found.into_values().for_each(|chunk| self.stand(chunk));
+        Ok(())
+    }
+
+    fn stand(&mut self, chunk: RangeChunk) {
+        self.standing.entry(chunk.file).or_default().push_back(chunk);
+    }
+
     /// Takes up what an earlier planner has put, and tells the host of it: perhaps nobody did.
     fn adopt_existing(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
-        while let Some(bytes) = io.read_segment(self.next_segment)? {
+        while let Some(bytes) = io.read_segment(self.task.generation, self.next_segment)? {
             let head: RecordHead = records::parse("plan segment", &bytes)?;
             if head.record != "segment" {
                 return Ok(());
             }
             let segment = self.read_segment(&bytes)?;
             for chunk in &segment.chunks {
-                self.standing.push_back(range_of(chunk)?.clone());
+                self.stand(range_of(chunk)?.clone());
             }
             self.accept(&segment, &bytes, io)?;
         }
@@ -221,12 +250,8 @@ impl<'a> Planner<'a> {
     }
 
     /// All of the file stands in the journal; its chunks need not be met again.
-    fn is_planned(&mut self, file: u32) -> bool {
-        let is_ended = self.ended.contains_key(&file);
-        while is_ended && self.standing.front().is_some_and(|chunk| chunk.file == file) {
-            self.standing.pop_front();
-        }
-        is_ended
+    fn is_planned(&self, file: u32) -> bool {
+        self.ended.contains_key(&file)
     }
 
     fn plan_one(&mut self, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<(), Error> {
@@ -238,7 +263,7 @@ impl<'a> Planner<'a> {
         if totals.cancelled {
             return Err(Error::cancelled());
         }
-        if self.standing.front().is_some_and(|chunk| chunk.file == file.file) {
+        if self.standing.get(&file.file).is_some_and(|left| !left.is_empty()) {
             return Err(conflict(format!("the journal holds more chunks of file {} than it has", file.file)));
         }
         // A winner of a race may have put this file's end meanwhile.
@@ -289,8 +314,7 @@ impl<'a> Planner<'a> {
             blank_lines: range.blank_lines,
             comment_lines: range.comment_lines,
         };
-        if self.standing.front().is_some_and(|standing| standing.file == plan.file) {
-            let standing = self.standing.pop_front().expect("it was looked at");
+        if let Some(standing) = self.standing.get_mut(&plan.file).and_then(VecDeque::pop_front) {
             chunk.chunk = standing.chunk;
             return meet(&standing, &chunk);
         }
@@ -339,7 +363,7 @@ impl<'a> Planner<'a> {
             let theirs = range_of(chunk)?;
             match ours.next() {
                 Some(own) => meet(theirs, &own)?,
-                None => self.standing.push_back(theirs.clone()),
+                None => self.stand(theirs.clone()),
             }
         }
         self.accept(&segment, winner, io)?;
@@ -367,7 +391,7 @@ impl<'a> Planner<'a> {
         let kept = self.pending.chunks.iter().position(|chunk| chunk.file == file.file).unwrap_or(self.pending.chunks.len());
         self.pending.chunks.truncate(kept);
         self.pending.files.retain(|plan| plan.file != file.file);
-        self.standing.retain(|chunk| chunk.file != file.file);
+        self.standing.remove(&file.file);
         self.end.unplannable.push(Unplannable { file: file.file, code: error.code, message: error.message });
         Ok(())
     }

@@ -197,13 +197,15 @@ fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool) 
     if schema.extra_columns != ExtraColumns::Keep {
         return schema;
     }
-    let same = |a: &str, b: &str| if schema.case_sensitive { a.trim() == b.trim() } else { a.trim().to_lowercase() == b.trim().to_lowercase() };
+    let same =
+        |a: &str, b: &str| if schema.case_sensitive { a.trim() == b.trim() } else { a.trim().to_lowercase() == b.trim().to_lowercase() };
     let by_position = positional || schema.match_by == MatchBy::Position;
     let extra: Vec<_> = columns
         .iter()
         .enumerate()
         .filter(|(index, column)| {
-            let named = || schema.fields.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|name| same(name, column)));
+            let named =
+                || schema.fields.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|name| same(name, column)));
             if by_position { *index >= schema.fields.len() } else { !named() }
         })
         .map(|(_, column)| declared::text_field(column, Format::Csv))

@@ -156,7 +156,9 @@ pub fn open_part(options: &OutputOptions, schema: SchemaRef, sink: Sink) -> Resu
         OutputFormat::Parquet => Ok(Box::new(parquet::ParquetPart::open(options, schema, sink)?)),
         OutputFormat::Csv => Ok(Box::new(text::TextPart::open(options, schema, sink, csv::CsvRows::new)?)),
         OutputFormat::Ndjson => Ok(Box::new(text::TextPart::open(options, schema, sink, ndjson::NdjsonRows::new)?)),
-        OutputFormat::Arrow => Err(Error::new("SPEC_NOT_AVAILABLE", "cannot write output.format arrow: it is not available in this version")),
+        OutputFormat::Arrow => {
+            Err(Error::new("SPEC_NOT_AVAILABLE", "cannot write output.format arrow: it is not available in this version"))
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Speed of the boundary scan and of the separator index, per kernel: `cargo run --release -p millrace-scan --example boundary_speed`.
-//! Prints GB/s, the median of several passes over bytes in memory, fed in blocks of 1 MiB.
+//! Prints GB/s, the median of several passes over bytes in memory, fed in blocks of 1 MiB. A kernel's name as argument measures that one alone.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -23,10 +23,7 @@ fn fill(row: impl Fn(usize) -> String) -> Vec<u8> {
 }
 
 fn rules(columns: usize) -> Arc<Rules> {
-    let profile = Profile {
-        columns,
-        check: Arc::new(NoTypes),
-    };
+    let profile = Profile { columns, check: Arc::new(NoTypes) };
     Arc::new(Rules::new(ScanDialect::default(), Limits::default(), profile).expect("the default dialect"))
 }
 
@@ -59,11 +56,7 @@ fn plan(data: &[u8], division: &Division, kernel: Kernel) {
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok::<usize, Infallible>(count)
     };
-    black_box(
-        PlanScan::with_kernel(division.clone(), 0, 1, 32 << 20, kernel)
-            .scan(read)
-            .expect("reading memory cannot fail"),
-    );
+    black_box(PlanScan::with_kernel(division.clone(), 0, 1, 32 << 20, kernel).scan(read).expect("reading memory cannot fail"));
 }
 
 fn index(data: &[u8], rules: &Arc<Rules>, kernel: Kernel) {
@@ -81,13 +74,12 @@ fn index(data: &[u8], rules: &Arc<Rules>, kernel: Kernel) {
 }
 
 fn main() {
+    let wanted = std::env::args().nth(1);
+    let mut kernels = Kernel::all();
+    kernels.retain(|kernel| wanted.as_deref().is_none_or(|name| name == kernel.name()));
     let text = "the quick brown fox jumps over the lazy dog ".repeat(20);
     let samples: [(&str, usize, Vec<u8>); 5] = [
-        (
-            "18 B digit rows",
-            3,
-            fill(|row| format!("{:07},{:05},{:03}\n", row % 10_000_000, row % 99_991, row % 997)),
-        ),
+        ("18 B digit rows", 3, fill(|row| format!("{:07},{:05},{:03}\n", row % 10_000_000, row % 99_991, row % 997))),
         (
             "75 B rows",
             8,
@@ -112,11 +104,7 @@ fn main() {
                 )
             }),
         ),
-        (
-            "1 KB quoted rows",
-            3,
-            fill(|row| format!("{row:09},\"{text}\",\"a \"\"b\"\" {row}\nc\"\n")),
-        ),
+        ("1 KB quoted rows", 3, fill(|row| format!("{row:09},\"{text}\",\"a \"\"b\"\" {row}\nc\"\n"))),
         (
             "75 B rows, 1 % strays",
             4,
@@ -132,22 +120,15 @@ fn main() {
     println!("{:<28} {:<8} {:>10} {:>10}", "sample", "kernel", "plan GB/s", "index GB/s");
     for (name, columns, data) in &samples {
         let rules = rules(*columns);
-        for kernel in Kernel::all() {
+        for &kernel in &kernels {
             let planned = median_speed(data.len(), || plan(data, &Division::Csv(rules.clone()), kernel));
             let indexed = median_speed(data.len(), || index(data, &rules, kernel));
             println!("{name:<28} {:<8} {planned:>10.2} {indexed:>10.2}", kernel.name());
         }
     }
-    let lines = fill(|row| {
-        format!(
-            "{{\"id\":{row:09},\"name\":\"name of customer\",\"city\":\"Berlin\",\"n\":{:05}}}\n",
-            row % 99_991
-        )
-    });
-    let division = Division::Lines(LineRules {
-        max_record_bytes: 16 << 20,
-    });
-    for kernel in Kernel::all() {
+    let lines = fill(|row| format!("{{\"id\":{row:09},\"name\":\"name of customer\",\"city\":\"Berlin\",\"n\":{:05}}}\n", row % 99_991));
+    let division = Division::Lines(LineRules { max_record_bytes: 16 << 20 });
+    for &kernel in &kernels {
         let planned = median_speed(lines.len(), || plan(&lines, &division, kernel));
         println!("{:<28} {:<8} {planned:>10.2} {:>10}", "75 B NDJSON lines", kernel.name(), "-");
     }

@@ -65,21 +65,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            max_record_bytes: 16 << 20,
-            max_record_lines: 10_000,
-            resync_lines: 16,
-        }
+        Limits { max_record_bytes: 16 << 20, max_record_lines: 10_000, resync_lines: 16 }
     }
 }
 
 impl Limits {
     /// The pinned M and W with a record bound of `max_record_bytes`.
     pub fn with_record_bytes(max_record_bytes: u64) -> Limits {
-        Limits {
-            max_record_bytes,
-            ..Limits::default()
-        }
+        Limits { max_record_bytes, ..Limits::default() }
     }
 }
 
@@ -174,25 +167,13 @@ impl Rules {
         let typed: Vec<bool> = (0..profile.columns).map(|column| profile.check.is_typed(column)).collect();
         let has_typed = typed.contains(&true);
         let special = special_bytes(&dialect);
-        Ok(Rules {
-            dialect,
-            limits,
-            columns: profile.columns,
-            check: profile.check,
-            typed,
-            has_typed,
-            special,
-            mark_suspects: true,
-        })
+        Ok(Rules { dialect, limits, columns: profile.columns, check: profile.check, typed, has_typed, special, mark_suspects: true })
     }
 
     /// The same rules without the search for inner line ends that fit in accepted records: `Extent::suspect` stays false. The
     /// division is the same; planning needs no more.
     pub fn without_suspects(&self) -> Rules {
-        Rules {
-            mark_suspects: false,
-            ..self.clone()
-        }
+        Rules { mark_suspects: false, ..self.clone() }
     }
 
     pub fn dialect(&self) -> &ScanDialect {

@@ -84,11 +84,7 @@ impl FastRules {
         // A CR that is a delimiter, quote or escape would be two things in one mask.
         let is_cr_taken = [Some(delimiter), dialect.quote, dialect.escape].contains(&Some(b'\r'));
         (!is_cr_taken).then(|| FastRules {
-            needles: Needles {
-                delimiter,
-                quote: dialect.quote,
-                escape: dialect.escape,
-            },
+            needles: Needles { delimiter, quote: dialect.quote, escape: dialect.escape },
             any_terminator,
             double_quote: dialect.double_quote,
             has_comments: dialect.comment.is_some() || !dialect.comment_offsets.is_empty(),
@@ -144,10 +140,7 @@ impl<K: Sink, const PLAIN: bool> Task for ScanTask<'_, '_, K, PLAIN> {
         let window = self.span.window;
         let mut scan = Scan::<S, PLAIN>::new(self.span, simd, self.sink.bulk_before());
         if scan.is_comment_at(0) {
-            return Reached {
-                consumed: 0,
-                halt: Halt::Unproven,
-            };
+            return Reached { consumed: 0, halt: Halt::Unproven };
         }
         let (words, _) = window.as_chunks::<WORD>();
         let mut base = 0;
@@ -216,11 +209,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
     fn new(span: Span<'a>, simd: S, bulk_before: usize) -> Self {
         let mut needles = span.fast.needles;
         if PLAIN {
-            needles = Needles {
-                delimiter: needles.delimiter,
-                quote: Some(needles.quote.unwrap_or(b'"')),
-                escape: None,
-            };
+            needles = Needles { delimiter: needles.delimiter, quote: Some(needles.quote.unwrap_or(b'"')), escape: None };
         }
         // The start is as good as a terminator right before it.
         Scan {
@@ -246,10 +235,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
     #[inline(always)]
     fn reached<K: Sink>(&mut self, halt: Halt, sink: &mut K) -> Reached {
         self.give_bulk(sink);
-        Reached {
-            consumed: self.last_end,
-            halt,
-        }
+        Reached { consumed: self.last_end, halt }
     }
 
     #[inline(always)]
@@ -277,6 +263,9 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         lf_follows: bool,
         sink: &mut K,
     ) -> Option<Halt> {
+        if PLAIN && !TAIL && !K::WANTS_SEPARATORS && self.count_unquoted(base, bytes, lf_follows) {
+            return None;
+        }
         let word = self.classify::<K, TAIL>(base, bytes, valid, lf_follows, sink);
         let is_plain = (word.violations | word.inner | self.inner_ends | (word.lines ^ word.ends) | self.lines) == 0;
         let may_count = PLAIN || (self.span.fast.limit >= WORD && !self.span.fast.has_comments);
@@ -284,6 +273,37 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             return self.bulk(word);
         }
         self.record_by_record(word, sink)
+    }
+
+    /// Counts a word without quotes, outside quotes, in the plain dialect: what most words of most files are. False: it is not one.
+    #[inline(always)]
+    fn count_unquoted(&mut self, base: usize, bytes: &[u8; WORD], lf_follows: bool) -> bool {
+        let masks = self.simd.masks(bytes, &self.needles);
+        let has_state = self.inside | self.last_close | self.inner_ends | self.lines;
+        if masks.quote | has_state != 0 || base + WORD >= self.bulk_before {
+            return false;
+        }
+        let ends = masks.lf | (masks.cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63));
+        let first_end = base + if ends == 0 { WORD } else { ends.trailing_zeros() as usize + 1 };
+        if first_end - self.last_end > self.span.fast.limit {
+            return false;
+        }
+        let blank_by_one = ends & (ends << 1 | self.last_ends >> 63);
+        let blank_by_two = masks.lf & (masks.cr << 1 | self.last_cr) & (ends << 2 | self.last_ends >> 62);
+        let blanks = u64::from((blank_by_one | blank_by_two).count_ones());
+        self.bulk_records += u64::from(ends.count_ones()) - blanks;
+        self.bulk_blanks += blanks;
+        if ends == 0 {
+            self.delimiters += masks.delimiter.count_ones() as usize;
+        } else {
+            let behind = ends.leading_zeros();
+            self.last_end = base + WORD - behind as usize;
+            self.delimiters = (masks.delimiter & !(u64::MAX >> behind)).count_ones() as usize;
+        }
+        self.last_separator = (masks.delimiter | masks.lf | masks.cr) >> 63;
+        self.last_cr = masks.cr >> 63;
+        self.last_ends = ends;
+        true
     }
 
     #[inline(always)]
@@ -336,33 +356,17 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
 
         let cr_before = masks.cr << 1 | self.last_cr;
         let blank_by_one = ends & (ends << 1 | self.last_ends >> 63);
-        let blank_by_two = if self.any_terminator() {
-            ends & masks.lf & cr_before & (ends << 2 | self.last_ends >> 62)
-        } else {
-            0
-        };
+        let blank_by_two = if self.any_terminator() { ends & masks.lf & cr_before & (ends << 2 | self.last_ends >> 62) } else { 0 };
 
         if K::WANTS_SEPARATORS {
-            let starts = if self.any_terminator() {
-                separators & !(masks.lf & cr_before)
-            } else {
-                separators
-            };
+            let starts = if self.any_terminator() { separators & !(masks.lf & cr_before) } else { separators };
             sink.separators(base, starts, opening & behind_separator, (opening & behind_close) | masks.escape);
         }
         self.last_separator = separators >> 63;
         self.last_close = closing >> 63;
         self.last_cr = masks.cr >> 63;
         self.last_ends = ends;
-        Word {
-            base,
-            delimiters,
-            ends,
-            inner,
-            lines,
-            violations,
-            blanks: blank_by_one | blank_by_two,
-        }
+        Word { base, delimiters, ends, inner, lines, violations, blanks: blank_by_one | blank_by_two }
     }
 
     /// A word in which every record stands on one line of its own: counted, not looked at one by one.
@@ -403,19 +407,11 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
                 start: self.last_end,
                 end: word.base + ends.trailing_zeros() as usize + 1,
                 fields: self.delimiters + (word.delimiters & part).count_ones() as usize + 1,
-                lines: if has_odd_lines {
-                    self.lines + u64::from((word.lines & part).count_ones())
-                } else {
-                    1
-                },
+                lines: if has_odd_lines { self.lines + u64::from((word.lines & part).count_ones()) } else { 1 },
                 is_several_lines: false,
                 is_blank: false,
             };
-            let inner_ends = if has_odd_lines {
-                self.inner_ends + u64::from((word.inner & part).count_ones())
-            } else {
-                0
-            };
+            let inner_ends = if has_odd_lines { self.inner_ends + u64::from((word.inner & part).count_ones()) } else { 0 };
             if let Some(halt) = self.take(record, inner_ends, sink) {
                 return Some(halt);
             }
@@ -475,26 +471,15 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             return Halt::WindowEnd;
         }
         // Open quotes, or an escape with nothing behind it.
-        if self.inside != 0
-            || self
-                .needles
-                .escape
-                .is_some_and(|escape| ends_in_escape(&self.span.window[self.last_end..], escape))
-        {
+        if self.inside != 0 || self.needles.escape.is_some_and(|escape| ends_in_escape(&self.span.window[self.last_end..], escape)) {
             return Halt::Unproven;
         }
         self.give_bulk(sink);
         if K::WANTS_SEPARATORS {
             sink.separators(end, 1, 0, 0);
         }
-        let record = Proven {
-            start: self.last_end,
-            end,
-            fields: self.delimiters + 1,
-            lines: self.lines,
-            is_several_lines: false,
-            is_blank: false,
-        };
+        let record =
+            Proven { start: self.last_end, end, fields: self.delimiters + 1, lines: self.lines, is_several_lines: false, is_blank: false };
         let inner_ends = self.inner_ends;
         self.take(record, inner_ends, sink).unwrap_or(Halt::WindowEnd)
     }

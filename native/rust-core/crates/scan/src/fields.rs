@@ -20,11 +20,7 @@ pub struct FieldSpan {
 impl FieldSpan {
     /// The field in `bytes`, in which its offsets count.
     pub fn raw<'a>(&self, bytes: &'a [u8]) -> RawField<'a> {
-        RawField {
-            text: &bytes[self.start..self.end],
-            quoted: self.quoted,
-            escaped: self.escaped,
-        }
+        RawField { text: &bytes[self.start..self.end], quoted: self.quoted, escaped: self.escaped }
     }
 }
 

@@ -53,10 +53,7 @@ pub fn next_line(window: &[u8], at_end: bool, stream_offset: u64, rules: &LineRu
 }
 
 fn too_large(stream_offset: u64, rules: &LineRules) -> ExtentKind {
-    ExtentKind::Damage {
-        code: DamageCode::JsonRecordTooLarge,
-        error_offset: stream_offset + rules.max_record_bytes,
-    }
+    ExtentKind::Damage { code: DamageCode::JsonRecordTooLarge, error_offset: stream_offset + rules.max_record_bytes }
 }
 
 fn long_line(window: &[u8], stream_offset: u64, rules: &LineRules) -> Step {
@@ -64,11 +61,7 @@ fn long_line(window: &[u8], stream_offset: u64, rules: &LineRules) -> Step {
     if length == 0 {
         return Step::NeedMore;
     }
-    Step::LongLine(extent(
-        too_large(stream_offset, rules),
-        length,
-        count_line_ends(&window[..length], None),
-    ))
+    Step::LongLine(extent(too_large(stream_offset, rules), length, count_line_ends(&window[..length], None)))
 }
 
 /// A CR at the window's end stays, until it is known whether an LF follows.
@@ -78,36 +71,19 @@ fn settled(window: &[u8]) -> usize {
 
 fn extent(kind: ExtentKind, length: usize, lines: u64) -> Extent {
     let fields = u32::from(kind == ExtentKind::Record);
-    Extent {
-        kind,
-        length: length as u64,
-        lines,
-        fields,
-        first_error: None,
-        suspect: false,
-        literal: false,
-    }
+    Extent { kind, length: length as u64, lines, fields, first_error: None, suspect: false, literal: false }
 }
 
 /// Reads a line over the limit on: see `Step::LongLine`.
 pub fn skip_long_line(window: &[u8], at_end: bool) -> Skip {
     if let Some(at) = window.iter().position(|&byte| byte == b'\n') {
-        return Skip::End {
-            length: at as u64 + 1,
-            lines: count_line_ends(&window[..=at], None),
-        };
+        return Skip::End { length: at as u64 + 1, lines: count_line_ends(&window[..=at], None) };
     }
     if at_end {
-        return Skip::End {
-            length: window.len() as u64,
-            lines: count_line_ends(window, None),
-        };
+        return Skip::End { length: window.len() as u64, lines: count_line_ends(window, None) };
     }
     let length = settled(window);
-    Skip::More {
-        length: length as u64,
-        lines: count_line_ends(&window[..length], None),
-    }
+    Skip::More { length: length as u64, lines: count_line_ends(&window[..length], None) }
 }
 
 trait JsonWhitespace {
@@ -123,12 +99,7 @@ impl JsonWhitespace for u8 {
 
 /// Gives `sink` the lines from the window's start on; halts before a line over the limit.
 pub(crate) fn scan_lines<K: Sink>(kernel: Kernel, window: &[u8], at_end: bool, rules: &LineRules, sink: &mut K) -> Reached {
-    kernel.run(LineTask {
-        window,
-        at_end,
-        limit: rules.limit(),
-        sink,
-    })
+    kernel.run(LineTask { window, at_end, limit: rules.limit(), sink })
 }
 
 struct LineTask<'a, K: Sink> {
@@ -155,14 +126,7 @@ impl<K: Sink> Task for LineTask<'_, K> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Reached {
         let window = self.window;
-        let mut scan = LineScan {
-            window,
-            limit: self.limit,
-            last_end: 0,
-            lines: 0,
-            may_be_blank: false,
-            last_ends: 1 << 63,
-        };
+        let mut scan = LineScan { window, limit: self.limit, last_end: 0, lines: 0, may_be_blank: false, last_ends: 1 << 63 };
         let (words, tail) = window.as_chunks::<WORD>();
         for (index, word) in words.iter().enumerate() {
             let next = window.get((index + 1) * WORD).copied();
@@ -187,10 +151,7 @@ impl<K: Sink> Task for LineTask<'_, K> {
 
 impl LineScan<'_> {
     fn reached(&self, halt: Halt) -> Reached {
-        Reached {
-            consumed: self.last_end,
-            halt,
-        }
+        Reached { consumed: self.last_end, halt }
     }
 
     #[inline(always)]
@@ -210,11 +171,7 @@ impl LineScan<'_> {
 
     #[inline(always)]
     fn bulk<K: Sink>(&mut self, base: usize, ends: u64, sink: &mut K) -> Option<Halt> {
-        let first_end = if ends == 0 {
-            base + WORD
-        } else {
-            base + ends.trailing_zeros() as usize + 1
-        };
+        let first_end = if ends == 0 { base + WORD } else { base + ends.trailing_zeros() as usize + 1 };
         if first_end - self.last_end > self.limit {
             return Some(Halt::Unproven);
         }
@@ -252,14 +209,7 @@ impl LineScan<'_> {
             return Some(Halt::Unproven);
         }
         let is_blank = self.window[start] <= b' ' && self.window[start..end].iter().all(u8::is_ascii_whitespace_of_json);
-        let flow = sink.record(Proven {
-            start,
-            end,
-            fields: 1,
-            lines,
-            is_several_lines: false,
-            is_blank,
-        });
+        let flow = sink.record(Proven { start, end, fields: 1, lines, is_several_lines: false, is_blank });
         if matches!(flow, Flow::StopBefore) {
             return Some(Halt::Sink);
         }
@@ -384,10 +334,6 @@ impl Sink for RunSink<'_> {
             self.run.odd_lines.push((self.run.ends.len() as u32, line.lines as u32));
         }
         self.run.ends.push(line.end as u32);
-        if line.end >= self.stop || self.run.ends.len() >= self.max_lines {
-            Flow::StopBehind
-        } else {
-            Flow::Go
-        }
+        if line.end >= self.stop || self.run.ends.len() >= self.max_lines { Flow::StopBehind } else { Flow::Go }
     }
 }

@@ -88,7 +88,9 @@ pub struct PlanScan {
     division: Division,
     fast: Option<FastRules>,
     kernel: Kernel,
+    /// The first `held` bytes are the stream's; the rest is room, kept so that it is zeroed once only.
     buffer: Vec<u8>,
+    held: usize,
     /// Stream offset of the buffer's first byte, an extent start (or the middle of `long_line`).
     offset: u64,
     /// Do not look again before the buffer holds as much: what stands there needs a long look-ahead.
@@ -124,10 +126,7 @@ impl Tally {
             before: self.counts,
         });
         let passed = (offset - self.data_start) / self.chunk_size;
-        self.target = passed
-            .saturating_add(1)
-            .saturating_mul(self.chunk_size)
-            .saturating_add(self.data_start);
+        self.target = passed.saturating_add(1).saturating_mul(self.chunk_size).saturating_add(self.data_start);
     }
 }
 
@@ -147,25 +146,9 @@ impl PlanScan {
             Division::Lines(_) => None,
         };
         let chunk_size = chunk_size.max(1);
-        let mut tally = Tally {
-            counts: Counts::default(),
-            anchors: Vec::new(),
-            data_start,
-            first_line,
-            chunk_size,
-            target: data_start,
-        };
+        let mut tally = Tally { counts: Counts::default(), anchors: Vec::new(), data_start, first_line, chunk_size, target: data_start };
         tally.anchor(data_start);
-        PlanScan {
-            division,
-            fast,
-            kernel,
-            buffer: Vec::new(),
-            offset: data_start,
-            wait_for: 0,
-            long_line: None,
-            tally,
-        }
+        PlanScan { division, fast, kernel, buffer: Vec::new(), held: 0, offset: data_start, wait_for: 0, long_line: None, tally }
     }
 
     /// Reads the stream from `data_start` to its end through `read_at` (offset, buffer to fill → bytes read, 0 at the end only).
@@ -176,24 +159,32 @@ impl PlanScan {
 
     /// Reads and divides one more block; false at the end of the stream. For callers that look at progress or cancel in between.
     pub fn pull<E>(&mut self, mut read_at: impl FnMut(u64, &mut [u8]) -> Result<usize, E>) -> Result<bool, E> {
-        let held = self.buffer.len();
-        self.buffer.resize(held + BLOCK, 0);
-        let read = read_at(self.offset + held as u64, &mut self.buffer[held..]);
-        self.buffer.truncate(held + *read.as_ref().unwrap_or(&0));
-        let at_end = read? == 0;
+        let held = self.held;
+        self.make_room(BLOCK);
+        let read = read_at(self.offset + held as u64, &mut self.buffer[held..held + BLOCK])?;
+        self.held += read;
+        let at_end = read == 0;
         self.divide(at_end);
         Ok(!at_end)
     }
 
     /// Takes the next bytes of the stream, of any number.
     pub fn push(&mut self, block: &[u8]) {
-        self.buffer.extend_from_slice(block);
+        self.make_room(block.len());
+        self.buffer[self.held..self.held + block.len()].copy_from_slice(block);
+        self.held += block.len();
         self.divide(false);
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        if self.buffer.len() < self.held + bytes {
+            self.buffer.resize((self.held + bytes).next_multiple_of(BLOCK) + BLOCK, 0);
+        }
     }
 
     /// Stream offset up to which bytes were taken.
     pub fn position(&self) -> u64 {
-        self.offset + self.buffer.len() as u64
+        self.offset + self.held as u64
     }
 
     /// What was divided so far.
@@ -213,26 +204,21 @@ impl PlanScan {
         self.divide(true);
         let end = self.position();
         self.tally.anchors.retain(|anchor| anchor.offset < end);
-        Plan {
-            anchors: self.tally.anchors,
-            totals: self.tally.counts,
-            end,
-        }
+        Plan { anchors: self.tally.anchors, totals: self.tally.counts, end }
     }
 
     fn divide(&mut self, at_end: bool) {
-        if !at_end && self.buffer.len() < self.wait_for {
+        if !at_end && self.held < self.wait_for {
             return;
         }
         let buffer = std::mem::take(&mut self.buffer);
-        let used = self.divide_window(&buffer, at_end);
+        let used = self.divide_window(&buffer[..self.held], at_end);
         self.buffer = buffer;
-        let kept = self.buffer.len() - used;
-        self.buffer.copy_within(used.., 0);
-        self.buffer.truncate(kept);
+        self.buffer.copy_within(used..self.held, 0);
+        self.held -= used;
         self.offset += used as u64;
         // Looking again at every block would cost the square of a long look-ahead.
-        self.wait_for = if kept >= BLOCK { kept * 2 } else { 0 };
+        self.wait_for = if self.held >= BLOCK { self.held * 2 } else { 0 };
     }
 
     /// Divides as much as can be decided and says how many bytes that were.
@@ -286,26 +272,10 @@ impl PlanScan {
     }
 
     fn count_run(&mut self, window: &[u8], at_end: bool, offset: u64) -> Reached {
-        let mut sink = CountSink {
-            tally: &mut self.tally,
-            offset,
-        };
+        let mut sink = CountSink { tally: &mut self.tally, offset };
         match (&self.division, self.fast) {
-            (Division::Csv(rules), Some(fast)) => scan(
-                self.kernel,
-                Span {
-                    window,
-                    at_end,
-                    offset,
-                    rules,
-                    fast,
-                },
-                &mut sink,
-            ),
-            (Division::Csv(_), None) => Reached {
-                consumed: 0,
-                halt: Halt::Unproven,
-            },
+            (Division::Csv(rules), Some(fast)) => scan(self.kernel, Span { window, at_end, offset, rules, fast }, &mut sink),
+            (Division::Csv(_), None) => Reached { consumed: 0, halt: Halt::Unproven },
             (Division::Lines(rules), _) => scan_lines(self.kernel, window, at_end, rules, &mut sink),
         }
     }

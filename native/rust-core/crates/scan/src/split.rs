@@ -38,11 +38,7 @@ impl Splitter {
     }
 
     pub fn with_kernel(rules: Arc<Rules>, kernel: Kernel) -> Splitter {
-        Splitter {
-            fast: FastRules::of(&rules),
-            rules,
-            kernel,
-        }
+        Splitter { fast: FastRules::of(&rules), rules, kernel }
     }
 
     pub fn rules(&self) -> &Arc<Rules> {
@@ -59,20 +55,8 @@ impl Splitter {
         let (window, at_end) = addressable(window, at_end);
         if let Some(fast) = self.fast {
             let stop = usize::try_from(stop - stream_offset).unwrap_or(usize::MAX);
-            let span = Span {
-                window,
-                at_end,
-                offset: stream_offset,
-                rules: &self.rules,
-                fast,
-            };
-            let mut sink = RunSink {
-                run,
-                span,
-                stop,
-                max_records,
-                single: None,
-            };
+            let span = Span { window, at_end, offset: stream_offset, rules: &self.rules, fast };
+            let mut sink = RunSink { run, span, stop, max_records, single: None };
             scan(self.kernel, span, &mut sink);
             let single = sink.single;
             run.finish();
@@ -94,11 +78,7 @@ impl Splitter {
 /// As much of the window as 32-bit offsets reach.
 pub(crate) fn addressable(window: &[u8], at_end: bool) -> (&[u8], bool) {
     const REACH: usize = (u32::MAX - 64) as usize;
-    if window.len() > REACH {
-        (&window[..REACH], false)
-    } else {
-        (window, at_end)
-    }
+    if window.len() > REACH { (&window[..REACH], false) } else { (window, at_end) }
 }
 
 struct RunSink<'a, 'r> {
@@ -137,11 +117,7 @@ impl Sink for RunSink<'_, '_> {
             return Flow::StopBefore;
         }
         self.run.record_ends.push(record.end as u32);
-        if record.end >= self.stop || self.run.record_ends.len() >= self.max_records {
-            Flow::StopBehind
-        } else {
-            Flow::Go
-        }
+        if record.end >= self.stop || self.run.record_ends.len() >= self.max_records { Flow::StopBehind } else { Flow::Go }
     }
 }
 
@@ -168,13 +144,7 @@ impl RunSink<'_, '_> {
     fn note_lines(&mut self, record: Proven) -> bool {
         let index = self.run.record_ends.len() as u32;
         if record.is_several_lines && self.span.rules.mark_suspects {
-            let Span {
-                window,
-                at_end,
-                offset,
-                rules,
-                ..
-            } = self.span;
+            let Span { window, at_end, offset, rules, .. } = self.span;
             match has_fitting_inner_line(window, at_end, offset, rules, record.start, record.end) {
                 Some(true) => self.run.suspects.push(index),
                 Some(false) => {}

@@ -94,11 +94,7 @@ impl Run {
     #[inline]
     pub fn bounds(&self, record: usize, column: usize) -> (usize, usize) {
         let entry = record * self.columns + column;
-        let start = if column == 0 {
-            self.record_start(record)
-        } else {
-            self.field_ends[entry - 1] as usize + 1
-        };
+        let start = if column == 0 { self.record_start(record) } else { self.field_ends[entry - 1] as usize + 1 };
         (start, self.field_ends[entry] as usize)
     }
 
@@ -109,20 +105,12 @@ impl Run {
         let (mut start, end) = self.bounds(record, column);
         let quoted = bit(&self.quoted, entry);
         if quoted {
-            return RawField {
-                text: &window[start + 1..end - 1],
-                quoted,
-                escaped: bit(&self.escaped, entry),
-            };
+            return RawField { text: &window[start + 1..end - 1], quoted, escaped: bit(&self.escaped, entry) };
         }
         if self.skips_initial_space && column > 0 {
             start += window[start..end].iter().take_while(|&&byte| byte == b' ').count();
         }
-        RawField {
-            text: &window[start..end],
-            quoted,
-            escaped: bit(&self.escaped, entry),
-        }
+        RawField { text: &window[start..end], quoted, escaped: bit(&self.escaped, entry) }
     }
 
     pub(crate) fn clear(&mut self, columns: usize, skips_initial_space: bool) {
@@ -192,7 +180,7 @@ impl Run {
         for bitmap in [&mut self.quoted, &mut self.escaped] {
             bitmap.resize(entries.div_ceil(64), 0);
             if let Some(last) = bitmap.last_mut()
-                && entries % 64 != 0
+                && !entries.is_multiple_of(64)
             {
                 *last &= (1 << (entries % 64)) - 1;
             }

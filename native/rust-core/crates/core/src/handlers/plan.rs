@@ -1,5 +1,6 @@
 //! `Plan`: files of a job to plan segments in the journal.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use millrace_engine::Error;
@@ -83,8 +84,8 @@ struct LocalPlanIo<'a> {
 }
 
 impl LocalPlanIo<'_> {
-    fn key(&self, segment: u32) -> String {
-        segment_key(self.job_key, self.generation, segment)
+    fn path(&self, key: &str) -> Result<PathBuf, Error> {
+        self.places.journal_path(key)
     }
 }
 
@@ -93,14 +94,14 @@ impl PlanIo for LocalPlanIo<'_> {
         Ok(Box::new(open_source(self.places, &file.uri, &file.etag)?))
     }
 
-    fn read_segment(&mut self, segment: u32) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.places.journal_path(&self.key(segment))?;
+    fn read_segment(&mut self, generation: u32, segment: u32) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(&segment_key(self.job_key, generation, segment))?;
         Ok(self.places.store.get(&path, None).map_err(of_store)?.map(|object| object.bytes))
     }
 
     fn put_segment(&mut self, segment: u32, bytes: &[u8]) -> Result<PutEnd, Error> {
         self.running.lease.check()?;
-        let path = self.places.journal_path(&self.key(segment))?;
+        let path = self.path(&segment_key(self.job_key, self.generation, segment))?;
         self.places.store.put_if_absent(&path, bytes, None).map(put_end).map_err(of_store)
     }
 
@@ -108,7 +109,7 @@ impl PlanIo for LocalPlanIo<'_> {
         self.waiting_since = Instant::now();
         let event = PlanSegment {
             segment: segment.segment,
-            key: self.key(segment.segment),
+            key: segment_key(self.job_key, self.generation, segment.segment),
             digest: segment.digest.clone(),
             stage: self.stage.to_owned(),
             first_chunk: segment.first_chunk,

@@ -221,7 +221,7 @@ fn too_large(place: Place, error_offset: u64, raw: &[u8], max_record_bytes: u64)
     reject_range(place, error, raw, max_record_bytes)
 }
 
-impl crate::batch::RecordReader for NdjsonReader {
+impl RecordReader for NdjsonReader {
     fn next(&mut self) -> Result<Option<Read>, Error> {
         if self.is_done {
             return Ok(None);

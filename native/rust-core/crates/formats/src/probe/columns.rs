@@ -26,11 +26,14 @@ pub(super) fn of_csv(
     let mut header = None;
     let mut columns = Columns::default();
     for text in texts {
-        let cut = cut_whole(text, &chosen, &spec, pins.max_record_bytes)?;
+        let mut cut = cut_whole(text, &chosen, &spec, pins.max_record_bytes)?;
         if cut.records().next().is_none() {
             continue;
         }
         let decided = header.get_or_insert_with(|| header::detect(&cut, chosen.preamble, expected, &spec, &encoding, findings));
+        if let Some(first) = decided.rows.iter().min() {
+            cut.number_from(*first);
+        }
         columns.read(&cut, decided, &spec, &encoding, expected.is_empty());
     }
     let header = header.unwrap_or(header::Header { header: spec.header.unwrap_or(true), rows: vec![1], skipped: Vec::new() });
@@ -41,14 +44,14 @@ pub(super) fn of_csv(
 /// All rows of a sample. The number of columns is that of most of its rows: a first cut finds it, a second one relies on it.
 fn cut_whole<'a>(text: &Text<'a>, chosen: &Chosen, spec: &DialectSpec, max_record_bytes: u64) -> Result<Cut<'a>, Error> {
     let start = if chosen.skip_sep_line { dialect::sep_line(text.bytes).map_or(0, |(start, _)| start) } else { 0 };
-    let few = cut(text.bytes, start, 1, text.complete, &rules(&chosen.scan, 1 << 16, max_record_bytes)?, 1_000);
+    let few = cut(text.bytes, start, text.complete, &rules(&chosen.scan, 1 << 16, max_record_bytes)?, 1_000);
     let commented = spec.comment_rows.as_deref().unwrap_or_default();
     let mut counts: HashMap<usize, usize> = HashMap::new();
     for row in few.records().filter(|row| row.kind == RowKind::Record && !commented.contains(&row.number)) {
         *counts.entry(row.fields.len()).or_default() += 1;
     }
     let columns = counts.into_iter().max_by_key(|(columns, count)| (*count, *columns)).map_or(1, |(columns, _)| columns);
-    Ok(cut(text.bytes, start, 1, text.complete, &rules(&chosen.scan, columns, max_record_bytes)?, usize::MAX))
+    Ok(cut(text.bytes, start, text.complete, &rules(&chosen.scan, columns, max_record_bytes)?, usize::MAX))
 }
 
 /// Columns of all samples by name, in order of first sight.
@@ -63,7 +66,9 @@ impl Columns {
     fn read(&mut self, cut: &Cut<'_>, header: &header::Header, spec: &DialectSpec, encoding: &Encoding, infer: bool) {
         let commented = spec.comment_rows.as_deref().unwrap_or_default();
         let is_data = |row: &&Row| row.kind == RowKind::Record && !commented.contains(&row.number) && !header.skipped.contains(&row.number);
-        let text = |row: &Row| -> Vec<String> { row.fields.iter().map(|field| encoding.decode(&cut.cell(row, field)).text.into_owned()).collect() };
+        let text = |row: &Row| -> Vec<String> {
+            row.fields.iter().map(|field| encoding.decode(&cut.cell(row, field)).text.into_owned()).collect()
+        };
         let last_header_row = header.rows.iter().copied().max().unwrap_or(0);
         let names = if header.header {
             let rows: Vec<Vec<String>> = cut.rows.iter().filter(|row| header.rows.contains(&row.number)).map(text).collect();

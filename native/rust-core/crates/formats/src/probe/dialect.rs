@@ -47,7 +47,6 @@ pub(super) struct Chosen {
 pub(super) fn sep_line(bytes: &[u8]) -> Option<(usize, &str)> {
     let end = bytes.iter().take(16).position(|byte| *byte == b'\n' || *byte == b'\r')?;
     let line = std::str::from_utf8(&bytes[..end]).ok()?;
-    let line = line.strip_prefix('"').map_or(line, |inner| inner.strip_suffix('"').unwrap_or(inner));
     let (key, delimiter) = line.split_at_checked(4)?;
     if !key.eq_ignore_ascii_case("sep=") || delimiter.is_empty() || delimiter.chars().count() > 4 {
         return None;
@@ -57,7 +56,13 @@ pub(super) fn sep_line(bytes: &[u8]) -> Option<(usize, &str)> {
 }
 
 /// Decides the dialect. `texts` are the samples behind their byte order marks.
-pub(super) fn detect(texts: &[Text<'_>], spec: &DialectSpec, encoding: &Encoding, max_record_bytes: u64, findings: &mut Findings) -> Result<Chosen, Error> {
+pub(super) fn detect(
+    texts: &[Text<'_>],
+    spec: &DialectSpec,
+    encoding: &Encoding,
+    max_record_bytes: u64,
+    findings: &mut Findings,
+) -> Result<Chosen, Error> {
     let sep = texts.iter().find(|text| !text.bytes.is_empty()).and_then(|text| sep_line(text.bytes));
     let by_sep = sep.filter(|_| spec.delimiter.is_none()).map(|(_, delimiter)| delimiter.to_string());
     let trials: Vec<Trial<'_>> = texts.iter().map(Trial::of).collect();
@@ -67,7 +72,13 @@ pub(super) fn detect(texts: &[Text<'_>], spec: &DialectSpec, encoding: &Encoding
         let scan = candidate.scan(spec, encoding)?;
         // Detected characters never clash; written ones may, and then no candidate can be read.
         match rules(&scan, TRIAL_COLUMNS, max_record_bytes) {
-            Ok(rules) => readings.push(Reading::of(candidate, scan, trials.iter().map(|trial| trial.cut(&rules)).collect())),
+            Ok(wide) => {
+                // Damage is followed as reading will follow it only when the number of columns is known.
+                let columns =
+                    modal_columns(trials.iter().map(|trial| trial.cut(&wide)).collect::<Vec<_>>().iter().flat_map(|cut| cut.records()));
+                let exact = rules(&scan, columns, max_record_bytes)?;
+                readings.push(Reading::of(candidate, scan, trials.iter().map(|trial| trial.cut(&exact)).collect()));
+            }
             Err(error) if readings.is_empty() && spec.delimiter.is_some() => return Err(error),
             Err(_) => {}
         }
@@ -102,7 +113,7 @@ impl<'a> Trial<'a> {
     }
 
     fn cut(&self, rules: &millrace_scan::Rules) -> Cut<'a> {
-        cut(self.bytes, 0, 1, self.at_end, rules, TRIAL_ROWS)
+        cut(self.bytes, 0, self.at_end, rules, TRIAL_ROWS)
     }
 
     fn has(&self, text: &str) -> bool {
@@ -122,12 +133,17 @@ struct Candidate {
 impl Candidate {
     fn scan(&self, spec: &DialectSpec, encoding: &Encoding) -> Result<ScanDialect, Error> {
         let bytes = |what: &str, text: &str| {
-            encoding.encode(text).ok_or_else(|| Error::new("SPEC_CONFLICT", format!("cannot use {what} {text:?}: the encoding of the input lacks it")))
+            encoding
+                .encode(text)
+                .ok_or_else(|| Error::new("SPEC_CONFLICT", format!("cannot use {what} {text:?}: the encoding of the input lacks it")))
         };
         let byte = |what: &str, text: &str| match bytes(what, text)?.as_slice() {
             [] => Ok(None),
             [byte] => Ok(Some(*byte)),
-            _ => Err(Error::new("SPEC_NOT_AVAILABLE", format!("{what} {text:?} is longer than one byte, which is not available in this version"))),
+            _ => Err(Error::new(
+                "SPEC_NOT_AVAILABLE",
+                format!("{what} {text:?} is longer than one byte, which is not available in this version"),
+            )),
         };
         let escape = byte("escapeChar", &self.escape)?;
         Ok(ScanDialect {
@@ -246,7 +262,7 @@ impl<'a> Reading<'a> {
                 *counts.entry(row.fields.len()).or_default() += 1;
                 if row.fields.len() == columns {
                     modal += 1;
-                    row.fields.iter().for_each(|field| looks.add(&cut.cell(row, field)));
+                    row.fields.iter().for_each(|field| looks.add(&cut.cell(row, field), field.quoted));
                 }
             }
         }
@@ -257,15 +273,18 @@ impl<'a> Reading<'a> {
         let spread = 1.0 - counts.len().saturating_sub(1) as f64 / f64::from(records.max(8));
         if columns == 1 {
             // One column is what is left when nothing divides, unless the lines are plainly values.
-            return if looks.strong_share() >= 0.9 { 0.95 } else { 0.4 } * share * self.coverage();
+            return if looks.strong_share() >= 0.9 { 0.95 } else { 0.3 } * share * self.coverage();
         }
         let weak = WEAK_DELIMITERS.contains(&self.candidate.delimiter.as_str());
         let regular = share >= 0.95 && self.preambles.iter().all(|rows| *rows == 0);
         if weak && !(regular && (columns >= 3 || looks.strong_share() >= 0.5)) {
             return 0.0;
         }
-        let prior = if weak { 0.8 } else { 1.0 };
-        prior * share * share * spread * (1.0 - 0.5 / columns as f64) * looks.score() * self.coverage()
+        // Without quotes a few stray ones are data, but where they are rare the file more likely just has errors.
+        let prior = if weak { 0.8 } else { 1.0 } * if self.candidate.quote.is_empty() { 0.9 } else { 1.0 };
+        let set_aside: usize = self.preambles.iter().sum();
+        let kept = 1.0 - 0.5 * set_aside as f64 / (set_aside as f64 + f64::from(records));
+        prior * kept * share * share * spread * (1.0 - 0.5 / columns as f64) * looks.score() * self.coverage()
     }
 
     /// Share of the bytes that could be cut. The last row of a sample may be cut off; a quote that swallows the rest shows here.
@@ -302,7 +321,8 @@ fn preamble(cut: &Cut<'_>, columns: usize) -> usize {
     let fits = |row: &Row| row.kind == RowKind::Record && row.fields.len() == columns;
     let records: Vec<(usize, &Row)> = cut.rows.iter().enumerate().filter(|(_, row)| row.kind != RowKind::Skipped).collect();
     let run = (0..records.len()).find(|at| fits(records[*at].1) && records.get(at + 1).is_none_or(|(_, next)| fits(next)));
-    let Some(run) = run else { return 0 };
+    // Broken records are evidence against the reading and must not be set aside.
+    let Some(run) = run.filter(|run| records[..*run].iter().all(|(_, row)| row.kind == RowKind::Record)) else { return 0 };
     let begins = |at: usize| at == 0 || records[at].0 <= PREAMBLE_ROWS;
     if run == 0 || !begins(run) {
         return 0;
@@ -340,7 +360,7 @@ static LOOKS: LazyLock<RegexSet> = LazyLock::new(|| {
 });
 
 impl Looks {
-    fn add(&mut self, cell: &[u8]) {
+    fn add(&mut self, cell: &[u8], quoted: bool) {
         let cell = cell.trim_ascii();
         self.cells += 1;
         // What a long cell looks like is not worth the time.
@@ -352,7 +372,8 @@ impl Looks {
         let matches = LOOKS.matches(cell);
         if matches.iter().any(|index| index < 6) {
             self.strong += 1;
-        } else if matches.matched_any() {
+        } else if quoted || matches.matched_any() {
+            // Whoever quotes a value says that anything in it is data.
             self.words += 1;
         }
     }
@@ -381,7 +402,10 @@ fn refuse_equals(readings: &[Reading<'_>], best: usize) -> Result<(), Error> {
     let Some(other) = readings.iter().filter(near).find(|reading| reading.first_rows(50) != winner.first_rows(50)) else { return Ok(()) };
     let show = |reading: &Reading<'_>| {
         let rows = reading.first_rows(3).iter().map(|row| format!("{row:?}")).collect::<Vec<_>>().join(" ");
-        format!("delimiter {:?}, quoteChar {:?}, escapeChar {:?} gives {rows}", reading.candidate.delimiter, reading.candidate.quote, reading.candidate.escape)
+        format!(
+            "delimiter {:?}, quoteChar {:?}, escapeChar {:?} gives {rows}",
+            reading.candidate.delimiter, reading.candidate.quote, reading.candidate.escape
+        )
     };
     let (a, b) = (&winner.candidate, &other.candidate);
     let key = if a.delimiter != b.delimiter {
@@ -412,7 +436,12 @@ fn report(readings: &[Reading<'_>], best: usize, spec: &DialectSpec, by_sep: boo
         }
         (None, false) => {
             let (confidence, other) = compare(&|candidate| candidate.delimiter != chosen.delimiter);
-            findings.detected("dialect.delimiter", chosen.delimiter.clone(), confidence, other.map(|reading| reading.candidate.delimiter.clone()));
+            findings.detected(
+                "dialect.delimiter",
+                chosen.delimiter.clone(),
+                confidence,
+                other.map(|reading| reading.candidate.delimiter.clone()),
+            );
         }
     }
     match &spec.quote_char {

@@ -75,7 +75,8 @@ fn is_object(line: &[u8]) -> bool {
 fn refuse_array(uri: &str, start: &[u8]) -> Result<(), Error> {
     let after = start.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     if after.is_some_and(|after| matches!(after.first(), Some(b'{' | b'[' | b']'))) {
-        let message = format!("cannot read {uri}: it is one JSON array, and format json is not available in this version; write one object a line");
+        let message =
+            format!("cannot read {uri}: it is one JSON array, and format json is not available in this version; write one object a line");
         return Err(Error::new("SPEC_NOT_AVAILABLE", message));
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! Whether the first row names the columns.
 
+use super::Findings;
 use super::declared::DialectSpec;
 use super::infer::Column;
 use super::rows::{Cut, Row, RowKind};
-use super::Findings;
 use crate::encoding::Encoding;
 use crate::schema::Field;
 
@@ -19,7 +19,14 @@ pub(super) struct Header {
 }
 
 /// Decides about the header of the first sample that has rows. `preamble`: rows set aside by the dialect; `expected`: fields of a schema.
-pub(super) fn detect(cut: &Cut<'_>, preamble: usize, expected: &[Field], spec: &DialectSpec, encoding: &Encoding, findings: &mut Findings) -> Header {
+pub(super) fn detect(
+    cut: &Cut<'_>,
+    preamble: usize,
+    expected: &[Field],
+    spec: &DialectSpec,
+    encoding: &Encoding,
+    findings: &mut Findings,
+) -> Header {
     let commented = spec.comment_rows.clone().unwrap_or_default();
     let first = cut.rows.iter().skip(preamble).find(|row| row.kind != RowKind::Skipped && !commented.contains(&row.number));
     let header = match spec.header {
@@ -33,9 +40,10 @@ pub(super) fn detect(cut: &Cut<'_>, preamble: usize, expected: &[Field], spec: &
         }
         None => decide(cut, first, expected, encoding, findings),
     };
-    let above = first.map_or(0, |row| row.number - 1);
+    // Blank and comment lines above are passed anyway; counting them would bind the header of every file to this one's.
+    let above = if preamble == 0 { 0 } else { first.map_or(0, |row| row.number - 1) };
     if !header {
-        return Header { header, rows: Vec::new(), skipped: if preamble > 0 { (1..=above).collect() } else { Vec::new() } };
+        return Header { header, rows: Vec::new(), skipped: (1..=above).collect() };
     }
     let rows = match &spec.header_rows {
         Some(written) => {
@@ -45,8 +53,8 @@ pub(super) fn detect(cut: &Cut<'_>, preamble: usize, expected: &[Field], spec: &
         None => {
             let rows = vec![above + 1];
             findings.detected("dialect.headerRows", format!("{rows:?}"), 1.0, None);
-            if preamble > 0 {
-                findings.note(format!("the first {above} rows are no part of the table and are skipped"));
+            if above > 0 {
+                findings.note(format!("the first {above} lines are no part of the table and are skipped"));
             }
             rows
         }
@@ -66,7 +74,9 @@ fn decide(cut: &Cut<'_>, first: Option<&Row>, expected: &[Field], encoding: &Enc
 }
 
 fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) -> (bool, f64, Option<&'static str>) {
-    let cells = |row: &Row| -> Vec<String> { row.fields.iter().map(|field| encoding.decode(&cut.cell(row, field)).text.trim().to_string()).collect() };
+    let cells = |row: &Row| -> Vec<String> {
+        row.fields.iter().map(|field| encoding.decode(&cut.cell(row, field)).text.trim().to_string()).collect()
+    };
     let names = cells(first);
     if names_of_fields(&names, expected) {
         return (true, 1.0, None);
@@ -74,7 +84,12 @@ fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) ->
     let mut columns: Vec<Column> = names.iter().map(|_| Column::new()).collect();
     let mut repeats = false;
     let mut body_rows = 0;
-    for row in cut.rows.iter().filter(|row| row.start > first.start && row.kind == RowKind::Record && row.fields.len() == names.len()).take(BODY_ROWS) {
+    for row in cut
+        .rows
+        .iter()
+        .filter(|row| row.start > first.start && row.kind == RowKind::Record && row.fields.len() == names.len())
+        .take(BODY_ROWS)
+    {
         body_rows += 1;
         for (index, cell) in cells(row).iter().enumerate() {
             columns[index].add(cell);
@@ -96,7 +111,9 @@ fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) ->
         };
     }
     match (repeats, distinct) {
-        (true, _) => (false, 0.8, Some("a cell of the first row occurs again in its column, so there is no header; set dialect.header if it is one")),
+        (true, _) => {
+            (false, 0.8, Some("a cell of the first row occurs again in its column, so there is no header; set dialect.header if it is one"))
+        }
         (false, true) => (true, 0.8, None),
         (false, false) => (true, 0.5, Some("nothing tells whether the first row is a header; it is taken for one")),
     }

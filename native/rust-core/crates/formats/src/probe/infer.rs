@@ -48,13 +48,15 @@ enum Kind {
 }
 
 impl Kind {
-    fn fits(&self, text: &str) -> bool {
+    /// `is_code`: what `is_code` says of the text, which is asked once for all types.
+    fn fits(&self, text: &str, is_code: bool) -> bool {
         let bytes = text.as_bytes();
         match self {
             Kind::Boolean(format) => boolean::parse(bytes, format).is_ok(),
-            Kind::Integer => integer::parse_plain(bytes).is_ok() && !is_code(bytes),
-            Kind::Number => number::parse_float(bytes, &NumberFormat::PLAIN).is_ok() && !is_code(bytes),
-            Kind::NumberWith(format) => number::parse_float(bytes, format).is_ok() && !is_code(bytes),
+            Kind::Integer => !is_code && integer::parse_plain(bytes).is_ok(),
+            Kind::Number => !is_code && number::parse_float(bytes, &NumberFormat::PLAIN).is_ok(),
+            // Whole numbers are the same in every format, and cheaper to try.
+            Kind::NumberWith(format) => !is_code && (integer::parse_plain(bytes).is_ok() || number::parse_float(bytes, format).is_ok()),
             Kind::Date(_, format, _) => date::parse(bytes, format).is_ok(),
             Kind::Datetime(_, format, _) => datetime::parse(bytes, format).is_ok(),
         }
@@ -66,7 +68,7 @@ impl Kind {
             Kind::Integer => "integer".into(),
             Kind::Number => "number".into(),
             Kind::NumberWith(format) => match format.group {
-                Some(group) => format!("number with decimalChar {:?} and groupChar {group:?}", format.decimal.to_string()),
+                Some(group) => format!("number with decimalChar {:?} and groupChar {:?}", format.decimal.to_string(), group.to_string()),
                 None => format!("number with decimalChar {:?}", format.decimal.to_string()),
             },
             Kind::Date("default", ..) => "date".into(),
@@ -130,11 +132,12 @@ impl Column {
         self.values += 1;
         self.only_zero_and_one &= text == "0" || text == "1";
         self.has_digit |= text.bytes().any(|byte| byte.is_ascii_digit());
-        if self.has_code.is_none() && is_code(text.as_bytes()) && number::parse_float(text.as_bytes(), &NumberFormat::PLAIN).is_ok() {
+        let is_code = is_code(text.as_bytes());
+        if self.has_code.is_none() && is_code && number::parse_float(text.as_bytes(), &NumberFormat::PLAIN).is_ok() {
             self.has_code = Some(shown(text));
         }
         for test in self.tests.iter_mut().filter(|test| test.alive) {
-            if !test.kind.fits(text) {
+            if !test.kind.fits(text, is_code) {
                 test.misfits += 1;
                 test.first_misfit.get_or_insert_with(|| shown(text));
                 test.alive = test.misfits <= GIVE_UP + self.values / 20;
@@ -150,7 +153,7 @@ impl Column {
     /// Whether the text would fit what the other values are.
     pub(super) fn takes(&self, text: &str) -> bool {
         let text = crate::field::trim_blanks(text);
-        self.chosen().is_some_and(|kind| text.is_empty() || kind.fits(text))
+        self.chosen().is_some_and(|kind| text.is_empty() || kind.fits(text, is_code(text.as_bytes())))
     }
 
     fn chosen(&self) -> Option<&Kind> {
@@ -176,7 +179,9 @@ impl Column {
     /// The column's field, and what it nearly was.
     pub(super) fn finish(self, name: &str) -> Inferred {
         let (field_type, format) = match self.chosen() {
-            None => return Inferred { field: Field::new(name, FieldType::String), note: Some(self.nearly()).filter(|note| !note.is_empty()) },
+            None => {
+                return Inferred { field: Field::new(name, FieldType::String), note: Some(self.nearly()).filter(|note| !note.is_empty()) };
+            }
             Some(Kind::Boolean(_)) => (FieldType::Boolean, "default"),
             Some(Kind::Integer) => (FieldType::Integer, "default"),
             Some(Kind::Number | Kind::NumberWith(_)) => (FieldType::Number, "default"),
@@ -192,7 +197,12 @@ impl Column {
         if self.values == 0 {
             return "string, because the sample has no value".into();
         }
-        if let Some(test) = self.tests.iter().find(|test| test.alive && test.misfits == 0 && !matches!(test.kind, Kind::Boolean(_) | Kind::Number)) {
+        let tells = |kind: &Kind| match kind {
+            Kind::Boolean(_) | Kind::Integer | Kind::Number => false,
+            Kind::NumberWith(_) => self.has_digit,
+            Kind::Date(..) | Kind::Datetime(..) => true,
+        };
+        if let Some(test) = self.tests.iter().find(|test| test.alive && test.misfits == 0 && tells(&test.kind)) {
             return match &test.kind {
                 Kind::Date(..) | Kind::Datetime(..) => "date in an order of day and month that the sample does not prove".into(),
                 kind => kind.describe(),
@@ -201,7 +211,11 @@ impl Column {
         if let Some(code) = &self.has_code {
             return format!("string, because values such as {code:?} would not keep their form as numbers");
         }
-        let nearest = self.tests.iter().filter(|test| test.alive && test.misfits * 20 <= self.values).min_by_key(|test| test.misfits);
+        let nearest = self
+            .tests
+            .iter()
+            .filter(|test| test.alive && test.misfits > 0 && test.misfits * 20 <= self.values)
+            .min_by_key(|test| test.misfits);
         let Some(Test { kind, misfits, first_misfit: Some(example), .. }) = nearest else { return String::new() };
         format!("{} but for {} of {}, e.g. {example:?}", kind.describe(), grouped(*misfits), grouped(self.values))
     }

@@ -25,8 +25,14 @@ const FOREIGN: [(&[u8], &str, &str); 7] = [
 
 fn find(head: &[u8]) -> Option<Found> {
     let zip = || {
-        let workbook = ["xl/", "[Content_Types].xml", "_rels/"].iter().any(|part| head.get(30..).is_some_and(|rest| rest.starts_with(part.as_bytes())));
-        if workbook { Found::Foreign("a workbook or another Office file (.xlsx)", "save the sheet as CSV") } else { Found::Compressed("zip") }
+        let workbook = ["xl/", "[Content_Types].xml", "_rels/"]
+            .iter()
+            .any(|part| head.get(30..).is_some_and(|rest| rest.starts_with(part.as_bytes())));
+        if workbook {
+            Found::Foreign("a workbook or another Office file (.xlsx)", "save the sheet as CSV")
+        } else {
+            Found::Compressed("zip")
+        }
     };
     match head {
         [0x1f, 0x8b, ..] => Some(Found::Compressed("gzip")),
@@ -52,7 +58,10 @@ pub(super) fn check(samples: &[Sample], declared: &Declared, findings: &mut Find
         match find(&sample.head) {
             None => {}
             Some(Found::Compressed(what)) if declared.compression == "none" => {
-                return Err(Error::new("INPUT_MAGIC", format!("cannot read {at}: it is compressed with {what}, but compression is set to none")));
+                return Err(Error::new(
+                    "INPUT_MAGIC",
+                    format!("cannot read {at}: it is compressed with {what}, but compression is set to none"),
+                ));
             }
             Some(Found::Compressed(what)) => return Err(not_available(&format!("{at}: its compression {what}"), "decompress it first")),
             Some(Found::Format(what)) if declared.format == "auto" || declared.format == what => {

@@ -11,8 +11,10 @@ use crate::error::Error;
 
 /// One row of a sample.
 pub(super) struct Row {
-    /// From 1: records, damages, blank and comment lines all count, as do the rows of a preamble.
+    /// From 1, see `Cut::number_from`; physical lines until that is called.
     pub number: u32,
+    /// Physical lines of the row.
+    lines: u32,
     pub kind: RowKind,
     pub start: usize,
     pub end: usize,
@@ -43,6 +45,16 @@ impl Cut<'_> {
         self.rows.iter().filter(|row| row.kind != RowKind::Skipped)
     }
 
+    /// Numbers the rows as planning does: physical lines above row `first_header`, from there on records, blank and comment lines being none.
+    pub(super) fn number_from(&mut self, first_header: u32) {
+        let mut number = 1u32;
+        for row in &mut self.rows {
+            row.number = number;
+            let counts = if number < first_header { row.lines } else { u32::from(row.kind != RowKind::Skipped) };
+            number = number.saturating_add(counts);
+        }
+    }
+
     /// The bytes of a field as data.
     pub(super) fn cell<'a>(&'a self, row: &Row, field: &FieldSpan) -> Cow<'a, [u8]> {
         let raw = field.raw(&self.bytes[row.start..row.end]);
@@ -68,7 +80,7 @@ pub(super) fn terminator(written: Option<&str>) -> Terminator {
 }
 
 /// Cuts `bytes` from `start` on into at most `limit` rows. `at_end`: the file ends with them.
-pub(super) fn cut<'a>(bytes: &'a [u8], start: usize, first_number: u32, at_end: bool, rules: &Rules, limit: usize) -> Cut<'a> {
+pub(super) fn cut<'a>(bytes: &'a [u8], start: usize, at_end: bool, rules: &Rules, limit: usize) -> Cut<'a> {
     let mut rows = Vec::new();
     let mut at = start;
     let mut errors = Vec::new();
@@ -84,8 +96,10 @@ pub(super) fn cut<'a>(bytes: &'a [u8], start: usize, first_number: u32, at_end: 
             ExtentKind::Damage { .. } => RowKind::Broken,
             ExtentKind::Blank | ExtentKind::Comment => RowKind::Skipped,
         };
-        rows.push(Row { number: first_number + rows.len() as u32, kind, start: at, end, fields });
+        rows.push(Row { number: 0, lines: extent.lines.clamp(1, 1 << 20) as u32, kind, start: at, end, fields });
         at = end;
     }
-    Cut { bytes, rules: rules.clone(), rows, consumed: at - start }
+    let mut cut = Cut { bytes, rules: rules.clone(), rows, consumed: at - start };
+    cut.number_from(u32::MAX);
+    cut
 }

@@ -37,7 +37,11 @@ pub(super) struct ParquetPart {
 
 enum State {
     /// The first rows wait here until the encodings are chosen. The sink is taken when they are.
-    Sampling { sink: Option<Sink>, batches: Vec<RecordBatch>, bytes: usize },
+    Sampling {
+        sink: Option<Sink>,
+        batches: Vec<RecordBatch>,
+        bytes: usize,
+    },
     Writing(Box<ArrowWriter<Sink>>),
 }
 
@@ -80,7 +84,8 @@ impl ParquetPart {
             let pieces: Vec<ArrayRef> = batches.iter().map(|batch| batch.column(index).clone()).collect();
             let Some(choice) = choose(field.data_type(), &pieces) else { continue };
             let path = ColumnPath::new(vec![field.name().clone()]);
-            properties = properties.set_column_dictionary_enabled(path.clone(), choice.dictionary).set_column_encoding(path, choice.encoding);
+            properties =
+                properties.set_column_dictionary_enabled(path.clone(), choice.dictionary).set_column_encoding(path, choice.encoding);
         }
         let mut writer = Box::new(open_writer(sink, &self.schema, properties)?);
         for batch in &batches {
@@ -166,9 +171,10 @@ fn compression(name: Option<&str>) -> Result<Compression, Error> {
             "SPEC_NOT_AVAILABLE",
             format!("cannot write parquet with compression {name}: it is not available in this version"),
         )),
-        Some(name) => {
-            Err(Error::new("SPEC_BAD_VALUE", format!("cannot write parquet: expected output.compression none, snappy or zstd, got {name:?}")))
-        }
+        Some(name) => Err(Error::new(
+            "SPEC_BAD_VALUE",
+            format!("cannot write parquet: expected output.compression none, snappy or zstd, got {name:?}"),
+        )),
     }
 }
 

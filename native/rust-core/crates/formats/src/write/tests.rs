@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow_array::builder::{Decimal128Builder, Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::*;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use arrow_select::concat::concat_batches;
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
 use super::rejects::*;
@@ -81,8 +81,11 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
         Just("NULL".to_string()),
-        prop::collection::vec(prop::sample::select(vec!["a", ",", ";", "\"", "\n", "\r", " ", "\t", "ß", "\u{1}", "=1+1", "\u{2028}"]), 0..8)
-            .prop_map(|parts| parts.concat()),
+        prop::collection::vec(
+            prop::sample::select(vec!["a", ",", ";", "\"", "\n", "\r", " ", "\t", "ß", "\u{1}", "=1+1", "\u{2028}"]),
+            0..8
+        )
+        .prop_map(|parts| parts.concat()),
         "\\PC{0,30}",
     ]
 }
@@ -321,14 +324,19 @@ fn numbers_keep_every_digit_in_ndjson() {
          \"n\":null,\"ns\":\"1970-01-01T00:00:00.000000001\",\"day\":\"1970-01-02\"}\n"
     );
     let text = String::from_utf8(part(&options(OutputFormat::Csv), &rows, &[])).unwrap();
-    assert_eq!(text.lines().nth(1).unwrap(), "9007199254740993,18446744073709551615,123456789012345678901234567.89,0.1,\"[1,null]\",/w==,,1970-01-01T00:00:00.000000001,1970-01-02");
+    assert_eq!(
+        text.lines().nth(1).unwrap(),
+        "9007199254740993,18446744073709551615,123456789012345678901234567.89,0.1,\"[1,null]\",/w==,,1970-01-01T00:00:00.000000001,1970-01-02"
+    );
 }
 
 #[test]
 fn csv_keeps_null_and_empty_text_apart_and_writes_no_blank_line() {
     let column: ArrayRef = Arc::new(StringViewArray::from(vec![Some(""), None, Some(" a"), Some("=1+1"), Some("a\"b")]));
     let rows = RecordBatch::try_from_iter([("x", column.clone()), ("y", column.clone())]).unwrap();
-    let text = |csv: CsvOptions, rows: &RecordBatch| String::from_utf8(part(&OutputOptions { csv, ..options(OutputFormat::Csv) }, rows, &[])).unwrap();
+    let text = |csv: CsvOptions, rows: &RecordBatch| {
+        String::from_utf8(part(&OutputOptions { csv, ..options(OutputFormat::Csv) }, rows, &[])).unwrap()
+    };
     assert_eq!(text(CsvOptions::default(), &rows), "x,y\n\"\",\"\"\n,\n\" a\",\" a\"\n=1+1,=1+1\n\"a\"\"b\",\"a\"\"b\"\n");
     let always = CsvOptions { quote: QuoteStyle::Always, header: false, line_terminator: "\r\n".into(), ..CsvOptions::default() };
     assert_eq!(text(always, &rows).lines().nth(1), Some(","));
@@ -376,16 +384,25 @@ fn types_without_a_form_are_refused_by_name() {
 fn reject(n: u64, raw: Vec<u8>) -> Reject {
     let error = |code, byte| RejectError {
         code,
-        column: (n % 2 == 0).then(|| "amount".to_string()),
-        column_index: (n % 2 == 0).then_some(3),
+        column: n.is_multiple_of(2).then(|| "amount".to_string()),
+        column_index: n.is_multiple_of(2).then_some(3),
         byte,
         line: n + 1,
         message: format!("not a number: {n}"),
-        expected: (n % 3 == 0).then(|| "number".to_string()),
+        expected: n.is_multiple_of(3).then(|| "number".to_string()),
         value: (n % 3 != 2).then(|| "12,5 €".to_string()),
     };
-    let errors = if n % 4 == 0 { vec![error("TYPE_NUMBER", n * 10 + 3), error("CONSTRAINT_MAXIMUM", n * 10 + 5)] } else { vec![error("CSV_LONG_ROW", n * 10)] };
-    Reject { place: Place { file: 0, record: n, line: n + 1, byte: n * 10, byte_end: n * 10 + 10 }, errors, raw_truncated: n % 5 == 0, raw }
+    let errors = if n.is_multiple_of(4) {
+        vec![error("TYPE_NUMBER", n * 10 + 3), error("CONSTRAINT_MAXIMUM", n * 10 + 5)]
+    } else {
+        vec![error("CSV_LONG_ROW", n * 10)]
+    };
+    Reject {
+        place: Place { file: 0, record: n, line: n + 1, byte: n * 10, byte_end: n * 10 + 10 },
+        errors,
+        raw_truncated: n.is_multiple_of(5),
+        raw,
+    }
 }
 
 fn rejects_file(rejects: &[Reject], cuts: &[usize]) -> Vec<u8> {
@@ -425,8 +442,14 @@ fn rejects_read_back_and_their_bytes_do_not_depend_on_calls() {
     for (index, (row, reject)) in back.iter().zip(&rejects).enumerate() {
         assert_eq!(row.reject_id, format!("j01.read.17.r{}", index + 1));
         assert_eq!((row.generation, row.chunk, row.file.as_str(), row.etag.as_str()), (2, 17, "file:///in/a.csv", "1-2-3-4"));
-        assert_eq!((row.record, row.line, row.byte, row.byte_end), (reject.place.record, reject.place.line, reject.place.byte, reject.place.byte_end));
-        assert_eq!((row.error_line, row.error_byte, row.code.as_str()), (reject.errors[0].line, reject.errors[0].byte, reject.errors[0].code));
+        assert_eq!(
+            (row.record, row.line, row.byte, row.byte_end),
+            (reject.place.record, reject.place.line, reject.place.byte, reject.place.byte_end)
+        );
+        assert_eq!(
+            (row.error_line, row.error_byte, row.code.as_str()),
+            (reject.errors[0].line, reject.errors[0].byte, reject.errors[0].code)
+        );
         assert_eq!((&row.column, row.column_index, &row.path), (&reject.errors[0].column, reject.errors[0].column_index, &None));
         assert_eq!((&row.raw, row.raw_truncated), (&reject.raw, reject.raw_truncated));
         let errors: Vec<_> = row.errors.iter().map(|error| (error.code.as_str(), error.byte, &error.value, &error.expected)).collect();

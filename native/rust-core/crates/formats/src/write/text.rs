@@ -91,9 +91,8 @@ fn check_compression(options: &OutputOptions) -> Result<(), Error> {
             "SPEC_NOT_AVAILABLE",
             format!("cannot write {} with compression {name}: it is not available in this version", options.format.extension()),
         )),
-        Some(name) => Err(Error::new(
-            "SPEC_CONFLICT",
-            format!("cannot write {} with compression {name}: expected none", options.format.extension()),
-        )),
+        Some(name) => {
+            Err(Error::new("SPEC_CONFLICT", format!("cannot write {} with compression {name}: expected none", options.format.extension())))
+        }
     }
 }

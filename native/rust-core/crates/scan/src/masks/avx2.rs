@@ -68,10 +68,7 @@ fn at_most([low, high]: [__m256i; 2], byte: u8) -> u64 {
     // SAFETY: callers hold an `Avx2`, so AVX2 exists.
     unsafe {
         let bound = _mm256_set1_epi8(byte as i8);
-        join(
-            _mm256_cmpeq_epi8(_mm256_min_epu8(low, bound), low),
-            _mm256_cmpeq_epi8(_mm256_min_epu8(high, bound), high),
-        )
+        join(_mm256_cmpeq_epi8(_mm256_min_epu8(low, bound), low), _mm256_cmpeq_epi8(_mm256_min_epu8(high, bound), high))
     }
 }
 
@@ -91,11 +88,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn line_masks(self, word: &[u8; WORD]) -> LineMasks {
         let parts = load(word);
-        LineMasks {
-            lf: equal(parts, b'\n'),
-            cr: equal(parts, b'\r'),
-            low: at_most(parts, b' '),
-        }
+        LineMasks { lf: equal(parts, b'\n'), cr: equal(parts, b'\r'), low: at_most(parts, b' ') }
     }
 
     #[inline(always)]

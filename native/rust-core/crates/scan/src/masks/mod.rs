@@ -150,11 +150,7 @@ mod tests {
         type Output = (Masks, LineMasks, u64);
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
-            (
-                simd.masks(self.word, &self.needles),
-                simd.line_masks(self.word),
-                simd.prefix_xor(self.bits),
-            )
+            (simd.masks(self.word, &self.needles), simd.line_masks(self.word), simd.prefix_xor(self.bits))
         }
     }
 

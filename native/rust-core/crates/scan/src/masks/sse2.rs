@@ -49,11 +49,7 @@ impl Simd for Sse2 {
     #[inline(always)]
     fn line_masks(self, word: &[u8; WORD]) -> LineMasks {
         let parts = load(word);
-        LineMasks {
-            lf: equal(parts, b'\n'),
-            cr: equal(parts, b'\r'),
-            low: at_most(parts, b' '),
-        }
+        LineMasks { lf: equal(parts, b'\n'), cr: equal(parts, b'\r'), low: at_most(parts, b' ') }
     }
 
     #[inline(always)]

@@ -17,9 +17,7 @@ fn cost(data: &[u8], rules: &Rules) -> f64 {
     let mut total = 0;
     while at < data.len() {
         let (step, examined) = next_extent_counted(&data[at..], true, at as u64, rules);
-        let Step::Extent(extent) = step else {
-            panic!("undecided with all in view")
-        };
+        let Step::Extent(extent) = step else { panic!("undecided with all in view") };
         total += examined;
         at += extent.length as usize;
     }
@@ -27,10 +25,7 @@ fn cost(data: &[u8], rules: &Rules) -> f64 {
 }
 
 fn rules(columns: usize, typed: u32, max_record_bytes: u64, escape: Option<u8>) -> Arc<Rules> {
-    let dialect = ScanDialect {
-        escape,
-        ..ScanDialect::default()
-    };
+    let dialect = ScanDialect { escape, ..ScanDialect::default() };
     rules_of(dialect, Limits::with_record_bytes(max_record_bytes), columns, typed)
 }
 

@@ -4,10 +4,7 @@ use proptest::prelude::*;
 use crate::support::{any_rules, canonical, canonical_in_blocks, hostile_bytes, plain_rules, split};
 
 fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(count)
-    }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
 }
 
 proptest! {
@@ -68,13 +65,7 @@ fn one_stray_quote_costs_one_record() {
 #[test]
 fn one_stray_quote_in_a_hundred_costs_those_records_only() {
     let rules = plain_rules(3);
-    let data = rows(20_000, |row| {
-        if row % 100 == 50 {
-            format!("{row},a\"b,\"x\n")
-        } else {
-            format!("{row},\"a, {row}\",x\n")
-        }
-    });
+    let data = rows(20_000, |row| if row % 100 == 50 { format!("{row},a\"b,\"x\n") } else { format!("{row},\"a, {row}\",x\n") });
     let divided = split(&data, 1 << 20, 8_192, Kernel::best(), &rules);
     let damaged = divided.iter().filter(|(_, extent)| extent.kind != ExtentKind::Record).count();
     assert_eq!((divided.len(), damaged), (20_000, 200));

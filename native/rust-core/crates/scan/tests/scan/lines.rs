@@ -17,19 +17,14 @@ pub fn hostile_lines(max: usize) -> impl Strategy<Value = Vec<u8>> {
         b"1\r2\n",
         b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     ];
-    prop_oneof![
-        soup,
-        prop::collection::vec(prop::sample::select(pieces), 0..max / 4).prop_map(|pieces| pieces.concat())
-    ]
+    prop_oneof![soup, prop::collection::vec(prop::sample::select(pieces), 0..max / 4).prop_map(|pieces| pieces.concat())]
 }
 
 pub fn canonical_lines(data: &[u8], rules: &LineRules) -> Divided {
     let mut divided = Vec::new();
     let mut at = 0;
     while at < data.len() {
-        let Step::Extent(extent) = next_line(&data[at..], true, at as u64, rules) else {
-            panic!("undecided with all in view")
-        };
+        let Step::Extent(extent) = next_line(&data[at..], true, at as u64, rules) else { panic!("undecided with all in view") };
         divided.push((at as u64, extent));
         at += extent.length as usize;
     }
@@ -77,22 +72,11 @@ fn split_lines(data: &[u8], rules: LineRules, block: usize, max_lines: usize, ke
                 let mut start = 0;
                 let mut total = 0;
                 for (index, &end) in run.ends().iter().enumerate() {
-                    let lines = run
-                        .odd_lines()
-                        .iter()
-                        .find(|odd| odd.0 == index as u32)
-                        .map_or(1, |odd| u64::from(odd.1));
+                    let lines = run.odd_lines().iter().find(|odd| odd.0 == index as u32).map_or(1, |odd| u64::from(odd.1));
                     total += lines;
                     let length = u64::from(end) - start;
-                    let extent = Extent {
-                        kind: ExtentKind::Record,
-                        length,
-                        lines,
-                        fields: 1,
-                        first_error: None,
-                        suspect: false,
-                        literal: false,
-                    };
+                    let extent =
+                        Extent { kind: ExtentKind::Record, length, lines, fields: 1, first_error: None, suspect: false, literal: false };
                     divided.push((at as u64 + start, extent));
                     start = u64::from(end);
                 }
@@ -122,14 +106,8 @@ proptest! {
 fn lines_by_hand() {
     let rules = LineRules { max_record_bytes: 8 };
     let data = b"{}\r\n \t\r\n\n{\"a\":1}\n{\"abc\":1}\n1\r2\n3";
-    let kinds: Vec<(u64, ExtentKind, u64)> = canonical_lines(data, &rules)
-        .iter()
-        .map(|(at, line)| (*at, line.kind, line.lines))
-        .collect();
-    let too_large = ExtentKind::Damage {
-        code: DamageCode::JsonRecordTooLarge,
-        error_offset: 25,
-    };
+    let kinds: Vec<(u64, ExtentKind, u64)> = canonical_lines(data, &rules).iter().map(|(at, line)| (*at, line.kind, line.lines)).collect();
+    let too_large = ExtentKind::Damage { code: DamageCode::JsonRecordTooLarge, error_offset: 25 };
     assert_eq!(
         kinds,
         [

@@ -14,12 +14,7 @@ fn defined_plan(divided: &Divided, data_start: u64, first_line: u64, chunk_size:
     let mut target = data_start;
     for (start, extent) in divided {
         if *start >= target {
-            anchors.push(Anchor {
-                offset: *start,
-                record: before.records + 1,
-                line: first_line + before.lines,
-                before,
-            });
+            anchors.push(Anchor { offset: *start, record: before.records + 1, line: first_line + before.lines, before });
             while target <= *start {
                 target += chunk_size;
             }
@@ -32,11 +27,7 @@ fn defined_plan(divided: &Divided, data_start: u64, first_line: u64, chunk_size:
             ExtentKind::Comment => before.comment_lines += 1,
         }
     }
-    Plan {
-        anchors,
-        totals: before,
-        end,
-    }
+    Plan { anchors, totals: before, end }
 }
 
 fn pushed(division: &Division, data: &[u8], data_start: usize, chunk_size: u64, block: usize, kernel: Kernel) -> Plan {
@@ -100,18 +91,9 @@ proptest! {
 #[test]
 fn a_clean_file_is_cut_at_record_starts() {
     let rules = plain_rules(2);
-    let data: Vec<u8> = (0..300_000)
-        .flat_map(|row| format!("{row},name of {row}\r\n").into_bytes())
-        .collect();
+    let data: Vec<u8> = (0..300_000).flat_map(|row| format!("{row},name of {row}\r\n").into_bytes()).collect();
     let plan = pulled(csv(rules.clone()), &data, 0, 1 << 20, usize::MAX);
-    assert_eq!(
-        plan.totals,
-        Counts {
-            records: 300_000,
-            lines: 300_000,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(plan.totals, Counts { records: 300_000, lines: 300_000, ..Counts::default() });
     assert_eq!(plan.anchors.len(), data.len().div_ceil(1 << 20));
     for (index, anchor) in plan.anchors.iter().enumerate() {
         assert!(anchor.offset >= (index as u64) << 20 && anchor.offset < ((index as u64) << 20) + 32);
@@ -127,14 +109,7 @@ fn a_clean_file_is_cut_at_record_starts() {
 #[test]
 fn an_empty_stream_has_no_chunks() {
     let plan = pulled(csv(plain_rules(2)), b"a,b\n", 4, 10, 100);
-    assert_eq!(
-        plan,
-        Plan {
-            anchors: Vec::new(),
-            totals: Counts::default(),
-            end: 4
-        }
-    );
+    assert_eq!(plan, Plan { anchors: Vec::new(), totals: Counts::default(), end: 4 });
 }
 
 #[test]
@@ -148,15 +123,7 @@ fn a_long_line_is_not_held() {
     }
     scan.push(b"\n3,b\n");
     let plan = scan.finish();
-    assert_eq!(
-        plan.totals,
-        Counts {
-            records: 3,
-            damages: 1,
-            lines: 3,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(plan.totals, Counts { records: 3, damages: 1, lines: 3, ..Counts::default() });
     assert_eq!(plan.anchors.len(), 2, "the damage lies across all other targets");
     assert_eq!(plan.anchors[1].record, 3);
 }

@@ -50,10 +50,7 @@ fn first(data: &[u8], rules: &Rules) -> Found {
 
 fn texts(record: &str, rules: &Rules) -> Vec<String> {
     let text = |start: usize, end: usize| record[start..end].to_string();
-    fields_of(record.as_bytes(), rules)
-        .iter()
-        .map(|field| text(field.start, field.end))
-        .collect()
+    fields_of(record.as_bytes(), rules).iter().map(|field| text(field.start, field.end)).collect()
 }
 
 #[test]
@@ -88,11 +85,7 @@ fn quoted() {
     assert_eq!(first(b"1,\"a,b\"\n", &rules), Found::Record(2, 8), "delimiter");
     assert_eq!(first(b"1,\"a\r\nb\"\n", &rules), Found::Record(2, 9), "terminator");
     assert_eq!(first(b"1,\"a\"\n", &rules), Found::Record(2, 6), "quote");
-    assert_eq!(
-        first(b"1,\"a", &rules),
-        Found::Damage(DamageCode::UnclosedQuote, 4, 2),
-        "end of stream"
-    );
+    assert_eq!(first(b"1,\"a", &rules), Found::Damage(DamageCode::UnclosedQuote, 4, 2), "end of stream");
 }
 
 #[test]
@@ -101,18 +94,10 @@ fn closing() {
     assert_eq!(first(b"\"1\",a\n", &rules_with), Found::Record(2, 6), "delimiter");
     assert_eq!(first(b"1,\"a\"\r\n", &rules_with), Found::Record(2, 7), "terminator");
     assert_eq!(first(b"1,\"a\"\"b\"\n", &rules_with), Found::Record(2, 9), "doubled quote");
-    assert_eq!(
-        first(b"1,\"a\"b\n", &rules_with),
-        Found::Damage(DamageCode::StrayQuote, 7, 5),
-        "other"
-    );
+    assert_eq!(first(b"1,\"a\"b\n", &rules_with), Found::Damage(DamageCode::StrayQuote, 7, 5), "other");
     assert_eq!(first(b"1,\"a\"", &rules_with), Found::Record(2, 5), "end of stream");
     let single = rules(|dialect| dialect.double_quote = false);
-    assert_eq!(
-        first(b"1,\"a\"\"b\"\n", &single),
-        Found::Damage(DamageCode::StrayQuote, 9, 5),
-        "quote without doubling"
-    );
+    assert_eq!(first(b"1,\"a\"\"b\"\n", &single), Found::Damage(DamageCode::StrayQuote, 9, 5), "quote without doubling");
 }
 
 #[test]
@@ -121,11 +106,7 @@ fn closing_where_literal() {
     assert_eq!(first(b"1,\"a\"b\"\n", &doubling), Found::Record(2, 8));
     assert_eq!(texts("1,\"a\"b\"\n", &doubling), ["1", "a\"b"]);
     let single = rules(|dialect| (dialect.stray_literal, dialect.double_quote) = (true, false));
-    assert_eq!(
-        texts("1,\"a\"\"\n", &single),
-        ["1", "a\""],
-        "the second of two quotes is looked at again inside quotes"
-    );
+    assert_eq!(texts("1,\"a\"\"\n", &single), ["1", "a\""], "the second of two quotes is looked at again inside quotes");
 }
 
 #[test]
@@ -138,16 +119,8 @@ fn escapes() {
     assert_eq!(first(b"1,a\\\r\nb\n", &rules), Found::Record(2, 8), "of a terminator, as a whole");
     assert_eq!(first(b"1,a\\nb\n", &rules), Found::Faulty(2, ErrorKind::BadEscape, 3));
     assert_eq!(first(b"1,a\\", &rules), Found::Faulty(2, ErrorKind::BadEscape, 3), "end of stream");
-    assert_eq!(
-        first(b"1,\"a\"\\\n", &rules),
-        Found::Damage(DamageCode::StrayQuote, 7, 5),
-        "behind a closing quote"
-    );
-    assert_eq!(
-        first(b"1,\"a\"\"b\"\n", &rules),
-        Found::Damage(DamageCode::StrayQuote, 9, 5),
-        "turn doubling off"
-    );
+    assert_eq!(first(b"1,\"a\"\\\n", &rules), Found::Damage(DamageCode::StrayQuote, 7, 5), "behind a closing quote");
+    assert_eq!(first(b"1,\"a\"\"b\"\n", &rules), Found::Damage(DamageCode::StrayQuote, 9, 5), "turn doubling off");
     assert_eq!(texts("a\\,b,\"\\\"\"\n", &rules), ["a\\,b", "\\\""]);
 }
 
@@ -185,14 +158,8 @@ fn blank_and_comment_lines() {
     let data = b"\r\n#a \"\n\r 1,a\"\n# \n1,a\n";
     let kinds: Vec<(u64, ExtentKind)> = canonical(data, 0, &rules).iter().map(|(at, extent)| (*at, extent.kind)).collect();
     let (blank, comment, record) = (ExtentKind::Blank, ExtentKind::Comment, ExtentKind::Record);
-    assert_eq!(
-        kinds,
-        [(0, blank), (2, comment), (7, blank), (8, record), (14, comment), (17, record)]
-    );
-    let pinned: Vec<ExtentKind> = canonical(b"1,a\n2,bb\n3,\"\n4,c\n", 0, &rules)
-        .iter()
-        .map(|(_, extent)| extent.kind)
-        .collect();
+    assert_eq!(kinds, [(0, blank), (2, comment), (7, blank), (8, record), (14, comment), (17, record)]);
+    let pinned: Vec<ExtentKind> = canonical(b"1,a\n2,bb\n3,\"\n4,c\n", 0, &rules).iter().map(|(_, extent)| extent.kind).collect();
     assert_eq!(pinned, [record, record, comment, record]);
 }
 
@@ -208,26 +175,11 @@ fn limits() {
     let of = |limits: Limits, data: &[u8]| first(data, &rules_of(ScanDialect::default(), limits, 2, 1));
     let bytes = Limits::with_record_bytes(8);
     assert_eq!(of(bytes, b"1,abcde\n2,b\n"), Found::Record(2, 8), "exactly L");
-    assert_eq!(
-        of(bytes, b"1,abcdef\n2,b\n"),
-        Found::Damage(DamageCode::RecordTooLarge, 9, 8),
-        "no line end within L: the next"
-    );
+    assert_eq!(of(bytes, b"1,abcdef\n2,b\n"), Found::Damage(DamageCode::RecordTooLarge, 9, 8), "no line end within L: the next");
     assert_eq!(of(bytes, b"1,\"abcdef\n2,b\n"), Found::Damage(DamageCode::UnclosedQuote, 10, 2));
-    assert_eq!(
-        of(bytes, b"1,\"a\n2,b\n3,c\n"),
-        Found::Damage(DamageCode::UnclosedQuote, 5, 2),
-        "a line end within L that fits"
-    );
-    assert_eq!(
-        of(bytes, b"1,\"a\nx,b\n3,c\n"),
-        Found::Damage(DamageCode::UnclosedQuote, 5, 2),
-        "none fits: the last one within L"
-    );
-    let lines = Limits {
-        max_record_lines: 2,
-        ..Limits::with_record_bytes(100)
-    };
+    assert_eq!(of(bytes, b"1,\"a\n2,b\n3,c\n"), Found::Damage(DamageCode::UnclosedQuote, 5, 2), "a line end within L that fits");
+    assert_eq!(of(bytes, b"1,\"a\nx,b\n3,c\n"), Found::Damage(DamageCode::UnclosedQuote, 5, 2), "none fits: the last one within L");
+    let lines = Limits { max_record_lines: 2, ..Limits::with_record_bytes(100) };
     assert_eq!(of(lines, b"1,\"a\nb\"\n"), Found::Record(2, 8), "exactly M");
     assert_eq!(of(lines, b"1,\"a\nb\nc\"\n2,b\n"), Found::Damage(DamageCode::UnclosedQuote, 10, 2));
 }
@@ -235,31 +187,11 @@ fn limits() {
 #[test]
 fn several_lines() {
     let rules = rules(|_| ());
-    assert_eq!(
-        first(b"1,\"a\nb\"\n2,b\n", &rules),
-        Found::Record(2, 8),
-        "the right count: a record"
-    );
-    assert_eq!(
-        first(b"\"a\nb\"\n2,b\n", &rules),
-        Found::Record(1, 6),
-        "too few, and no inner line fits: a short row"
-    );
-    assert_eq!(
-        first(b"\"a\n1,b\n2\"\n2,b\n", &rules),
-        Found::Damage(DamageCode::UnclosedQuote, 3, 0),
-        "too few, and one fits"
-    );
-    assert_eq!(
-        first(b"\"a\nb\",c,d\n2,b\n", &rules),
-        Found::Damage(DamageCode::UnclosedQuote, 10, 0),
-        "too many"
-    );
-    assert_eq!(
-        first(b"1,\"a\n2,b\",c\n", &rules),
-        Found::Damage(DamageCode::UnclosedQuote, 12, 2),
-        "too many, the inner line is faulty"
-    );
+    assert_eq!(first(b"1,\"a\nb\"\n2,b\n", &rules), Found::Record(2, 8), "the right count: a record");
+    assert_eq!(first(b"\"a\nb\"\n2,b\n", &rules), Found::Record(1, 6), "too few, and no inner line fits: a short row");
+    assert_eq!(first(b"\"a\n1,b\n2\"\n2,b\n", &rules), Found::Damage(DamageCode::UnclosedQuote, 3, 0), "too few, and one fits");
+    assert_eq!(first(b"\"a\nb\",c,d\n2,b\n", &rules), Found::Damage(DamageCode::UnclosedQuote, 10, 0), "too many");
+    assert_eq!(first(b"1,\"a\n2,b\",c\n", &rules), Found::Damage(DamageCode::UnclosedQuote, 12, 2), "too many, the inner line is faulty");
 }
 
 #[test]
@@ -275,21 +207,14 @@ fn suspects_are_accepted() {
 #[test]
 fn resync_tries_lines_behind_the_proof() {
     let with_window = |resync_lines: u32| {
-        let limits = Limits {
-            resync_lines,
-            ..Limits::with_record_bytes(1_000)
-        };
+        let limits = Limits { resync_lines, ..Limits::with_record_bytes(1_000) };
         rules_of(ScanDialect::default(), limits, 2, 1)
     };
     // The line behind the damage and the next two do not fit.
     let data = b"1,\"a\"x\ny,1\ny,2\n3,c\n";
     assert_eq!(first(data, &with_window(16)), Found::Damage(DamageCode::StrayQuote, 15, 5));
     assert_eq!(first(data, &with_window(2)), Found::Damage(DamageCode::StrayQuote, 15, 5));
-    assert_eq!(
-        first(data, &with_window(1)),
-        Found::Damage(DamageCode::StrayQuote, 7, 5),
-        "none in reach: only its own line"
-    );
+    assert_eq!(first(data, &with_window(1)), Found::Damage(DamageCode::StrayQuote, 7, 5), "none in reach: only its own line");
     assert_eq!(first(data, &with_window(0)), Found::Damage(DamageCode::StrayQuote, 7, 5));
 }
 
@@ -323,20 +248,13 @@ fn what_fits() {
     assert!(!fits("x,b\ny\n", &text), "all text: the next record must fit too");
     let lenient = rules(literal);
     let data = b"\"a\n1,b\",c,d\n2,b\"c\n3,d\n";
-    assert_eq!(
-        first(data, &lenient),
-        Found::Damage(DamageCode::UnclosedQuote, 18, 0),
-        "literal quotes do not fit either"
-    );
+    assert_eq!(first(data, &lenient), Found::Damage(DamageCode::UnclosedQuote, 18, 0), "literal quotes do not fit either");
 }
 
 #[test]
 fn rules_that_cannot_be_told_apart_are_refused() {
     let refused = |change: fn(&mut ScanDialect)| {
-        let profile = millrace_scan::Profile {
-            columns: 1,
-            check: Arc::new(millrace_scan::NoTypes),
-        };
+        let profile = millrace_scan::Profile { columns: 1, check: Arc::new(millrace_scan::NoTypes) };
         Rules::new(dialect(change), Limits::default(), profile).is_err()
     };
     assert!(refused(|dialect| dialect.delimiter.clear()));

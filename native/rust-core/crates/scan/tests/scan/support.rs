@@ -24,10 +24,7 @@ impl FieldCheck for Digits {
 }
 
 pub fn rules_of(dialect: ScanDialect, limits: Limits, columns: usize, typed: u32) -> Arc<Rules> {
-    let profile = Profile {
-        columns,
-        check: Arc::new(Digits { mask: typed }),
-    };
+    let profile = Profile { columns, check: Arc::new(Digits { mask: typed }) };
     Arc::new(Rules::new(dialect, limits, profile).expect("a legal dialect"))
 }
 
@@ -49,42 +46,26 @@ fn dialects() -> impl Strategy<Value = ScanDialect> {
     ];
     let comments = prop_oneof![5 => Just(None), 1 => Just(Some(b"#".to_vec())), 1 => Just(Some(b"#a".to_vec()))];
     let offsets = prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(0_u64..200, 1..20)];
-    (
-        delimiters,
-        quotes,
-        any::<bool>(),
-        escapes,
-        terminators,
-        any::<bool>(),
-        (comments, offsets),
-        prop::bool::weighted(0.3),
+    (delimiters, quotes, any::<bool>(), escapes, terminators, any::<bool>(), (comments, offsets), prop::bool::weighted(0.3)).prop_map(
+        |(delimiter, quote, double_quote, escape, terminator, skip_initial_space, (comment, comment_offsets), stray_literal)| ScanDialect {
+            delimiter: delimiter.to_vec(),
+            quote,
+            double_quote,
+            escape,
+            terminator,
+            skip_initial_space,
+            comment,
+            comment_offsets,
+            stray_literal,
+        },
     )
-        .prop_map(
-            |(delimiter, quote, double_quote, escape, terminator, skip_initial_space, (comment, comment_offsets), stray_literal)| {
-                ScanDialect {
-                    delimiter: delimiter.to_vec(),
-                    quote,
-                    double_quote,
-                    escape,
-                    terminator,
-                    skip_initial_space,
-                    comment,
-                    comment_offsets,
-                    stray_literal,
-                }
-            },
-        )
 }
 
 pub fn any_rules() -> impl Strategy<Value = Arc<Rules>> {
     let bytes = prop_oneof![12_u64..40, 40_u64..300, Just(1_u64 << 20)];
     let lines = prop_oneof![1_u64..5, Just(10_000_u64)];
     (dialects(), bytes, lines, 0_u32..5, 1_usize..5, any::<u32>()).prop_map(|(dialect, bytes, lines, resync, columns, typed)| {
-        let limits = Limits {
-            max_record_bytes: bytes,
-            max_record_lines: lines,
-            resync_lines: resync,
-        };
+        let limits = Limits { max_record_bytes: bytes, max_record_lines: lines, resync_lines: resync };
         rules_of(dialect, limits, columns, typed)
     })
 }
@@ -159,11 +140,7 @@ fn read_on(data: &[u8], start: u64, settled: Extent, block: usize, rules: &Rules
         let until = data.len().min(at + size);
         match skip_line(&data[at..until], until == data.len(), rules) {
             Skip::End { length, lines } => {
-                return Extent {
-                    length: extent.length + length,
-                    lines: extent.lines + lines,
-                    ..extent
-                };
+                return Extent { length: extent.length + length, lines: extent.lines + lines, ..extent };
             }
             Skip::More { length: 0, .. } => size += block,
             Skip::More { length, lines } => {
@@ -185,10 +162,7 @@ pub fn canonical_in_blocks(data: &[u8], block: usize, rules: &Rules) -> Divided 
             Step::LongLine(extent) => divided.push((at as u64, read_on(data, at as u64, extent, block, rules))),
             Step::NeedMore => {
                 assert!(!at_end, "nothing more can come");
-                assert!(
-                    ((until - at) as u64) < 4 * rules.limits().max_record_bytes + 16,
-                    "the look-ahead is bounded"
-                );
+                assert!(((until - at) as u64) < 4 * rules.limits().max_record_bytes + 16, "the look-ahead is bounded");
                 until = data.len().min(until + block);
                 continue;
             }
@@ -239,11 +213,7 @@ fn extents_of_run(window: &[u8], offset: u64, run: &Run, rules: &Rules) -> Divid
         let fields = fields_of(&window[start..end], rules);
         assert_eq!(fields.len(), run.columns());
         for (column, field) in fields.iter().enumerate() {
-            assert_eq!(
-                run.field(window, record, column),
-                field.raw(&window[start..end]),
-                "record {record}, column {column}"
-            );
+            assert_eq!(run.field(window, record, column), field.raw(&window[start..end]), "record {record}, column {column}");
         }
         let lines = odd_lines.next_if(|odd| odd.0 == record as u32).map_or(1, |odd| u64::from(odd.1));
         let suspect = suspects.next_if(|suspect| **suspect == record as u32).is_some();

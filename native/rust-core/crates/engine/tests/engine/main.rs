@@ -1,0 +1,6 @@
+//! The engine against a world in memory: every way an attempt can end, every way two planners can meet.
+
+mod commit;
+mod memory;
+mod plan;
+mod process;

@@ -1,0 +1,16 @@
+/** Temporary files of writers that were killed: hidden from every listing, and nobody's once their job has ended. */
+import type { JobId } from '@millrace/protocol';
+
+import { jobDir } from './paths.ts';
+import type { Store } from './store.ts';
+
+const temporary = '.tmp-';
+
+/** Removes those in the folders of a job. A put that is still under way only begins anew. */
+export async function removeTemporaries(store: Store, jobId: JobId): Promise<void> {
+  const folders = new Set<string>();
+  for await (const { key } of store.list(jobDir(jobId))) folders.add(key.slice(0, key.lastIndexOf('/') + 1));
+  for (const folder of folders) {
+    for await (const { key } of store.list(`${folder}${temporary}`)) await store.purge(key);
+  }
+}

@@ -1,0 +1,379 @@
+/**
+ * A worker host for tests that follows the protocol by hand: real queues, real journal, but it decides by script how each attempt ends, and no file is
+ * read. Every ten bytes of a file are a chunk of one record. It verifies signatures as a real host does.
+ */
+import { failureKey, type JobView, specOfGeneration, verdictKey } from '@millrace/journal';
+import {
+  type AttemptId,
+  addSums,
+  type Chunk,
+  chunkBytes,
+  decideBudget,
+  encodeRecord,
+  type FailureRecord,
+  fingerprint,
+  type InputFile,
+  type JobRecord,
+  type Manifest,
+  newAttemptId,
+  type Pins,
+  parseTaskId,
+  type Receipt,
+  type ReceiptSums,
+  type Segment,
+  sha256Hex,
+  sumsOfReceipt,
+  type Unplannable,
+  verifyTask,
+  workQueueName,
+  zeroSums,
+} from '@millrace/protocol';
+import type { AttemptOrders, ClaimedTask, TaskConsumer, TaskOutcome, WorkOrders } from '@millrace/queues';
+import type { Control } from '../control.ts';
+
+/** How an attempt at a chunk ends. `mute`: the receipt is put and nobody is told. `vanish`: the host dies with the task in hand. */
+export type ScriptedEnd = 'commit' | 'mute' | 'vanish' | { readonly class: FailureRecord['class']; readonly code: string };
+
+export interface Script {
+  /** `attempt` counts from 1 over all generations. */
+  chunk?(chunk: number, attempt: number, orders: AttemptOrders): ScriptedEnd | Promise<ScriptedEnd>;
+  /** Null: the file is planned. */
+  unplannable?(file: InputFile, generation: number): Unplannable | null;
+  rejectsOf?(chunk: number): number;
+}
+
+export interface ScriptedHost {
+  /** `<chunk>@<generation>` of each attempt at a chunk, in order. */
+  readonly attempts: string[];
+  stop(): Promise<void>;
+}
+
+export async function startScriptedHost(control: Control, script: Script = {}, worker = 'w-test'): Promise<ScriptedHost> {
+  const host = new Host(control, script, worker);
+  await host.start();
+  return host;
+}
+
+class Host implements ScriptedHost {
+  readonly attempts: string[] = [];
+  readonly #control: Control;
+  readonly #script: Script;
+  readonly #worker: string;
+  readonly #consumers: TaskConsumer[] = [];
+  #beat: NodeJS.Timeout | null = null;
+  readonly #stopping = Promise.withResolvers<void>();
+
+  constructor(control: Control, script: Script, worker: string) {
+    this.#control = control;
+    this.#script = script;
+    this.#worker = worker;
+  }
+
+  async start(): Promise<void> {
+    const { pool, resultVersion, queues, times } = this.#control;
+    const view = { worker: this.#worker, pool, resultVersion, coreVersion: '0', slots: 2, busy: 0, draining: false, pod: null, node: 'here', pid: process.pid };
+    await queues.workers.beat(view);
+    this.#beat = setInterval(() => void queues.workers.beat(view).catch(() => undefined), times.workerBeatMs);
+    for (const [kind, concurrency] of [
+      ['plan', 1],
+      ['chunk', 2],
+      ['finish', 1],
+    ] as const) {
+      const consumer = queues.tasks.consume(workQueueName(kind, pool, resultVersion), { concurrency }, (task) => this.#run(task));
+      consumer.start();
+      this.#consumers.push(consumer);
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#beat) clearInterval(this.#beat);
+    this.#stopping.resolve();
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    await this.#control.queues.workers.remove(this.#worker);
+  }
+
+  async #run(task: ClaimedTask): Promise<TaskOutcome> {
+    if (!verifyTask(task.queue, task.taskId, task.signature, this.#control.taskKeys)) throw new Error(`the signature of ${task.taskId} does not hold`);
+    const attemptId = newAttemptId(this.#control.ids);
+    const { resultVersion, clock, queues } = this.#control;
+    const opening = { taskId: task.taskId, attemptId, worker: this.#worker, pod: null, node: 'here', resultVersion, startedAt: clock.nowIso() };
+    if (parseTaskId(task.taskId).kind === 'chunk') {
+      const opened = await queues.ledger.openAttempt(opening);
+      return 'go' in opened ? this.#chunk(opened.go, attemptId) : 'acknowledge';
+    }
+    const opened = await queues.ledger.openWork(opening);
+    if ('refused' in opened) return 'acknowledge';
+    await (opened.go.kind === 'plan' ? this.#plan(opened.go) : this.#finish(opened.go));
+    await queues.events.nudgeLeader(opened.go.jobId);
+    return 'acknowledge';
+  }
+
+  async #chunk(orders: AttemptOrders, attemptId: AttemptId): Promise<TaskOutcome> {
+    this.attempts.push(`${orders.chunk}@${orders.generation}`);
+    const tries = this.attempts.filter((attempt) => attempt.startsWith(`${orders.chunk}@`)).length;
+    const end = (await this.#script.chunk?.(orders.chunk, tries, orders)) ?? 'commit';
+    const { queues } = this.#control;
+    if (end === 'vanish') {
+      await this.#stopping.promise;
+      return 'release';
+    }
+    if (typeof end === 'object') {
+      await this.#fail(orders, attemptId, end);
+      return 'failed';
+    }
+    const receipt = await this.#commit(orders, attemptId);
+    if (end === 'mute') return 'acknowledge';
+    await queues.ledger.markCommitted(orders.chunkId, orders.generation, receipt.attemptId, sumsOfReceipt(receipt));
+    await queues.events.nudgeLeader(orders.jobId);
+    return 'acknowledge';
+  }
+
+  async #fail(orders: AttemptOrders, attemptId: AttemptId, end: { class: FailureRecord['class']; code: string }): Promise<void> {
+    const { jobId, stage, chunk, generation, mode } = orders;
+    const now = this.#control.clock.nowIso();
+    const print = fingerprint(end.code, []);
+    await this.#control.journal.putFailure({
+      record: 'failure',
+      version: 1,
+      jobId,
+      stage,
+      chunk,
+      generation,
+      attemptId,
+      outcome: 'failed',
+      class: end.class,
+      code: end.code,
+      message: 'as the script says',
+      details: {},
+      causes: [],
+      fingerprint: print,
+      worker: this.#worker,
+      pod: null,
+      node: 'here',
+      coreVersion: null,
+      startedAt: now,
+      endedAt: now,
+      range: null,
+      bytesDone: 0,
+      recordsDone: 0,
+      position: null,
+      exitCode: null,
+      signal: null,
+      peakRssBytes: null,
+      stderrTail: null,
+      backtrace: null,
+      mode,
+    });
+    const failureClass = end.class === 'data' ? 'bug' : end.class;
+    const recordKey = failureKey(jobId, stage, chunk, attemptId);
+    const failure = { class: failureClass, code: end.code, message: 'as the script says', fingerprint: print, outcome: 'failed', recordKey } as const;
+    await this.#control.queues.ledger.failAttempt(orders.chunkId, generation, attemptId, failure);
+    await this.#control.queues.events.nudgeLeader(jobId);
+  }
+
+  /** The commit point, as the core does it: the receipt that stands is the one that counts. */
+  async #commit(orders: AttemptOrders, attemptId: AttemptId): Promise<Receipt> {
+    const { jobId, stage, chunk, generation, specDigest, segmentDigest } = orders;
+    const rejected = this.#script.rejectsOf?.(chunk) ?? 0;
+    const segment = await this.#control.journal.readSegment(orders.segmentKey, segmentDigest);
+    const listed = segment.record.chunks.find((one) => one.chunk === chunk);
+    if (!listed || segment.record.generation !== generation) throw new Error(`${orders.segmentKey} does not list chunk ${chunk}`);
+    const fates = { recordsIn: 1 + rejected, emitted: 1, filtered: 0, deduplicated: 0, rejected };
+    const receipt: Receipt = {
+      record: 'verdict',
+      version: 1,
+      outcome: 'committed',
+      jobId,
+      stage,
+      chunk,
+      generation,
+      attemptId,
+      specDigest,
+      segmentDigest,
+      resultVersion: 1,
+      coreVersion: '0',
+      counts: {
+        ...fates,
+        rowsOut: 1,
+        repaired: 0,
+        bytesIn: chunkBytes(listed),
+        blankLines: 0,
+        commentLines: 0,
+        suspectRecords: 0,
+        damagedBytes: 0,
+        damagedLines: 0,
+      },
+      byCode: rejected === 0 ? {} : { TYPE_NUMBER: rejected },
+      byColumn: rejected === 0 ? {} : { a: { TYPE_NUMBER: rejected } },
+      repairs: {},
+      files: [{ file: listed.kind === 'range' ? listed.file : null, key: null, ...fates }],
+      parts: [],
+      rejects: [],
+    };
+    const bytes = encodeRecord('verdict', receipt);
+    const scope = { connection: 'journal', kind: 'journal', jobKey: null, specDigest: null } as const;
+    const put = { type: 'StorePut', scope, key: verdictKey(jobId, stage, chunk, generation), mode: 'create', ifMatch: null, sha256: sha256Hex(bytes) } as const;
+    await this.#control.core.request(put, { payload: bytes, deadlineMs: 10_000 });
+    const standing = await this.#control.journal.readVerdict(jobId, stage, chunk, generation);
+    if (standing?.record.outcome !== 'committed') throw new Error(`chunk ${chunk} is ${standing?.record.outcome}`);
+    return standing.record;
+  }
+
+  async #jobOf(jobId: JobRecord['jobId']): Promise<JobView> {
+    const job = await this.#control.journal.readJob(jobId);
+    if (job === null) throw new Error(`there is no job ${jobId}`);
+    return job;
+  }
+
+  /** As a planner does: behind what stands there, files that earlier generations could not plan. */
+  async #plan(orders: WorkOrders): Promise<void> {
+    const { journal, queues } = this.#control;
+    const { jobId, generation } = orders;
+    const job = await this.#jobOf(jobId);
+    const pins = await journal.putPins(pinsOf(job.job.record));
+    const ended = new Set(job.plans.flatMap((plan) => plan.segments.flatMap(({ record }) => record.ended.map(({ file }) => file))));
+    let segment = job.plans.at(-1)?.segments.length ?? 0;
+    let chunk = job.chunks.length;
+    const unplannable: Unplannable[] = [];
+    for await (const file of journal.listInputFiles(jobId)) {
+      if (ended.has(file.file)) continue;
+      const refused = this.#script.unplannable?.(file, generation) ?? null;
+      if (refused) {
+        unplannable.push(refused);
+        continue;
+      }
+      const record = segmentOf(job.job.record, orders, pins.stored.digest, file, segment++, chunk);
+      chunk += record.chunks.length;
+      const { stored } = await journal.putSegment(record);
+      await queues.ledger.recordSegment(jobId, generation, {
+        segment: record.segment,
+        key: stored.key,
+        digest: stored.digest,
+        stage: record.stage,
+        ranges: [[record.firstChunk, record.chunks.length]],
+        bytes: file.size,
+      });
+      await queues.events.nudgeLeader(jobId);
+    }
+    await journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments: segment });
+    const plan = await journal.readPlan(jobId, generation);
+    const chunks = plan.segments.flatMap(({ record }) => record.chunks);
+    const totals = { segments: segment, chunks: chunks.length, bytes: chunks.reduce((sum, one) => sum + chunkBytes(one), 0) };
+    await journal.putSealed({ record: 'sealed', version: 1, jobId, generation, ...totals, records: chunks.length, unplannable });
+    await queues.ledger.sealPlan(jobId, generation, totals);
+    await queues.ledger.closeWork(orders.workId, generation);
+  }
+
+  async #finish(orders: WorkOrders): Promise<void> {
+    const { journal, queues } = this.#control;
+    const { jobId, generation } = orders;
+    const job = await this.#jobOf(jobId);
+    const sums = { committed: 0, dead: job.plans.at(-1)?.sealed?.unplannable.length ?? 0, total: zeroSums };
+    const missing: string[] = [];
+    for (const chunk of job.chunks) {
+      const verdict = (await journal.readOutcome(chunk))?.record;
+      if (verdict?.outcome === 'committed') {
+        sums.committed++;
+        sums.total = addSums(sums.total, sumsOfReceipt(verdict));
+      } else if (verdict?.outcome === 'dead') sums.dead++;
+      else missing.push(`${jobId}.${chunk.stage}.${chunk.chunk.chunk}`);
+    }
+    if (missing.length > 0 && orders.end === null) {
+      await queues.ledger.finishReported(jobId, generation, { state: 'notReady', missing: missing as never });
+      return;
+    }
+    const manifest = await journal.putManifest(manifestOf(job, orders, sums, missing.length, this.#control));
+    await journal.deleteOpenMarker(jobId, generation);
+    const { state, failure } = manifest.stored.record;
+    await queues.ledger.finishReported(jobId, generation, { state, failure, manifestKey: manifest.stored.key });
+  }
+}
+
+function pinsOf(job: JobRecord): Pins {
+  const schema = { fields: [], missingValues: [''], match: 'name', caseSensitive: true, missingColumns: 'fail', extraColumns: 'drop', primaryKey: [] } as const;
+  const input = {
+    name: 'input',
+    format: 'ndjson',
+    compression: 'none',
+    encoding: 'utf-8',
+    invalidBytes: 'reject',
+    maxRecordBytes: 1,
+    dialect: null,
+    columns: [],
+    schema,
+    inferred: ['a'],
+    json: { duplicateKeys: 'reject', maxDepth: 64 },
+    evidence: [],
+    notes: [],
+  } as const;
+  return { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs: [input as never] };
+}
+
+function segmentOf(job: JobRecord, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {
+  const chunks: Chunk[] = [];
+  for (let start = 0; start < file.size; start += 10) {
+    const number = chunks.length;
+    const end = Math.min(start + 10, file.size);
+    const counts = { lines: 1, records: 1, damages: 0, blankLines: 0, commentLines: 0 };
+    chunks.push({ chunk: firstChunk + number, kind: 'range', file: file.file, start, end, record: number + 1, line: number + 1, ...counts });
+  }
+  const { file: index, input, uri, etag, size } = file;
+  const totals = { records: chunks.length, lines: chunks.length, damages: 0, blankLines: 0, commentLines: 0, bytes: size };
+  return {
+    record: 'segment',
+    version: 1,
+    jobId: job.jobId,
+    generation: orders.generation,
+    stage: job.stage,
+    segment,
+    specDigest: orders.specDigest,
+    pinsDigest,
+    firstChunk,
+    files: [{ file: index, input, uri, etag, size, bom: 0, dataStart: 0, firstLine: 1, header: [], mapping: [], extra: [] }],
+    chunks,
+    ended: [{ file: index, ...totals }],
+  };
+}
+
+function manifestOf(job: JobView, orders: WorkOrders, sums: { committed: number; dead: number; total: ReceiptSums }, open: number, control: Control): Manifest {
+  const { record } = job.job;
+  const { spec, specDigest } = specOfGeneration(job, orders.generation);
+  const { balance } = sums.total;
+  const rejects = {
+    recordsIn: balance.recordsIn,
+    rejected: balance.rejected,
+    byCode: sums.total.byCode,
+    byColumn: sums.total.byColumn,
+    files: [],
+    inferred: [],
+  };
+  const budget = decideBudget({ ...rejects, deadChunks: sums.dead, deadBytes: 0, plannedBytes: 1 }, spec, 'finish');
+  const failure = orders.end ? { code: orders.end.code, message: orders.end.message } : budget.exceeded;
+  const now = control.clock.nowIso();
+  return {
+    record: 'manifest',
+    version: 1,
+    jobId: record.jobId,
+    name: record.name,
+    generation: orders.generation,
+    state: orders.end?.state ?? (failure ? 'failed' : 'completed'),
+    specDigest,
+    pinsDigest: job.pins?.digest ?? null,
+    resultVersion: 1,
+    failure,
+    acceptedAt: record.acceptedAt,
+    endedAt: now,
+    durationMs: 0,
+    outputUri: spec.output.uri,
+    rejectsUri: spec.rejects.uri,
+    balance,
+    byCode: sums.total.byCode,
+    byColumn: sums.total.byColumn,
+    chunks: { total: job.chunks.length, committed: sums.committed, dead: sums.dead, open },
+    bytes: { in: sums.total.bytesIn, out: 0 },
+    files: [],
+    parts: [],
+    rejects: [],
+    gaps: [],
+  };
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type AttemptId, checkBalance, type InputFile, jobIdFromKey, type RangeChunk, type Receipt, type Verdict, zeroBalance } from '@millrace/protocol';
+import fc from 'fast-check';
+import { type ChunkRecord, type GenerationRecords, summariseGeneration } from './summarise-generation.ts';
+
+const jobId = jobIdFromKey('default', 'summarise');
+const digest = '0'.repeat(64);
+const attemptId = `a${'0'.repeat(26)}` as AttemptId;
+const head = { record: 'verdict', version: 1, jobId, stage: 'clean', generation: 1 } as const;
+
+interface Figures {
+  readonly file: number;
+  readonly emitted: number;
+  readonly filtered: number;
+  readonly rejected: number;
+  readonly bytes: number;
+}
+
+const figures: fc.Arbitrary<Figures> = fc.record({
+  file: fc.integer({ min: 0, max: 2 }),
+  emitted: fc.nat(50),
+  filtered: fc.nat(50),
+  rejected: fc.nat(50),
+  bytes: fc.integer({ min: 1, max: 5_000 }),
+});
+
+function chunkOf(chunk: number, { file, emitted, filtered, rejected, bytes }: Figures): RangeChunk {
+  const records = emitted + filtered + rejected;
+  return { chunk, kind: 'range', file, start: 0, end: bytes, record: 1, line: 1, records, lines: records, damages: 0, blankLines: 0, commentLines: 0 };
+}
+
+function receiptOf(chunk: number, { file, emitted, filtered, rejected, bytes }: Figures): Receipt {
+  const fates = { recordsIn: emitted + filtered + rejected, emitted, filtered, deduplicated: 0, rejected };
+  const part = (name: string, rows: number) => (rows === 0 ? [] : [{ uri: `file:///out/${name}-${chunk}`, rows, bytes: rows * 10, sha256: digest }]);
+  return {
+    ...head,
+    outcome: 'committed',
+    chunk,
+    attemptId,
+    specDigest: digest,
+    segmentDigest: digest,
+    resultVersion: 1,
+    coreVersion: '0.1.0',
+    counts: { ...fates, rowsOut: emitted, repaired: 0, bytesIn: bytes, blankLines: 0, commentLines: 0, suspectRecords: 0, damagedBytes: 0, damagedLines: 0 },
+    byCode: rejected === 0 ? {} : { TYPE_NUMBER: rejected },
+    byColumn: rejected === 0 ? {} : { amount: { TYPE_NUMBER: rejected } },
+    repairs: {},
+    files: [{ file, key: null, ...fates }],
+    parts: part('part', emitted),
+    rejects: part('rejects', rejected),
+  };
+}
+
+const committed = (chunk: number, of: Figures): ChunkRecord => ({ chunk: chunkOf(chunk, of), generation: 1, verdict: receiptOf(chunk, of) });
+const deadVerdict = (chunk: number): Verdict => ({ ...head, outcome: 'dead', chunk, deadLetter: 'jobs/x/dead/y.json', code: 'INPUT_NOT_FOUND' });
+const dead = (chunk: number, of: Figures): ChunkRecord => ({ chunk: chunkOf(chunk, of), generation: 1, verdict: deadVerdict(chunk) });
+
+const files: InputFile[] = [0, 1, 2].map((file) => ({ file, input: 0, uri: `file:///in/${file}.csv`, etag: `e${file}`, size: 1_000_000 + file }));
+
+function recordsOf(chunks: readonly ChunkRecord[], changes: Partial<GenerationRecords> = {}): GenerationRecords {
+  return { stage: 'clean', generation: 1, chunks, files, ended: [], unplannable: [], inferred: [], ...changes };
+}
+
+const some: Figures = { file: 1, emitted: 7, filtered: 2, rejected: 1, bytes: 400 };
+
+describe('summariseGeneration', () => {
+  it('gives the same sums for any order of the chunks, and they balance', () => {
+    fc.assert(
+      fc.property(fc.array(figures, { maxLength: 40 }), fc.infiniteStream(fc.nat()), (all, shuffle) => {
+        const chunks = all.map((of, index) => committed(index, of));
+        const shuffled = chunks
+          .map((chunk) => ({ chunk, at: shuffle.next().value }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ chunk }) => chunk);
+        const one = summariseGeneration(recordsOf(chunks));
+        const other = summariseGeneration(recordsOf(shuffled));
+        assert.deepEqual(other.balance, one.balance);
+        assert.deepEqual(other.files, one.files);
+        assert.deepEqual(other.sums.byCode, one.sums.byCode);
+        assert.deepEqual(other.counts, one.counts);
+        assert.equal(checkBalance(one.balance), null);
+        assert.deepEqual(one.imbalances, []);
+        assert.equal(one.balance.recordsIn, all.reduce((sum, of) => sum + of.emitted + of.filtered + of.rejected, 0));
+      }),
+    );
+  });
+
+  it('does not depend on how the records are cut into chunks', () => {
+    fc.assert(
+      fc.property(fc.array(figures, { minLength: 1, maxLength: 30 }), fc.integer({ min: 1, max: 5 }), (all, group) => {
+        const ofOneFile = all.map((of) => ({ ...of, file: 0 }));
+        const merged: Figures[] = [];
+        for (let at = 0; at < ofOneFile.length; at += group) {
+          merged.push(
+            ofOneFile.slice(at, at + group).reduce((sum, of) => ({
+              file: 0,
+              emitted: sum.emitted + of.emitted,
+              filtered: sum.filtered + of.filtered,
+              rejected: sum.rejected + of.rejected,
+              bytes: sum.bytes + of.bytes,
+            })),
+          );
+        }
+        const fine = summariseGeneration(recordsOf(ofOneFile.map((of, index) => committed(index, of))));
+        const coarse = summariseGeneration(recordsOf(merged.map((of, index) => committed(index, of))));
+        assert.deepEqual(coarse.balance, fine.balance);
+        assert.deepEqual(coarse.files, fine.files);
+        assert.equal(coarse.sums.bytesIn, fine.sums.bytesIn);
+      }),
+    );
+  });
+
+  it('finds a receipt that does not balance, in itself or against its plan', () => {
+    const receipt = receiptOf(0, some);
+    const wrong = (changes: Partial<Receipt>): readonly string[] => summariseGeneration(recordsOf([{ chunk: chunkOf(0, some), generation: 1, verdict: { ...receipt, ...changes } }])).imbalances;
+    assert.deepEqual(wrong({}), []);
+    assert.match(wrong({ counts: { ...receipt.counts, emitted: 8 } })[0] ?? '', /chunk 0: 10 records in, but 8 emitted/);
+    assert.match(wrong({ parts: [] })[0] ?? '', /rows of the parts/);
+    assert.match(wrong({ rejects: [] })[0] ?? '', /rows of the reject files/);
+    assert.match(wrong({ files: [] })[0] ?? '', /records in of the files/);
+    const planned = { chunk: { ...chunkOf(0, some), records: 11 }, generation: 1, verdict: receipt };
+    assert.match(summariseGeneration(recordsOf([planned])).imbalances[0] ?? '', /11 records planned, 10 read/);
+  });
+
+  it('names what is missing: no verdict, or one that was closed', () => {
+    const closed: Verdict = { ...head, outcome: 'closed', chunk: 2, command: 0 };
+    const chunks = [committed(0, some), { ...committed(1, some), verdict: null }, { ...committed(2, some), verdict: closed }];
+    const { missing, counts } = summariseGeneration(recordsOf(chunks));
+    assert.deepEqual(missing, [1, 2]);
+    assert.deepEqual(counts, { total: 3, committed: 1, dead: 0, open: 2 });
+  });
+
+  it('makes gaps of dead chunks and of files without plan, and counts their bytes as unread', () => {
+    const unplannable = [{ file: 2, uri: files[2]?.uri ?? '', code: 'SCHEMA_MISSING_COLUMN', message: 'no id' }];
+    const summary = summariseGeneration(recordsOf([committed(0, some), dead(1, some)], { unplannable }));
+    assert.deepEqual(
+      summary.gaps.map(({ chunk, file, code }) => [chunk, file, code]),
+      [
+        ['clean.1', 1, 'INPUT_NOT_FOUND'],
+        ['plan.2', 2, 'SCHEMA_MISSING_COLUMN'],
+      ],
+    );
+    assert.equal(summary.balance.unreadBytes, 400 + 1_000_002);
+    assert.deepEqual([summary.counts.dead, summary.budget.deadChunks, summary.budget.deadBytes], [2, 2, 1_000_402]);
+    assert.equal(summary.budget.plannedBytes, 800 + 1_000_002);
+    assert.deepEqual(summary.missing, []);
+  });
+
+  it('tells of each file what became of its records, also of one that had none', () => {
+    const ended = [{ file: 1, lines: 12, bytes: 400, records: 10, damages: 0, blankLines: 1, commentLines: 1 }];
+    const summary = summariseGeneration(recordsOf([committed(0, some)], { ended }));
+    assert.deepEqual(
+      summary.files.map(({ file, balance, lines, blankLines }) => [file, balance.recordsIn, balance.rejected, lines, blankLines]),
+      [
+        [0, 0, 0, 0, 0],
+        [1, 10, 1, 12, 1],
+        [2, 0, 0, 0, 0],
+      ],
+    );
+    assert.deepEqual(
+      summary.parts.map(({ chunk, rows }) => [chunk, rows]),
+      [['clean.0', 7]],
+    );
+    assert.deepEqual(summary.attempts, [attemptId]);
+  });
+
+  it('is all zero for nothing at all', () => {
+    const summary = summariseGeneration(recordsOf([], { files: [] }));
+    assert.deepEqual(summary.balance, zeroBalance);
+    assert.deepEqual(summary.imbalances, []);
+    assert.deepEqual(summary.counts, { total: 0, committed: 0, dead: 0, open: 0 });
+  });
+});
