@@ -149,7 +149,7 @@ async function accidents(local: LocalStack, jobId: string, smaller: string): Pro
   say(`   ${smaller} was moved away after it was planned`);
   const [victim, survivor] = local.stack.roles.filter((role) => role.role === 'worker-host') as [RoleProcess, RoleProcess];
   await until(() => committed(jobId) >= total * 0.15);
-  victim.child.kill('SIGKILL');
+  victim.kill('SIGKILL');
   say(`   worker host ${victim.name} (pid ${victim.child.pid}) got SIGKILL at ${committed(jobId)} of ${total} chunks`);
   const replacement = local.stack.start('worker-host');
   say(`   another one takes its place: ${replacement.name} (pid ${replacement.child.pid})`);

@@ -33,6 +33,10 @@ export interface RoleProcess {
   readonly child: ChildProcess;
   /** The last lines it logged, for the message when it dies early. */
   readonly tail: readonly string[];
+  /** Ends it on purpose, so that nobody takes its end for a failure. */
+  kill(signal: NodeJS.Signals): void;
+  /** True once somebody killed it on purpose. */
+  readonly isKilled: boolean;
   /** Resolves when the process is gone. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
@@ -100,7 +104,23 @@ function startRole(role: Role, name: string, env: NodeJS.ProcessEnv, logFile: st
     child.once('error', () => resolve({ code: null, signal: null }));
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
-  return { role, name, child, tail, ended };
+  let isKilled = false;
+  const kill = (signal: NodeJS.Signals): void => {
+    isKilled = true;
+    child.kill(signal);
+  };
+  const one: RoleProcess = {
+    role,
+    name,
+    child,
+    tail,
+    kill,
+    get isKilled() {
+      return isKilled;
+    },
+    ended,
+  };
+  return one;
 }
 
 async function stopRoles(roles: readonly RoleProcess[], deadlineMs: number): Promise<void> {

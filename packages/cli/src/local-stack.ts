@@ -102,7 +102,7 @@ function removeQuietly(path: string): void {
 /** A role that ends by itself takes the run with it; its last words say why. */
 async function earlyEnd(role: RoleProcess, isStopping: () => boolean): Promise<never> {
   const { code, signal } = await role.ended;
-  if (isStopping()) return new Promise<never>(() => {});
+  if (isStopping() || role.isKilled) return new Promise<never>(() => {});
   const last = role.tail.slice(-3).map(lastWords).join('\n  ');
   throw new CommandError(exitCodes.failed, `the ${role.role} ended (${signal ?? `exit code ${code}`})`, last === '' ? null : last);
 }

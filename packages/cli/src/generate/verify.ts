@@ -114,7 +114,7 @@ async function digestRows(duckdb: DuckDBConnection, parts: readonly string[], co
   const types = new Map(described.getRows().map((row) => [String(row[0]), String(row[1])]));
   const missing = columns.filter((column) => !types.has(column));
   if (missing.length > 0) throw new CommandError(exitCodes.failed, `the output lacks the columns ${missing.join(', ')}`);
-  const word = (from: number): string => `CAST('0x' || substr(digest, ${from}, 8) AS HUGEINT)`;
+  const word = (from: number): string => `CAST(CAST('0x' || substr(digest, ${from}, 8) AS UBIGINT) AS HUGEINT)`;
   const result = await duckdb.runAndReadAll(`
     WITH digests AS (SELECT sha256(${canonicalSql(columns, types)}) AS digest FROM ${source}),
          words AS (SELECT ${word(1)} AS high, ${word(9)} AS low FROM digests)

@@ -52,38 +52,30 @@ impl Platform {
 /// Serves one host until its stream ends. Returns the exit code.
 pub fn serve(mut stdin: impl Read, stdout: Box<dyn Write + Send>, platform: &Platform) -> i32 {
     let outbox = Arc::new(Outbox::new(stdout));
-    let hello = match greet(&mut stdin, &outbox, platform) {
-        Ok(Some(hello)) => hello,
-        Ok(None) => return exit::END,
-        Err(code) => return code,
-    };
-    let server = match Server::start(&hello, outbox, platform.hook) {
-        Ok(server) => server,
-        Err(error) => {
-            log::write(LogLevel::Error, "core cannot start", &[("err", error.message.into())]);
-            return exit::HOST_VIOLATION;
+    match start(&mut stdin, outbox, platform) {
+        Ok(Some(server)) => {
+            let code = server.read_requests(&mut stdin);
+            server.let_go();
+            code
         }
-    };
-    let code = server.read_requests(&mut stdin);
-    server.let_go();
-    code
+        Ok(None) => exit::END,
+        Err(code) => code,
+    }
 }
 
-/// Reads the host's `Hello` and answers it. `None`: the stream ended before it.
-fn greet(stdin: &mut impl Read, outbox: &Outbox, platform: &Platform) -> Result<Option<HostHello>, i32> {
-    let violation = |error: String| {
-        log::write(LogLevel::Error, "host broke the protocol", &[("err", error.into())]);
-        exit::HOST_VIOLATION
-    };
-    let Some(frame) = read_frame(stdin).map_err(|error| violation(error.to_string()))? else { return Ok(None) };
-    let hello = decode_host_hello(&frame).map_err(|error| violation(error.to_string()))?;
+/// Reads the host's `Hello`, enters what it asks for, starts the threads and answers. `None`: the stream ended before it.
+fn start(stdin: &mut impl Read, outbox: Arc<Outbox>, platform: &Platform) -> Result<Option<Server>, i32> {
+    let Some(frame) = read_frame(stdin).map_err(|error| violation(&error.to_string()))? else { return Ok(None) };
+    let hello = decode_host_hello(&frame).map_err(|error| violation(&error.to_string()))?;
     log::set_level(hello.log_level);
     if hello.protocol != PROTOCOL || hello.schema_hash != SCHEMA_HASH {
-        say_hello(outbox, &hello, Entered { state: SandboxState::None, missing: Vec::new() });
+        say_hello(&outbox, &hello, Entered { state: SandboxState::None, missing: Vec::new() });
         return Err(exit::VERSION_MISMATCH);
     }
-    say_hello(outbox, &hello, (platform.enter)(&hello)?);
-    Ok(Some(hello))
+    let entered = (platform.enter)(&hello)?;
+    let server = Server::start(&hello, Arc::clone(&outbox), platform.hook).map_err(|error| violation(&error.message))?;
+    say_hello(&outbox, &hello, entered);
+    Ok(Some(server))
 }
 
 fn say_hello(outbox: &Outbox, hello: &HostHello, entered: Entered) {

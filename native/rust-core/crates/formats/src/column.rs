@@ -11,7 +11,7 @@ use arrow_array::builder::{
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray, new_null_array};
+use arrow_array::{ArrayRef, PrimitiveArray, new_null_array};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
@@ -262,8 +262,32 @@ impl ColumnBuilder {
     }
 }
 
-/// Whether a finished column has the type that the schema promises.
 #[cfg(test)]
-pub(crate) fn has_promised_type(array: &dyn Array, field: &crate::schema::Field) -> bool {
-    array.data_type() == &field.arrow_type()
+mod tests {
+    use super::*;
+    use crate::field::compile_fields;
+    use crate::schema::FieldType;
+    use crate::testing::{csv_pins, field};
+
+    #[test]
+    fn columns_have_the_type_that_the_schema_promises() {
+        let types = [
+            FieldType::String,
+            FieldType::Integer,
+            FieldType::Number,
+            FieldType::Boolean,
+            FieldType::Date,
+            FieldType::Time,
+            FieldType::Datetime,
+            FieldType::Year,
+            FieldType::Any,
+        ];
+        let mut fields: Vec<_> = types.into_iter().map(|kind| field("f", kind)).collect();
+        fields.push(crate::schema::Field { precision: Some(10), scale: Some(2), ..field("f", FieldType::Number) });
+        let schema = csv_pins(fields).schema;
+        for (field, rules) in schema.fields.iter().zip(compile_fields(&schema).expect("valid")) {
+            assert_eq!(ColumnBuilder::new(&rules.kind).finish().data_type(), &field.arrow_type());
+            assert_eq!(absent_column(&rules, 2, &mut Noticed::default()).data_type(), &field.arrow_type());
+        }
+    }
 }

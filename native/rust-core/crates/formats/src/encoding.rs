@@ -60,9 +60,10 @@ impl Encoding {
     pub fn encode(&self, text: &str) -> Option<Vec<u8>> {
         match self {
             Encoding::Utf8 => Some(text.as_bytes().to_vec()),
-            Encoding::Single(table) => {
-                text.chars().map(|c| table.iter().position(|&have| have == c && c != char::REPLACEMENT_CHARACTER).map(|byte| byte as u8)).collect()
-            }
+            Encoding::Single(table) => text
+                .chars()
+                .map(|c| table.iter().position(|&have| have == c && c != char::REPLACEMENT_CHARACTER).map(|byte| byte as u8))
+                .collect(),
         }
     }
 }
@@ -76,11 +77,9 @@ fn single_character(encoding: &'static encoding_rs::Encoding, byte: u8) -> char 
 fn decode_utf8(bytes: &[u8]) -> Decoded<'_> {
     match simdutf8::compat::from_utf8(bytes) {
         Ok(text) => Decoded { text: Cow::Borrowed(text), invalid_at: None, cut_off: false },
-        Err(error) => Decoded {
-            text: String::from_utf8_lossy(bytes),
-            invalid_at: Some(error.valid_up_to()),
-            cut_off: error.error_len().is_none(),
-        },
+        Err(error) => {
+            Decoded { text: String::from_utf8_lossy(bytes), invalid_at: Some(error.valid_up_to()), cut_off: error.error_len().is_none() }
+        }
     }
 }
 
@@ -155,7 +154,9 @@ mod tests {
 
     #[test]
     fn every_single_byte_encoding_agrees_with_ascii() {
-        for label in ["latin-1", "windows-1250", "windows-1251", "windows-1258", "iso-8859-2", "iso-8859-16", "koi8-u", "macintosh", "ibm866"] {
+        for label in
+            ["latin-1", "windows-1250", "windows-1251", "windows-1258", "iso-8859-2", "iso-8859-16", "koi8-u", "macintosh", "ibm866"]
+        {
             let encoding = Encoding::from_label(label).expect("a label");
             for byte in 0..128u8 {
                 assert_eq!(encoding.encode(&char::from(byte).to_string()), Some(vec![byte]), "{label} {byte}");

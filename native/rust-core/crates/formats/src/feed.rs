@@ -92,7 +92,10 @@ impl Feed {
         while !buffer.is_empty() {
             let count = self.source.read_at(offset, buffer)?;
             if count == 0 {
-                return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {offset}: the input was {} bytes long and is shorter now", self.size)));
+                return Err(Error::new(
+                    "INPUT_CHANGED",
+                    format!("cannot read byte {offset}: the input was {} bytes long and is shorter now", self.size),
+                ));
             }
             buffer = &mut buffer[count..];
             offset += count as u64;

@@ -33,7 +33,11 @@ pub enum Kind {
     Any,
     Integer(IntegerFormat),
     Float(NumberFormat),
-    Decimal { format: NumberFormat, precision: u8, scale: u8 },
+    Decimal {
+        format: NumberFormat,
+        precision: u8,
+        scale: u8,
+    },
     Boolean(BooleanFormat),
     Date(DateFormat),
     Time(TimeFormat),
@@ -64,9 +68,7 @@ impl Kind {
         match self {
             Kind::Integer(_) => Kind::Integer(IntegerFormat::PLAIN),
             Kind::Float(_) => Kind::Float(NumberFormat::PLAIN),
-            Kind::Decimal { precision, scale, .. } => {
-                Kind::Decimal { format: NumberFormat::PLAIN, precision: *precision, scale: *scale }
-            }
+            Kind::Decimal { precision, scale, .. } => Kind::Decimal { format: NumberFormat::PLAIN, precision: *precision, scale: *scale },
             other => other.clone(),
         }
     }
@@ -166,7 +168,11 @@ impl FieldRules {
 
     #[inline]
     pub fn is_missing(&self, text: &[u8]) -> bool {
-        if text.is_empty() { self.empty_is_missing } else { !self.missing.is_empty() && self.missing.iter().any(|value| value.as_bytes() == text) }
+        if text.is_empty() {
+            self.empty_is_missing
+        } else {
+            !self.missing.is_empty() && self.missing.iter().any(|value| value.as_bytes() == text)
+        }
     }
 
     /// Judges a whole text.
@@ -218,7 +224,11 @@ impl FieldRules {
             "CONSTRAINT_ENUM" => {
                 let allowed = self.constraints.allowed.as_deref().unwrap_or_default();
                 let shown: Vec<String> = allowed.iter().take(MAX_VALUES_SHOWN).map(json_text).collect();
-                let rest = if allowed.len() > MAX_VALUES_SHOWN { format!(" and {} more", allowed.len() - MAX_VALUES_SHOWN) } else { String::new() };
+                let rest = if allowed.len() > MAX_VALUES_SHOWN {
+                    format!(" and {} more", allowed.len() - MAX_VALUES_SHOWN)
+                } else {
+                    String::new()
+                };
                 format!("one of {}{rest}", shown.join(", "))
             }
             _ => self.expected.clone(),

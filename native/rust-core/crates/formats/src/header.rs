@@ -60,9 +60,14 @@ pub fn match_columns(schema: &Schema, header: &[String], by_position: bool) -> R
     if let Some(name) = extra.first() {
         match schema.extra_columns {
             ExtraColumns::Drop => {}
-            ExtraColumns::Fail => return Err(Error::new("SCHEMA_EXTRA_COLUMN", format!("cannot use column {name:?}: no field of the schema takes it"))),
+            ExtraColumns::Fail => {
+                return Err(Error::new("SCHEMA_EXTRA_COLUMN", format!("cannot use column {name:?}: no field of the schema takes it")));
+            }
             ExtraColumns::Keep => {
-                return Err(Error::new("SCHEMA_DRIFT", format!("cannot keep column {name:?}: it was in no sample when the columns were pinned")));
+                return Err(Error::new(
+                    "SCHEMA_DRIFT",
+                    format!("cannot keep column {name:?}: it was in no sample when the columns were pinned"),
+                ));
             }
         }
     }

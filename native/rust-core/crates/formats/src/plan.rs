@@ -28,7 +28,14 @@ const FOREIGN: [(&[u8], &str); 6] = [
     (b"PAR1", "parquet"),
 ];
 
-pub(crate) fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str, source: &mut dyn ByteSource) -> Result<FilePlan, Error> {
+pub(crate) fn plan_file(
+    pins: &InputPins,
+    file: u32,
+    input: u32,
+    uri: &str,
+    etag: &str,
+    source: &mut dyn ByteSource,
+) -> Result<FilePlan, Error> {
     check_readable(pins)?;
     let mut head = Head { source, bytes: Vec::new() };
     let bom = check_beginning(pins, &mut head)?;
@@ -232,7 +239,9 @@ impl HeaderWalk<'_, '_> {
             if row != self.row {
                 return Err(Error::new(
                     "SPEC_NOT_AVAILABLE",
-                    format!("dialect.commentRows: row {row} among the data is not available in this version, only rows before the first record"),
+                    format!(
+                        "dialect.commentRows: row {row} among the data is not available in this version, only rows before the first record"
+                    ),
                 ));
             }
             if self.head.line_end(self.at)?.is_none() {
@@ -348,8 +357,8 @@ impl Ranges<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{csv_pins, field};
     use crate::schema::FieldType;
+    use crate::testing::{csv_pins, field};
 
     fn planned(pins: &InputPins, bytes: &[u8]) -> Result<FilePlan, &'static str> {
         let mut source = bytes;

@@ -119,7 +119,9 @@ pub fn plan_scan(
 pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> {
     match pins.format {
         Format::Csv => crate::csv::CsvRules::compile(pins, file).map_or(Vec::new(), |rules| crate::csv::cut_fields(&rules, raw)),
-        Format::Ndjson => crate::ndjson::JsonRules::compile(pins, file.size).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw)),
+        Format::Ndjson => {
+            crate::ndjson::JsonRules::compile(pins, file.size).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw))
+        }
     }
 }
 

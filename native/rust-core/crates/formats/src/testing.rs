@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::DataType;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
 
 use crate::batch::ReadCounts;
 use crate::pins::{
@@ -13,8 +13,8 @@ use crate::pins::{
 use crate::position::Place;
 use crate::read::{ExcludedRange, ReadOptions, ReadRange, plan_scan};
 use crate::reject::Reject;
-use crate::source::{ByteSource, SourceError};
 use crate::schema::{ExtraColumns, Field, FieldType, MatchBy, MissingColumns, Schema};
+use crate::source::{ByteSource, SourceError};
 
 pub(crate) fn field(name: &str, field_type: FieldType) -> Field {
     Field::new(name, field_type)
@@ -186,7 +186,8 @@ pub(crate) fn read_in_chunks(pins: &InputPins, bytes: &[u8], chunk_size: u64, op
     let plan = plan_of(pins, bytes);
     let mut ranges = Vec::new();
     let mut source = bytes;
-    let totals = plan_scan(pins, &plan, &mut source, chunk_size, &mut |range| ranges.push(range), &|| false).expect("the file can be scanned");
+    let totals =
+        plan_scan(pins, &plan, &mut source, chunk_size, &mut |range| ranges.push(range), &|| false).expect("the file can be scanned");
     let mut outcome = Outcome::default();
     let mut expected_start = plan.data_start;
     for planned in ranges {

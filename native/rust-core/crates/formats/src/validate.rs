@@ -31,7 +31,7 @@ impl Value {
             Value::Text => 0,
             Value::Integer(value) | Value::Time(value) | Value::Instant(value) => value.into(),
             // Zero has two bit patterns, and every NaN is the same value.
-            Value::Float(value) if value == 0.0 => 0,
+            Value::Float(0.0) => 0,
             Value::Float(value) if value.is_nan() => f64::NAN.to_bits().into(),
             Value::Float(value) => value.to_bits().into(),
             Value::Decimal(value) => value,

@@ -47,9 +47,9 @@ pub fn row_error(error: &DataFusionError) -> Option<&RowError> {
     match innermost(error) {
         DataFusionError::External(inner) => inner.downcast_ref(),
         DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
-            ArrowError::ExternalError(inner) => inner
-                .downcast_ref::<RowError>()
-                .or_else(|| inner.downcast_ref::<DataFusionError>().and_then(row_error)),
+            ArrowError::ExternalError(inner) => {
+                inner.downcast_ref::<RowError>().or_else(|| inner.downcast_ref::<DataFusionError>().and_then(row_error))
+            }
             _ => None,
         },
         _ => None,
@@ -88,6 +88,7 @@ pub fn plain_text(error: &DataFusionError) -> String {
             | ArrowError::ComputeError(text)
             | ArrowError::ArithmeticOverflow(text)
             | ArrowError::InvalidArgumentError(text) => text.clone(),
+            ArrowError::ExternalError(inner) => inner.downcast_ref::<DataFusionError>().map_or_else(|| inner.to_string(), plain_text),
             other => other.to_string(),
         },
         other => other.to_string(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, cast::AsArray, new_empty_array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, cast::AsArray, new_empty_array,
+};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::filter::{filter, filter_record_batch};
 use datafusion_common::{DataFusionError, Result, ScalarValue};

@@ -6,7 +6,9 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, cast::AsArray, new_empty_array, types::Decimal128Type, types::Decimal256Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, cast::AsArray, new_empty_array, types::Decimal128Type, types::Decimal256Type,
+};
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, Schema};
 use datafusion_common::arrow::compute::kernels::numeric::neg;
@@ -14,7 +16,8 @@ use datafusion_common::arrow::compute::kernels::zip::zip;
 use datafusion_common::arrow::compute::{and_kleene, is_null, not, or_kleene};
 use datafusion_common::arrow::error::ArrowError;
 use datafusion_common::{DataFusionError, Result, ScalarValue};
-use datafusion_expr::ColumnarValue;
+use datafusion_expr::{ColumnarValue, Operator};
+use datafusion_physical_expr::expressions::BinaryExpr;
 use datafusion_physical_expr::{PhysicalExpr, PhysicalExprRef};
 
 use crate::error::{CAST, DIVIDE_BY_ZERO, MAX_MESSAGE_BYTES, OVERFLOW, RowError, arrow_error, cut, plain_text, row_error};
@@ -26,7 +29,10 @@ const MAX_VALUE_BYTES: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Deed {
     Arithmetic,
-    Cast,
+    /// A cast of the text, or one that typing put in.
+    Cast {
+        is_written: bool,
+    },
     /// A function, with the code its refusals get.
     Function(&'static str),
 }
@@ -59,8 +65,9 @@ impl Guarded {
     fn explain(&self, error: &DataFusionError, batch: &RecordBatch) -> RowError {
         let (code, cause) = match (self.deed, arrow_error(error)) {
             (Deed::Arithmetic, Some(ArrowError::DivideByZero)) => (DIVIDE_BY_ZERO, "division by zero".to_string()),
+            (Deed::Arithmetic, _) if self.divides_by_zero(batch) => (DIVIDE_BY_ZERO, "division by zero".to_string()),
             (Deed::Arithmetic, _) => (OVERFLOW, "the result is outside its type".to_string()),
-            (Deed::Cast, _) => (CAST, plain_text(error)),
+            (Deed::Cast { .. }, _) => (CAST, plain_text(error)),
             (Deed::Function(code), _) => (code, plain_text(error)),
         };
         // Only isolation looks at messages, and it always gets down to one record.
@@ -71,10 +78,22 @@ impl Guarded {
         RowError { code, message: cut(message, MAX_MESSAGE_BYTES) }
     }
 
+    /// Decimals are brought to a common scale before they are divided, and may overflow there although the divisor is the real trouble.
+    fn divides_by_zero(&self, batch: &RecordBatch) -> bool {
+        let Some(division) = self.inner.downcast_ref::<BinaryExpr>() else { return false };
+        if !matches!(division.op(), Operator::Divide | Operator::Modulo) || batch.num_rows() != 1 {
+            return false;
+        }
+        let divisor =
+            division.right().evaluate(batch).and_then(|value| value.into_array(1)).and_then(|value| ScalarValue::try_from_array(&value, 0));
+        divisor.is_ok_and(|divisor| ScalarValue::new_zero(&divisor.data_type()).is_ok_and(|zero| zero == divisor))
+    }
+
     fn show_operands(&self, batch: &RecordBatch) -> String {
         let mut shown: Vec<String> = Vec::new();
         for (operand, label) in self.inner.children().into_iter().zip(self.operands.iter()) {
             let Some(label) = label else { continue };
+            let operand = without_added_cast(operand);
             let Ok(value) = operand.evaluate(batch).and_then(|value| value.into_array(1)) else { continue };
             let pair = format!("{label} = {}", show_value(&value));
             if !shown.contains(&pair) {
@@ -82,6 +101,14 @@ impl Guarded {
             }
         }
         if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) }
+    }
+}
+
+/// The operand as its author wrote it: a value in the type that typing chose may look quite different.
+fn without_added_cast(operand: &PhysicalExprRef) -> &PhysicalExprRef {
+    match operand.downcast_ref::<Guarded>() {
+        Some(Guarded { inner, deed: Deed::Cast { is_written: false }, .. }) => inner.children().into_iter().next().unwrap_or(operand),
+        _ => operand,
     }
 }
 

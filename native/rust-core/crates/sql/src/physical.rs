@@ -10,7 +10,8 @@ use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, Case, Cast, InList, Like, ScalarFunction, TryCast};
 use datafusion_expr::{Between, ColumnarValue, Expr, Operator};
 use datafusion_physical_expr::expressions::{
-    self, BinaryExpr as EngineBinary, Column, Literal, binary, case, cast, in_list, is_not_null, is_null, like, lit, not, similar_to, try_cast,
+    self, BinaryExpr as EngineBinary, Column, Literal, binary, case, cast, in_list, is_not_null, is_null, like, lit, not, similar_to,
+    try_cast,
 };
 use datafusion_physical_expr::{PhysicalExprRef, ScalarFunctionExpr};
 
@@ -47,9 +48,7 @@ impl Expressions<'_> {
             Expr::Literal(value, _) => Ok(safe(lit(value.clone()))),
             Expr::BinaryExpr(binary) => self.binary(expr, binary),
             Expr::Negative(inner) => self.negative(expr, inner),
-            Expr::Cast(Cast { expr: inner, field }) => {
-                self.cast(expr, inner, field.data_type(), field.metadata().contains_key(WRITTEN))
-            }
+            Expr::Cast(Cast { expr: inner, field }) => self.cast(expr, inner, field.data_type(), field.metadata().contains_key(WRITTEN)),
             Expr::TryCast(TryCast { expr: inner, field }) => {
                 let inner = self.compile(inner)?;
                 let target = field.data_type().clone();
@@ -128,7 +127,11 @@ impl Expressions<'_> {
     fn negative(&self, whole: &Expr, inner: &Expr) -> Result<Compiled> {
         let operand = self.compile(inner)?;
         let data_type = operand.expr.data_type(self.arrow())?;
-        if !(data_type.is_signed_integer() || data_type.is_floating() || data_type.is_decimal() || matches!(data_type, DataType::Interval(_))) {
+        if !(data_type.is_signed_integer()
+            || data_type.is_floating()
+            || data_type.is_decimal()
+            || matches!(data_type, DataType::Interval(_)))
+        {
             return Err(DataFusionError::Plan(format!("cannot negate {}: it is {}", describe(inner), type_name(&data_type))));
         }
         self.guard(Arc::new(Negate(operand.expr)), Deed::Arithmetic, whole, &[inner])
@@ -136,7 +139,6 @@ impl Expressions<'_> {
 
     fn cast(&self, whole: &Expr, inner: &Expr, target: &DataType, is_written: bool) -> Result<Compiled> {
         let operand = self.compile(inner)?;
-        let is_fallible = operand.is_fallible;
         if operand.expr.data_type(self.arrow())? == *target {
             return Ok(operand);
         }
@@ -144,14 +146,10 @@ impl Expressions<'_> {
         let is_constant = operand.expr.downcast_ref::<Literal>().is_some();
         let label = if is_constant { None } else { Some(describe(inner)) };
         let engine = cast(operand.expr, self.arrow(), target.clone())?;
-        let guarded: PhysicalExprRef = Arc::new(Guarded::new(engine, Deed::Cast, text, vec![label]));
-        let folded = self.fold(Compiled { expr: guarded, is_fallible: true });
-        match folded {
-            // A constant is the author's, not a record's.
-            Ok(folded) if is_constant && folded.is_fallible => Err(self.constant_error(&folded.expr)),
-            Ok(folded) if is_fallible || folded.is_fallible => Ok(folded),
-            other => other,
-        }
+        let guarded: PhysicalExprRef = Arc::new(Guarded::new(engine, Deed::Cast { is_written }, text, vec![label]));
+        let folded = self.fold(Compiled { expr: guarded, is_fallible: true })?;
+        // A constant is the author's, not a record's.
+        if is_constant && folded.is_fallible { Err(self.constant_error(&folded.expr)) } else { Ok(folded) }
     }
 
     fn constant_error(&self, expr: &PhysicalExprRef) -> DataFusionError {
@@ -283,7 +281,7 @@ impl Expressions<'_> {
         }
         let text = format!("{} as {}", describe(source), type_name(&target));
         let engine = cast(compiled.expr, self.arrow(), target)?;
-        let expr = Arc::new(Guarded::new(engine, Deed::Cast, text, vec![Some(describe(source))]));
+        let expr = Arc::new(Guarded::new(engine, Deed::Cast { is_written: false }, text, vec![Some(describe(source))]));
         Ok(Compiled { expr, is_fallible: true })
     }
 }

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use millrace_engine::program::ProgramError;
 use serde_json::{Map, Value as Json};
 use sqlparser::ast::{
-    DataType, ExcludeSelectItem, Expr, Ident, ObjectName, Query, Select, SelectItem, TableFactor, TimezoneInfo, TypedString, UnaryOperator,
-    Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    CastKind, DataType, ExcludeSelectItem, Expr, Ident, ObjectName, Query, Select, SelectItem, TableFactor, TimezoneInfo, TypedString,
+    UnaryOperator, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::error::{PARAM_UNKNOWN, TYPE, cut, refuse, suggestion};
@@ -84,14 +84,14 @@ impl VisitorMut for Rewrite<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<ProgramError> {
         match expr {
-            Expr::Value(value) => {
-                if let Value::Placeholder(name) = &value.value {
-                    match self.parameter(name, place(value.span.start)) {
-                        Ok(literal) => *expr = literal,
-                        Err(error) => return ControlFlow::Break(error),
-                    }
-                }
-            }
+            Expr::Value(value) => match &value.value {
+                Value::Placeholder(name) => match self.parameter(name, place(value.span.start)) {
+                    Ok(literal) => *expr = literal,
+                    Err(error) => return ControlFlow::Break(error),
+                },
+                Value::Number(digits, _) if digits.contains(['e', 'E']) => *expr = float(digits),
+                _ => {}
+            },
             Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("record_id") => {
                 *expr = Expr::Identifier(Ident::with_quote('"', RECORD_ID_COLUMN));
             }
@@ -110,6 +110,16 @@ fn to_microseconds(data_type: &mut DataType) {
     }
 }
 
+/// A number with an exponent is a float, as in standard SQL; without one it is exact.
+fn float(digits: &str) -> Expr {
+    let text = Box::new(Expr::value(Value::SingleQuotedString(digits.to_string())));
+    Expr::Cast { kind: CastKind::Cast, expr: text, data_type: DataType::DoublePrecision, array: false, format: None }
+}
+
+fn numeral(digits: &str) -> Expr {
+    if digits.contains(['e', 'E']) { float(digits) } else { Expr::value(Value::Number(digits.to_string(), false)) }
+}
+
 /// A JSON scalar as the literal it would be in the text; negative numbers in parentheses, so that no operator binds to the sign alone.
 fn literal(name: &str, value: &Json, at: Option<(u64, u64)>) -> Result<Expr, ProgramError> {
     Ok(match value {
@@ -119,11 +129,8 @@ fn literal(name: &str, value: &Json, at: Option<(u64, u64)>) -> Result<Expr, Pro
         Json::Number(number) => {
             let text = number.to_string();
             match text.strip_prefix('-') {
-                None => Expr::value(Value::Number(text, false)),
-                Some(digits) => {
-                    let positive = Expr::value(Value::Number(digits.to_string(), false));
-                    Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(positive) }))
-                }
+                None => numeral(&text),
+                Some(digits) => Expr::Nested(Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(numeral(digits)) })),
             }
         }
         Json::Array(_) | Json::Object(_) => return Err(refuse(TYPE, at, format!("the parameter {name} must be a single value"))),

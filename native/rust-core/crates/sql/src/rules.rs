@@ -25,18 +25,76 @@ pub const MAX_DEPTH: usize = 1_000;
 const WAY_OUT: &str = "a map stage sees one record at a time; this belongs in a reduce stage after an `exchange`";
 
 const AGGREGATES: &[&str] = &[
-    "any_value", "approx_distinct", "approx_median", "approx_percentile_cont", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and",
-    "bool_or", "corr", "count", "covar_pop", "covar_samp", "first_value", "grouping", "last_value", "listagg", "max", "mean", "median", "min",
-    "mode", "nth_value", "percentile_cont", "stddev", "stddev_pop", "stddev_samp", "string_agg", "sum", "var", "var_pop", "var_samp",
+    "any_value",
+    "approx_distinct",
+    "approx_median",
+    "approx_percentile_cont",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "first_value",
+    "grouping",
+    "last_value",
+    "listagg",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "mode",
+    "nth_value",
+    "percentile_cont",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var",
+    "var_pop",
+    "var_samp",
 ];
 const WINDOWS: &[&str] = &["cume_dist", "dense_rank", "lag", "lead", "ntile", "percent_rank", "rank", "row_number"];
 const NONDETERMINISTIC_FUNCTIONS: &[&str] = &[
-    "current_date", "current_time", "current_timestamp", "gen_random_uuid", "localtime", "localtimestamp", "now", "rand", "random", "today",
-    "uuid", "uuidv4", "uuidv7",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "gen_random_uuid",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "rand",
+    "random",
+    "today",
+    "uuid",
+    "uuidv4",
+    "uuidv7",
 ];
 const READERS: &[&str] = &[
-    "csv_scan", "delta_scan", "file_row_index", "glob", "iceberg_scan", "input_file_name", "json_scan", "parquet_metadata", "parquet_scan",
-    "pg_read_file", "read_blob", "read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_ndjson", "read_parquet", "read_text",
+    "csv_scan",
+    "delta_scan",
+    "file_row_index",
+    "glob",
+    "iceberg_scan",
+    "input_file_name",
+    "json_scan",
+    "parquet_metadata",
+    "parquet_scan",
+    "pg_read_file",
+    "read_blob",
+    "read_csv",
+    "read_csv_auto",
+    "read_json",
+    "read_json_auto",
+    "read_ndjson",
+    "read_parquet",
+    "read_text",
     "sniff_csv",
 ];
 const NOT_BUILT: &[&str] = &["clean_text", "hmac_sha256", "json_value", "personal_data", "pseudonym", "redact", "shift_date"];
@@ -99,7 +157,11 @@ fn start(span: Span) -> At {
 
 impl Rules<'_> {
     fn not_rowwise(&self, is_used: bool, clause: &str, keyword: Keyword) -> Verdict {
-        if is_used { Err(refuse(NOT_ROWWISE, self.parsed.keyword(keyword), format!("{clause} is not row-wise: {WAY_OUT}"))) } else { Ok(()) }
+        if is_used {
+            Err(refuse(NOT_ROWWISE, self.parsed.keyword(keyword), format!("{clause} is not row-wise: {WAY_OUT}")))
+        } else {
+            Ok(())
+        }
     }
 
     fn unsupported(&self, is_used: bool, clause: &str, keyword: Keyword) -> Verdict {
@@ -187,7 +249,11 @@ impl Rules<'_> {
         for item in &select.projection {
             let (SelectItem::ExprWithAlias { alias: name, .. } | SelectItem::UnnamedExpr(Expr::Identifier(name))) = item else { continue };
             if !seen.insert(&name.value) {
-                return Err(refuse(UNSUPPORTED, start(name.span), format!("two output columns are named {}; give one an alias", name.value)));
+                return Err(refuse(
+                    UNSUPPORTED,
+                    start(name.span),
+                    format!("two output columns are named {}; give one an alias", name.value),
+                ));
             }
         }
         Ok(())
@@ -219,7 +285,9 @@ impl Rules<'_> {
                 Err(refuse(NOT_AVAILABLE, at, format!("a join to the lookup {name} is not available in this version")))
             }
             TableFactor::UNNEST { .. } => Err(refuse(NOT_AVAILABLE, self.parsed.name("unnest"), "unnest is not available in this version")),
-            TableFactor::Derived { .. } => Err(refuse(NOT_ROWWISE, self.parsed.keyword(Keyword::JOIN), format!("a join is not row-wise: {WAY_OUT}"))),
+            TableFactor::Derived { .. } => {
+                Err(refuse(NOT_ROWWISE, self.parsed.keyword(Keyword::JOIN), format!("a join is not row-wise: {WAY_OUT}")))
+            }
             other => self.table(other),
         }
     }
@@ -227,9 +295,13 @@ impl Rules<'_> {
     fn table(&self, table: &TableFactor) -> Verdict {
         match table {
             TableFactor::Table { name, alias, args, sample, version, with_hints, partitions, with_ordinality, json_path, index_hints } => {
-                let at = name_place(name);
+                let at = name_place(name).or_else(|| self.parsed.keyword(Keyword::FROM));
                 if args.is_some() {
-                    return Err(refuse(UNSUPPORTED, at, format!("the table function {name} is not supported: a stage reads its input only")));
+                    return Err(refuse(
+                        UNSUPPORTED,
+                        at,
+                        format!("the table function {name} is not supported: a stage reads its input only"),
+                    ));
                 }
                 let extras = sample.is_some() || version.is_some() || *with_ordinality || json_path.is_some();
                 if extras || !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() {
@@ -237,9 +309,11 @@ impl Rules<'_> {
                 }
                 self.table_name(name, at)?;
                 match alias {
-                    Some(alias) if alias.at.is_some() || (!alias.columns.is_empty() && name.to_string() == INPUT) => {
-                        Err(refuse(UNSUPPORTED, start(alias.name.span), "the columns of input cannot be renamed in FROM; use AS in the select list"))
-                    }
+                    Some(alias) if alias.at.is_some() || (!alias.columns.is_empty() && name.to_string() == INPUT) => Err(refuse(
+                        UNSUPPORTED,
+                        start(alias.name.span),
+                        "the columns of input cannot be renamed in FROM; use AS in the select list",
+                    )),
                     _ => Ok(()),
                 }
             }
@@ -249,10 +323,16 @@ impl Rules<'_> {
             }
             TableFactor::NestedJoin { table_with_joins, .. } => self.joins(table_with_joins),
             TableFactor::UNNEST { .. } => Err(refuse(NOT_AVAILABLE, self.parsed.name("unnest"), "unnest is not available in this version")),
-            TableFactor::Function { name, .. } => {
-                Err(refuse(UNSUPPORTED, name_place(name), format!("the table function {name} is not supported: a stage reads its input only")))
-            }
-            _ => Err(refuse(UNSUPPORTED, self.parsed.keyword(Keyword::FROM), "this kind of table is not supported: a stage reads its input only")),
+            TableFactor::Function { name, .. } => Err(refuse(
+                UNSUPPORTED,
+                name_place(name),
+                format!("the table function {name} is not supported: a stage reads its input only"),
+            )),
+            _ => Err(refuse(
+                UNSUPPORTED,
+                self.parsed.keyword(Keyword::FROM),
+                "this kind of table is not supported: a stage reads its input only",
+            )),
         }
     }
 
@@ -273,7 +353,11 @@ impl Rules<'_> {
 
     fn expr(&self, expr: &Expr) -> Verdict {
         if self.depth > MAX_DEPTH {
-            return Err(refuse(UNSUPPORTED, None, format!("an expression is nested deeper than {MAX_DEPTH}; a long chain of OR is shorter as IN (…)")));
+            return Err(refuse(
+                UNSUPPORTED,
+                None,
+                format!("an expression is nested deeper than {MAX_DEPTH}; a long chain of OR is shorter as IN (…)"),
+            ));
         }
         match expr {
             Expr::Function(function) => self.function(function),
@@ -283,7 +367,12 @@ impl Rules<'_> {
             Expr::Array(_) | Expr::Struct { .. } | Expr::Dictionary(_) | Expr::Map(_) | Expr::Tuple(_) | Expr::Named { .. } => {
                 Err(refuse(UNSUPPORTED, None, "lists, structs and maps are not supported"))
             }
-            Expr::Lambda(_) | Expr::MatchAgainst { .. } | Expr::Prior(_) | Expr::OuterJoin(_) | Expr::MemberOf(_) | Expr::JsonAccess { .. } => {
+            Expr::Lambda(_)
+            | Expr::MatchAgainst { .. }
+            | Expr::Prior(_)
+            | Expr::OuterJoin(_)
+            | Expr::MemberOf(_)
+            | Expr::JsonAccess { .. } => {
                 Err(refuse(UNSUPPORTED, None, format!("this kind of expression is not supported: {}", kind_of(expr))))
             }
             _ => Ok(()),

@@ -10,7 +10,8 @@ use table::{column, failures, run, run_on};
 /// Smallest and largest value, and one.
 fn extremes() -> Vec<(&'static str, ArrayRef, String)> {
     let nines = 10i128.pow(38) - 1;
-    let decimal = |values: Vec<i128>, scale| Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, scale).unwrap()) as ArrayRef;
+    let decimal =
+        |values: Vec<i128>, scale| Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, scale).unwrap()) as ArrayRef;
     vec![
         ("TINYINT", Arc::new(Int8Array::from(vec![i8::MIN, i8::MAX, 1])) as ArrayRef, i8::MAX.to_string()),
         ("SMALLINT", Arc::new(Int16Array::from(vec![i16::MIN, i16::MAX, 1])), i16::MAX.to_string()),
@@ -45,13 +46,9 @@ fn columns_never_wrap() {
         if !is_decimal {
             cases.push((format!("x / CAST(-1 AS {name})"), smallest));
         }
-        for (expr, mut expected) in cases {
+        for (expr, expected) in cases {
             let rows = RecordBatch::try_from_iter([("x", Arc::clone(&values))]).unwrap();
             let answer = run_on(&format!("SELECT {expr} AS y FROM input"), rows);
-            // The engine widens decimals by its own rules; where the result fits the wider type nothing overflows.
-            if is_decimal && expr.starts_with("CAST(1") && expr.contains("- x") {
-                expected = vec![(0, OVERFLOW)];
-            }
             assert_eq!(failures(&answer), expected, "{name}: {expr}");
             assert_eq!(answer.rows.num_rows(), 3 - expected.len(), "{name}: {expr}");
         }
@@ -150,7 +147,6 @@ fn casts_fail_for_their_record_only() {
         ("CAST(d AS DECIMAL(2, 2))", vec![0]),
         ("CAST(m AS DECIMAL(3, 2))", vec![0, 1, 2, 3]),
         ("CAST(f * 1e300 AS BIGINT)", vec![0, 1, 2]),
-        ("m + s", vec![0, 3]),
         ("TRY_CAST(s AS BIGINT)", vec![]),
     ];
     for (expr, rows) in cases {
@@ -182,7 +178,6 @@ fn dates_beyond_the_calendar_fail_for_their_record() {
         "lpad(s, 2000000000, 'x')",
         "chr(-1)",
         "factorial(m + 100)",
-        "power(m, 100)",
         "lcm(m, 9223372036854775807)",
         "to_timestamp(m * 900000000000000)",
         "s ~ concat('(', s)",

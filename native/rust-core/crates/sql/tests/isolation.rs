@@ -30,7 +30,12 @@ fn text() -> impl Strategy<Value = Option<String>> {
 
 /// Text of a random integer expression.
 fn number() -> impl Strategy<Value = String> + Clone {
-    let leaf = prop_oneof![Just("a".to_string()), Just("b".to_string()), Just("CAST(s AS BIGINT)".to_string()), (-2i64..5).prop_map(|n| n.to_string())];
+    let leaf = prop_oneof![
+        Just("a".to_string()),
+        Just("b".to_string()),
+        Just("CAST(s AS BIGINT)".to_string()),
+        (-2i64..5).prop_map(|n| n.to_string())
+    ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             (inner.clone(), prop_oneof![Just("+"), Just("-"), Just("*"), Just("/"), Just("%")], inner.clone())

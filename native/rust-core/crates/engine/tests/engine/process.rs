@@ -26,7 +26,7 @@ fn every_record_has_one_fate_and_every_reject_its_place() {
     assert_eq!((counts.rows_out, counts.blank_lines, counts.bytes_in), (4, 1, DIRTY.len() as u64 - 8));
     assert_eq!(rows(&world.objects), ["1,one", "3,\"th\"\"ree", "lines\"", "8,eight", "9,nine"]);
     let found: Vec<_> = rejects(&world.objects).iter().map(|row| (row.code.clone(), row.record, row.line, row.byte)).collect();
-    let expected = [("TYPE_INTEGER", 2, 3, 14), ("CONSTRAINT_REQUIRED", 4, 6, 39), ("CSV_STRAY_QUOTE", 5, 7, 45), ("CSV_SHORT_ROW", 6, 8, 53), ("CSV_LONG_ROW", 7, 9, 55)];
+    let expected = [("TYPE_INTEGER", 2, 3, 14), ("CONSTRAINT_REQUIRED", 4, 6, 38), ("CSV_STRAY_QUOTE", 5, 7, 44), ("CSV_SHORT_ROW", 6, 8, 52), ("CSV_LONG_ROW", 7, 9, 54)];
     assert_eq!(found, expected.map(|(code, record, line, byte)| (code.to_owned(), record, line, byte)));
     assert_eq!(receipt(&end).by_code, BTreeMap::from(expected.map(|(code, ..)| (code.to_owned(), 1))));
 }
@@ -88,10 +88,8 @@ impl Program for Liar {
 
 #[test]
 fn a_program_that_miscounts_never_commits() {
-    let failure = |row| RowFailure { row, code: "TRANSFORM_CAST", message: String::new() };
     let lies: [fn(&mut Transformed); 4] =
         [|t| t.origin[0] = 9, |t| t.origin.swap(0, 1), |t| t.origin.truncate(1), |t| t.failed.push(RowFailure { row: 0, code: "TRANSFORM_CAST", message: String::new() })];
-    assert_eq!(failure(0).row, 0);
     for lie in lies {
         let text = "id,name\n1,a\n2,b\n";
         let mut world = world_of(text.as_bytes());

@@ -55,14 +55,14 @@ pub(crate) struct Finished {
 
 impl Gather {
     /// Adds a run whose first record stands at `base` in the window and at `byte` in the stream.
-    pub(crate) fn push_run(&mut self, rules: &CsvRules, fed: &[usize], window: &[u8], base: usize, byte: u64, run: &Run, counter: &mut Counter) {
+    pub(crate) fn push_run(&mut self, rules: &CsvRules, window: &[u8], base: usize, byte: u64, run: &Run, counter: &mut Counter) {
         let first = self.places.len() as u32;
         self.suspects.extend(run.suspects().iter().map(|record| first + record));
         self.push_places(byte, run, counter);
         if run.has_quoted() || run.skips_initial_space() || rules.null_sequence.is_some() {
-            self.push_odd_cells(rules, fed, window, base, run);
+            self.push_odd_cells(rules, window, base, run);
         } else {
-            self.push_plain_cells(fed, base, run);
+            self.push_plain_cells(&rules.fed, base, run);
         }
     }
 
@@ -92,10 +92,10 @@ impl Gather {
         }
     }
 
-    fn push_odd_cells(&mut self, rules: &CsvRules, fed: &[usize], window: &[u8], base: usize, run: &Run) {
+    fn push_odd_cells(&mut self, rules: &CsvRules, window: &[u8], base: usize, run: &Run) {
         let slice = &window[base..base + run.length()];
         for record in 0..run.records() {
-            for &column in fed {
+            for &column in &rules.fed {
                 let field = run.field(slice, record, column);
                 let cell = self.cell(rules, column, window, field);
                 self.cells.push(cell);
@@ -123,14 +123,14 @@ impl Gather {
     }
 
     /// Adds one record that is not part of a run. `literal`: a stray quote was read as data.
-    pub(crate) fn push_record(&mut self, rules: &CsvRules, fed: &[usize], raw: &[u8], place: Place, literal: bool, suspect: bool) {
+    pub(crate) fn push_record(&mut self, rules: &CsvRules, raw: &[u8], place: Place, literal: bool, suspect: bool) {
         let (slots, repairs) = match judge(rules, raw, &place) {
             Judgement::Reject(errors) => return self.rejects.push(reject(place, errors, raw)),
             Judgement::Row { slots, repairs } => (slots, repairs),
         };
         let row = self.places.len() as u32;
         self.places.push(place);
-        for &column in fed {
+        for &column in &rules.fed {
             let cell = self.slot_cell(rules, column, &slots);
             self.cells.push(cell);
         }
@@ -149,18 +149,18 @@ impl Gather {
     }
 
     /// Types everything gathered. `window` is the one all records stand in, `window_start` its place in the stream.
-    pub(crate) fn finish(mut self, rules: &CsvRules, fed: &[usize], schema: &SchemaRef, window: &[u8], window_start: u64) -> Result<Finished, Error> {
+    pub(crate) fn finish(mut self, rules: &CsvRules, schema: &SchemaRef, window: &[u8], window_start: u64) -> Result<Finished, Error> {
         let raw_of = |place: &Place| &window[(place.byte - window_start) as usize..(place.byte_end - window_start) as usize];
         let base = match self.span_text(rules, window, window_start) {
             Some(base) => base,
             None => {
-                self.mend_rows(rules, fed, window, window_start);
+                self.mend_rows(rules, window, window_start);
                 Base::Bytes(window)
             }
         };
         let rows = self.places.len();
         let mut noticed = Noticed { bad: vec![false; rows], repairs: std::mem::take(&mut self.repairs) };
-        let columns = self.type_columns(rules, fed, base, &mut noticed);
+        let columns = self.type_columns(rules, base, &mut noticed);
         let mut rejects = std::mem::take(&mut self.rejects);
         for &row in &self.dead {
             noticed.bad[row as usize] = false;
@@ -179,12 +179,12 @@ impl Gather {
         self.keep_good(noticed, columns, schema, rejects)
     }
 
-    fn type_columns(&self, rules: &CsvRules, fed: &[usize], base: Base<'_>, noticed: &mut Noticed) -> Vec<ArrayRef> {
+    fn type_columns(&self, rules: &CsvRules, base: Base<'_>, noticed: &mut Noticed) -> Vec<ArrayRef> {
         let rows = self.places.len();
         let column = |(field, column): (usize, &Option<usize>)| match column {
             Some(column) => {
-                let slot = fed.iter().position(|fed| fed == column).expect("every feeding column is in the list");
-                let texts = ColumnTexts { base, side: &self.side, cells: &self.cells, width: fed.len(), slot, rows };
+                let slot = rules.fed.iter().position(|fed| fed == column).expect("every feeding column is in the list");
+                let texts = ColumnTexts { base, side: &self.side, cells: &self.cells, width: rules.fed.len(), slot, rows };
                 type_column(&rules.fields[field], &texts, noticed)
             }
             None => absent_column(&rules.fields[field], rows, noticed),
@@ -225,7 +225,7 @@ impl Gather {
     }
 
     /// Converts the records that are no plain text, and judges those that hold illegal bytes.
-    fn mend_rows(&mut self, rules: &CsvRules, fed: &[usize], window: &[u8], window_start: u64) {
+    fn mend_rows(&mut self, rules: &CsvRules, window: &[u8], window_start: u64) {
         for row in 0..self.places.len() {
             let place = self.places[row];
             let raw = &window[(place.byte - window_start) as usize..(place.byte_end - window_start) as usize];
@@ -235,13 +235,13 @@ impl Gather {
                 Encoding::Single(_) => {
                     let legal = rules.encoding.decode(raw).invalid_at.is_none();
                     if legal {
-                        self.convert_row(rules, fed.len(), window, row);
+                        self.convert_row(rules, rules.fed.len(), window, row);
                     }
                     legal
                 }
             };
             if !legal {
-                self.judge_row(rules, fed, raw, row);
+                self.judge_row(rules, raw, row);
             }
         }
     }
@@ -259,7 +259,7 @@ impl Gather {
         }
     }
 
-    fn judge_row(&mut self, rules: &CsvRules, fed: &[usize], raw: &[u8], row: usize) {
+    fn judge_row(&mut self, rules: &CsvRules, raw: &[u8], row: usize) {
         let place = self.places[row];
         match judge(rules, raw, &place) {
             Judgement::Reject(errors) => {
@@ -267,8 +267,8 @@ impl Gather {
                 self.dead.push(row as u32);
             }
             Judgement::Row { slots, repairs } => {
-                for (slot, &column) in fed.iter().enumerate() {
-                    self.cells[row * fed.len() + slot] = self.slot_cell(rules, column, &slots);
+                for (slot, &column) in rules.fed.iter().enumerate() {
+                    self.cells[row * rules.fed.len() + slot] = self.slot_cell(rules, column, &slots);
                 }
                 self.repairs.extend(repairs.into_iter().map(|code| (row as u32, code)));
             }
@@ -278,7 +278,10 @@ impl Gather {
 
 /// Both ways of reading a record must come to the same; that they do not is a fault of ours, and no row may leave then.
 fn disagreement(place: &Place) -> Error {
-    Error::new("CORE_PANIC", format!("cannot judge record {} at byte {}: the column said no, the record says yes", place.record, place.byte))
+    Error::new(
+        "CORE_PANIC",
+        format!("cannot judge record {} at byte {}: the column said no, the record says yes", place.record, place.byte),
+    )
 }
 
 #[derive(Clone, Copy)]

@@ -22,8 +22,6 @@ pub(crate) struct CsvReader {
     rules: CsvRules,
     splitter: Splitter,
     schema: SchemaRef,
-    /// Columns of the file that feed a field, ascending.
-    fed: Vec<usize>,
     feed: Feed,
     counter: Counter,
     counts: ReadCounts,
@@ -56,7 +54,6 @@ impl CsvReader {
         Ok(CsvReader {
             splitter: Splitter::new(Arc::new(rules.scan.clone())),
             schema: pins.schema.arrow_schema(),
-            fed: (0..rules.width()).filter(|&column| rules.mapping[column].is_some()).collect(),
             rules,
             feed: Feed::new(source, range.start, range.end, block),
             counter: Counter { file: file.file, record: range.record, line: range.line },
@@ -104,7 +101,7 @@ impl CsvReader {
         self.counts.records += self.run.records() as u64;
         self.counts.lines += self.run.lines();
         let (window, base) = (self.feed.window(), self.feed.at());
-        gather.push_run(&self.rules, &self.fed, window, base, self.feed.position(), &self.run, &mut self.counter);
+        gather.push_run(&self.rules, window, base, self.feed.position(), &self.run, &mut self.counter);
         self.feed.advance(self.run.length());
     }
 
@@ -131,7 +128,7 @@ impl CsvReader {
             ExtentKind::Record => {
                 self.counts.records += 1;
                 let place = self.counter.take(byte, extent.length, extent.lines);
-                gather.push_record(&self.rules, &self.fed, raw, place, extent.literal, extent.suspect);
+                gather.push_record(&self.rules, raw, place, extent.literal, extent.suspect);
             }
             ExtentKind::Damage { code, error_offset } => {
                 let place = self.counter.take(byte, extent.length, extent.lines);
@@ -216,7 +213,7 @@ impl RecordReader for CsvReader {
             return Ok(None);
         }
         let (window, start) = (Arc::clone(self.feed.window()), self.feed.window_start());
-        let finished = gather.finish(&self.rules, &self.fed, &self.schema, &window, start)?;
+        let finished = gather.finish(&self.rules, &self.schema, &window, start)?;
         self.counts.suspect_records += finished.suspects;
         for (_, code) in finished.repairs {
             *self.counts.repairs.entry(code).or_default() += 1;

@@ -110,7 +110,7 @@ impl<'a> Record<'_, 'a> {
         for (field, slot) in slots.iter_mut().enumerate() {
             if self.rules.columns[field].is_none() {
                 slot.judged = self.rules.fields[field].judge_prepared(None);
-                self.report_values(field, None, self.raw.len().min(0), slot);
+                self.report_values(field, None, 0, slot);
             }
         }
         slots

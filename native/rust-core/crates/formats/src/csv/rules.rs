@@ -19,6 +19,8 @@ pub(crate) struct CsvRules {
     pub columns: Vec<Option<usize>>,
     /// For each column of the file the field it feeds.
     pub mapping: Vec<Option<u32>>,
+    /// Columns that feed a field, ascending.
+    pub fed: Vec<usize>,
     pub header: Vec<String>,
     pub null_sequence: Option<Vec<u8>>,
     pub replace_invalid: bool,
@@ -47,6 +49,7 @@ impl CsvRules {
             fields,
             columns,
             mapping: file.mapping.clone(),
+            fed: (0..file.mapping.len()).filter(|&column| file.mapping[column].is_some()).collect(),
             header: file.header.clone(),
             replace_invalid: pins.invalid_bytes == InvalidBytes::Replace,
             pad_short: dialect.short_rows == ShortRows::Pad,
@@ -73,7 +76,9 @@ impl CsvRules {
 }
 
 pub(crate) fn dialect_of(pins: &InputPins) -> Result<&Dialect, Error> {
-    pins.dialect.as_ref().ok_or_else(|| Error::new("SPEC_BAD_VALUE", format!("cannot read input {} as csv: its pins hold no dialect", pins.name)))
+    pins.dialect
+        .as_ref()
+        .ok_or_else(|| Error::new("SPEC_BAD_VALUE", format!("cannot read input {} as csv: its pins hold no dialect", pins.name)))
 }
 
 fn unescaped<'a>(field: RawField<'a>, rules: &Rules) -> Cow<'a, [u8]> {

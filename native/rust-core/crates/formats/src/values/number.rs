@@ -112,7 +112,7 @@ fn normalise(text: &[u8], format: &NumberFormat) -> Result<String, ValueError> {
     let not = |why| ValueError::new(NOT, why);
     let text = std::str::from_utf8(text).map_err(|_| not("a character that belongs to no number"))?;
     let text = if format.bare { text } else { strip_around(text, format.group, Some(format.decimal)) };
-    let whole_end = text.find(|c: char| c == format.decimal || c == 'e' || c == 'E').unwrap_or(text.len());
+    let whole_end = text.find([format.decimal, 'e', 'E']).unwrap_or(text.len());
     let (sign, whole) = match text[..whole_end].strip_prefix(['+', '-']) {
         Some(rest) => (&text[..1], rest),
         None => ("", &text[..whole_end]),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, cast::AsArray};
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, cast::AsArray};
 use arrow_schema::DataType;
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};

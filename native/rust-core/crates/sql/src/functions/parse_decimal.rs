@@ -20,7 +20,9 @@ pub fn udf() -> ScalarUDF {
 fn parse_columns(args: &[ArrayRef]) -> Result<ArrayRef> {
     let columns = (args[0].as_string_view(), args[1].as_string_view(), args[2].as_string_view());
     let rows = columns.0.iter().zip(columns.1).zip(columns.2).map(|((text, decimal), group)| match (text, decimal, group) {
-        (Some(text), Some(decimal), Some(group)) => parse(text, decimal, group).map(Some).map_err(|why| DataFusionError::Execution(why.into())),
+        (Some(text), Some(decimal), Some(group)) => {
+            parse(text, decimal, group).map(Some).map_err(|why| DataFusionError::Execution(why.into()))
+        }
         _ => Ok(None),
     });
     let values = rows.collect::<Result<Decimal128Array>>()?;
@@ -91,8 +93,17 @@ mod tests {
     #[test]
     fn refuses_what_is_not_a_number_or_would_lose_digits() {
         let refused = [
-            ("", ".", ","), ("-", ".", ","), ("1,2345", ".", ","), ("1.0000000001", ".", ","), ("1e5", ".", ","), ("--1", ".", ","),
-            ("100000000000000000000000000000", ".", ","), ("1", "", ","), ("1", ".", "."), ("1.2.3", ".", ","), ("١", ".", ","),
+            ("", ".", ","),
+            ("-", ".", ","),
+            ("1,2345", ".", ","),
+            ("1.0000000001", ".", ","),
+            ("1e5", ".", ","),
+            ("--1", ".", ","),
+            ("100000000000000000000000000000", ".", ","),
+            ("1", "", ","),
+            ("1", ".", "."),
+            ("1.2.3", ".", ","),
+            ("١", ".", ","),
         ];
         for (text, decimal, group) in refused {
             assert!(parse(text, decimal, group).is_err(), "{text}");
