@@ -154,10 +154,32 @@ async function accidents(local: LocalStack, jobId: string, smaller: string): Pro
   const replacement = local.stack.start('worker-host');
   say(`   another one takes its place: ${replacement.name} (pid ${replacement.child.pid})`);
   await until(() => committed(jobId) >= total * 0.35);
-  const core = busiestCore(survivor.child.pid ?? 0);
-  process.kill(core, 'SIGSEGV');
+  const core = await crashWorkingCore(survivor, jobId);
   say(`   core ${core} of ${survivor.name} got SIGSEGV at ${committed(jobId)} of ${total} chunks`);
 }
+
+/** A core between two chunks takes nobody's work with it: tries until an attempt has recorded the crash. */
+async function crashWorkingCore(host: RoleProcess, jobId: string): Promise<number> {
+  for (let tries = 0; tries < 20; tries += 1) {
+    const core = busiestCore(host.child.pid ?? 0);
+    const known = failureCount(jobId);
+    process.kill(core, 'SIGSEGV');
+    const deadline = performance.now() + 1_000;
+    while (failureCount(jobId) === known && performance.now() < deadline) await delay(5);
+    if (failureCount(jobId) > known) return core;
+  }
+  throw new Error('no core could be met at work');
+}
+
+function failureCount(jobId: string): number {
+  const failures = join(out, '_journal', 'jobs', jobId, 'failures', 'clean');
+  if (statSync(failures, { throwIfNoEntry: false }) === undefined) return 0;
+  return readdirSync(failures, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && entry.name.endsWith('.json') && isCrash(join(entry.parentPath, entry.name)),
+  ).length;
+}
+
+const isCrash = (path: string): boolean => (JSON.parse(readFileSync(path, 'utf8')) as { class: string }).class === 'crash';
 
 async function plannedChunks(jobId: string): Promise<number> {
   const sealed = join(out, '_journal', 'jobs', jobId, 'plan', 'sealed.json');
