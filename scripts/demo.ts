@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
+import { messageOf } from '../packages/cli/src/commands/rejects.ts';
 import type { RoleProcess } from '../packages/cli/src/compose.ts';
 import { type Directory, openDirectoryAt } from '../packages/cli/src/directory.ts';
 import { parseFaults } from '../packages/cli/src/generate/faults.ts';
@@ -306,7 +307,7 @@ async function severalRejects(directory: Directory, manifest: Manifest): Promise
 
 function describeRow(row: RejectRow): void {
   say(`   ${basename(row.file)}  record ${count(row.record)}  line ${count(row.line)}  byte ${count(row.byte)}  column ${row.column ?? '-'}  ${row.code}`);
-  say(`     ${row.message}`);
+  say(`     ${messageOf(row)}`);
   const bytes = Buffer.from(row.rawBase64, 'base64');
   say(`     ${bytes.subarray(0, 24).toString('hex').replace(/../g, '$& ')}${bytes.length > 24 ? '…' : ''}`);
   say(`     ${JSON.stringify(row.raw.slice(0, 110))}`);

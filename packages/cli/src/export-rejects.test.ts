@@ -5,7 +5,11 @@ import { cutRecord, type ExportShape, exportCsvHeader, exportCsvRow, exportNdjso
 import type { RejectRow } from './read-rejects.ts';
 
 const dialect = { delimiter: ';', quoteChar: '"', doubleQuote: true, escapeChar: '' };
-const shape: ExportShape = { columns: ['id', 'note'], dialect: { ...dialect } as NonNullable<ExportShape['dialect']> };
+const shape: ExportShape = {
+  columns: ['id', 'note'],
+  headers: new Map([['file:///b.csv', ['note', 'id']]]),
+  dialect: { ...dialect } as NonNullable<ExportShape['dialect']>,
+};
 
 const row = (raw: string): RejectRow => ({
   rejectId: 'j1.read.0.r1',
@@ -60,6 +64,10 @@ test('an export opens right in a spreadsheet: byte order mark, the delimiter of 
   assert.equal(exportCsvHeader(shape), '\u{feff}_reject_id;_file;_record;_line;_byte;_code;_column;_message;id;note;_extra;_raw\r\n');
   assert.equal(exportCsvRow(shape, row('x;"a;b";more\n')), 'j1.read.0.r1;file:///a.csv;7;9;120;TYPE_INTEGER;id;expected an integer;x;"a;b";more;\r\n');
   assert.match(exportCsvRow(shape, row('=1;"open')), /;;;;"=1;""open"|;"'=1;""open"/);
+});
+
+test('fields of a file with another column order stand under their own names', () => {
+  assert.match(exportCsvRow(shape, { ...row('words;7'), file: 'file:///b.csv' }), /;7;words;;\r\n$/);
 });
 
 test('NDJSON exports name fields by column and keep what could not be cut as text', () => {

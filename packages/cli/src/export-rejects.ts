@@ -7,8 +7,10 @@ import type { DialectPins } from '@millrace/protocol';
 import type { RejectRow } from './read-rejects.ts';
 
 export interface ExportShape {
-  /** Column names as the files have them. */
+  /** Column names of all files, in order of first sight. */
   readonly columns: readonly string[];
+  /** The header of each file by its URI: files may have their columns in different orders. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly dialect: DialectPins | null;
 }
 
@@ -19,7 +21,9 @@ const BYTE_ORDER_MARK = '\u{feff}';
 
 export function exportShape(view: JobView): ExportShape {
   const pins = view.pins?.record.inputs[0];
-  return { columns: pins?.columns ?? [], dialect: pins?.dialect ?? null };
+  const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+  const headers = new Map(files.map(({ uri, header }) => [uri, header]));
+  return { columns: pins?.columns ?? [], headers, dialect: pins?.dialect ?? null };
 }
 
 /** Begins with a byte order mark and uses the input's delimiter, so that a spreadsheet opens it right. */
@@ -30,7 +34,7 @@ export function exportCsvHeader(shape: ExportShape): string {
 export function exportCsvRow(shape: ExportShape, row: RejectRow): string {
   const { fields, extra, raw } = fieldsOf(shape, row);
   const place = [row.rejectId, row.file, String(row.record), String(row.line), String(row.byte), row.code, row.column ?? '', row.message];
-  const cells = shape.columns.map((_, index) => fields[index] ?? '');
+  const cells = shape.columns.map((name) => fields.get(name) ?? '');
   return csvLine(shape, [...place, ...cells, extra.join(shape.dialect?.delimiter ?? ','), raw]);
 }
 
@@ -46,16 +50,21 @@ export function exportNdjsonRow(shape: ExportShape, row: RejectRow): string {
     _column: row.column,
     _message: row.message,
   };
-  const cells = Object.fromEntries(shape.columns.flatMap((name, index) => (fields[index] === undefined ? [] : [[name, fields[index]]])));
+  const cells = Object.fromEntries(fields);
   return `${JSON.stringify({ ...place, ...cells, ...(extra.length > 0 ? { _extra: extra } : {}), ...(raw === '' ? {} : { _raw: raw }) })}\n`;
 }
 
 /** The record cut into fields where that can be done; else its text as a whole. */
-function fieldsOf(shape: ExportShape, row: RejectRow): { readonly fields: readonly string[]; readonly extra: readonly string[]; readonly raw: string } {
+function fieldsOf(
+  shape: ExportShape,
+  row: RejectRow,
+): { readonly fields: ReadonlyMap<string, string>; readonly extra: readonly string[]; readonly raw: string } {
   const text = row.raw.replace(/\r?\n$|\r$/, '');
   const cells = shape.dialect === null ? null : cutRecord(text, shape.dialect);
-  if (cells === null) return { fields: [], extra: [], raw: text };
-  return { fields: cells.slice(0, shape.columns.length), extra: cells.slice(shape.columns.length), raw: '' };
+  if (cells === null) return { fields: new Map(), extra: [], raw: text };
+  const header = shape.headers.get(row.file) ?? shape.columns;
+  const fields = new Map(header.flatMap((name, index) => (cells[index] === undefined ? [] : [[name, cells[index]] as const])));
+  return { fields, extra: cells.slice(header.length), raw: '' };
 }
 
 /** Null when the quoting of the record cannot be followed: then nobody can say which field is which. */

@@ -6,7 +6,7 @@ import { type Directory, withJob } from '../directory.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { count } from '../output.ts';
 import { type RejectRow, readRejects } from '../read-rejects.ts';
-import { manifestOf, shortRejectId } from './rejects.ts';
+import { manifestOf, messageOf, shortRejectId } from './rejects.ts';
 
 const DEFAULT_BYTES = 256;
 const MAX_BYTES = 65_536;
@@ -130,7 +130,8 @@ function windowBytes(flags: FlagValues): number {
 }
 
 async function readPlace({ core }: Directory, place: Place, bytes: number): Promise<Window> {
-  const start = Math.max(0, place.byte);
+  // A long record may hold its fault far behind its start: the mark must be in the window.
+  const start = place.mark - place.byte < bytes ? place.byte : place.mark - Math.floor(bytes / 4);
   const input = { uri: place.uri, connection: null, etag: place.etag, size: 0 };
   const message = {
     type: 'Inspect',
@@ -180,7 +181,7 @@ function visibleByte(byte: number): string {
 
 function describeReject(row: RejectRow): string[] {
   const lines = [
-    `${row.code}  record ${count(row.record)}  line ${count(row.line)}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${row.message}`,
+    `${row.code}  record ${count(row.record)}  line ${count(row.line)}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${messageOf(row)}`,
   ];
   for (const error of row.errors.slice(1))
     lines.push(`  also ${error.code} at byte ${count(error.byte)}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);

@@ -75,9 +75,14 @@ export function describeReject(row: RejectRow): string[] {
   const column = row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`;
   return [
     `${id}  ${row.code}  ${row.file}  record ${count(row.record)}  line ${count(row.line)}  byte ${count(row.byte)}${column}`,
-    `    ${row.message}`,
+    `    ${messageOf(row)}`,
     `    ${visibleText(row.raw, 120)}`,
   ];
+}
+
+/** What was wrong, and with what: the offending value where there is one. */
+export function messageOf(row: Pick<RejectRow, 'message' | 'value'>): string {
+  return row.value === null ? row.message : `${row.message}, got ${JSON.stringify(row.value.length > 80 ? `${row.value.slice(0, 80)}…` : row.value)}`;
 }
 
 /** Control characters made visible, cut to what fits on a line. */
