@@ -3,7 +3,7 @@
  * one core and both on two. Rounds alternate, the first is not counted, medians and their ratio are kept in `bench/results/<date>-<host>.json`.
  *
  * What is timed of ours is the whole job as a producer sees it, from submit to its end: intake, probing, planning, chunks, receipts, manifest. Starting
- * Redis and the services is reported apart.
+ * Redis and the services, with a job of one record, is reported apart.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,8 @@ const rows = Number(values.rows);
 const rounds = Number(values.rounds);
 const home = join(root, '.cache', 'bench');
 const file = join(home, `core-${rows}.csv`);
+
+const warmUp = join(home, 'warm-up.csv');
 
 const SCHEMA = {
   fields: [
@@ -45,12 +47,16 @@ async function ours(hosts: number): Promise<{ seconds: number; startSeconds: num
   const startedAt = performance.now();
   const local = await startLocalStack({ directory: out, readRoots: [home], writeRoots: [out], hostSlots: Array.from({ length: hosts }, () => 1) });
   try {
+    // The first job waits for the services to be up; that is reported as the start and not as the job.
+    await (
+      await local.producer.submit({ name: 'warm-up', inputs: pathToFileURL(warmUp).href, output: { uri: `${pathToFileURL(out).href}/warm-up/` } })
+    ).result();
     const submittedAt = performance.now();
     const job = await local.producer.submit({
       name: 'bench',
       inputs: { uri: pathToFileURL(file).href, format: 'csv' },
       schema: SCHEMA,
-      output: { uri: `${pathToFileURL(out).href}/`, compression: 'snappy' },
+      output: { uri: `${pathToFileURL(out).href}/bench/`, compression: 'snappy' },
     } as never);
     const result = await job.result();
     const seconds = (performance.now() - submittedAt) / 1000;
@@ -106,6 +112,7 @@ async function compare(cores: number) {
 mkdirSync(home, { recursive: true });
 console.log(`bench file: ${rows} rows, written once to .cache/bench`);
 writeCoreFile(file, rows);
+writeFileSync(warmUp, 'id,name\n1,anna\n');
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), memoryBytes: totalmem(), node: process.version };
 const comparisons = [await compare(1), await compare(2)];
 const date = new Date().toISOString().slice(0, 10);

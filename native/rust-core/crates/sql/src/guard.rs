@@ -197,8 +197,14 @@ impl Hash for Guarded {
 }
 
 /// Negation that notices the smallest integer, whose negative does not exist.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Negate(pub PhysicalExprRef);
+
+impl Hash for Negate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl PartialEq for Negate {
     fn eq(&self, other: &Negate) -> bool {
@@ -252,11 +258,19 @@ pub enum Connective {
 
 /// `and`, `or` whose right side is evaluated only for rows that the left side leaves open. The engine's own operators do that for whole
 /// batches only, which is right but sends every mixed batch through isolation.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Connected {
     pub connective: Connective,
     pub left: PhysicalExprRef,
     pub right: PhysicalExprRef,
+}
+
+impl Hash for Connected {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.connective.hash(state);
+        self.left.hash(state);
+        self.right.hash(state);
+    }
 }
 
 impl PartialEq for Connected {
