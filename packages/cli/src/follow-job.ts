@@ -18,6 +18,7 @@ export async function followJob(call: CommandCall, handle: JobHandle, options: F
   const { output } = call;
   let shown = false;
   let plainAt = performance.now();
+  let saidState = '';
   let last: JobStatus | null = null;
   for await (const event of handle.watch({ generation: options.generation, throttle: '200ms', signal: call.signal })) {
     output.document(event);
@@ -30,8 +31,10 @@ export async function followJob(call: CommandCall, handle: JobHandle, options: F
       await showPins(call, handle, options);
     }
     output.paint(progressLine(last));
-    if (!output.moves && !output.json && (event.type === 'state' || performance.now() - plainAt > PLAIN_EVERY_MS)) {
+    const isDue = last.state !== saidState || performance.now() - plainAt > PLAIN_EVERY_MS;
+    if (!output.moves && !output.json && isDue) {
       plainAt = performance.now();
+      saidState = last.state;
       output.say(progressLine(last));
     }
     if (event.type === 'state' && isTerminalJobState(last.state)) break;

@@ -17,13 +17,14 @@ import {
 } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
-import { journalDirectory, newestJob, openDirectoryAt } from '../directory.ts';
+import { type Directory, journalDirectory, newestJob, openDirectoryAt } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { followJob } from '../follow-job.ts';
 import { defaultSlots, type LocalStack, startLocalStack } from '../local-stack.ts';
 import { firstRejects } from '../read-rejects.ts';
 import { describeManifest } from '../run-report.ts';
 import { writtenSpec } from '../run-spec.ts';
+import { readLetters } from './dead.ts';
 
 export const run: Command = {
   name: 'run',
@@ -91,7 +92,8 @@ interface RunJob {
 /** The job's key is the digest of spec and inputs, so the same command over the same files is the same job. */
 function describeJob(spec: ResolvedJobSpec): RunJob {
   const directory = localPath(spec.output.uri);
-  const files = spec.inputs.flatMap((input) => (typeof input.uri === 'string' ? [input.uri] : (input.uri ?? []))).flatMap(expand);
+  const uris = spec.inputs.flatMap((input) => (typeof input.uri === 'string' ? [input.uri] : (input.uri ?? [])));
+  const files = uris.flatMap(expand);
   const pinned = files.map((path) => {
     const found = statSync(path, { throwIfNoEntry: false });
     return found === undefined ? [path] : [path, found.ino, found.size, found.mtimeMs];
@@ -100,7 +102,13 @@ function describeJob(spec: ResolvedJobSpec): RunJob {
     .update(JSON.stringify([specDigest(spec), pinned]))
     .digest('hex')}`;
   const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [localPath(spec.rejects.uri)];
-  return { spec, directory, key, readRoots: [...new Set(files.map((path) => dirname(path)))], writeRoots: [directory, ...rejects] };
+  return {
+    spec,
+    directory,
+    key,
+    readRoots: [...new Set([...uris.map(fixedDirectory), ...files.map((path) => dirname(path))])],
+    writeRoots: [directory, ...rejects],
+  };
 }
 
 function localPath(uri: string): string {
@@ -122,6 +130,15 @@ function expand(uri: string): string[] {
   return matches.sort();
 }
 
+/** The directory of a location up to its first wildcard: what must be readable to list it. */
+function fixedDirectory(uri: string): string {
+  const path = localPath(uri);
+  if (uri.endsWith('/')) return path;
+  const names = path.split('/');
+  const first = names.findIndex((name) => /[*?[{]/.test(name));
+  return names.slice(0, first < 0 ? -1 : first).join('/') || '/';
+}
+
 /** Removes what earlier runs wrote there, and nothing else. */
 function replaceOutput(call: CommandCall, directory: string): void {
   const found = statSync(join(directory, '_journal'), { throwIfNoEntry: false });
@@ -140,7 +157,12 @@ async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode
   try {
     const standing = await newestJob(directory.journal);
     if (standing === null) return null;
-    if (standing.jobId !== jobIdFromKey('default', job.key)) {
+    const view = await directory.journal.readJob(standing.jobId);
+    const manifest = view?.manifests.find(({ generation }) => generation === view.generation);
+    const isOther = standing.jobId !== jobIdFromKey('default', job.key);
+    // A job that ended before it wrote anything, such as one with a mistake in its query, is in nobody's way.
+    if (isOther && manifest !== undefined && manifest.state !== 'completed' && manifest.chunks.committed === 0) return null;
+    if (isOther) {
       throw new CommandError(
         exitCodes.conflict,
         `${job.directory} holds the output of another command or of other inputs`,
@@ -148,8 +170,6 @@ async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode
         { code: 'OUTPUT_NOT_EMPTY' },
       );
     }
-    const view = await directory.journal.readJob(standing.jobId);
-    const manifest = view?.manifests.find(({ generation }) => generation === view.generation);
     if (manifest?.state !== 'completed') return null;
     call.output.say('This job is complete already; nothing was run.');
     return await reportEnd(call, job, manifest);
@@ -232,6 +252,7 @@ async function reportEnd(call: CommandCall, job: RunJob, manifest: Manifest): Pr
     const shown = (uri: string): string => localPath(uri);
     const lines = describeManifest(manifest, await firstRejects(directory, manifest), { out: shown(manifest.outputUri), rejects: shown(manifest.rejectsUri) });
     for (const line of lines) call.output.line(line);
+    for (const line of await deadLines(directory, manifest)) call.output.line(line);
   } finally {
     await directory.close();
   }
@@ -254,6 +275,17 @@ async function reportEnd(call: CommandCall, job: RunJob, manifest: Manifest): Pr
     exitCode,
   });
   return exitCode;
+}
+
+const SHOWN_LETTERS = 3;
+
+/** Why work died, for a job that failed: the first letters in full, the rest counted. */
+async function deadLines(directory: Directory, manifest: Manifest): Promise<string[]> {
+  if (manifest.state === 'completed') return [];
+  const view = await directory.journal.readJob(manifest.jobId);
+  const letters = view === null ? [] : (await readLetters(directory, view)).filter(({ state }) => state === 'open');
+  const lines = letters.slice(0, SHOWN_LETTERS).map(({ letter }) => `  dead: ${letter.stage}.${letter.chunk}  ${letter.code}: ${letter.message}`);
+  return letters.length > SHOWN_LETTERS ? [...lines, `  … ${letters.length - SHOWN_LETTERS} more`] : lines;
 }
 
 function exitCodeOf(call: CommandCall, manifest: Manifest): ExitCode {
