@@ -43,7 +43,11 @@ describe('millrace run', () => {
     const result = await run([file, '--out', out]);
     assert.deepEqual([result['state'], result['exitCode'], result['parts']], ['completed', 0, 1]);
     const parquet = `read_parquet('${out}/part-*.parquet')`;
-    assert.deepEqual((await query(`SELECT id, CAST("when" AS VARCHAR), CAST(price AS DOUBLE) FROM ${parquet} ORDER BY id`)).map(String), ['1,2026-01-02,1.5', '2,2026-01-03,20.25', '3,,0.1']);
+    assert.deepEqual((await query(`SELECT id, CAST("when" AS VARCHAR), CAST(price AS DOUBLE) FROM ${parquet} ORDER BY id`)).map(String), [
+      '1,2026-01-02,1.5',
+      '2,2026-01-03,20.25',
+      '3,,0.1',
+    ]);
     const types = new Map((await query(`DESCRIBE SELECT * FROM ${parquet}`)).map(([name, type]) => [name, type]));
     assert.deepEqual([types.get('id'), types.get('when')], ['BIGINT', 'DATE']);
   });
@@ -133,8 +137,9 @@ describe('a directory that was run', () => {
     const result = await run([spec(data)]);
     const out = join(data, 'out');
     const [shown] = documents(await cli(['show', out, '--json']));
-    assert.deepEqual([shown?.['state'], shown?.['generation'], shown?.['jobId']], ['completed', 1, result['jobId']]);
-    assert.equal((shown?.['balance'] as { recordsIn: number }).recordsIn, expected.balance.recordsIn);
+    assert.ok(shown !== undefined);
+    assert.deepEqual([shown['state'], shown['generation'], shown['jobId']], ['completed', 1, result['jobId']]);
+    assert.equal((shown['balance'] as { recordsIn: number }).recordsIn, expected.balance.recordsIn);
 
     const rejects = documents(await cli(['rejects', 'ls', out, '--limit', '0', '--json']));
     assert.equal(rejects.length, expected.balance.rejected);
@@ -142,7 +147,10 @@ describe('a directory that was run', () => {
     assert.ok(first !== undefined);
     const bytes = readFileSync(new URL(first.file)).subarray(first.byte, first.byteEnd);
     assert.equal(bytes.toString('base64'), first.rawBase64);
-    assert.equal(documents(await cli(['rejects', 'ls', out, '--limit', '0', '--json', '--code', first.code])).every(({ code }) => code === first.code), true);
+    assert.equal(
+      documents(await cli(['rejects', 'ls', out, '--limit', '0', '--json', '--code', first.code])).every(({ code }) => code === first.code),
+      true,
+    );
 
     const [peeked] = documents(await cli(['peek', out, '--reject', '1', '--json']));
     const window = peeked?.['window'] as { base64: string; start: number; from: string };

@@ -18,12 +18,17 @@ before(() => {
 after(() => bench.close());
 
 /** Starts a run of generated data in small chunks and waits until some have committed. */
-async function startedRun(name: string): Promise<{ readonly running: RunningCli; readonly data: string; readonly out: string; readonly args: readonly string[] }> {
+async function startedRun(
+  name: string,
+): Promise<{ readonly running: RunningCli; readonly data: string; readonly out: string; readonly args: readonly string[] }> {
   const { directory: data } = bench.generate(name, { records: 40_000, files: 2 });
   const out = join(data, 'out');
   const args = ['run', join(data, 'spec.yaml'), '--set', 'execution.chunkSize=64KiB', '--workers', '1', '--json'];
   const running = startCli(args);
-  await until('some receipts', () => jobIds(out).some((jobId) => isSealed(out, jobId) && verdictCount(out, jobId, STAGE) >= 5), { every: 5, describe: running.stderr });
+  await until('some receipts', () => jobIds(out).some((jobId) => isSealed(out, jobId) && verdictCount(out, jobId, STAGE) >= 5), {
+    every: 5,
+    describe: running.stderr,
+  });
   return { running, data, out, args };
 }
 

@@ -10,7 +10,17 @@ import { pathToFileURL } from 'node:url';
 import { type CoreProcess, startCore } from '@millrace/core-client';
 import { type Journal, journalConnection, openJournal } from '@millrace/journal';
 import { validate } from '@millrace/producer';
-import { type InlineChunk, inputPinsShape, type JobId, jobIdFromKey, type Pins, type ResolvedJobSpec, type Segment, sha256Hex, specDigest } from '@millrace/protocol';
+import {
+  type InlineChunk,
+  inputPinsShape,
+  type JobId,
+  jobIdFromKey,
+  type Pins,
+  type ResolvedJobSpec,
+  type Segment,
+  sha256Hex,
+  specDigest,
+} from '@millrace/protocol';
 import { silentLog } from '@millrace/service-kit';
 import { partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
@@ -108,7 +118,15 @@ function journalCore(out: string): Promise<CoreProcess> {
 }
 
 async function putJob(journal: Journal, jobId: JobId, spec: ResolvedJobSpec): Promise<void> {
-  const head = { record: 'job', version: 1, jobId, tenant: 'default', name: 'inline', idempotencyKey: 'inline', acceptedAt: '2026-11-23T10:00:00.000Z' } as const;
+  const head = {
+    record: 'job',
+    version: 1,
+    jobId,
+    tenant: 'default',
+    name: 'inline',
+    idempotencyKey: 'inline',
+    acceptedAt: '2026-11-23T10:00:00.000Z',
+  } as const;
   await journal.putJob({ ...head, resultVersion: 1, specDigest: specDigest(spec), spec, stage: 'read', inputs: [], inputFiles: 0, inputBytes: 0 });
 }
 

@@ -11,7 +11,7 @@ import { failures, isSealed, verdictCount } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
-const STAGE = process.env['MR_NOSQL'] ? 'read' : 'clean';
+const STAGE = 'clean';
 
 let bench: Workbench;
 let data: string;

@@ -10,7 +10,7 @@ import { deadLetters, isSealed, manifest, openMarkers, verdictDigests } from './
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
-const STAGE = process.env['MR_NOSQL'] ? 'read' : 'clean';
+const STAGE = 'clean';
 
 let bench: Workbench;
 before(() => {

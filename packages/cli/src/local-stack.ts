@@ -1,9 +1,9 @@
 /** Redis, scheduler and worker hosts for one directory, started and stopped as one. Nothing of it is left behind, however this process ends. */
 
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { connect, type Producer } from '@millrace/producer';
+import { dirname, join } from 'node:path';
+import { connect, type Producer, UnavailableError } from '@millrace/producer';
 import { CommandError } from './command-error.ts';
 import { type RoleProcess, type Stack, startStack } from './compose.ts';
 import { coreBinary, journalDirectory } from './directory.ts';
@@ -67,7 +67,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     return { producer, stack, redisUrl, failed, stop: () => stop(producer) };
   } catch (error) {
     await stop(null);
-    throw error;
+    throw error instanceof UnavailableError ? new CommandError(exitCodes.unavailable, error.message, null, { code: error.code }) : error;
   }
 }
 
@@ -75,7 +75,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 function claimDirectory(directory: string): void {
   const probe = join(journalDirectory(directory), `.probe-${process.pid}`);
   try {
-    mkdirSync(journalDirectory(directory), { recursive: true });
+    makeDirectory(journalDirectory(directory));
     writeFileSync(probe, '');
     appendFileSync(probe, 'x');
   } catch (error) {
@@ -89,6 +89,13 @@ function claimDirectory(directory: string): void {
   } finally {
     removeQuietly(probe);
   }
+}
+
+/** Each step by itself: Node's recursive mkdir goes round for ever where a file system refuses with ENOENT, as /proc does. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
 }
 
 function removeQuietly(path: string): void {

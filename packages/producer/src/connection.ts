@@ -110,13 +110,18 @@ export async function ask<Asked extends Body>(
 ): Promise<Extract<AnswerTo<Asked['kind']>, { ok: true }>> {
   const timeoutMs = timeoutOf(options);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
-  const answer = await call(connection, options, async (request) => {
-    try {
-      return await connection.queues.requests.ask(request, { timeoutMs, ...signal });
-    } catch (error) {
-      throw error instanceof AnswerTimeoutError ? onTimeout(error) : error;
-    }
-  }, body);
+  const answer = await call(
+    connection,
+    options,
+    async (request) => {
+      try {
+        return await connection.queues.requests.ask(request, { timeoutMs, ...signal });
+      } catch (error) {
+        throw error instanceof AnswerTimeoutError ? onTimeout(error) : error;
+      }
+    },
+    body,
+  );
   if (answer.ok) return answer as unknown as Extract<AnswerTo<Asked['kind']>, { ok: true }>;
   throw refusalError(answer as Refusal);
 }

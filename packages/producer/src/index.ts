@@ -13,8 +13,8 @@ export {
   UnavailableError,
 } from './errors.ts';
 export type { JobHandle } from './job-handle.ts';
-export { connect } from './producer.ts';
 export type { ConnectOptions, Producer } from './producer.ts';
+export { connect } from './producer.ts';
 export type { SubmitOptions } from './submit.ts';
 export { validate } from './submit.ts';
 export type { WatchOptions } from './watch-job.ts';

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Answer, type JobEvent, type JobId, type JobState, type JobStatus, jobIdFromKey, leaseTimes, parseTaskId, type Request, zeroBalance } from '@millrace/protocol';
+import {
+  type Answer,
+  type JobEvent,
+  type JobId,
+  type JobState,
+  type JobStatus,
+  jobIdFromKey,
+  leaseTimes,
+  parseTaskId,
+  type Request,
+  zeroBalance,
+} from '@millrace/protocol';
 import { openQueues, type Queues, type TaskConsumer } from '@millrace/queues';
 import { startTestRedis, type TestRedis } from '@millrace/queues/testing';
 import {
@@ -142,7 +153,8 @@ describe('validate', () => {
 describe('submit', () => {
   it('asks for intake of the resolved spec and gives the job of the key', async () => {
     const jobId = jobIdFromKey('default', 'upload:1');
-    responder.answer = (request) => (request.kind === 'submit' ? { ok: true, kind: 'submit', jobId: request.jobId, replayed: false, status: statusOf(request.jobId, 'accepted') } : null);
+    responder.answer = (request) =>
+      request.kind === 'submit' ? { ok: true, kind: 'submit', jobId: request.jobId, replayed: false, status: statusOf(request.jobId, 'accepted') } : null;
     const handle = await producer.submit(spec, { idempotencyKey: 'upload:1' });
     assert.deepEqual([handle.jobId, handle.replayed], [jobId, false]);
     const request = responder.asked.at(-1);
@@ -154,7 +166,8 @@ describe('submit', () => {
   it('makes a new job each time without a key, and hands on that a key was there', async () => {
     const [a, b] = [await producer.submit(spec), await producer.submit(spec)];
     assert.notEqual(a.jobId, b.jobId);
-    responder.answer = (request) => (request.kind === 'submit' ? { ok: true, kind: 'submit', jobId: request.jobId, replayed: true, status: statusOf(request.jobId, 'completed') } : null);
+    responder.answer = (request) =>
+      request.kind === 'submit' ? { ok: true, kind: 'submit', jobId: request.jobId, replayed: true, status: statusOf(request.jobId, 'completed') } : null;
     assert.equal((await producer.submit(spec, { idempotencyKey: 'k' })).replayed, true);
   });
 
@@ -172,8 +185,16 @@ describe('submit', () => {
     const jobId = jobIdFromKey('default', 'taken');
     const differences = [{ pointer: '/output/uri', first: 'file:///a/', now: 'file:///b/' }];
     const cases: [Answer, new (...args: never[]) => MillraceError, (error: MillraceError) => boolean][] = [
-      [refusal('KEY_CONFLICT', { jobId, differences }), ConflictError, (error) => (error as ConflictError).differences[0]?.pointer === '/output/uri' && (error as ConflictError).jobId === jobId],
-      [refusal('SPEC_SQL_SYNTAX', { issues: [{ pointer: '/pipeline/0/sql', code: 'SPEC_SQL_SYNTAX', message: 'no' }] }), SpecError, (error) => error.code === 'SPEC_SQL_SYNTAX'],
+      [
+        refusal('KEY_CONFLICT', { jobId, differences }),
+        ConflictError,
+        (error) => (error as ConflictError).differences[0]?.pointer === '/output/uri' && (error as ConflictError).jobId === jobId,
+      ],
+      [
+        refusal('SPEC_SQL_SYNTAX', { issues: [{ pointer: '/pipeline/0/sql', code: 'SPEC_SQL_SYNTAX', message: 'no' }] }),
+        SpecError,
+        (error) => error.code === 'SPEC_SQL_SYNTAX',
+      ],
       [refusal('STATE_CONFLICT', { state: 'completed' }), StateError, (error) => (error as StateError).state === 'completed'],
       [refusal('NOT_FOUND'), NotFoundError, (error) => error.code === 'NOT_FOUND'],
       [refusal('BUSY', { retryable: true }), MillraceError, (error) => error.retryable && error.code === 'BUSY'],
@@ -187,7 +208,10 @@ describe('submit', () => {
   it('says that it is unknown when nobody answers in time', async () => {
     responder.answer = () => null;
     const asked = producer.submit(spec, { idempotencyKey: 'slow', timeout: '200ms' });
-    await assert.rejects(asked, (error) => error instanceof AckTimeoutError && error.jobId === jobIdFromKey('default', 'slow') && error.retryable && /unknown/.test(error.message));
+    await assert.rejects(
+      asked,
+      (error) => error instanceof AckTimeoutError && error.jobId === jobIdFromKey('default', 'slow') && error.retryable && /unknown/.test(error.message),
+    );
   });
 
   it('does not wait for the journal with ack: queue', async () => {
@@ -339,7 +363,10 @@ describe('result', () => {
   it('throws for a job that failed or was cancelled, with its status', async () => {
     const jobId = newJob();
     answerStatus(() => statusOf(jobId, 'failed', 1, { code: 'BUDGET_REJECTS', message: 'too many' }));
-    await assert.rejects(producer.job(jobId).result(), (error) => error instanceof JobFailedError && error.code === 'BUDGET_REJECTS' && error.status.state === 'failed');
+    await assert.rejects(
+      producer.job(jobId).result(),
+      (error) => error instanceof JobFailedError && error.code === 'BUDGET_REJECTS' && error.status.state === 'failed',
+    );
     answerStatus(() => statusOf(jobId, 'cancelled'));
     await assert.rejects(producer.job(jobId).result(), JobCancelledError);
   });
@@ -347,7 +374,10 @@ describe('result', () => {
   it('gives up after its timeout although the job goes on', async () => {
     const jobId = newJob();
     answerStatus(() => statusOf(jobId, 'running'));
-    await assert.rejects(producer.job(jobId).result({ timeout: '100ms' }), (error) => error instanceof MillraceError && error.code === 'TIMEOUT' && error.retryable);
+    await assert.rejects(
+      producer.job(jobId).result({ timeout: '100ms' }),
+      (error) => error instanceof MillraceError && error.code === 'TIMEOUT' && error.retryable,
+    );
   });
 });
 
@@ -367,9 +397,12 @@ describe('connect', () => {
     const other = await connect({ redis: own.url });
     try {
       process.kill(own.pid, 'SIGKILL');
-      await assert.rejects(async () => {
-        for (;;) await other.job(newJob()).status({ timeout: '3s' });
-      }, (error) => error instanceof UnavailableError && error.retryable);
+      await assert.rejects(
+        async () => {
+          for (;;) await other.job(newJob()).status({ timeout: '3s' });
+        },
+        (error) => error instanceof UnavailableError && error.retryable,
+      );
       await own.restart();
       const queues = await openQueues({ redis: own.url, times: leaseTimes(0.1), log: quiet });
       const back = new Responder(queues);

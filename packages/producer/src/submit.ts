@@ -1,5 +1,14 @@
 /** Validates, derives the job's id, asks for intake and waits for the acknowledgement that was asked. */
-import { assertAvailable, type JobId, jobIdFromKey, type JobSpecInput, newJobId, type ResolvedJobSpec, resolveJobSpec, SpecError as IssuesError } from '@millrace/protocol';
+import {
+  assertAvailable,
+  SpecError as IssuesError,
+  type JobId,
+  type JobSpecInput,
+  jobIdFromKey,
+  newJobId,
+  type ResolvedJobSpec,
+  resolveJobSpec,
+} from '@millrace/protocol';
 import { ask, type CallOptions, type Connection, send } from './connection.ts';
 import { AckTimeoutError, MillraceError, SpecError } from './errors.ts';
 

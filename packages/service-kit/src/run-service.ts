@@ -5,7 +5,7 @@ import type { Log } from './logger.ts';
 
 export interface RunOptions {
   readonly log: Log;
-  /** For all services together. */
+  /** For all services together. Less when the process lost its parent. */
   readonly stopWithinMs: number;
   readonly parentPid: number | null;
   /** Defaults to false: a service in a terminal is not ended by its stdin. */
@@ -13,6 +13,9 @@ export interface RunOptions {
   /** What must end the process from inside, such as an unsafe journal. */
   readonly failure?: Promise<never>;
 }
+
+/** Whoever started us is gone: there is nobody to hand work back to, and Redis may have gone with it. */
+const orphanStopMs = 1_500;
 
 type End = EndReason | { readonly failure: unknown };
 
@@ -45,7 +48,8 @@ async function stopFor(end: End, services: readonly Service[], options: RunOptio
   const { log } = options;
   if (typeof end === 'string') log.info({ reason: end }, 'service stopping');
   else log.error({ err: end.failure }, 'service failed');
-  const clean = await stopAll(services, log, options.stopWithinMs);
+  const isOrphan = end === 'parent gone' || end === 'stdin closed';
+  const clean = await stopAll(services, log, isOrphan ? Math.min(orphanStopMs, options.stopWithinMs) : options.stopWithinMs);
   log.info({ clean }, 'service stopped');
   return clean && typeof end === 'string' ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 /** Bisects a chunk on cores: trials of ranges, each of which may kill its core, until the records to leave out are known. */
-import { CoreGoneError } from '@millrace/core-client';
+import { CoreGoneError, type CoreProcess } from '@millrace/core-client';
 import type { Chunk } from '@millrace/protocol';
 import type { ExcludedRange } from '@millrace/protocol/wire';
 import { findPoison, type PoisonRecord, type RecordRange } from './bisect.ts';
@@ -59,23 +59,42 @@ const excludedRange = ({ range: { start, end }, code }: PoisonRecord): ExcludedR
 
 const wholeOf = ({ start, end, record, line, records }: Extract<Chunk, { kind: 'range' }>): RecordRange => ({ start, end, record, line, records });
 
-/** Cuts at record starts, found by the core's own reader. None when that kills it too. */
-async function halve({ attempt, work, keeper, host }: ChunkTry, range: RecordRange): Promise<readonly RecordRange[]> {
-  const { uri = '', etag } = work.place.range ?? {};
-  const { start, end } = range;
-  const input = { uri, connection: null, etag: etag ?? '', size: 0 };
-  const message = { type: 'Inspect', what: 'cuts', input, connection: null, jobKey: attempt.orders.jobKey, start, end, record: null, parts: 2, spec: null } as const;
-  const leased = await keeper.whileWaiting(() => host.cores.lease(keeper.signal));
+/** Two halves, cut at a record start that the core's own reader finds; none when cutting kills the core too. */
+async function halve(tried: ChunkTry, range: RecordRange): Promise<readonly RecordRange[]> {
+  const leased = await tried.keeper.whileWaiting(() => tried.host.cores.lease(tried.keeper.signal));
   try {
-    const answer = await leased.core.request(message, { deadlineMs: CUTS_DEADLINE_MS, signal: keeper.signal });
-    if (answer.failed !== null) throw new Error(`cannot halve bytes ${start} to ${end}: ${answer.failed.message}`);
-    return rangesOf(range, JSON.parse(new TextDecoder().decode(answer.payload)) as Cut[]);
+    // The core cuts at equal shares of bytes: a short record before a long one shows only in small shares.
+    for (const parts of [2, 64, range.end - range.start]) {
+      const ranges = rangesOf(range, await cuts(tried, leased.core, range, parts));
+      if (ranges.length >= 2) return twoHalves(ranges);
+    }
+    return [];
   } catch (error) {
-    if (error instanceof CoreGoneError && keeper.stoppedFor === null) return [];
+    if (error instanceof CoreGoneError && tried.keeper.stoppedFor === null) return [];
     throw error;
   } finally {
     leased.release();
   }
+}
+
+async function cuts({ attempt, work, keeper }: ChunkTry, core: CoreProcess, { start, end }: RecordRange, parts: number): Promise<Cut[]> {
+  const { uri = '', etag } = work.place.range ?? {};
+  const input = { uri, connection: null, etag: etag ?? '', size: 0 };
+  const message = {
+    type: 'Inspect',
+    what: 'cuts',
+    input,
+    connection: null,
+    jobKey: attempt.orders.jobKey,
+    start,
+    end,
+    record: null,
+    parts,
+    spec: null,
+  } as const;
+  const answer = await core.request(message, { deadlineMs: CUTS_DEADLINE_MS, signal: keeper.signal });
+  if (answer.failed !== null) throw new Error(`cannot halve bytes ${start} to ${end}: ${answer.failed.message}`);
+  return JSON.parse(new TextDecoder().decode(answer.payload)) as Cut[];
 }
 
 interface Cut {
@@ -88,4 +107,18 @@ interface Cut {
 /** The counts follow from the numbers of the first records. */
 export function rangesOf(whole: RecordRange, cuts: readonly Cut[]): RecordRange[] {
   return cuts.map((cut, index) => ({ ...cut, records: (cuts[index + 1]?.record ?? whole.record + whole.records) - cut.record }));
+}
+
+/** Neighbouring ranges as two, with about as many records each. */
+export function twoHalves(ranges: readonly RecordRange[]): RecordRange[] {
+  const all = ranges.reduce((sum, { records }) => sum + records, 0);
+  let at = 1;
+  for (let left = ranges[0]?.records ?? 0; at < ranges.length - 1 && left * 2 < all; at += 1) left += ranges[at]?.records ?? 0;
+  return [ranges.slice(0, at), ranges.slice(at)].flatMap((some) => joined(some));
+}
+
+function joined(ranges: readonly RecordRange[]): RecordRange[] {
+  const [first, last] = [ranges[0], ranges.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  return [{ ...first, end: last.end, records: ranges.reduce((sum, { records }) => sum + records, 0) }];
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { findPoison, MAX_CORE_STARTS, type RecordRange } from './bisect.ts';
-import { rangesOf } from './bisect-chunk.ts';
+import { rangesOf, twoHalves } from './bisect-chunk.ts';
 
 /** Records of various lengths; record `n` (from 1) begins at `starts[n - 1]`. */
 class Records {
@@ -27,6 +27,17 @@ class Records {
     return { start: 100, end: this.#end, record: 1, line: 2, records: this.starts.length };
   }
 
+  /** As the core cuts: the first record that begins at or behind each equal share of the bytes. */
+  #cuts(range: RecordRange, parts: number) {
+    const found: number[] = [];
+    for (const start of this.starts.filter((at) => at >= range.start && at < range.end)) {
+      const target = range.start + Math.floor(((range.end - range.start) * found.length) / parts);
+      if (found.length < parts && start >= target) found.push(start);
+    }
+    const numberOf = (start: number): number => this.starts.indexOf(start) + 1;
+    return found.map((start, index) => ({ start, end: found[index + 1] ?? range.end, record: numberOf(start), line: numberOf(start) + 1 }));
+  }
+
   actions = {
     trial: async (range: RecordRange): Promise<string | null> => {
       this.trials += 1;
@@ -34,16 +45,13 @@ class Records {
       if (dies) this.deaths += 1;
       return dies ? 'CORE_CRASH' : null;
     },
-    /** As the core does it: the first record, and the first one at or behind the middle in bytes. */
+    /** As a host does it with the cuts of its core. */
     halve: async (range: RecordRange): Promise<RecordRange[]> => {
-      const inside = this.starts.filter((start) => start >= range.start && start < range.end);
-      const middle = range.start + (range.end - range.start) / 2;
-      const second = inside.slice(1).find((start) => start >= middle) ?? inside.at(-1);
-      const cuts = [range.start, ...(second === undefined || second === range.start ? [] : [second])];
-      return rangesOf(
-        range,
-        cuts.map((start, index) => ({ start, end: cuts[index + 1] ?? range.end, record: this.starts.indexOf(start) + 1, line: this.starts.indexOf(start) + 2 })),
-      );
+      for (const parts of [2, 64, range.end - range.start]) {
+        const ranges = rangesOf(range, this.#cuts(range, parts));
+        if (ranges.length >= 2) return twoHalves(ranges);
+      }
+      return [];
     },
     isOver: () => false,
   };
@@ -98,6 +106,16 @@ describe('findPoison', () => {
       [[54_321, 'CORE_CRASH']],
     );
     assert.ok(bisection.coreStarts <= 18, `${bisection.coreStarts} cores`);
+  });
+
+  it('finds a long record behind a very short one', async () => {
+    const input = new Records([1, 4_000_000], [2]);
+    const bisection = await findPoison(input.whole, input.actions);
+    assert.ok('found' in bisection);
+    assert.deepEqual(
+      bisection.found.map(({ range }) => [range.record, range.start, range.end]),
+      [[2, 101, 4_000_101]],
+    );
   });
 
   it('finds nothing when nothing fails this time', async () => {

@@ -25,7 +25,13 @@ export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<
   const job = stored.record;
   const chunk = segment.chunks.find((candidate) => candidate.chunk === orders.chunk);
   if (chunk === undefined) throw new AppError('PLAN_CONFLICT', `cannot run chunk ${orders.chunkId}: ${orders.segmentKey} does not list it`);
-  return { job, spec: specOfGeneration({ job: stored, commands }, orders.generation).spec, chunk, bytes: chunkBytes(chunk), place: placeOf(orders, job, segment, chunk) };
+  return {
+    job,
+    spec: specOfGeneration({ job: stored, commands }, orders.generation).spec,
+    chunk,
+    bytes: chunkBytes(chunk),
+    place: placeOf(orders, job, segment, chunk),
+  };
 }
 
 /** Of an attempt whose records cannot be read: what its orders say, and nothing more. */

@@ -25,7 +25,10 @@ const failed = (changes: Partial<Failed>): Failed => ({
 describe('what a failure means', () => {
   it('keeps everything that the core says', () => {
     const { code, class: failureClass, message, details, causes, position, bytesDone, recordsDone, peakRssBytes } = classifyFailed(failed({}));
-    assert.deepEqual([code, failureClass, message, causes, bytesDone, recordsDone, peakRssBytes], ['STORAGE_TIMEOUT', 'transient', 'no answer', ['timed out'], 100, 6, 1 << 20]);
+    assert.deepEqual(
+      [code, failureClass, message, causes, bytesDone, recordsDone, peakRssBytes],
+      ['STORAGE_TIMEOUT', 'transient', 'no answer', ['timed out'], 100, 6, 1 << 20],
+    );
     assert.deepEqual(details, { bucket: 'lake' });
     assert.deepEqual(position, { file: 3, record: 7, line: 9, byte: 120 });
   });

@@ -38,7 +38,19 @@ const nothing = {
 /** A `Failed` of the core. */
 export function classifyFailed(failed: Failed): ClassifiedFailure {
   const { code, message, causes, position, bytesDone, recordsDone, peakRssBytes, backtrace } = failed;
-  return { ...nothing, code, class: attemptClassOf(code), message, details: parseDetails(failed.details), causes, position, bytesDone, recordsDone, peakRssBytes, backtrace };
+  return {
+    ...nothing,
+    code,
+    class: attemptClassOf(code),
+    message,
+    details: parseDetails(failed.details),
+    causes,
+    position,
+    bytesDone,
+    recordsDone,
+    peakRssBytes,
+    backtrace,
+  };
 }
 
 function parseDetails(json: string): Readonly<Record<string, unknown>> {

@@ -10,9 +10,7 @@ import type { Lease } from './lease-keeper.ts';
 import { recordFailure, recordLost } from './record-failure.ts';
 
 /** How a piece of work ended. Nothing is marked for `done`: the handler has told the ledger what it did. */
-export type WorkEnd =
-  | { readonly outcome: 'done' | 'released' | 'cancelled' }
-  | { readonly outcome: 'failed'; readonly failure: ClassifiedFailure };
+export type WorkEnd = { readonly outcome: 'done' | 'released' | 'cancelled' } | { readonly outcome: 'failed'; readonly failure: ClassifiedFailure };
 
 export type WorkHandler = (attempt: OpenedAttempt<WorkOrders>, lease: Lease, host: Host) => Promise<WorkEnd>;
 

@@ -25,7 +25,10 @@ describe('failureRecord', () => {
     const failure = { ...classifyCode('CORE_MEMORY', 'out of memory'), position: { file: 0, record: 3, line: 4, byte: 33 }, peakRssBytes: 7 };
     const record = failureRecord(failure, place, times, host, { bytesDone: 20, recordsDone: 2 });
     assert.deepEqual(parseRecord('failure', encodeRecord('failure', record)), record);
-    assert.deepEqual([record.class, record.code, record.generation, record.mode, record.worker, record.node], ['resource', 'CORE_MEMORY', 2, 'less', 'w-1', 'here']);
+    assert.deepEqual(
+      [record.class, record.code, record.generation, record.mode, record.worker, record.node],
+      ['resource', 'CORE_MEMORY', 2, 'less', 'w-1', 'here'],
+    );
     assert.deepEqual(record.position, { file: 0, uri: 'file:///in/a.csv', record: 3, line: 4, byte: 33 });
     assert.deepEqual([record.bytesDone, record.recordsDone, record.peakRssBytes], [20, 2, 7]);
     assert.deepEqual(record.range, place.range);
@@ -38,7 +41,17 @@ describe('failureRecord', () => {
   });
 
   it('tells of a lost attempt who it was and how far it had come', () => {
-    const previous = { attemptId, taskId: 't' as TaskId, worker: 'w-gone', pod: null, node: 'there', startedAt: times.startedAt, bytesDone: 40, recordsDone: 4, mode: 'normal' } as const;
+    const previous = {
+      attemptId,
+      taskId: 't' as TaskId,
+      worker: 'w-gone',
+      pod: null,
+      node: 'there',
+      startedAt: times.startedAt,
+      bytesDone: 40,
+      recordsDone: 4,
+      mode: 'normal',
+    } as const;
     const record = failureRecord(lostFailure(previous), place, times, host, previous, 'lost');
     assert.deepEqual([record.outcome, record.class, record.code, record.bytesDone, record.recordsDone], ['lost', 'lost', 'LEASE_EXPIRED', 40, 4]);
     assert.match(record.message, /w-gone/);
@@ -55,11 +68,15 @@ describe('fingerprints', () => {
 
   it('differ by job for input, not for storage or losses', () => {
     assert.notEqual(print(classifyCode('INPUT_NOT_FOUND', '')), print(classifyCode('INPUT_NOT_FOUND', ''), { jobName: 'other' }));
-    for (const code of ['STORAGE_TIMEOUT', 'LEASE_LOST'] as const) assert.equal(print(classifyCode(code, '')), print(classifyCode(code, ''), { jobName: 'other' }));
+    for (const code of ['STORAGE_TIMEOUT', 'LEASE_LOST'] as const)
+      assert.equal(print(classifyCode(code, '')), print(classifyCode(code, ''), { jobName: 'other' }));
   });
 
   it('go by our own frames where there is a backtrace', () => {
-    const at = (line: string) => ({ ...classifyThrown(new TypeError('x')), backtrace: `0: std::panicking\n1: millrace_engine::process::run at process.rs:${line}\n` });
+    const at = (line: string) => ({
+      ...classifyThrown(new TypeError('x')),
+      backtrace: `0: std::panicking\n1: millrace_engine::process::run at process.rs:${line}\n`,
+    });
     assert.equal(print(at('12')), print(at('99')));
     assert.notEqual(print(at('12')), print({ ...at('12'), backtrace: '1: millrace_engine::plan::run at plan.rs:1' }));
   });

@@ -62,7 +62,10 @@ describe('a lease', () => {
   it('is renewed every period while life is shown', async () => {
     const { clock, task, lease } = await keptLease();
     await pass(clock, 65_000, () => lease.showLife());
-    assert.deepEqual(task.sentAt.slice(0, 4).map((at) => Math.round(at / 10_000)), [0, 1, 2, 3]);
+    assert.deepEqual(
+      task.sentAt.slice(0, 4).map((at) => Math.round(at / 10_000)),
+      [0, 1, 2, 3],
+    );
     assert.equal(task.sentAt.length, 7);
     assert.equal(lease.signal.aborted, false);
     assert.ok(lease.leftMs() > 50_000);

@@ -78,7 +78,10 @@ export class ProgressKeeper {
   /** An event of the core. */
   note(event: Event, core: CoreProcess): void {
     this.lease.showLife();
-    if (event.type !== 'Progress') return this.#moved();
+    if (event.type !== 'Progress') {
+      this.#moved();
+      return;
+    }
     const { phase, bytesIn, recordsIn, emitted, filtered, rejected, byte, record } = event;
     // The core says that it lives every second, also when it hangs: only what it counts tells.
     const mark = [phase, bytesIn, recordsIn, emitted, filtered, rejected, byte, record].join(' ');

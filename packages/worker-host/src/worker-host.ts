@@ -1,6 +1,6 @@
 /** A worker host: takes tasks of its pool while no drain is asked, one core per slot, and tells the others that it is alive. */
 import { hostname } from 'node:os';
-import { CorePool, type CoreProcess, corePath, type HelloOptions, startCore, SteadyCore } from '@millrace/core-client';
+import { CorePool, type CoreProcess, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
 import { journalConnection, openJournal } from '@millrace/journal';
 import { leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
 import { openQueues, type Queues, type TaskConsumer } from '@millrace/queues';
@@ -22,7 +22,11 @@ const HAND_BACK_MS = 3_000;
 
 export function workerHost(parts: WorkerHostParts): Service {
   const running = new RunningHost(parts);
-  return service('worker host', () => running.start(), () => running.stop());
+  return service(
+    'worker host',
+    () => running.start(),
+    () => running.stop(),
+  );
 }
 
 class RunningHost {
@@ -43,7 +47,12 @@ class RunningHost {
   async start(): Promise<void> {
     const { config, log, random } = this.#parts;
     const times = leaseTimes(config.MILLRACE_TIME_SCALE);
-    this.#cores = new CorePool({ slots: config.MILLRACE_SLOTS, start: (slot) => this.#startCore(slot, config.MILLRACE_CORE_MEMORY), log, random: () => random.next() });
+    this.#cores = new CorePool({
+      slots: config.MILLRACE_SLOTS,
+      start: (slot) => this.#startCore(slot, config.MILLRACE_CORE_MEMORY),
+      log,
+      random: () => random.next(),
+    });
     this.#steady = new SteadyCore(() => this.#startCore(config.MILLRACE_SLOTS, STORE_CORE_BYTES));
     await this.#cores.start();
     const { hello } = await this.#steady.current();
@@ -77,7 +86,12 @@ class RunningHost {
 
   #startCore(slot: number, memoryBytes: number): Promise<CoreProcess> {
     const { config, log } = this.#parts;
-    return startCore({ binary: config.MILLRACE_CORE ?? corePath(), hello: helloOf(config, slot, memoryBytes), log, timeScale: Math.max(1, config.MILLRACE_TIME_SCALE) });
+    return startCore({
+      binary: config.MILLRACE_CORE ?? corePath(),
+      hello: helloOf(config, slot, memoryBytes),
+      log,
+      timeScale: Math.max(1, config.MILLRACE_TIME_SCALE),
+    });
   }
 
   #consume(kind: (typeof workKinds)[number], host: Host): void {
@@ -101,7 +115,16 @@ class RunningHost {
   async #tellAlive(host: Host): Promise<void> {
     const { config, log } = this.#parts;
     const { coreVersion, resultVersion, identity, pool } = host;
-    const view = { ...identity, pool, coreVersion, resultVersion, slots: config.MILLRACE_SLOTS, busy: this.#busy, draining: this.#drain.signal.aborted, pid: process.pid };
+    const view = {
+      ...identity,
+      pool,
+      coreVersion,
+      resultVersion,
+      slots: config.MILLRACE_SLOTS,
+      busy: this.#busy,
+      draining: this.#drain.signal.aborted,
+      pid: process.pid,
+    };
     try {
       await host.queues.workers.beat(view);
     } catch (err) {

@@ -33,7 +33,9 @@ export function coresOf(hostPid: number): Child[] {
 
 function childOf(parent: number, pid: number): Child[] {
   try {
-    const fields = readFileSync(join('/proc', String(pid), 'stat'), 'utf8').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(join('/proc', String(pid), 'stat'), 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     const isCore = Number(fields[1]) === parent && /millrace-core/.test(readlinkSync(join('/proc', String(pid), 'exe')));
     return isCore ? [{ pid, ticks: Number(fields[11]) + Number(fields[12]) }] : [];
   } catch {

@@ -23,7 +23,11 @@ export interface CliOptions {
 }
 
 export function startCli(args: readonly string[], { cwd = process.cwd(), env = {} }: CliOptions = {}): RunningCli {
-  const child = spawn(process.execPath, [join(root, 'packages/cli/bin/millrace.js'), ...args], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'packages/cli/bin/millrace.js'), ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

@@ -18,7 +18,8 @@ export async function query(sql: string): Promise<unknown[][]> {
 export const partsOf = (manifest: Manifest): string => `SELECT * FROM read_parquet(${paths(manifest.parts)})`;
 
 /** Everything of a reject but what names its chunk and attempt, which differ by how the input was cut. */
-const REJECT_COLUMNS = 'file, etag, record, line, byte, "byteEnd", "errorLine", "errorByte", "column", "columnIndex", code, message, expected, value, raw, "rawTruncated"';
+const REJECT_COLUMNS =
+  'file, etag, record, line, byte, "byteEnd", "errorLine", "errorByte", "column", "columnIndex", code, message, expected, value, raw, "rawTruncated"';
 export const rejectsOf = (manifest: Manifest): string => `SELECT ${REJECT_COLUMNS} FROM read_parquet(${paths(manifest.rejects)})`;
 
 /** Both give the same rows, each as often, and the same columns with the same types. */

@@ -89,7 +89,10 @@ export class Workbench {
   /** Throws when processes or temporary directories are there although everything was stopped. */
   async expectNothingRuns(): Promise<void> {
     await until('all processes to end', () => this.processes().length === 0, { within: 10_000, describe: () => JSON.stringify(this.processes()) });
-    await until('temporary directories to go', () => readdirSync(this.temporary).length === 0, { within: 10_000, describe: () => readdirSync(this.temporary).join(' ') });
+    await until('temporary directories to go', () => readdirSync(this.temporary).length === 0, {
+      within: 10_000,
+      describe: () => readdirSync(this.temporary).join(' '),
+    });
   }
 
   async close(): Promise<void> {
@@ -127,7 +130,6 @@ export type WrittenSpec = Record<string, unknown>;
 /** The job that generated data come with, over absolute places. `changes` replace whole members. */
 export function generatedSpec(data: string, out: string, chunkSize: string, changes: WrittenSpec = {}): WrittenSpec {
   const spec = parse(readFileSync(join(data, 'spec.yaml'), 'utf8')) as WrittenSpec;
-  if (process.env['MR_NOSQL']) spec['pipeline'] = [];
   const { uri, ...input } = spec['inputs'] as { uri: string[] };
   const inputs = { ...input, uri: uri.map((name) => pathToFileURL(join(data, name)).href) };
   return { ...spec, inputs, output: { uri: `${pathToFileURL(out).href}/`, compression: 'snappy' }, execution: { chunkSize }, ...changes };

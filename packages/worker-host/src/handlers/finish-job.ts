@@ -43,7 +43,11 @@ export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease
     const job = await loadFinishJob(attempt.orders, host);
     const standing = job.view.manifests.find(({ generation }) => generation === attempt.orders.generation);
     const manifest = standing ?? (await makeManifest(job));
-    if ('missing' in manifest) return await report(job, { state: 'notReady', missing: manifest.missing.map((chunk) => chunkId(attempt.orders.jobId, job.view.job.record.stage, chunk)) });
+    if ('missing' in manifest)
+      return await report(job, {
+        state: 'notReady',
+        missing: manifest.missing.map((chunk) => chunkId(attempt.orders.jobId, job.view.job.record.stage, chunk)),
+      });
     await publish(job, manifest);
     await report(job, { state: manifest.state, failure: manifest.failure, manifestKey: manifestKey(manifest.jobId, manifest.generation) });
     await host.journal.deleteOpenMarker(manifest.jobId, manifest.generation);

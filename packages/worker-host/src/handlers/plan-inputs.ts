@@ -60,7 +60,13 @@ async function pinInput(plan: PlanJob): Promise<Stored<'pins'> | WorkEnd> {
   if (standing !== null) return standing;
   const probed = await askCore(plan, (core, options) => core.request(probeMessage(plan), { ...options, deadlineMs: PROBE_DEADLINE_MS }));
   if ('outcome' in probed) return probed;
-  const record: Pins = { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs: [inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)))] };
+  const record: Pins = {
+    record: 'pins',
+    version: 1,
+    jobId: job.jobId,
+    rules: 1,
+    inputs: [inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)))],
+  };
   return (await host.journal.putPins(record)).stored;
 }
 

@@ -81,7 +81,10 @@ describe('summariseGeneration', () => {
         assert.deepEqual(other.counts, one.counts);
         assert.equal(checkBalance(one.balance), null);
         assert.deepEqual(one.imbalances, []);
-        assert.equal(one.balance.recordsIn, all.reduce((sum, of) => sum + of.emitted + of.filtered + of.rejected, 0));
+        assert.equal(
+          one.balance.recordsIn,
+          all.reduce((sum, of) => sum + of.emitted + of.filtered + of.rejected, 0),
+        );
       }),
     );
   });
@@ -113,7 +116,8 @@ describe('summariseGeneration', () => {
 
   it('finds a receipt that does not balance, in itself or against its plan', () => {
     const receipt = receiptOf(0, some);
-    const wrong = (changes: Partial<Receipt>): readonly string[] => summariseGeneration(recordsOf([{ chunk: chunkOf(0, some), generation: 1, verdict: { ...receipt, ...changes } }])).imbalances;
+    const wrong = (changes: Partial<Receipt>): readonly string[] =>
+      summariseGeneration(recordsOf([{ chunk: chunkOf(0, some), generation: 1, verdict: { ...receipt, ...changes } }])).imbalances;
     assert.deepEqual(wrong({}), []);
     assert.match(wrong({ counts: { ...receipt.counts, emitted: 8 } })[0] ?? '', /chunk 0: 10 records in, but 8 emitted/);
     assert.match(wrong({ parts: [] })[0] ?? '', /rows of the parts/);

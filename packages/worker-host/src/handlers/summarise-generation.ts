@@ -109,7 +109,8 @@ interface Committed {
 /** A receipt must agree with itself and with its plan; the sums must add up. */
 function imbalancesOf(committed: readonly Committed[], sums: ReceiptSums): string[] {
   const problems = committed.flatMap(({ chunk, receipt }) => {
-    const planned = chunk.kind === 'range' && chunk.records !== receipt.counts.recordsIn ? `${chunk.records} records planned, ${receipt.counts.recordsIn} read` : null;
+    const planned =
+      chunk.kind === 'range' && chunk.records !== receipt.counts.recordsIn ? `${chunk.records} records planned, ${receipt.counts.recordsIn} read` : null;
     const problem = checkReceipt(receipt) ?? planned;
     return problem === null ? [] : [`chunk ${chunk.chunk}: ${problem}`];
   });

@@ -19,7 +19,8 @@ pub fn encode(bytes: &[u8]) -> String {
 mod tests {
     #[test]
     fn the_vectors_of_the_standard_hold() {
-        let table = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")];
+        let table =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")];
         for (plain, text) in table {
             assert_eq!(super::encode(plain.as_bytes()), text);
         }

@@ -75,7 +75,8 @@ impl Outbox {
 fn answer_frame(request_id: u64, response: Response, payload: Payload) -> Frame {
     encode_response(request_id, response, payload).unwrap_or_else(|error| {
         let failed = crate::failure::panicked(format!("an answer cannot be sent: {error}"), None);
-        encode_response(request_id, Response::Failed(Failed { backtrace: None, ..failed }), Payload::empty()).expect("a short failure is within all bounds")
+        encode_response(request_id, Response::Failed(Failed { backtrace: None, ..failed }), Payload::empty())
+            .expect("a short failure is within all bounds")
     })
 }
 

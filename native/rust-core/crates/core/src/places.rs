@@ -20,7 +20,8 @@ impl Places {
     pub fn new(hello: &HostHello) -> Result<Places, Error> {
         let files = || hello.connections.iter().filter(|connection| connection.kind == ConnectionKind::File);
         let roots = |given: &[String], is_writable: bool| -> Vec<PathBuf> {
-            let own = files().filter(|connection| (connection.mode != AccessMode::Read) == is_writable).map(|connection| &connection.prefix);
+            let own =
+                files().filter(|connection| (connection.mode != AccessMode::Read) == is_writable).map(|connection| &connection.prefix);
             given.iter().chain(own).map(PathBuf::from).collect()
         };
         let (read, write) = (roots(&hello.read_roots, false), roots(&hello.write_roots, true));
@@ -33,7 +34,10 @@ impl Places {
         let found = self.connections.iter().find(|connection| connection.name == name);
         let found = found.ok_or_else(|| Error::new("SPEC_CONNECTION_UNKNOWN", format!("there is no connection {name}")))?;
         if found.kind != ConnectionKind::File {
-            return Err(Error::new("SPEC_NOT_AVAILABLE", format!("connection {name}: only local directories are available in this version")));
+            return Err(Error::new(
+                "SPEC_NOT_AVAILABLE",
+                format!("connection {name}: only local directories are available in this version"),
+            ));
         }
         Ok(Path::new(&found.prefix))
     }

@@ -154,7 +154,12 @@ mod tests {
             expected: None,
             value: None,
         };
-        Reject { place: Place::default(), errors: vec![error(code), error(code), error("TYPE_DATE")], raw: Vec::new(), raw_truncated: false }
+        Reject {
+            place: Place::default(),
+            errors: vec![error(code), error(code), error("TYPE_DATE")],
+            raw: Vec::new(),
+            raw_truncated: false,
+        }
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Budget {
     pub fn reserve(&mut self, who: &'static str, bytes: u64) -> Result<(), Error> {
         if self.held_bytes() + bytes > self.total {
             let held: Vec<String> = self.held.iter().map(|(who, bytes)| format!("{who} {bytes}")).collect();
-            let message = format!("cannot reserve {bytes} bytes for {who}: {} of {} are held ({})", self.held_bytes(), self.total, held.join(", "));
+            let message =
+                format!("cannot reserve {bytes} bytes for {who}: {} of {} are held ({})", self.held_bytes(), self.total, held.join(", "));
             return Err(Error::new("CORE_MEMORY", message));
         }
         self.held.push((who, bytes));

@@ -54,8 +54,7 @@ mod tests {
     #[test]
     fn only_later_generations_show_in_names() {
         let spec: Spec = serde_json::from_str(r#"{"output":{"uri":"file:///o/","format":"csv"}}"#).unwrap();
-        let mut author =
-            Author { job_id: "j1".into(), stage: "clean".into(), chunk: 227, generation: 1, attempt_id: "a1".into() };
+        let mut author = Author { job_id: "j1".into(), stage: "clean".into(), chunk: 227, generation: 1, attempt_id: "a1".into() };
         assert_eq!(author.part_uri(&spec, 0), "file:///o/part-clean-000227-0-j1-a1.csv");
         assert_eq!(author.rejects_uri(&spec), "file:///o/_rejects/rejects-clean-000227-j1-a1.pq");
         author.generation = 2;

@@ -66,7 +66,13 @@ struct OpenRejects {
 }
 
 impl<'a> Outputs<'a> {
-    pub fn new(spec: &'a Spec, options: OutputOptions, author: &'a Author, discard: bool, timer: Arc<dyn Timer + Send + Sync>) -> Outputs<'a> {
+    pub fn new(
+        spec: &'a Spec,
+        options: OutputOptions,
+        author: &'a Author,
+        discard: bool,
+        timer: Arc<dyn Timer + Send + Sync>,
+    ) -> Outputs<'a> {
         Outputs {
             spec,
             options,
@@ -192,7 +198,8 @@ impl SharedSink {
     }
 
     fn finish(self) -> Result<SinkEnd, Error> {
-        let inner = Arc::into_inner(self.inner).ok_or_else(|| Error::new("CORE_PANIC", "a writer that was finished still holds its sink"))?;
+        let inner =
+            Arc::into_inner(self.inner).ok_or_else(|| Error::new("CORE_PANIC", "a writer that was finished still holds its sink"))?;
         let started = self.timer.now_us();
         let end = inner.into_inner().expect("a sink does not panic").finish();
         self.write_us.fetch_add(self.timer.now_us().saturating_sub(started), Ordering::Relaxed);

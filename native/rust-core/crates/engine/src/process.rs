@@ -200,7 +200,10 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
             let whole = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
             let range = task.range.unwrap_or(whole);
             if range.start < chunk.start || range.end > chunk.end || range.start > range.end || (range != whole && !task.trial) {
-                return Err(Error::new("PLAN_CONFLICT", format!("bytes {}–{} are no part of a trial of this chunk", range.start, range.end)));
+                return Err(Error::new(
+                    "PLAN_CONFLICT",
+                    format!("bytes {}–{} are no part of a trial of this chunk", range.start, range.end),
+                ));
             }
             Ok(vec![Unit::Range { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
         }
@@ -210,7 +213,8 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
 
 fn payload_units<'a>(task: &ChunkTask<'a>, chunk: &'a InlineChunk) -> Result<Vec<Unit<'a>>, Error> {
     if task.payload.len() as u64 != chunk.length || sha256_hex(&task.payload) != chunk.sha256 {
-        let message = format!("the payload of chunk {} has {} bytes and another digest than its plan says", chunk.chunk, task.payload.len());
+        let message =
+            format!("the payload of chunk {} has {} bytes and another digest than its plan says", chunk.chunk, task.payload.len());
         return Err(Error::new("STORAGE_CHECKSUM", message));
     }
     let unit = |(number, payload): (usize, &'a records::InlinePayload)| {
@@ -298,7 +302,14 @@ impl<'a> Run<'a> {
         Watched::new(source, self.cx.cancel.clone(), Arc::clone(&self.cx.timer), Arc::clone(&self.read_us))
     }
 
-    fn read_range(&mut self, pins: &InputPins, plan: &FilePlan, range: ReadRange, source: Watched, io: &mut dyn ChunkIo) -> Result<ReadCounts, Error> {
+    fn read_range(
+        &mut self,
+        pins: &InputPins,
+        plan: &FilePlan,
+        range: ReadRange,
+        source: Watched,
+        io: &mut dyn ChunkIo,
+    ) -> Result<ReadCounts, Error> {
         let mut reader = open_reader(pins, plan, range, &self.task.excluded, Box::new(source.clone()), self.options)?;
         let mut next_byte = range.start;
         loop {
@@ -309,7 +320,10 @@ impl<'a> Run<'a> {
             let Some(read) = self.read_batch(reader.as_mut())? else { break };
             next_byte = end_of(&read).unwrap_or(next_byte);
             if next_byte > range.end {
-                return Err(Error::new("PLAN_CONFLICT", format!("a record ends at byte {next_byte}, behind its range's end {}", range.end)));
+                return Err(Error::new(
+                    "PLAN_CONFLICT",
+                    format!("a record ends at byte {next_byte}, behind its range's end {}", range.end),
+                ));
             }
             self.take(read, plan, io)?;
         }

@@ -381,7 +381,8 @@ mod tests {
 
     #[test]
     fn chunks_carry_their_kind_beside_their_fields() {
-        let text = r#"{"chunk":3,"kind":"inline","key":"k","offset":0,"length":4,"sha256":"x","payloads":[{"key":"p","offset":0,"length":4}]}"#;
+        let text =
+            r#"{"chunk":3,"kind":"inline","key":"k","offset":0,"length":4,"sha256":"x","payloads":[{"key":"p","offset":0,"length":4}]}"#;
         let chunk: ChunkEntry = serde_json::from_str(text).unwrap();
         assert_eq!((chunk.number(), chunk.bytes()), (3, 4));
         let again: ChunkEntry = serde_json::from_str(&serde_json::to_string(&chunk).unwrap()).unwrap();

@@ -128,6 +128,10 @@ fn check_beginning(pins: &InputPins, head: &mut Head<'_>) -> Result<u32, Error> 
 }
 
 fn plan_columns(pins: &InputPins, head: &mut Head<'_>, plan: &mut FilePlan) -> Result<(), Error> {
+    if head.source.size() <= u64::from(plan.bom) {
+        // Nothing at all is no record and no damage; a file that has lines must have its header among them.
+        return Ok(());
+    }
     let dialect = dialect_of(pins)?;
     let encoding = Encoding::from_label(&pins.encoding)?;
     let mut walk = HeaderWalk { head, dialect, rules: untyped_rules(pins, HEADER_COLUMNS)?, at: plan.bom as usize, row: 1, line: 1 };
@@ -385,11 +389,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_a_byte_has_no_records() {
+        let pins = csv_pins(vec![field("a", FieldType::String)]);
+        for bytes in [&b""[..], b"\xef\xbb\xbf"] {
+            let plan = planned(&pins, bytes).expect("an empty file");
+            assert_eq!((plan.data_start, plan.header.len()), (bytes.len() as u64, 0));
+        }
+    }
+
+    #[test]
     fn files_that_are_refused() {
         let pins = csv_pins(vec![field("a", FieldType::String)]);
         for (bytes, code) in [
-            (&b""[..], "CSV_HEADER_MISSING"),
-            (b"\n\n", "CSV_HEADER_MISSING"),
+            (&b"\n\n"[..], "CSV_HEADER_MISSING"),
             (b"\"a", "CSV_HEADER_MISSING"),
             (b"b\n", "SCHEMA_MISSING_COLUMN"),
             (b"\xff\xfea\0", "ENCODING_MISMATCH"),

@@ -56,10 +56,15 @@ impl Guarded {
         // Library functions are given hostile values: a panic of one of them is that record's failure, not the process's end.
         let attempt = catch_unwind(AssertUnwindSafe(|| self.inner.evaluate(batch)));
         let value = attempt.unwrap_or_else(|_| Err(DataFusionError::Execution("the function gave up on this value".into())))?;
-        if self.deed == Deed::Arithmetic {
-            check_precision(&value)?;
+        match self.deed {
+            Deed::Arithmetic => check_precision(&value).map(|()| value),
+            // A few library functions answer in another type than they declare, and differ between a column and a constant.
+            Deed::Function(_) => {
+                let declared = self.inner.data_type(batch.schema_ref())?;
+                if value.data_type() == declared { Ok(value) } else { value.cast_to(&declared, None) }
+            }
+            Deed::Cast { .. } => Ok(value),
         }
-        Ok(value)
     }
 
     fn explain(&self, error: &DataFusionError, batch: &RecordBatch) -> RowError {

@@ -232,6 +232,12 @@ impl Expressions<'_> {
         }
         let value = self.compile(&parts.expr)?;
         let pattern = self.compile(&parts.pattern)?;
+        for (operand, source) in [(&value, &parts.expr), (&pattern, &parts.pattern)] {
+            let data_type = operand.expr.data_type(self.arrow())?;
+            if !(data_type.is_string() || data_type.is_null()) {
+                return Err(DataFusionError::Plan(format!("{} is {}, not text", describe(source), type_name(&data_type))));
+            }
+        }
         let is_literal = pattern.expr.downcast_ref::<Literal>().is_some();
         let is_fallible = value.is_fallible || pattern.is_fallible;
         let expr = if is_regex {

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Column, DFSchema, DataFusionError, Result};
 use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_physical_expr::PhysicalExprRef;
 
-use crate::error::{NOT_ROWWISE, refuse};
+use crate::error::{NOT_ROWWISE, plain_text, refuse, row_error};
 use crate::physical::Expressions;
 
 /// One step over the rows of a batch.
@@ -46,6 +47,7 @@ pub fn compile(plan: &LogicalPlan, options: &Arc<ConfigOptions>) -> Result<Steps
             LogicalPlan::SubqueryAlias(alias) => schema = schema.replace_qualifier(alias.alias.clone()),
             LogicalPlan::Filter(filter) => {
                 let compiled = Expressions { schema: &schema, options }.compile(&filter.predicate)?;
+                rehearse(&compiled.expr, &schema)?;
                 steps.push(Step::Filter(compiled.expr));
             }
             LogicalPlan::Projection(projection) => {
@@ -101,6 +103,19 @@ fn columns_read(nodes: &[&LogicalPlan]) -> Result<Vec<usize>> {
     Ok(used)
 }
 
+/// Evaluates once over a row of nulls: some combinations of types pass the engine's planning and are refused only when they run.
+fn rehearse(expr: &PhysicalExprRef, schema: &DFSchema) -> Result<()> {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    let nullable: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let nulls = nullable.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+    let row = RecordBatch::try_new_with_options(nullable, nulls, &RecordBatchOptions::new().with_row_count(Some(1)))?;
+    match expr.evaluate(&row) {
+        // A row's own failure says nothing about the query.
+        Err(error) if row_error(&error).is_none() => Err(DataFusionError::Plan(plain_text(&error))),
+        _ => Ok(()),
+    }
+}
+
 fn project(exprs: &[Expr], planned: &DFSchema, schema: &DFSchema, options: &Arc<ConfigOptions>, is_last: bool) -> Result<(Step, DFSchema)> {
     let expressions = Expressions { schema, options };
     let mut compiled = Vec::with_capacity(exprs.len());
@@ -111,6 +126,7 @@ fn project(exprs: &[Expr], planned: &DFSchema, schema: &DFSchema, options: &Arc<
         if is_last {
             value = expressions.as_output(field.name(), value, expr)?;
         }
+        rehearse(&value.expr, schema)?;
         let data_type = value.expr.data_type(schema.as_arrow())?;
         let field: FieldRef = Arc::new(Field::new(field.name(), data_type, true));
         fields.push((qualifier.cloned(), field));

@@ -9,6 +9,9 @@ use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Map, json};
 use table::{URI, batch, column, compile, compile_with, names, rows, run, run_on};
 
+/// Text, code, line and column if they matter, and words of the message.
+type Refusal = (&'static str, &'static str, Option<(u64, u64)>, &'static str);
+
 #[test]
 fn a_plain_selection_shares_the_columns_of_the_batch() {
     let input = rows();
@@ -182,7 +185,7 @@ fn a_record_id_depends_on_the_place_alone() {
 
 #[test]
 fn queries_that_no_map_stage_may_ask() {
-    let cases: &[(&str, &str, Option<(u64, u64)>, &str)] = &[
+    let cases: &[Refusal] = &[
         ("SELEC n FROM input", "SPEC_SQL_SYNTAX", Some((1, 1)), "SELEC"),
         ("SELECT n\nFROM input WHERE (n > 1", "SPEC_SQL_SYNTAX", None, ""),
         ("SELECT n FROM input WHERE s = 'open", "SPEC_SQL_SYNTAX", Some((1, 31)), "Unterminated"),
@@ -237,13 +240,14 @@ fn queries_that_no_map_stage_may_ask() {
 
 #[test]
 fn queries_that_do_not_fit_the_schema() {
-    let cases: &[(&str, &str, Option<(u64, u64)>, &str)] = &[
+    let cases: &[Refusal] = &[
         ("SELECT nn FROM input", "SPEC_SQL_UNKNOWN_COLUMN", Some((1, 8)), "did you mean n?"),
         ("SELECT n FROM input\nWHERE dai > '2020-01-01'", "SPEC_SQL_UNKNOWN_COLUMN", Some((2, 7)), "did you mean day?"),
         ("SELECT x.n FROM input", "SPEC_SQL_UNKNOWN_COLUMN", None, ""),
         ("SELECT b * day AS x FROM input", "SPEC_SQL_TYPE", None, ""),
         ("SELECT upper(s, s) AS x FROM input", "SPEC_SQL_TYPE", None, "upper"),
         ("SELECT -s AS x FROM input", "SPEC_SQL_TYPE", None, ""),
+        ("SELECT NULL LIKE 1 AS x FROM input", "SPEC_SQL_TYPE", None, "not text"),
         ("SELECT n FROM input WHERE s", "SPEC_SQL_TYPE", None, ""),
         ("SELECT CAST('x' AS BIGINT) AS x FROM input", "SPEC_SQL_TYPE", None, "CAST('x' AS BIGINT)"),
         ("SELECT n FROM input WHERE day = 'monday'", "SPEC_SQL_TYPE", None, "'monday'"),

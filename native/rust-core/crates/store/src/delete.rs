@@ -21,7 +21,9 @@ impl Store {
         let (root, rest) = self.locate(path, Access::Write, "delete")?;
         let name = rest.file_name().ok_or_else(|| Error::new("STORAGE_FORBIDDEN", "delete", path.display(), "it is a root"))?;
         let answer = beneath::open_root(root)
-            .and_then(|root| beneath::open(&root, rest.parent().unwrap_or(Path::new("")), OFlags::RDONLY | OFlags::DIRECTORY, rustix::fs::Mode::empty()))
+            .and_then(|root| {
+                beneath::open(&root, rest.parent().unwrap_or(Path::new("")), OFlags::RDONLY | OFlags::DIRECTORY, rustix::fs::Mode::empty())
+            })
             .and_then(|parent| rustix::fs::unlinkat(&parent, name, AtFlags::empty()));
         match answer {
             Ok(()) => Ok(Deleted::Deleted),

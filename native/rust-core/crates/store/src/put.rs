@@ -87,7 +87,12 @@ impl Name for LocalName<'_> {
             Err(Errno::EXIST) if has_two_names(&temporary.file) => {}
             Err(Errno::EXIST) => return Created::Exists,
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::XDEV) => {
-                return Created::Refused(Error::new("STORE_IGNORES_CONDITIONS", "put", self.path.display(), "no hard links can be made here"));
+                return Created::Refused(Error::new(
+                    "STORE_IGNORES_CONDITIONS",
+                    "put",
+                    self.path.display(),
+                    "no hard links can be made here",
+                ));
             }
             Err(errno) => return Created::Unknown(fault(errno)),
         }
@@ -118,7 +123,9 @@ fn has_two_names(file: &std::fs::File) -> bool {
 pub(crate) fn owner_name(attempt_id: Option<&str>) -> String {
     let fallback = || format!("p{}", rustix::process::getpid().as_raw_nonzero());
     match attempt_id {
-        Some(id) if !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => id.to_owned(),
+        Some(id) if !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => {
+            id.to_owned()
+        }
         _ => fallback(),
     }
 }

@@ -216,7 +216,10 @@ fn listing_is_in_byte_order_pages_and_stops_at_slashes() {
     assert_eq!(of(ListQuery { prefix: "b/1", limit: 100, ..ListQuery::default() }), ["b/1", "b/10"]);
     assert_eq!(of(ListQuery { prefix: "b/.tmp-", limit: 100, ..ListQuery::default() }), ["b/.tmp-a1-0"]);
     assert_eq!(of(ListQuery { prefix: "none/", limit: 100, ..ListQuery::default() }), [""; 0]);
-    assert_eq!(store.list(root.path(), &ListQuery { prefix: "../", limit: 1, ..ListQuery::default() }).unwrap_err().code, "STORAGE_FORBIDDEN");
+    assert_eq!(
+        store.list(root.path(), &ListQuery { prefix: "../", limit: 1, ..ListQuery::default() }).unwrap_err().code,
+        "STORAGE_FORBIDDEN"
+    );
 }
 
 #[test]

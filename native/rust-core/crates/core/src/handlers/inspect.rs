@@ -15,7 +15,7 @@ use millrace_formats::source::ByteSource;
 use millrace_formats::write::rejects::{RejectRow, read_rejects};
 use millrace_wire::Payload;
 use millrace_wire::limits::MAX_PAYLOAD_BYTES;
-use millrace_wire::message::{Inspect, InspectDone, InspectKind, InputRef, Response};
+use millrace_wire::message::{InputRef, Inspect, InspectDone, InspectKind, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -110,7 +110,10 @@ fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) 
 }
 
 fn job_key_of(request: &Inspect) -> Result<&str, Error> {
-    request.job_key.as_deref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "reading records needs the job whose pins they are read with"))
+    request
+        .job_key
+        .as_deref()
+        .ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "reading records needs the job whose pins they are read with"))
 }
 
 /// The record with number `record`, or the one that byte `start` lies in.
@@ -278,7 +281,8 @@ fn line_of(mut row: RejectRow) -> Vec<u8> {
         row.raw.truncate(MAX_SHOWN_RAW_BYTES);
         row.raw_truncated = true;
     }
-    let mut line = serde_json::to_vec(&RejectLine { raw_base64: base64::encode(&row.raw), row }).expect("a reject holds nothing that JSON cannot");
+    let mut line =
+        serde_json::to_vec(&RejectLine { raw_base64: base64::encode(&row.raw), row }).expect("a reject holds nothing that JSON cannot");
     line.push(b'\n');
     line
 }

@@ -11,6 +11,7 @@ use millrace_engine::records::InputFile;
 use millrace_wire::Payload;
 use millrace_wire::message::{Event, Plan, PlanDone, PlanMode, PlanSegment, Response, Unplannable};
 
+use super::process::compile_stage;
 use super::{Answer, Work, not_available};
 use crate::failure::of_store;
 use crate::local::{open_source, put_end};
@@ -23,7 +24,7 @@ const SEGMENT_WAIT: Duration = Duration::from_secs(2);
 /// As many as one answer may name.
 const MAX_UNPLANNABLE: usize = 1_000;
 
-pub fn plan(work: &Work, request: &Plan, running: &Running) -> Answer {
+pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
     if request.mode != PlanMode::Scan || request.span.is_some() {
         return Err(not_available("planning in parallel"));
     }
@@ -32,6 +33,7 @@ pub fn plan(work: &Work, request: &Plan, running: &Running) -> Answer {
     if pins.digest != request.pins_digest {
         return Err(Error::new("PLAN_CONFLICT", format!("expected pins {}, the journal holds {}", request.pins_digest, pins.digest)));
     }
+    compile_stage(work, &job.record.stage, &job, &pins)?;
     let files = work.journal.inputs(&work.places, &job, request.first_input, request.input_count)?;
     let task = PlanTask {
         job_id: &job.record.job_id,

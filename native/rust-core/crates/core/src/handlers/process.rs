@@ -28,7 +28,7 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     let pins = work.journal.pins(&work.places, &request.job_key)?;
     let segment = work.journal.segment(&work.places, &request.segment_key, &request.segment_digest)?;
     let chunk = chunk_of(request, &job, &pins, &segment)?;
-    compile(work, request, &job, &pins)?;
+    compile_stage(work, &request.stage, &job, &pins)?;
 
     let task = ChunkTask {
         author: Author {
@@ -84,15 +84,16 @@ fn chunk_of<'a>(request: &Process, job: &Job, pins: &Pins, segment: &'a Segment)
     found.map_or_else(|| refuse(&format!("it does not list chunk {}", request.chunk_index)), Ok)
 }
 
-/// Compiles the stage, unless the last chunk ran the same program.
-fn compile(work: &mut Work, request: &Process, job: &Job, pins: &Pins) -> Result<(), Error> {
-    let Some(sql) = job.spec.sql_of(&request.stage)? else {
+/// Compiles the stage, unless the last chunk ran the same program. Names and types are settled here, so planning asks for it too: a mistake in a
+/// query is found before any chunk runs.
+pub(super) fn compile_stage(work: &mut Work, stage: &str, job: &Job, pins: &Pins) -> Result<(), Error> {
+    let Some(sql) = job.spec.sql_of(stage)? else {
         work.program = None;
         return Ok(());
     };
     let key = ProgramKey {
         job_id: job.record.job_id.clone(),
-        stage: request.stage.clone(),
+        stage: stage.to_owned(),
         spec_digest: job.spec_digest.clone(),
         pins_digest: pins.digest.clone(),
     };

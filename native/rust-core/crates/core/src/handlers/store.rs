@@ -6,8 +6,8 @@ use millrace_engine::{Error, sha256_hex};
 use millrace_store::{Deleted, ListQuery, PutOutcome, Stat, uri_of_path};
 use millrace_wire::Payload;
 use millrace_wire::message::{
-    DeleteOutcome, DeleteResult, PutMode, PutOutcome as WirePutOutcome, Request, Response, Scope, ScopeKind, StoreDelete, StoreDeleteDone, StoreEntry,
-    StoreGet, StoreGetDone, StoreList, StoreListDone, StorePut, StorePutDone, StoreStat, StoreStatDone, StoredObject,
+    DeleteOutcome, DeleteResult, PutMode, PutOutcome as WirePutOutcome, Request, Response, Scope, ScopeKind, StoreDelete, StoreDeleteDone,
+    StoreEntry, StoreGet, StoreGetDone, StoreList, StoreListDone, StorePut, StorePutDone, StoreStat, StoreStatDone, StoredObject,
 };
 
 use super::Answer;
@@ -35,7 +35,10 @@ impl StoreDesk {
 
     fn put(&self, request: &StorePut, payload: &Payload) -> Answer {
         if sha256_hex(payload) != request.sha256 {
-            return Err(Error::new("STORAGE_CHECKSUM", format!("{}: the bytes to put have another digest than the request says", request.key)));
+            return Err(Error::new(
+                "STORAGE_CHECKSUM",
+                format!("{}: the bytes to put have another digest than the request says", request.key),
+            ));
         }
         let path = self.path_to_write(&request.scope, &request.key)?;
         let store = &self.places.store;
@@ -59,7 +62,10 @@ impl StoreDesk {
             return Ok((Response::done(StoreGetDone { object: None }), Payload::empty()));
         };
         if request.if_match.as_ref().is_some_and(|etag| *etag != object.stat.etag) {
-            return Err(Error::new("INPUT_CHANGED", format!("{}: expected version {:?}, got {}", request.key, request.if_match, object.stat.etag)));
+            return Err(Error::new(
+                "INPUT_CHANGED",
+                format!("{}: expected version {:?}, got {}", request.key, request.if_match, object.stat.etag),
+            ));
         }
         Ok((Response::done(StoreGetDone { object: Some(stored(&object.stat)) }), Payload::from(object.bytes)))
     }
@@ -75,7 +81,8 @@ impl StoreDesk {
         let (root, base) = self.list_root(&request.scope, &request.prefix)?;
         let relative = |key: &str| key.strip_prefix(&base).map_or_else(|| key.to_owned(), str::to_owned);
         let (prefix, start_after) = (relative(&request.prefix), relative(request.start_after.as_deref().unwrap_or_default()));
-        let query = ListQuery { prefix: &prefix, start_after: &start_after, limit: usize::from(request.limit), delimiter: request.delimiter };
+        let query =
+            ListQuery { prefix: &prefix, start_after: &start_after, limit: usize::from(request.limit), delimiter: request.delimiter };
         let listing = self.places.store.list(&root, &query).map_err(of_store)?;
         let entry = |entry: millrace_store::Entry| {
             let object = entry.stat.as_ref().map(stored).unwrap_or_default();

@@ -10,7 +10,9 @@ use millrace_wire::hello::{PROTOCOL, SCHEMA_HASH};
 use millrace_wire::message::{
     AccessMode, Connection, CoreHello, Done, DoneBody, Event, Failed, HostHello, LogLevel, Request, Response, SandboxWish,
 };
-use millrace_wire::{Frame, Outbound, Payload, decode_core_hello, decode_event_or_response, encode_host_hello, encode_request, read_frame, write_frame};
+use millrace_wire::{
+    Frame, Outbound, Payload, decode_core_hello, decode_event_or_response, encode_host_hello, encode_request, read_frame, write_frame,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -59,7 +61,12 @@ pub fn hello_of(root: &Path) -> HostHello {
         scratch_dir: directory("scratch"),
         read_roots: vec![directory("in")],
         write_roots: vec![directory("out")],
-        connections: vec![Connection { name: "journal".into(), prefix: directory("journal"), mode: AccessMode::Both, ..Connection::default() }],
+        connections: vec![Connection {
+            name: "journal".into(),
+            prefix: directory("journal"),
+            mode: AccessMode::Both,
+            ..Connection::default()
+        }],
         http_allow: Vec::new(),
         ports: Vec::new(),
         sandbox: SandboxWish::BestEffort,

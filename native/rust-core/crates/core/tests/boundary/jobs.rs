@@ -92,7 +92,8 @@ impl Job {
         self.put(JOB_KEY, &job);
         let probed = host.ask(probe(&self.input_uri(), &declared()));
         let pins: Value = serde_json::from_slice(&probed.payload).unwrap_or_else(|_| panic!("{:?}", probed.response));
-        self.pins_digest = self.put("jobs/j1/pins.json", &json!({ "record": "pins", "version": 1, "jobId": "j1", "rules": 1, "inputs": [pins] }));
+        self.pins_digest =
+            self.put("jobs/j1/pins.json", &json!({ "record": "pins", "version": 1, "jobId": "j1", "rules": 1, "inputs": [pins] }));
     }
 
     pub fn plan(&self) -> Plan {
@@ -154,7 +155,9 @@ impl Job {
     /// Lines of all parts that receipts name, headers left out.
     pub fn rows(&self, receipts: &[Receipt]) -> Vec<String> {
         let parts = receipts.iter().flat_map(|receipt| &receipt.parts);
-        parts.flat_map(|part| read_named(&part.uri, part.bytes, &part.sha256).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()).collect()
+        parts
+            .flat_map(|part| read_named(&part.uri, part.bytes, &part.sha256).lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 
     pub fn rejects(&self, receipts: &[Receipt]) -> Vec<RejectRow> {

@@ -3,7 +3,7 @@
 use millrace_engine::sha256_hex;
 use millrace_store::uri_of_path;
 use millrace_wire::message::{
-    DeleteOutcome, DoneBody, Inspect, InspectKind, PutMode, PutOutcome, Scope, ScopeKind, StoreDelete, StoreGet, StoreList, StorePut, Span,
+    DeleteOutcome, DoneBody, Inspect, InspectKind, PutMode, PutOutcome, Scope, ScopeKind, Span, StoreDelete, StoreGet, StoreList, StorePut,
 };
 
 use crate::folder::Folder;
@@ -34,7 +34,12 @@ fn who_creates_first_wins_and_the_other_reads_the_winner() {
     assert_eq!((outcome(&second), &second.payload[..]), (PutOutcome::Lost, &b"first"[..]));
     let over = host.ask_with(put("commands/000000.json", b"third", journal(), PutMode::Overwrite), b"third");
     assert_eq!(outcome(&over), PutOutcome::Won);
-    let got = host.ask(StoreGet { scope: journal(), key: "commands/000000.json".into(), range: Some(Span { start: 1, end: 3 }), ..StoreGet::default() });
+    let got = host.ask(StoreGet {
+        scope: journal(),
+        key: "commands/000000.json".into(),
+        range: Some(Span { start: 1, end: 3 }),
+        ..StoreGet::default()
+    });
     assert_eq!(&got.payload[..], b"hi");
     let DoneBody::StoreGetDone(done) = got.done() else { panic!() };
     assert_eq!(done.object.as_ref().unwrap().size, 5);

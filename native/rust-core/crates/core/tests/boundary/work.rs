@@ -13,8 +13,7 @@ use crate::host::Host;
 use crate::jobs::{JOB_KEY, Job, Order, declared, files_below, numbers, probe, receipt};
 
 /// What is wrong: a text as number, a quote amid a field, a short row, a missing number, a long row, text behind a closing quote.
-const DIRTY: &str =
-    "id,name\n1,one\nx,two\n3,\"th\"\"ree\nlines\"\n4,fo\"ur\n5\n,six\n7,seven,more\n\n8,eight\r\n9,\"nine\"x\n10,ten\n";
+const DIRTY: &str = "id,name\n1,one\nx,two\n3,\"th\"\"ree\nlines\"\n4,fo\"ur\n5\n,six\n7,seven,more\n\n8,eight\r\n9,\"nine\"x\n10,ten\n";
 
 const ROWS: [&str; 5] = ["1,one", "3,\"th\"\"ree", "lines\"", "8,eight", "10,ten"];
 
@@ -36,11 +35,14 @@ fn run(chunk_size: u64) -> (Vec<String>, Rejected, BTreeMap<String, u64>) {
     let (job, mut host) = Job::prepare(&Order { text: DIRTY, chunk_size, ..Order::default() });
     let receipts = job.run(&mut host);
     let rejects = job.rejects(&receipts);
-    let found = rejects.iter().map(|row| (row.code.clone(), row.record, row.line, row.byte, String::from_utf8_lossy(&row.raw).into_owned()));
+    let found =
+        rejects.iter().map(|row| (row.code.clone(), row.record, row.line, row.byte, String::from_utf8_lossy(&row.raw).into_owned()));
     let mut sums = BTreeMap::new();
     for receipt in &receipts {
         let counts = receipt.counts;
-        for (name, count) in [("recordsIn", counts.records_in), ("emitted", counts.emitted), ("rejected", counts.rejected), ("blank", counts.blank_lines)] {
+        for (name, count) in
+            [("recordsIn", counts.records_in), ("emitted", counts.emitted), ("rejected", counts.rejected), ("blank", counts.blank_lines)]
+        {
             *sums.entry(name.to_owned()).or_default() += count;
         }
     }
@@ -76,7 +78,9 @@ fn a_chunk_that_is_asked_for_twice_commits_once() {
     assert_eq!((chunk.outcome, chunk.counts.records_in), (ChunkOutcome::Superseded, 0));
     assert_eq!(first.payload, second.payload);
     let again = host.ask(job.process(&segments[0].0, 0));
-    assert!(matches!(again.done(), DoneBody::ChunkDone(chunk) if chunk.outcome == ChunkOutcome::Committed && chunk.counts.records_in == 10));
+    assert!(
+        matches!(again.done(), DoneBody::ChunkDone(chunk) if chunk.outcome == ChunkOutcome::Committed && chunk.counts.records_in == 10)
+    );
     assert_eq!(files_below(&job.path("out")), ["data/_rejects/rejects-read-000000-j1-a0.pq", "data/part-read-000000-0-j1-a0.csv"]);
 }
 
@@ -133,8 +137,12 @@ fn a_trial_of_a_record_range_commits_nothing() {
     request.range = Some(RecordRange { start: 14, end: 46, record: 2, line: 3 });
     let answered = host.ask(request);
     let DoneBody::ChunkDone(done) = answered.done() else { panic!() };
-    assert_eq!((done.outcome, done.verdict_digest.is_none(), done.counts.records_in, done.counts.rejected), (ChunkOutcome::TrialOk, true, 3, 2));
-    let bytes: Vec<u64> = answered.events.iter().filter_map(|event| if let Event::Progress(progress) = event { Some(progress.byte) } else { None }).collect();
+    assert_eq!(
+        (done.outcome, done.verdict_digest.is_none(), done.counts.records_in, done.counts.rejected),
+        (ChunkOutcome::TrialOk, true, 3, 2)
+    );
+    let bytes: Vec<u64> =
+        answered.events.iter().filter_map(|event| if let Event::Progress(progress) = event { Some(progress.byte) } else { None }).collect();
     assert!([14, 20, 38].iter().all(|byte| bytes.contains(byte)), "{bytes:?}");
     assert!(files_below(&job.path("out")).is_empty() && files_below(&job.path("journal/jobs/j1/verdicts")).is_empty());
 }
@@ -195,7 +203,10 @@ fn probing_says_what_it_decided_and_what_is_missing() {
     let (job, mut host) = Job::prepare(&Order { text: DIRTY, ..Order::default() });
     let answered = host.ask(probe(&job.input_uri(), &declared()));
     let pins: Value = serde_json::from_slice(&answered.payload).unwrap();
-    assert_eq!((pins["format"].as_str(), pins["dialect"]["delimiter"].as_str(), pins["columns"].clone()), (Some("csv"), Some(","), json!(["id", "name"])));
+    assert_eq!(
+        (pins["format"].as_str(), pins["dialect"]["delimiter"].as_str(), pins["columns"].clone()),
+        (Some("csv"), Some(","), json!(["id", "name"]))
+    );
     let missing = host.ask(probe("file:///in/none.csv", &declared()));
     assert_eq!(missing.failed().code, "STORAGE_FORBIDDEN");
     let missing = host.ask(probe(&format!("{}x", job.input_uri()), &declared()));
@@ -227,16 +238,23 @@ fn bytes_records_cuts_and_rejects_can_be_looked_at() {
     assert_eq!(&window.payload[..], b"1,one");
 
     let record = json_of(&mut host, Inspect { record: Some(3), ..look(&job, InspectKind::Record) });
-    assert_eq!((record["record"].as_u64(), record["line"].as_u64(), record["byte"].as_u64(), record["byteEnd"].as_u64()), (Some(3), Some(4), Some(20), Some(38)));
+    assert_eq!(
+        (record["record"].as_u64(), record["line"].as_u64(), record["byte"].as_u64(), record["byteEnd"].as_u64()),
+        (Some(3), Some(4), Some(20), Some(38))
+    );
     assert_eq!(record["fields"], json!(["3", "th\"ree\nlines"]));
     let reject = json_of(&mut host, Inspect { start: Some(16), ..look(&job, InspectKind::Record) });
-    assert_eq!((reject["record"].as_u64(), reject["reject"]["code"].as_str(), reject["rawBase64"].as_str()), (Some(2), Some("TYPE_INTEGER"), Some("eCx0d28K")));
+    assert_eq!(
+        (reject["record"].as_u64(), reject["reject"]["code"].as_str(), reject["rawBase64"].as_str()),
+        (Some(2), Some("TYPE_INTEGER"), Some("eCx0d28K"))
+    );
     assert_eq!(host.ask(Inspect { record: Some(99), ..look(&job, InspectKind::Record) }).failed().code, "INPUT_RANGE");
 
     let uri = receipts.iter().flat_map(|receipt| &receipt.rejects).next().unwrap().uri.clone();
     let input = Some(InputRef { uri, ..InputRef::default() });
     let page = host.ask(Inspect { input, start: Some(0), end: Some(1), ..look(&job, InspectKind::Rows) });
-    let lines: Vec<Value> = String::from_utf8(page.payload.to_vec()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        String::from_utf8(page.payload.to_vec()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), lines[0]["code"].as_str(), lines[0]["rawBase64"].as_str()), (1, Some("TYPE_INTEGER"), Some("eCx0d28K")));
 }
 
@@ -293,7 +311,8 @@ fn sql_is_checked_before_anything_is_read() {
 #[cfg(not(feature = "sql"))]
 #[test]
 fn a_core_without_sql_refuses_it() {
-    let (job, mut host) = Job::prepare(&Order { text: DIRTY, pipeline: json!([{ "name": "clean", "sql": "SELECT id FROM input" }]), ..Order::default() });
+    let (job, mut host) =
+        Job::prepare(&Order { text: DIRTY, pipeline: json!([{ "name": "clean", "sql": "SELECT id FROM input" }]), ..Order::default() });
     let (_, segments) = job.run_plan(&mut host);
     assert_eq!(host.ask(job.process(&segments[0].0, 0)).failed().code, "SPEC_SQL_UNSUPPORTED");
 }

@@ -11,7 +11,11 @@ fn text(rows: u32) -> Vec<u8> {
 }
 
 fn world(files: &[(&str, Vec<u8>)]) -> PlanWorld {
-    PlanWorld { files: files.iter().map(|(uri, bytes)| ((*uri).to_owned(), bytes.clone())).collect(), generation: 1, ..PlanWorld::default() }
+    PlanWorld {
+        files: files.iter().map(|(uri, bytes)| ((*uri).to_owned(), bytes.clone())).collect(),
+        generation: 1,
+        ..PlanWorld::default()
+    }
 }
 
 fn ranges(world: &PlanWorld) -> Vec<(u32, u32, u64, u64)> {
@@ -62,7 +66,8 @@ fn a_second_planner_continues_behind_what_stands_and_announces_it_again() {
     for kept in 0..whole.segments.len() as u32 {
         let mut again = world(&[("a", text(40)), ("b", text(40))]);
         again.always_due = true;
-        again.segments = whole.segments.iter().filter(|((_, number), _)| *number < kept).map(|(key, bytes)| (*key, bytes.clone())).collect();
+        again.segments =
+            whole.segments.iter().filter(|((_, number), _)| *number < kept).map(|(key, bytes)| (*key, bytes.clone())).collect();
         assert_eq!(plan(&mut again, &FILES, 64, From::default()).unwrap(), end, "{kept} segments stood");
         assert_eq!(ranges(&again), ranges(&whole), "{kept} segments stood");
         assert_eq!(again.announced, whole.announced, "{kept} segments stood");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, UInt32Array};
+use arrow_array::UInt32Array;
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 use millrace_engine::io::RecordHook;
@@ -26,7 +26,13 @@ fn every_record_has_one_fate_and_every_reject_its_place() {
     assert_eq!((counts.rows_out, counts.blank_lines, counts.bytes_in), (4, 1, DIRTY.len() as u64 - 8));
     assert_eq!(rows(&world.objects), ["1,one", "3,\"th\"\"ree", "lines\"", "8,eight", "9,nine"]);
     let found: Vec<_> = rejects(&world.objects).iter().map(|row| (row.code.clone(), row.record, row.line, row.byte)).collect();
-    let expected = [("TYPE_INTEGER", 2, 3, 14), ("CONSTRAINT_REQUIRED", 4, 6, 38), ("CSV_STRAY_QUOTE", 5, 7, 44), ("CSV_SHORT_ROW", 6, 8, 52), ("CSV_LONG_ROW", 7, 9, 54)];
+    let expected = [
+        ("TYPE_INTEGER", 2, 3, 14),
+        ("CONSTRAINT_REQUIRED", 4, 6, 38),
+        ("CSV_STRAY_QUOTE", 5, 7, 44),
+        ("CSV_SHORT_ROW", 6, 8, 52),
+        ("CSV_LONG_ROW", 7, 9, 54),
+    ];
     assert_eq!(found, expected.map(|(code, record, line, byte)| (code.to_owned(), record, line, byte)));
     assert_eq!(receipt(&end).by_code, BTreeMap::from(expected.map(|(code, ..)| (code.to_owned(), 1))));
 }
@@ -47,7 +53,8 @@ impl Program for Sieve {
             code: "TRANSFORM_DIVIDE_BY_ZERO",
             message: format!("id {}", of(row)),
         });
-        let origin: Vec<u32> = (0..ids.len()).filter(|row| of(*row) % 3 != 0 && of(*row) % 2 == 1).flat_map(|row| [row as u32; 2]).collect();
+        let origin: Vec<u32> =
+            (0..ids.len()).filter(|row| of(*row) % 3 != 0 && of(*row) % 2 == 1).flat_map(|row| [row as u32; 2]).collect();
         let rows = take_record_batch(&batch.rows, &UInt32Array::from(origin.clone())).unwrap();
         Ok(Transformed { rows, origin, failed: failed.collect() })
     }
@@ -64,8 +71,11 @@ fn records_that_sql_cannot_evaluate_become_rejects_with_their_bytes() {
     assert_eq!(rows(&world.objects), ["1,a", "1,a", "5,e", "5,e"]);
     let found = rejects(&world.objects);
     let codes: Vec<_> = found.iter().map(|row| (row.code.as_str(), row.record, row.line, row.byte, row.raw.as_slice())).collect();
-    let expected: [(&str, u64, u64, u64, &[u8]); 3] =
-        [("TRANSFORM_DIVIDE_BY_ZERO", 3, 4, 16, b"3,c\n"), ("TYPE_INTEGER", 4, 5, 20, b"x,d\n"), ("TRANSFORM_DIVIDE_BY_ZERO", 6, 7, 28, b"6,f\n")];
+    let expected: [(&str, u64, u64, u64, &[u8]); 3] = [
+        ("TRANSFORM_DIVIDE_BY_ZERO", 3, 4, 16, b"3,c\n"),
+        ("TYPE_INTEGER", 4, 5, 20, b"x,d\n"),
+        ("TRANSFORM_DIVIDE_BY_ZERO", 6, 7, 28, b"6,f\n"),
+    ];
     assert_eq!(codes, expected);
     let ids: Vec<_> = found.iter().map(|row| row.reject_id.as_str()).collect();
     assert_eq!(ids, ["j1.read.0.r1", "j1.read.0.r2", "j1.read.0.r3"]);
@@ -88,8 +98,12 @@ impl Program for Liar {
 
 #[test]
 fn a_program_that_miscounts_never_commits() {
-    let lies: [fn(&mut Transformed); 4] =
-        [|t| t.origin[0] = 9, |t| t.origin.swap(0, 1), |t| t.origin.truncate(1), |t| t.failed.push(RowFailure { row: 0, code: "TRANSFORM_CAST", message: String::new() })];
+    let lies: [fn(&mut Transformed); 4] = [
+        |t| t.origin[0] = 9,
+        |t| t.origin.swap(0, 1),
+        |t| t.origin.truncate(1),
+        |t| t.failed.push(RowFailure { row: 0, code: "TRANSFORM_CAST", message: String::new() }),
+    ];
     for lie in lies {
         let text = "id,name\n1,a\n2,b\n";
         let mut world = world_of(text.as_bytes());
@@ -204,7 +218,8 @@ fn each_payload_of_an_inline_chunk_is_a_file_of_its_own() {
     let attempt = Attempt { payload, ..Attempt::default() };
     let end = run(&mut world, &segment, 7, &attempt, None).unwrap();
     assert_eq!(rows(&world.objects), ["1,a", "3,c"]);
-    let places: Vec<_> = rejects(&world.objects).iter().map(|row| (row.file.clone(), row.code.clone(), row.record, row.line, row.byte)).collect();
+    let places: Vec<_> =
+        rejects(&world.objects).iter().map(|row| (row.file.clone(), row.code.clone(), row.record, row.line, row.byte)).collect();
     assert_eq!(places, [("call-0".into(), "TYPE_INTEGER".into(), 2, 3, 12), ("call-1".into(), "CSV_SHORT_ROW".into(), 2, 3, 12)]);
     let receipt = receipt(&end);
     let files: Vec<_> = receipt.files.iter().map(|file| (file.file, file.key.as_deref(), file.records_in, file.rejected)).collect();
@@ -244,10 +259,12 @@ proptest! {
     }
 }
 
+/// Code, record, line, byte, end, offending byte, raw bytes.
+type Rejected = (String, u64, u64, u64, u64, u64, Vec<u8>);
 type Sums = (u64, u64, u64, u64, BTreeMap<String, u64>);
 
 /// Rows, rejects without what names their chunk, and sums, over all chunks of a file.
-fn outcome_of(text: &str, chunk_size: u64) -> (Vec<String>, Vec<(String, u64, u64, u64, u64, u64, Vec<u8>)>, Sums) {
+fn outcome_of(text: &str, chunk_size: u64) -> (Vec<String>, Vec<Rejected>, Sums) {
     let segment = segment_of(text.as_bytes(), chunk_size);
     let mut world = world_of(text.as_bytes());
     let mut sums: Sums = Default::default();
@@ -263,6 +280,7 @@ fn outcome_of(text: &str, chunk_size: u64) -> (Vec<String>, Vec<(String, u64, u6
             *sums.4.entry(code).or_default() += count;
         }
     }
-    let found = rejects(&world.objects).into_iter().map(|row| (row.code, row.record, row.line, row.byte, row.byte_end, row.error_byte, row.raw));
+    let found =
+        rejects(&world.objects).into_iter().map(|row| (row.code, row.record, row.line, row.byte, row.byte_end, row.error_byte, row.raw));
     (rows(&world.objects), found.collect(), sums)
 }

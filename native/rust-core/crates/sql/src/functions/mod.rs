@@ -26,7 +26,7 @@ pub struct Job {
 }
 
 /// Where a function comes from, and how it is made.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Origin {
     DataFusion(fn() -> Arc<ScalarUDF>),
     /// From DataFusion, and it looks at the engine's settings.
@@ -37,6 +37,7 @@ pub enum Origin {
 }
 
 /// One allowed function.
+#[derive(Clone, Copy, Debug)]
 pub struct Allowed {
     pub name: &'static str,
     pub origin: Origin,
