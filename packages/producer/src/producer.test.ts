@@ -259,8 +259,7 @@ function answerStatus(status: () => JobStatus): void {
   };
 }
 
-async function collect(events: AsyncIterable<JobEvent>): Promise<string[]> {
-  const seen: string[] = [];
+async function collect(events: AsyncIterable<JobEvent>, seen: string[] = []): Promise<string[]> {
   for await (const event of events) seen.push('status' in event ? `${event.type} ${event.status.state} ${event.status.generation}` : event.type);
   return seen;
 }
@@ -335,15 +334,17 @@ describe('watch', () => {
     const jobId = newJob();
     answerStatus(() => statusOf(jobId, 'running'));
     const abort = new AbortController();
-    const seen = collect(producer.job(jobId).watch({ signal: abort.signal }));
-    await statusAsked(jobId);
+    const seen: string[] = [];
+    const watching = collect(producer.job(jobId).watch({ signal: abort.signal }), seen);
+    await until(() => seen.length > 0);
     abort.abort();
-    assert.deepEqual(await seen, ['state running 1']);
-    const other = await connect({ redis: redis.url });
-    const watching = collect(other.job(jobId).watch());
-    await statusAsked(jobId, 2);
-    await other.close();
     assert.deepEqual(await watching, ['state running 1']);
+    const other = await connect({ redis: redis.url });
+    const seenThere: string[] = [];
+    const watchingThere = collect(other.job(jobId).watch(), seenThere);
+    await until(() => seenThere.length > 0);
+    await other.close();
+    assert.deepEqual(await watchingThere, ['state running 1']);
     await assert.rejects(other.job(jobId).status(), UnavailableError);
   });
 });

@@ -41,7 +41,10 @@ function keeperOf(answer: ProgressAnswer = goOn) {
   const killed = new TestSignal<KillReason>();
   const pinged = new TestSignal<number | undefined>();
   let shown = 0;
-  const lease: Lease = { signal: fence.signal, leftMs: () => 1_234, stop() {}, showLife: () => void (shown += 1) };
+  const showLife = (): void => {
+    shown += 1;
+  };
+  const lease: Lease = { signal: fence.signal, leftMs: () => 1_234, stop() {}, showLife };
   const ledger = {
     progress: async (...args: unknown[]) => {
       told.push(args);
