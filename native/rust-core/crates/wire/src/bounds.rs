@@ -22,42 +22,24 @@ impl<T: Bounds> Bounds for Option<T> {
 
 impl<T: Bounds> Bounds for Vec<T> {
     fn check(&self, path: &Path) -> Result<(), DecodeError> {
-        self.iter()
-            .enumerate()
-            .try_for_each(|(index, entry)| entry.check(&path.index(index)))
+        self.iter().enumerate().try_for_each(|(index, entry)| entry.check(&path.index(index)))
     }
 }
 
 pub(crate) fn check_number(value: u64, least: u64, most: u64, path: &Path) -> Result<(), DecodeError> {
-    if (least..=most).contains(&value) {
-        Ok(())
-    } else {
-        Err(path.error(format_args!("expected {least} to {most}, got {value}")))
-    }
+    if (least..=most).contains(&value) { Ok(()) } else { Err(path.error(format_args!("expected {least} to {most}, got {value}"))) }
 }
 
 pub(crate) fn check_count(count: usize, least: usize, most: usize, path: &Path) -> Result<(), DecodeError> {
-    if (least..=most).contains(&count) {
-        Ok(())
-    } else {
-        Err(path.error(format_args!("expected {least} to {most} entries, got {count}")))
-    }
+    if (least..=most).contains(&count) { Ok(()) } else { Err(path.error(format_args!("expected {least} to {most} entries, got {count}"))) }
 }
 
 pub(crate) fn check_filled(text: Option<&str>, path: &Path) -> Result<(), DecodeError> {
-    if text == Some("") {
-        Err(path.error("expected a text that is not empty"))
-    } else {
-        Ok(())
-    }
+    if text == Some("") { Err(path.error("expected a text that is not empty")) } else { Ok(()) }
 }
 
 pub(crate) fn check_digest(text: Option<&str>, path: &Path) -> Result<(), DecodeError> {
     let Some(text) = text else { return Ok(()) };
     let is_digest = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if is_digest {
-        Ok(())
-    } else {
-        Err(path.error("expected a SHA-256 in lower-case hex"))
-    }
+    if is_digest { Ok(()) } else { Err(path.error("expected a SHA-256 in lower-case hex")) }
 }

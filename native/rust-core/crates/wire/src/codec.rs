@@ -62,11 +62,7 @@ pub fn decode_core_hello(frame: &Frame) -> Result<CoreHello, DecodeError> {
 
 pub fn decode_request(frame: Frame) -> Result<Received<Request>, DecodeError> {
     let message = Request::from_body(decode(&frame)?).map_err(|_| unexpected("a request", &frame))?;
-    Ok(Received {
-        request_id: frame.request_id,
-        message,
-        payload: frame.payload,
-    })
+    Ok(Received { request_id: frame.request_id, message, payload: frame.payload })
 }
 
 pub fn decode_event_or_response(frame: Frame) -> Result<Received<Outbound>, DecodeError> {
@@ -74,18 +70,11 @@ pub fn decode_event_or_response(frame: Frame) -> Result<Received<Outbound>, Deco
         Ok(event) => Outbound::Event(event),
         Err(body) => Outbound::Response(Response::from_body(*body).map_err(|_| unexpected("an event or an answer", &frame))?),
     };
-    Ok(Received {
-        request_id: frame.request_id,
-        message,
-        payload: frame.payload,
-    })
+    Ok(Received { request_id: frame.request_id, message, payload: frame.payload })
 }
 
 fn unexpected(expected: &'static str, frame: &Frame) -> DecodeError {
-    DecodeError::Unexpected {
-        expected,
-        kind: frame.kind.name(),
-    }
+    DecodeError::Unexpected { expected, kind: frame.kind.name() }
 }
 
 pub(crate) fn encode_body(request_id: u64, body: Body, payload: Payload) -> Result<Frame, EncodeError> {
@@ -99,25 +88,13 @@ pub(crate) fn encode_body(request_id: u64, body: Body, payload: Payload) -> Resu
     }
     let mut builder = FlatBufferBuilder::new();
     let (body_type, offset) = body.pack(&mut builder);
-    let header = fb::Header::create(
-        &mut builder,
-        &fb::HeaderArgs {
-            payload_crc: crc_of(&payload),
-            body_type,
-            body: Some(offset),
-        },
-    );
+    let header = fb::Header::create(&mut builder, &fb::HeaderArgs { payload_crc: crc_of(&payload), body_type, body: Some(offset) });
     builder.finish(header, Some(FILE_IDENTIFIER));
     let header = builder.finished_data().to_vec();
     if header.len() > MAX_HEADER_BYTES as usize {
         return Err(EncodeError::HeaderTooLarge(header.len()));
     }
-    Ok(Frame {
-        kind,
-        request_id,
-        header,
-        payload,
-    })
+    Ok(Frame { kind, request_id, header, payload })
 }
 
 fn decode(frame: &Frame) -> Result<Body, DecodeError> {

@@ -80,33 +80,21 @@ enum Step {
 
 impl Path<'static> {
     pub(crate) fn root(name: &'static str) -> Path<'static> {
-        Path {
-            parent: None,
-            step: Step::Field(name),
-        }
+        Path { parent: None, step: Step::Field(name) }
     }
 }
 
 impl<'a> Path<'a> {
     pub(crate) fn field(&'a self, name: &'static str) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            step: Step::Field(name),
-        }
+        Path { parent: Some(self), step: Step::Field(name) }
     }
 
     pub(crate) fn index(&'a self, index: usize) -> Path<'a> {
-        Path {
-            parent: Some(self),
-            step: Step::Index(index),
-        }
+        Path { parent: Some(self), step: Step::Index(index) }
     }
 
     pub(crate) fn error(&self, what: impl fmt::Display) -> DecodeError {
-        DecodeError::Value {
-            path: self.to_string(),
-            what: what.to_string(),
-        }
+        DecodeError::Value { path: self.to_string(), what: what.to_string() }
     }
 }
 

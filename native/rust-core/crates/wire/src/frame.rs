@@ -80,20 +80,12 @@ pub fn read_frame(input: &mut impl Read) -> Result<Option<Frame>, FrameError> {
     cut_unless_whole("header", got, header.len())?;
     let actual = crc32c::crc32c(&header);
     if actual != said.header_crc {
-        return Err(FrameError::HeaderCrc {
-            said: said.header_crc,
-            actual,
-        });
+        return Err(FrameError::HeaderCrc { said: said.header_crc, actual });
     }
     let mut payload = Payload::zeroed(said.payload_bytes);
     let got = read_up_to(input, payload.as_mut_slice())?;
     cut_unless_whole("payload", got, payload.len())?;
-    Ok(Some(Frame {
-        kind: said.kind,
-        request_id: said.request_id,
-        header,
-        payload,
-    }))
+    Ok(Some(Frame { kind: said.kind, request_id: said.request_id, header, payload }))
 }
 
 /// Writes one whole frame. The caller flushes, and holds whatever keeps another writer out meanwhile.
@@ -140,10 +132,7 @@ fn check_prefix(prefix: &[u8; PREFIX_BYTES]) -> Result<Said, FrameError> {
     }
     let request_id = u64_at(prefix, 8);
     if (request_id == 0) != (kind == Kind::Hello) || request_id > crate::limits::MAX_NUMBER {
-        return Err(FrameError::RequestId {
-            kind: kind.name(),
-            request_id,
-        });
+        return Err(FrameError::RequestId { kind: kind.name(), request_id });
     }
     Ok(Said {
         kind,
@@ -196,9 +185,5 @@ fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize
 }
 
 fn cut_unless_whole(part: &'static str, got: usize, expected: usize) -> Result<(), FrameError> {
-    if got == expected {
-        Ok(())
-    } else {
-        Err(FrameError::Cut { part, got, expected })
-    }
+    if got == expected { Ok(()) } else { Err(FrameError::Cut { part, got, expected }) }
 }

@@ -95,20 +95,13 @@ impl<S, T: Unpack<S>> Unpack<Option<S>> for Option<T> {
 
 impl<'a, F: Follow<'a> + 'a, T: Unpack<F::Inner>> Unpack<Vector<'a, F>> for Vec<T> {
     fn unpack(source: Vector<'a, F>, path: &Path) -> Result<Vec<T>, DecodeError> {
-        source
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| T::unpack(entry, &path.index(index)))
-            .collect()
+        source.iter().enumerate().map(|(index, entry)| T::unpack(entry, &path.index(index))).collect()
     }
 }
 
 impl<'a, const N: usize> Unpack<Vector<'a, u8>> for [u8; N] {
     fn unpack(source: Vector<'a, u8>, path: &Path) -> Result<[u8; N], DecodeError> {
-        source
-            .bytes()
-            .try_into()
-            .map_err(|_| path.error(format_args!("expected {N} bytes, got {}", source.len())))
+        source.bytes().try_into().map_err(|_| path.error(format_args!("expected {N} bytes, got {}", source.len())))
     }
 }
 
@@ -216,21 +209,13 @@ impl<'b> PackTable<'b> for Done {
     type Table = fb::Done<'b>;
     fn pack_table(&self, builder: &mut Builder<'b>) -> WIPOffset<Self::Table> {
         let (body_type, body) = self.body.pack(builder);
-        fb::Done::create(
-            builder,
-            &fb::DoneArgs {
-                body_type,
-                body: Some(body),
-            },
-        )
+        fb::Done::create(builder, &fb::DoneArgs { body_type, body: Some(body) })
     }
 }
 
 impl<'a> Unpack<fb::Done<'a>> for Done {
     fn unpack(source: fb::Done<'a>, path: &Path) -> Result<Done, DecodeError> {
-        Ok(Done {
-            body: DoneBody::unpack(source, &path.field("body"))?,
-        })
+        Ok(Done { body: DoneBody::unpack(source, &path.field("body"))? })
     }
 }
 

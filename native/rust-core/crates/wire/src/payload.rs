@@ -25,10 +25,7 @@ impl Payload {
     }
 
     pub fn empty() -> Payload {
-        Payload {
-            bytes: Vec::new(),
-            start: 0,
-        }
+        Payload { bytes: Vec::new(), start: 0 }
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {

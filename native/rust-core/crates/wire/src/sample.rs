@@ -72,9 +72,7 @@ impl Sample for u64 {
 
 impl Sample for String {
     fn sample(draw: &mut Draw) -> String {
-        (0..draw.below(9))
-            .map(|_| *draw.one_of(&['a', '\0', '\n', '"', 'ß', '語', '😀', '\u{feff}']))
-            .collect()
+        (0..draw.below(9)).map(|_| *draw.one_of(&['a', '\0', '\n', '"', 'ß', '語', '😀', '\u{feff}'])).collect()
     }
 }
 

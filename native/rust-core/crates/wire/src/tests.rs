@@ -28,17 +28,9 @@ impl Read for Pieces<'_> {
 }
 
 fn frame_of(body: Body, draw: &mut Draw) -> Frame {
-    let probe = encode_body(
-        u64::from(!matches!(body, Body::HostHello(_) | Body::CoreHello(_))),
-        body.clone(),
-        Payload::empty(),
-    )
-    .unwrap();
-    let payload: Vec<u8> = if probe.kind.may_carry_payload() {
-        (0..draw.below(200)).map(|_| draw.next() as u8).collect()
-    } else {
-        Vec::new()
-    };
+    let probe = encode_body(u64::from(!matches!(body, Body::HostHello(_) | Body::CoreHello(_))), body.clone(), Payload::empty()).unwrap();
+    let payload: Vec<u8> =
+        if probe.kind.may_carry_payload() { (0..draw.below(200)).map(|_| draw.next() as u8).collect() } else { Vec::new() };
     encode_body(probe.request_id, body, payload.into()).unwrap()
 }
 
@@ -61,9 +53,7 @@ fn read_all(mut input: impl Read) -> Result<Vec<Frame>, FrameError> {
 /// The message of a frame by whichever decoder takes its kind.
 pub(crate) fn decode_any(frame: Frame) -> Result<Body, DecodeError> {
     match frame.kind {
-        Kind::Hello => decode_host_hello(&frame)
-            .map(Body::from)
-            .or_else(|_| decode_core_hello(&frame).map(Body::from)),
+        Kind::Hello => decode_host_hello(&frame).map(Body::from).or_else(|_| decode_core_hello(&frame).map(Body::from)),
         Kind::Progress | Kind::PlanSegment | Kind::Log | Kind::Done | Kind::Failed => Ok(match decode_event_or_response(frame)?.message {
             Outbound::Event(event) => event.into(),
             Outbound::Response(response) => response.into(),
@@ -173,46 +163,23 @@ fn a_payload_is_aligned_for_arrow() {
 
 #[test]
 fn a_breach_of_a_bound_names_its_field_and_is_never_sent() {
-    let log = |fields_json: &str| {
-        Body::from(Log {
-            fields_json: fields_json.into(),
-            ..Log::default()
-        })
-    };
+    let log = |fields_json: &str| Body::from(Log { fields_json: fields_json.into(), ..Log::default() });
     let refused = encode_body(1, log(""), Payload::empty()).unwrap_err().to_string();
-    assert!(
-        refused.contains("body.Log.fields_json: expected a text that is not empty"),
-        "{refused}"
-    );
-    let probe = Body::from(Probe {
-        declared: "{}".into(),
-        ..Probe::default()
-    });
+    assert!(refused.contains("body.Log.fields_json: expected a text that is not empty"), "{refused}");
+    let probe = Body::from(Probe { declared: "{}".into(), ..Probe::default() });
     let refused = encode_body(1, probe, Payload::empty()).unwrap_err().to_string();
     assert!(refused.contains("body.Probe.input: expected 1 to 5 entries, got 0"), "{refused}");
-    let list = Body::from(StoreList {
-        limit: 1001,
-        ..StoreList::default()
-    });
+    let list = Body::from(StoreList { limit: 1001, ..StoreList::default() });
     assert!(matches!(encode_body(1, list, Payload::empty()), Err(EncodeError::Bounds(_))));
-    assert!(matches!(
-        encode_body(1, log("{}"), vec![1].into()),
-        Err(EncodeError::PayloadNotAllowed("Log"))
-    ));
+    assert!(matches!(encode_body(1, log("{}"), vec![1].into()), Err(EncodeError::PayloadNotAllowed("Log"))));
     let large = "x".repeat(MAX_HEADER_BYTES as usize);
-    assert!(matches!(
-        encode_body(1, log(&large), Payload::empty()),
-        Err(EncodeError::HeaderTooLarge(_))
-    ));
+    assert!(matches!(encode_body(1, log(&large), Payload::empty()), Err(EncodeError::HeaderTooLarge(_))));
 }
 
 #[test]
 fn a_request_is_no_event_and_an_event_no_request() {
     let ping = encode_body(1, Ping { lease_left_ms: None }.into(), Payload::empty()).unwrap();
-    assert!(matches!(
-        decode_event_or_response(ping.clone()),
-        Err(DecodeError::Unexpected { .. })
-    ));
+    assert!(matches!(decode_event_or_response(ping.clone()), Err(DecodeError::Unexpected { .. })));
     assert!(matches!(decode_host_hello(&ping), Err(DecodeError::Unexpected { .. })));
     assert_eq!(decode_request(ping).unwrap().message, Request::Ping(Ping { lease_left_ms: None }));
 }
@@ -222,10 +189,7 @@ fn secrets_are_not_printed() {
     let mut draw = Draw::new(3);
     let mut credential = crate::message::NamedValue::sample(&mut draw);
     credential.value = "hunter2".into();
-    let secret = crate::message::Secret {
-        name: "key".into(),
-        bytes: b"hunter2".to_vec(),
-    };
+    let secret = crate::message::Secret { name: "key".into(), bytes: b"hunter2".to_vec() };
     let printed = format!("{credential:?} {secret:?}");
     assert!(!printed.contains("hunter2") && !printed.contains("104, 117"), "{printed}");
 }

@@ -24,10 +24,8 @@ fn described(frame: &Frame, body: &Body) -> Value {
 
 #[test]
 fn shared_vectors_mean_the_same_in_both_languages() {
-    let mut names: Vec<String> = std::fs::read_dir(vectors())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(vectors()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".json"));
     assert_eq!(names.len(), 19, "one file for each message");
     for name in names {
@@ -53,10 +51,7 @@ fn compare_or_write(name: &str, ours: &[u8]) {
     if std::env::var_os("MILLRACE_WRITE_VECTORS").is_some() {
         std::fs::write(&path, ours).unwrap();
     }
-    assert!(
-        std::fs::read(&path).unwrap() == ours,
-        "{name} is not what this encoder writes; MILLRACE_WRITE_VECTORS=1 rewrites it"
-    );
+    assert!(std::fs::read(&path).unwrap() == ours, "{name} is not what this encoder writes; MILLRACE_WRITE_VECTORS=1 rewrites it");
 }
 
 #[test]

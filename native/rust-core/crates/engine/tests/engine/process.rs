@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::UInt32Array;
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 use millrace_engine::io::RecordHook;
