@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { JobStatus, Manifest } from '@millrace/protocol';
 import type { LocalStack } from '../../packages/cli/src/local-stack.ts';
-import { killBusyCore, killRole } from './support/accidents.ts';
+import { flushRedis, freeze, killBusyCore, killRole, roleOf } from './support/accidents.ts';
 import { expectSameRows, partsOf, rejectsOf } from './support/duckdb.ts';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
@@ -12,6 +12,8 @@ import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
 const STAGE = 'clean';
+/** Longer than a lease and the look for stalled claims at the time scale of these tests. */
+const FROZEN_MS = 8_000;
 
 let bench: Workbench;
 let data: string;
@@ -104,6 +106,37 @@ describe('in the middle of a job', () => {
       await someCommitted(out, jobId);
       await killRole(local, 'scheduler');
       local.stack.start('scheduler');
+    });
+    await expectAsUndisturbed(manifest);
+  });
+
+  it('Redis loses everything', async () => {
+    const manifest = await run('redis-flushed', async (local, out, jobId) => {
+      await someCommitted(out, jobId);
+      await flushRedis(local);
+    });
+    await expectAsUndisturbed(manifest);
+  });
+
+  it('a worker host stands still for longer than its lease and then goes on', async () => {
+    const manifest = await run('host-frozen', async (local, out, jobId) => {
+      await someCommitted(out, jobId);
+      await freeze(roleOf(local, 'worker-host').child.pid ?? 0, FROZEN_MS);
+    });
+    await expectAsUndisturbed(manifest);
+  });
+
+  it('Redis stands still for longer than a lease', async () => {
+    const manifest = await run('redis-frozen', async (local, out, jobId) => {
+      await someCommitted(out, jobId);
+      const redis = bench.processes().find(({ command }) => /redis-server \S/.test(command));
+      assert.ok(redis !== undefined, JSON.stringify(bench.processes()));
+      await freeze(redis.pid, FROZEN_MS);
+      assert.equal(
+        local.stack.roles.every(({ child }) => child.exitCode === null),
+        true,
+        'nobody gave up',
+      );
     });
     await expectAsUndisturbed(manifest);
   });

@@ -1,6 +1,9 @@
 /** Finds and kills what a running job consists of. */
+import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Role, RoleProcess } from '../../../packages/cli/src/compose.ts';
 import type { LocalStack } from '../../../packages/cli/src/local-stack.ts';
 import { failures } from './journal-files.ts';
@@ -18,43 +21,59 @@ export async function killRole(local: LocalStack, role: Role): Promise<void> {
   await one.ended;
 }
 
-interface Child {
-  readonly pid: number;
-  readonly ticks: number;
-}
-
-/** The cores of a host, that which has used most processor time first: it works, the others serve the journal or wait. */
-export function coresOf(hostPid: number): Child[] {
-  const children = readdirSync('/proc')
+/** The cores of a host: its children that run our binary. */
+function coresOf(hostPid: number): number[] {
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => childOf(hostPid, Number(name)));
-  return children.sort((a, b) => b.ticks - a.ticks);
+    .map(Number)
+    .filter((pid) => isCoreOf(hostPid, pid));
 }
 
-function childOf(parent: number, pid: number): Child[] {
+function isCoreOf(parent: number, pid: number): boolean {
   try {
-    const fields = readFileSync(join('/proc', String(pid), 'stat'), 'utf8')
+    const [, parentPid] = readFileSync(join('/proc', String(pid), 'stat'), 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
-    const isCore = Number(fields[1]) === parent && /millrace-core/.test(readlinkSync(join('/proc', String(pid), 'exe')));
-    return isCore ? [{ pid, ticks: Number(fields[11]) + Number(fields[12]) }] : [];
+    return Number(parentPid) === parent && /millrace-core/.test(readlinkSync(join('/proc', String(pid), 'exe')));
   } catch {
-    return [];
+    return false;
   }
 }
 
-/** Signals the busiest core of a host until one was hit in the middle of a chunk, which the journal then tells. */
+/** In the middle of a chunk: a part is open that has not got its name yet. */
+function isWriting(pid: number, out: string): boolean {
+  const descriptors = join('/proc', String(pid), 'fd');
+  try {
+    return readdirSync(descriptors).some((name) => readlinkSync(join(descriptors, name)).startsWith(join(out, '.tmp-')));
+  } catch {
+    return false;
+  }
+}
+
+/** Signals a core in the middle of a chunk; resolves when the journal tells of it. */
 export async function killBusyCore(local: LocalStack, signal: 'SIGKILL' | 'SIGSEGV', out: string, jobId: string): Promise<void> {
   const known = failures(out, jobId).length;
   const host = roleOf(local, 'worker-host').child.pid ?? 0;
-  await until(
-    `a core to be hit by ${signal}`,
-    () => {
-      if (failures(out, jobId).length > known) return true;
-      const [core] = coresOf(host);
-      if (core !== undefined) process.kill(core.pid, signal);
-      return false;
-    },
-    { every: 150, within: 20_000 },
-  );
+  const look = (): boolean => {
+    const writing = coresOf(host).find((pid) => isWriting(pid, out));
+    if (writing !== undefined) process.kill(writing, signal);
+    return failures(out, jobId).length > known;
+  };
+  await until(`a core to be hit by ${signal}`, look, { every: 1, within: 20_000 });
+}
+
+/** Redis forgets everything, as after a loss without persistence. */
+export async function flushRedis(local: LocalStack): Promise<void> {
+  const connection = connect({ path: local.redisUrl.slice('unix://'.length) });
+  connection.write('FLUSHALL\r\n');
+  const [answer] = (await once(connection, 'data')) as [Buffer];
+  connection.destroy();
+  if (!answer.toString().startsWith('+OK')) throw new Error(`Redis said ${answer.toString()}`);
+}
+
+/** A process stands still and then goes on as if nothing had been. */
+export async function freeze(pid: number, ms: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  await delay(ms);
+  process.kill(pid, 'SIGCONT');
 }

@@ -75,9 +75,12 @@ async function makeManifest(job: FinishJob): Promise<Manifest | { readonly missi
   const isOpen = summary.missing.length > 0 || !isSealed(job);
   if (isOpen && job.orders.end === null) return { missing: summary.missing };
   const ending = await decideEnding(job, summary);
-  if (!isOpen && ending?.code !== 'BALANCE_MISMATCH') await removeOrphans(job, summary);
+  if (!isOpen && !isUnsound(ending)) await removeOrphans(job, summary);
   return (await job.host.journal.putManifest(manifestOf(job, summary, ending))).stored.record;
 }
+
+/** Something of ours is wrong: nothing may be deleted before a person has looked. */
+const isUnsound = (ending: Ending): boolean => ending?.code === 'BALANCE_MISMATCH' || ending?.code === 'PLAN_CONFLICT';
 
 const isSealed = ({ view, orders }: FinishJob): boolean => view.plans.some(({ generation, sealed }) => generation === orders.generation && sealed !== null);
 
@@ -110,10 +113,11 @@ function unplannableFiles(view: JobView, generation: number): readonly Unplannab
   return sealed?.unplannable.filter(({ file }) => !planned.has(file) && !ended.has(file)) ?? [];
 }
 
-/** What the ledger was told wins; then a balance that does not hold; then totals that the sender promised; then budgets. */
+/** What the ledger was told wins; then a plan or a balance that does not hold; then totals that the sender promised; then budgets. */
 async function decideEnding(job: FinishJob, summary: GenerationSummary): Promise<Ending> {
   const { orders, spec } = job;
   if (orders.end !== null) return endingOf(orders.end);
+  if (summary.planConflict !== null) return { state: 'failed', code: 'PLAN_CONFLICT', message: summary.planConflict };
   const [imbalance] = summary.imbalances;
   if (imbalance !== undefined) return { state: 'failed', code: 'BALANCE_MISMATCH', message: imbalance };
   const absent = await firstAbsentPart(job, summary);
@@ -141,30 +145,28 @@ async function inSteps<Item, Result>(items: readonly Item[], act: (item: Item) =
   return results;
 }
 
-/** Parts of this job, of generations up to this one, that no receipt names: left by attempts that were killed or lost. And what they were writing. */
-async function removeOrphans({ spec, orders, output, view, host }: FinishJob, summary: GenerationSummary): Promise<void> {
+/** Parts of this job, of generations up to this one, that no receipt names, whole or cut off: left by attempts that were killed or lost. */
+async function removeOrphans({ spec, orders, output, host }: FinishJob, summary: GenerationSummary): Promise<void> {
   const { jobId, generation } = orders;
   const named = new Set([...summary.parts, ...summary.rejects].map(({ uri }) => uri));
-  const attempts = new Set<string>(summary.attempts);
-  for await (const { attemptId } of host.journal.listFailures(jobId, view.job.record.stage)) attempts.add(attemptId);
   const orphans: string[] = [];
   for (const folder of new Set([spec.output.uri, rejectsUri(spec)])) {
     for await (const { key } of output.list(folder)) if (isPartOf(key, jobId, generation) && !named.has(key)) orphans.push(key);
-    for await (const { key } of output.list(folder, '.tmp-')) if (attempts.has(temporaryOwner(key))) orphans.push(key);
+    for await (const { key } of output.list(folder, '.tmp-')) if (isPartOf(key, jobId, generation)) orphans.push(key);
   }
   await output.delete(orphans);
   await host.journal.removeTemporaries(jobId);
 }
 
-/** `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>` or `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`. */
+/**
+ * `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>` or `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`; while it is written
+ * `.tmp-` stands before the name and `-<n>` behind it.
+ */
 export function isPartOf(uri: string, jobId: string, generation: number): boolean {
-  const name = uri.slice(uri.lastIndexOf('/') + 1);
+  const name = uri.slice(uri.lastIndexOf('/') + 1).replace(/^\.tmp-(.+)-\d+$/, '$1');
   const match = /^(?:part|rejects)-[a-z][a-z0-9]*-\d{6,}(?:\.(\d{6,}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}\.[a-z]+$/.exec(name);
   return match !== null && match[2] === jobId && Number(match[1] ?? 1) <= generation;
 }
-
-/** The attempt that was writing `.tmp-<attemptId>-<n>`. */
-const temporaryOwner = (uri: string): string => /\/\.tmp-(a[0-9a-z]{26})-\d+$/.exec(uri)?.[1] ?? '';
 
 const rejectsUri = (spec: ResolvedJobSpec): string => spec.rejects.uri ?? `${spec.output.uri}_rejects/`;
 

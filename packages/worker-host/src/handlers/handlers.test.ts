@@ -39,6 +39,7 @@ describe('isPartOf', () => {
     assert.ok(isPartOf(part(`part-clean-000227-0-${job}-${attempt}.parquet`), job, 1));
     assert.ok(isPartOf(part(`part-clean-000227.000002-13-${job}-${attempt}.csv`), job, 2));
     assert.ok(isPartOf(part(`_rejects/rejects-read-000000-${job}-${attempt}.pq`), job, 1));
+    assert.ok(isPartOf(part(`.tmp-part-clean-000227-0-${job}-${attempt}.parquet-17`), job, 1));
     assert.ok(isPartOf(part(`rejects-read-1000000.000003-${job}-${attempt}.pq`), job, 3));
   });
 
@@ -53,6 +54,7 @@ describe('isPartOf', () => {
       `x-part-clean-000227-0-${job}-${attempt}.csv`,
       `part-clean-000227-0-${job}-${attempt}.csv.keep/x`,
       `.tmp-${attempt}-0`,
+      `.tmp-part-clean-000227-0-j${'9'.repeat(26)}-${attempt}.parquet-17`,
     ];
     for (const name of others) assert.ok(!isPartOf(part(name), job, 9), name);
   });

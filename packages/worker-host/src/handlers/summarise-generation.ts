@@ -16,6 +16,7 @@ import {
   type InputFile,
   type ManifestFile,
   type ManifestPart,
+  type RangeChunk,
   type Receipt,
   type ReceiptSums,
   sumsOfReceipt,
@@ -50,12 +51,12 @@ export interface GenerationSummary {
   /** Chunks without outcome; not empty means that the generation goes on. */
   readonly missing: readonly number[];
   readonly sums: ReceiptSums;
+  /** A file whose chunks overlap or leave a hole: `PLAN_CONFLICT`. */
+  readonly planConflict: string | null;
   /** What is wrong with receipts and sums; not empty means `BALANCE_MISMATCH`. */
   readonly imbalances: readonly string[];
   readonly balance: Balance;
   readonly counts: { readonly total: number; readonly committed: number; readonly dead: number; readonly open: number };
-  /** Attempts that committed. */
-  readonly attempts: readonly string[];
   readonly parts: readonly ManifestPart[];
   readonly rejects: readonly ManifestPart[];
   readonly files: readonly ManifestFile[];
@@ -74,6 +75,7 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   return {
     missing: records.chunks.filter(({ verdict }) => verdict === null || verdict.outcome === 'closed').map(({ chunk }) => chunk.chunk),
     sums,
+    planConflict: planConflict(records),
     imbalances: imbalancesOf(committed, sums),
     balance,
     counts: {
@@ -82,7 +84,6 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
       dead: gaps.length,
       open: records.chunks.length - committed.length - dead.length,
     },
-    attempts: committed.map(({ receipt }) => receipt.attemptId),
     parts: placedParts(records.stage, committed, (receipt) => receipt.parts),
     rejects: placedParts(records.stage, committed, (receipt) => receipt.rejects),
     files,
@@ -99,6 +100,29 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
       plannedBytes: records.chunks.reduce((bytes, { chunk }) => bytes + chunkBytes(chunk), 0) + unplannedBytes(records),
     },
   };
+}
+
+/** A record that no chunk holds would be missed by every balance, so the chunks of each file must follow one another up to the totals of planning. */
+function planConflict({ chunks, ended }: GenerationRecords): string | null {
+  const byFile = Map.groupBy(
+    chunks.flatMap(({ chunk }) => (chunk.kind === 'range' ? [chunk] : [])),
+    ({ file }) => file,
+  );
+  for (const { file, records } of ended) {
+    const problem = holeIn(byFile.get(file) ?? [], records);
+    if (problem !== null) return `file ${file}: ${problem}`;
+  }
+  return null;
+}
+
+function holeIn(chunks: readonly RangeChunk[], records: number): string | null {
+  const ordered = [...chunks].sort((a, b) => a.start - b.start);
+  let [next, end] = [1, ordered[0]?.start ?? 0];
+  for (const { chunk, start, record, ...range } of ordered) {
+    if (start !== end || record !== next) return `chunk ${chunk} begins with record ${record} at byte ${start}, but ${next} at ${end} is next`;
+    [next, end] = [record + range.records, range.end];
+  }
+  return next - 1 === records ? null : `planning counted ${records} records, its chunks hold ${next - 1}`;
 }
 
 interface Committed {

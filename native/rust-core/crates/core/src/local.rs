@@ -78,7 +78,7 @@ impl ChunkIo for LocalChunkIo<'_> {
     }
 
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
-        let sink = self.places.store.open_part(&local_path(uri)?, self.attempt_id).map_err(of_store)?;
+        let sink = self.places.store.open_part(&local_path(uri)?).map_err(of_store)?;
         Ok(Box::new(LocalSink(sink)))
     }
 

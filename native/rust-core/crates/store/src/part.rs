@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::beneath::sync_directory;
 use crate::error::{Error, Result};
-use crate::put::{Temporary, owner_name};
+use crate::put::Temporary;
 use crate::read::Object;
 use crate::store::Store;
 
@@ -30,11 +30,12 @@ pub struct PartSink {
 }
 
 impl Store {
-    /// Opens a part. Its name must be the attempt's own: an object that stands there already is a fault found by `finish`.
-    pub fn open_part(&self, path: &Path, attempt_id: &str) -> Result<PartSink> {
+    /// Opens a part. Its name must be the attempt's own: an object that stands there already is a fault found by `finish`. Until then it is called
+    /// `.tmp-<name>-<n>`: what a kill leaves tells whose it was.
+    pub fn open_part(&self, path: &Path) -> Result<PartSink> {
         let (directory, name) = self.open_parent(path, "write")?;
         let temporary =
-            Temporary::create(directory, &owner_name(Some(attempt_id))).map_err(|errno| Error::of_errno(errno, "write", path.display()))?;
+            Temporary::create(directory, &name.to_string_lossy()).map_err(|errno| Error::of_errno(errno, "write", path.display()))?;
         Ok(PartSink { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0 })
     }
 }
@@ -113,11 +114,11 @@ mod tests {
     fn a_link_publishes_where_rename_cannot_and_never_overwrites() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::new(&[], &[root.path().to_owned()]).unwrap();
-        let mut part = store.open_part(&root.path().join("x"), "a1").unwrap();
+        let mut part = store.open_part(&root.path().join("x")).unwrap();
         part.write(b"abc").unwrap();
         publish_by_link(&mut part.temporary, Path::new("x")).unwrap();
         drop(part);
-        let mut part = store.open_part(&root.path().join("x"), "a2").unwrap();
+        let mut part = store.open_part(&root.path().join("x")).unwrap();
         assert_eq!(publish_by_link(&mut part.temporary, Path::new("x")), Err(Errno::EXIST));
         drop(part);
         let names: Vec<_> = std::fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -148,7 +148,7 @@ fn no_verb_leaves_its_roots() {
     for path in &new {
         assert_eq!(store.put_if_absent(path, b"x", None).unwrap_err().code, "STORAGE_FORBIDDEN", "{path:?}");
         assert_eq!(store.overwrite(path, b"x").unwrap_err().code, "STORAGE_FORBIDDEN", "{path:?}");
-        assert_eq!(store.open_part(path, "a1").err().unwrap().code, "STORAGE_FORBIDDEN", "{path:?}");
+        assert_eq!(store.open_part(path).err().unwrap().code, "STORAGE_FORBIDDEN", "{path:?}");
         assert_eq!(store.delete(path).unwrap_err().code, "STORAGE_FORBIDDEN", "{path:?}");
     }
     // A link under the final name is a name that is taken: never followed, never written through.
@@ -162,19 +162,19 @@ fn no_verb_leaves_its_roots() {
 fn a_part_appears_whole_with_its_digest_or_not_at_all() {
     let (root, store) = directory();
     let path = root.path().join("out/part-read-000000-0-j1-a1.csv");
-    let mut part = store.open_part(&path, "a1").unwrap();
+    let mut part = store.open_part(&path).unwrap();
     part.write(b"abc").unwrap();
-    assert!(!path.exists());
+    assert!(names(root.path())[0].starts_with("out/.tmp-part-read-000000-0-j1-a1.csv-"), "a kill would leave whose it was");
     let done = part.finish().unwrap();
     assert_eq!((done.bytes, done.sha256.as_str()), (3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
     assert_eq!(std::fs::read(&path).unwrap(), b"abc");
 
-    let mut second = store.open_part(&path, "a1").unwrap();
+    let mut second = store.open_part(&path).unwrap();
     second.write(b"xyz").unwrap();
     assert_eq!(second.finish().unwrap_err().code, "STORAGE_CHECKSUM");
     assert_eq!(std::fs::read(&path).unwrap(), b"abc", "a name that is taken is never overwritten");
 
-    let mut third = store.open_part(&root.path().join("out/other"), "a1").unwrap();
+    let mut third = store.open_part(&root.path().join("out/other")).unwrap();
     third.write(b"xyz").unwrap();
     third.abort();
     assert_eq!(names(root.path()), ["out/part-read-000000-0-j1-a1.csv"]);
@@ -275,7 +275,7 @@ fn a_full_disk_is_storage_full_and_leaves_nothing() {
         let large = vec![7; 1 << 20];
         assert_eq!(store.put_if_absent(&root.join("put"), &large, Some("a1")).unwrap_err().code, "STORAGE_FULL");
         assert_eq!(store.overwrite(&root.join("over"), &large).unwrap_err().code, "STORAGE_FULL");
-        let mut part = store.open_part(&root.join("part"), "a1").unwrap();
+        let mut part = store.open_part(&root.join("part")).unwrap();
         assert_eq!(part.write(&large).unwrap_err().code, "STORAGE_FULL");
         drop(part);
         assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
