@@ -3,7 +3,7 @@
 // names the fix when it cannot be done. Nothing is installed but from npm, cargo and Debian.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,11 +73,28 @@ export function ensureRedis() {
 const BUILD_NOTE = `setup: building the Rust core in release. The first build compiles Arrow, Parquet and the SQL planner: about 10 minutes on two
        cores, once per machine; later builds take seconds. It happens in ${'<target>'}.`;
 
+/**
+ * Cargo names our crates by their place in the workspace and judges by file times, so in a shared target directory it may take the crates of another
+ * checkout for those of this one. When another one built last, every source of ours counts as changed; the dependencies stay as they are.
+ */
+function claimTarget(target) {
+  const stamp = join(target, '.millrace-checkout');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === root) return;
+  const crates = join(root, 'native', 'rust-core', 'crates');
+  const now = new Date();
+  for (const entry of readdirSync(crates, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && entry.name.endsWith('.rs')) utimesSync(join(entry.parentPath ?? entry.path, entry.name), now, now);
+  }
+  mkdirSync(target, { recursive: true });
+  writeFileSync(stamp, root);
+}
+
 /** Builds with cargo and shows one moving line on a terminal, one line every 20 s elsewhere. */
 export async function cargo(args, what) {
   if (!onPath('cargo')) throw new SetupError('cargo is not on PATH: install Rust 1.95 or later (rustup.rs), then run this again');
   const target = targetDir();
   if (!existsSync(join(target, 'release'))) say(BUILD_NOTE.replace('<target>', target));
+  claimTarget(target);
   const child = spawn('cargo', args, {
     cwd: join(root, 'native', 'rust-core'),
     env: { ...process.env, CARGO_TARGET_DIR: target, CARGO_TERM_COLOR: 'never' },
