@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -150,6 +150,8 @@ async function accidents(local: LocalStack, jobId: string, smaller: string): Pro
   say(`   ${smaller} was moved away after it was planned`);
   const [victim, survivor] = local.stack.roles.filter((role) => role.role === 'worker-host') as [RoleProcess, RoleProcess];
   await until(() => committed(jobId) >= total * 0.15);
+  // While it has a chunk in hand, so that its attempt is lost and rescued.
+  await coreAtWork(victim);
   victim.kill('SIGKILL');
   say(`   worker host ${victim.name} (pid ${victim.child.pid}) got SIGKILL at ${committed(jobId)} of ${total} chunks`);
   const replacement = local.stack.start('worker-host');
@@ -159,17 +161,44 @@ async function accidents(local: LocalStack, jobId: string, smaller: string): Pro
   say(`   core ${core} of ${survivor.name} got SIGSEGV at ${committed(jobId)} of ${total} chunks`);
 }
 
-/** A core between two chunks takes nobody's work with it: tries until an attempt has recorded the crash. */
+/** Ends a core while it reads an input: its attempt must have recorded the crash, else it was just done and another one is met. */
 async function crashWorkingCore(host: RoleProcess, jobId: string): Promise<number> {
   for (let tries = 0; tries < 20; tries += 1) {
-    const core = busiestCore(host.child.pid ?? 0);
+    const core = await coreAtWork(host);
     const known = failureCount(jobId);
     process.kill(core, 'SIGSEGV');
-    const deadline = performance.now() + 1_000;
+    const deadline = performance.now() + 500;
     while (failureCount(jobId) === known && performance.now() < deadline) await delay(5);
     if (failureCount(jobId) > known) return core;
   }
   throw new Error('no core could be met at work');
+}
+
+/** The core of a host that has an input open at this moment. */
+async function coreAtWork(host: RoleProcess): Promise<number> {
+  let found: number | undefined;
+  await until(() => {
+    found = childrenOf(host.child.pid ?? 0).find((pid) => openFiles(pid).some((path) => path.startsWith(data)));
+    return found !== undefined;
+  }, 1);
+  return found as number;
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(/\s+/)
+    .filter((text) => text !== '')
+    .map(Number);
+}
+
+function openFiles(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+  } catch {
+    // A file was closed, or the process ended, while we looked.
+    return [];
+  }
 }
 
 function failureCount(jobId: string): number {
@@ -221,19 +250,12 @@ function verdictNames(jobId: string): string[] {
 /** Chunks with a verdict so far; during the accidents these are receipts. */
 const committed = (jobId: string): number => verdictNames(jobId).length;
 
-async function until(holds: () => boolean): Promise<void> {
+async function until(holds: () => boolean, everyMs = 5): Promise<void> {
   const deadline = performance.now() + ACCIDENT_DEADLINE_MS;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error('waited too long for the job to get on');
-    await delay(5);
+    await delay(everyMs);
   }
-}
-
-/** The child of a host that has used most processor time: the core that works, not the one that serves the journal. */
-function busiestCore(hostPid: number): number {
-  const children = readFileSync(`/proc/${hostPid}/task/${hostPid}/children`, 'utf8').trim().split(/\s+/).map(Number);
-  const ticks = (pid: number): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[11] ?? 0);
-  return children.toSorted((a, b) => ticks(b) - ticks(a))[0] ?? 0;
 }
 
 async function showDeath(status: JobStatus, jobId: string): Promise<void> {
