@@ -164,6 +164,9 @@ async function accidents(local: LocalStack, jobId: string, smaller: string): Pro
 /** Ends a core while it reads an input: its attempt must have recorded the crash, else it was just done and another one is met. */
 async function crashWorkingCore(host: RoleProcess, jobId: string): Promise<number> {
   for (let tries = 0; tries < 20; tries += 1) {
+    // Rust's guard against stack overflows takes a first SIGSEGV from outside for a fault that will repeat: it only puts the default action back.
+    process.kill(await coreAtWork(host), 'SIGSEGV');
+    await delay(20);
     const core = await coreAtWork(host);
     const known = failureCount(jobId);
     process.kill(core, 'SIGSEGV');
