@@ -153,7 +153,7 @@ function replaceOutput(call: CommandCall, directory: string): void {
 /** A completed job is only reported, another job's directory is refused; null: there is work to do. */
 async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode | null> {
   if (statSync(journalDirectory(job.directory), { throwIfNoEntry: false }) === undefined) return null;
-  const directory = openDirectoryAt(job.directory);
+  const directory = openDirectoryAt(job.directory, job.writeRoots);
   try {
     const standing = await newestJob(directory.journal);
     if (standing === null) return null;
@@ -172,7 +172,7 @@ async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode
     }
     if (manifest?.state !== 'completed') return null;
     call.output.say('This job is complete already; nothing was run.');
-    return await reportEnd(call, job, manifest);
+    return await reportEnd(call, job, directory, manifest);
   } finally {
     await directory.close();
   }
@@ -234,28 +234,22 @@ async function reopenFailed(call: CommandCall, handle: JobHandle): Promise<numbe
 }
 
 async function reportJournal(call: CommandCall, job: RunJob): Promise<ExitCode> {
-  const directory = openDirectoryAt(job.directory);
+  const directory = openDirectoryAt(job.directory, job.writeRoots);
   try {
     const view = await directory.journal.readJob(jobIdFromKey('default', job.key));
     const manifest = view?.manifests.at(-1);
     if (manifest === undefined) throw new CommandError(exitCodes.failed, 'the job ended without a manifest');
-    return await reportEnd(call, job, manifest);
+    return await reportEnd(call, job, directory, manifest);
   } finally {
     await directory.close();
   }
 }
 
-async function reportEnd(call: CommandCall, job: RunJob, manifest: Manifest): Promise<ExitCode> {
-  const directory = openDirectoryAt(job.directory, job.readRoots);
+async function reportEnd(call: CommandCall, job: RunJob, directory: Directory, manifest: Manifest): Promise<ExitCode> {
   const exitCode = exitCodeOf(call, manifest);
-  try {
-    const shown = (uri: string): string => localPath(uri);
-    const lines = describeManifest(manifest, await firstRejects(directory, manifest), { out: shown(manifest.outputUri), rejects: shown(manifest.rejectsUri) });
-    for (const line of lines) call.output.line(line);
-    for (const line of await deadLines(directory, manifest)) call.output.line(line);
-  } finally {
-    await directory.close();
-  }
+  const places = { out: localPath(manifest.outputUri), rejects: localPath(manifest.rejectsUri) };
+  for (const line of describeManifest(manifest, await firstRejects(directory, manifest), places)) call.output.line(line);
+  for (const line of await deadLines(directory, manifest)) call.output.line(line);
   if (manifest.balance.rejected > 0)
     call.output.line(`See one: millrace peek ${job.directory} --reject 1      All: millrace rejects export ${job.directory} -o rejects.csv`);
   if (manifest.state === 'failed' && manifest.chunks.dead > 0)

@@ -1,4 +1,4 @@
-import type { FaultKind, FaultRates } from './faults.ts';
+import { drawFault, type FaultKind, type FaultRates } from './faults.ts';
 import type { GeneratedRecord, RecordWriter } from './kinds.ts';
 import { INVALID_MARK } from './mark.ts';
 import type { SeededRandom } from './random.ts';
@@ -62,19 +62,10 @@ export class EventWriter implements RecordWriter {
 
   record(id: number, last: boolean): GeneratedRecord {
     const event = this.#event(id);
-    const kind = last ? null : this.#drawFault();
+    const kind = last ? null : drawFault(this.#random, this.#rates, FAULTS);
     const text = `${line(event, kind)}\n`;
     if (kind === null) return { text, lines: 1, fault: null, row: outputRow(event) };
     return { text, lines: 1, fault: { kind, ...(CODES[kind] as { code: string; column: string | null }) }, row: null };
-  }
-
-  #drawFault(): FaultKind | null {
-    let dice = this.#random.next();
-    for (const kind of FAULTS) {
-      dice -= this.#rates[kind];
-      if (dice < 0) return kind;
-    }
-    return null;
   }
 
   #event(id: number): Event {

@@ -1,3 +1,5 @@
+import type { SeededRandom } from './random.ts';
+
 /** What can be planted in generated data, with the share of records that get it when nothing is said. */
 export const FAULT_RATES = {
   shortRow: 0.000_2,
@@ -50,4 +52,14 @@ export interface PlantedFault {
   readonly byteEnd: number;
   readonly column: string | null;
   readonly code: string;
+}
+
+/** Which of `kinds` one record gets, by one throw of the dice; null is none. */
+export function drawFault(random: SeededRandom, rates: FaultRates, kinds: readonly FaultKind[]): FaultKind | null {
+  let dice = random.next();
+  for (const kind of kinds) {
+    dice -= rates[kind];
+    if (dice < 0) return kind;
+  }
+  return null;
 }

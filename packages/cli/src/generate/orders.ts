@@ -1,4 +1,4 @@
-import type { FaultKind, FaultRates } from './faults.ts';
+import { drawFault, type FaultKind, type FaultRates } from './faults.ts';
 import type { GeneratedRecord, RecordWriter } from './kinds.ts';
 import { INVALID_MARK } from './mark.ts';
 import type { SeededRandom } from './random.ts';
@@ -78,21 +78,12 @@ export class OrderWriter implements RecordWriter {
 
   record(id: number, last: boolean): GeneratedRecord {
     const order = this.#order(id);
-    const kind = last || this.#afterUnclosed ? null : this.#drawFault();
+    const kind = last || this.#afterUnclosed ? null : drawFault(this.#random, this.#rates, FAULTS);
     if (this.#afterUnclosed) order.note = 'plain words after a broken one';
     const quoteNote = this.#afterUnclosed;
     this.#afterUnclosed = kind === 'unclosedQuote';
     if (kind === null && !quoteNote && this.#random.next() < this.#rates.quotedNewline) order.note = `${order.note}\n"${order.note}"`;
     return this.#render(order, kind, quoteNote);
-  }
-
-  #drawFault(): FaultKind | null {
-    let dice = this.#random.next();
-    for (const kind of FAULTS) {
-      dice -= this.#rates[kind];
-      if (dice < 0) return kind;
-    }
-    return null;
   }
 
   #order(id: number): Order {
