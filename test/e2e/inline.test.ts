@@ -127,7 +127,18 @@ async function putJob(journal: Journal, jobId: JobId, spec: ResolvedJobSpec): Pr
     idempotencyKey: 'inline',
     acceptedAt: '2026-11-23T10:00:00.000Z',
   } as const;
-  await journal.putJob({ ...head, resultVersion: 1, specDigest: specDigest(spec), spec, stage: 'read', inputs: [], inputFiles: 0, inputBytes: 0 });
+  await journal.putJob({
+    ...head,
+    resultVersion: 1,
+    specDigest: specDigest(spec),
+    spec,
+    stage: 'read',
+    stages: [],
+    lookups: [],
+    inputs: [],
+    inputFiles: 0,
+    inputBytes: 0,
+  });
 }
 
 async function probe(core: CoreProcess, jobId: JobId, spec: ResolvedJobSpec, sample: string): Promise<Pins> {
@@ -135,7 +146,15 @@ async function probe(core: CoreProcess, jobId: JobId, spec: ResolvedJobSpec, sam
   const input = [{ uri: pathToFileURL(sample).href, connection: null, etag: '', size: readFileSync(sample).length }];
   const answer = await core.request({ type: 'Probe', input, declared: JSON.stringify({ ...declared, schema: spec.schema }) }, { deadlineMs: 30_000 });
   assert.equal(answer.failed, null, answer.failed?.message);
-  return { record: 'pins', version: 1, jobId, rules: 1, inputs: [inputPinsShape.parse(JSON.parse(new TextDecoder().decode(answer.payload)))] };
+  return {
+    record: 'pins',
+    version: 1,
+    jobId,
+    rules: 1,
+    inputs: [inputPinsShape.parse(JSON.parse(new TextDecoder().decode(answer.payload)))],
+    partitions: {},
+    lookups: [],
+  };
 }
 
 async function putPlan(journal: Journal, jobId: JobId, spec: ResolvedJobSpec, pinsDigest: string): Promise<void> {

@@ -54,6 +54,8 @@ function jobRecord(jobId: JobId, changes: Partial<JobRecord> = {}): JobRecord {
     specDigest: specDigest(spec),
     spec,
     stage: 'read',
+    stages: [{ name: 'read', kind: 'map' }],
+    lookups: [],
     inputs: [],
     inputFiles: 0,
     inputBytes: 0,

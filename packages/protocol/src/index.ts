@@ -73,8 +73,8 @@ export {
 } from './ids.ts';
 export { canMoveJob, isTerminalJobState, type JobState, jobMoves, jobStates, type TerminalJobState, terminalJobStates } from './job.ts';
 // The durable records
-export type { InputFile, InputsRecord, JobRecord, OpenMarker } from './job-record.ts';
-export { checkJobSpec, mapStageName, type ResolveOptions, resolveJobSpec, schemaOf, specDigest } from './job-spec.ts';
+export { type InputFile, type InputsRecord, type JobRecord, type JobStage, jobStages, type LookupFile, type OpenMarker } from './job-record.ts';
+export { checkJobSpec, type ResolveOptions, resolveJobSpec, schemaOf, specDigest } from './job-spec.ts';
 // What a job is
 export type {
   InputSpec,
@@ -113,13 +113,14 @@ export {
 } from './limits.ts';
 export type { Gap, Manifest, ManifestFile, ManifestPart } from './manifest.ts';
 export { nearestName } from './nearest-name.ts';
-export { type DialectPins, type Evidence, type FieldPins, type InputPins, inputPinsShape, type Pins, type SchemaPins } from './pins.ts';
+export { type DialectPins, type Evidence, type FieldPins, type InputPins, inputPinsShape, type LookupPins, type Pins, type SchemaPins } from './pins.ts';
 export { filePath, fileUri, schemeOf } from './places.ts';
 export {
   type Chunk,
   chunkBytes,
   type EndedFile,
   type InlineChunk,
+  type PartitionChunk,
   type PlanEnd,
   type PlannedFile,
   type RangeChunk,
@@ -148,10 +149,21 @@ export { assertAvailable, availabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export type { Params } from './spec-params.ts';
+export {
+  inputsBehind,
+  mapStagesOf,
+  partitionsOf,
+  passThroughStage,
+  readerOf,
+  reduceStagesOf,
+  type Stage,
+  type StagedSpec,
+  stagesOf,
+} from './stages.ts';
 export type { JobEvent, JobFailure, JobResult, JobStatus } from './status.ts';
 export { parseQueueName, type QueueName, type QueueNameParts, type TaskKind, type WorkKind, workKinds, workQueueName } from './task.ts';
 export { parseTaskKeys, signTask, type TaskKey, type TaskKeys, verifyTask } from './task-signature.ts';
 // Bounds
 export { checkLeaseTimes, type LeaseTimes, leaseTimes } from './times.ts';
 export { parseDuration, parseSize } from './units.ts';
-export type { ClosedVerdict, DeadVerdict, Receipt, Verdict } from './verdict.ts';
+export type { ClosedVerdict, DeadVerdict, Exchange, Receipt, Verdict } from './verdict.ts';

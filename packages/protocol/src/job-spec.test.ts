@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 
-import { checkJobSpec, mapStageName, type ResolveOptions, resolveJobSpec, specDigest } from './job-spec.ts';
+import { checkJobSpec, type ResolveOptions, resolveJobSpec, specDigest } from './job-spec.ts';
 import type { JobSpec } from './job-spec-shape.ts';
 import { availabilityIssues } from './spec-available.ts';
 import { SpecError } from './spec-error.ts';
@@ -40,7 +40,6 @@ test('the smallest spec resolves with every default filled in', () => {
   assert.equal(spec.execution.chunkSize, 64 * 1024 * 1024);
   assert.equal(spec.retention.history, 30 * 86_400_000);
   assert.equal(spec.execution.jobTimeLimit, null);
-  assert.equal(mapStageName(spec), 'read');
   assert.deepEqual(availabilityIssues(spec), []);
 });
 
@@ -213,6 +212,40 @@ test('stages: names, sources, and exactly one thing to do', () => {
   check(withStage({ sql: 'SELECT 1', dedupe: {} }), ['/pipeline/0/dedupe', 'CONFLICT'], ['/pipeline/0/dedupe', 'CONFLICT']);
 });
 
+test('stages make one graph: map stages first, every input and every stage but the last read once', () => {
+  const two = (...pipeline: object[]): object => ({
+    ...small,
+    inputs: [
+      { name: 'a', uri: 'file:///a' },
+      { name: 'b', uri: 'file:///b' },
+    ],
+    pipeline,
+  });
+  const exchange = { keys: ['k'] };
+  const sql = 'SELECT 1';
+  check(withStage({ exchange, sql }, { sql }), ['/pipeline/1/exchange', 'STAGE_ORDER']);
+  check(two({ from: 'a', sql }, { exchange, sql }), ['/pipeline/0/from', 'STAGE_ORDER']);
+  check(two({ from: 'a', sql }, { sql }, { from: ['s1', 's2'], exchange, sql }), ['/pipeline/1/from', 'STAGE_REUSED']);
+  check(two({ from: 'a', sql }, { from: 'b', sql }, { exchange, sql }), ['/pipeline/0/name', 'STAGE_ORDER']);
+  check(two({ from: 'a', sql }, { from: 'b', sql }, { from: ['s1', 's2'], exchange, sql }, { from: 's1', exchange, sql }), [
+    '/pipeline/3/from',
+    'STAGE_REUSED',
+  ]);
+  check(withStage({ sql }, { exchange, sql }, { from: 's9', exchange, sql }), ['/pipeline/2/from', 'STAGE_UNKNOWN', 's1']);
+  const once = resolveJobSpec(two({ from: 'a', sql }, { from: 'b', sql }, { from: ['s1', 's2'], exchange, sql }, { exchange, sql }));
+  assert.equal(once.pipeline.length, 4);
+  resolveJobSpec(withStage({ exchange, sql }));
+});
+
+test('exchanges: equal records must be able to meet', () => {
+  check(withStage({ exchange: { keys: [], partitions: 2 }, sql: 'SELECT 1' }), ['/pipeline/0/exchange/keys', 'EXCHANGE_KEY']);
+  check(withStage({ exchange: { keys: ['a', 'a'] }, sql: 'SELECT 1' }), ['/pipeline/0/exchange/keys', 'EXCHANGE_KEY']);
+  check(withStage({ exchange: { keys: ['a', 'b'] }, dedupe: { keys: ['a'] } }), ['/pipeline/0/dedupe/keys', 'EXCHANGE_KEY']);
+  check(withStage({ exchange: { keys: [] }, dedupe: {} }), ['/pipeline/0/dedupe/keys', 'EXCHANGE_KEY']);
+  check(withStage({ sql: 'SELECT 1', lookups: [{ name: 'input', uri: 'file:///l' }] }), ['/pipeline/0/lookups/0/name', 'NAME_TAKEN']);
+  check(withStage({ exchange: { keys: ['a'] }, dedupe: {}, lookups: [{ name: 'l', uri: 'file:///l' }] }), ['/pipeline/0/lookups', 'CONFLICT']);
+});
+
 test('budgets name codes and columns that exist', () => {
   check({ ...small, rejects: { perCode: { TYPE_NUMBR: { maxRows: 1 }, 'ENCODING_*': {} } } }, ['/rejects/perCode/TYPE_NUMBR', 'CODE_UNKNOWN', 'TYPE_NUMBER']);
   check({ ...small, schema: { fields: [{ name: 'amount' }] }, rejects: { perColumn: { amonut: { maxRows: 1 } } } }, [
@@ -244,7 +277,10 @@ test('what this version does not do is refused by name, all at once', () => {
       ],
       primaryKey: ['a'],
     },
-    pipeline: [{ sql: 'SELECT 1' }, { exchange: { keys: ['a'] }, dedupe: {}, lookups: [{ name: 'l', uri: 'file:///l' }] }],
+    pipeline: [
+      { sql: 'SELECT 1', lookups: [{ name: 'l', uri: 'file:///l' }] },
+      { exchange: { keys: ['a'] }, dedupe: {} },
+    ],
     output: { uri: 'gs://b/o/', format: 'arrow', layout: 'perInput', compact: true },
     privacy: { key: 'secret://a' },
     schedule: { cron: '* * * * *' },
@@ -270,9 +306,9 @@ test('what this version does not do is refused by name, all at once', () => {
       '/schema/fields/0/type',
       '/schema/fields/1/format',
       '/schema/fields/1/constraints/unique',
+      '/pipeline/0/lookups',
       '/pipeline/1/exchange',
       '/pipeline/1/dedupe',
-      '/pipeline/1/lookups',
       '/pipeline',
       '/output/uri',
       '/output/format',

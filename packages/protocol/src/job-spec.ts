@@ -48,11 +48,6 @@ export function schemaOf(spec: ResolvedJobSpec, input: ResolvedInput): string | 
   return input.schema ?? spec.schema;
 }
 
-/** The stage that reads the inputs: the pipeline's first, or `read` when records pass through unchanged. */
-export function mapStageName(spec: ResolvedJobSpec): string {
-  return spec.pipeline[0]?.name ?? 'read';
-}
-
 function sizeIssue(written: object): SpecIssue | undefined {
   const bytes = Buffer.byteLength(JSON.stringify(written));
   if (bytes <= maxSpecBytes) return undefined;
@@ -121,6 +116,12 @@ function resolvePlaces(spec: ShapedSpec, baseDir: string | null, issues: SpecIss
         ...input,
         uri: input.uri === null ? null : inputPlaces(input.uri, index),
         list: input.list === null ? null : place(input.list, 'input', ['inputs', index, 'list']),
+      })),
+    }),
+    ...(spec.pipeline && {
+      pipeline: spec.pipeline.map((stage, index) => ({
+        ...stage,
+        lookups: stage.lookups.map((lookup, at) => ({ ...lookup, uri: place(lookup.uri, 'input', ['pipeline', index, 'lookups', at, 'uri']) })),
       })),
     }),
     ...(spec.output && { output: { ...spec.output, uri: directory(spec.output.uri, ['output', 'uri']) } }),

@@ -1,7 +1,7 @@
 /** What planning decided about the inputs; everything later reads by it and nothing else. */
 import { z } from 'zod';
 
-import { count, head } from './record-shapes.ts';
+import { count, head, stageName } from './record-shapes.ts';
 
 const text = z.string();
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -100,5 +100,17 @@ export const inputPinsShape = z.object({
 });
 export type InputPins = z.output<typeof inputPinsShape>;
 
-export const pinsShape = z.object({ ...head('pins'), rules: z.int().min(1), inputs: z.array(inputPinsShape) });
+/** A small table of a stage: the version that every attempt reads, and how. */
+export const lookupPinsShape = z.object({ stage: stageName, name: text, uri: text, etag: text, size: count, maxBytes: count, input: inputPinsShape });
+export type LookupPins = z.output<typeof lookupPinsShape>;
+
+export const pinsShape = z.object({
+  ...head('pins'),
+  rules: z.int().min(1),
+  /** One for each input of the spec, in its order. */
+  inputs: z.array(inputPinsShape),
+  /** Partitions of each reduce stage. */
+  partitions: z.record(z.string(), z.int().min(1)).default({}),
+  lookups: z.array(lookupPinsShape).default([]),
+});
 export type Pins = z.output<typeof pinsShape>;

@@ -47,7 +47,19 @@ export const inlineChunkShape = z.object({
 });
 export type InlineChunk = z.output<typeof inlineChunkShape>;
 
-export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, inlineChunkShape]);
+/** One partition of a reduce stage, with the list of slices of exchange objects that it reads. */
+export const partitionChunkShape = z.object({
+  chunk: count,
+  kind: z.literal('partition'),
+  partition: count,
+  /** Rows and stored bytes of its slices. */
+  rows: count,
+  bytes: count,
+  slices: z.object({ key: z.string(), digest }),
+});
+export type PartitionChunk = z.output<typeof partitionChunkShape>;
+
+export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, inlineChunkShape, partitionChunkShape]);
 /** A chunk as its plan segment lists it. */
 export type Chunk = z.output<typeof chunkShape>;
 
@@ -71,7 +83,11 @@ export const segmentShape = z.object({
 });
 export type Segment = z.output<typeof segmentShape>;
 
-export const planEndShape = z.object({ ...head('planEnd'), ...plan, segments: count });
+/** Of a reduce stage, whose plan stands in a folder of its own; absent in that of the map stages. */
+const reduceStage = stageName.nullish();
+
+/** Stands under the number behind the last segment. */
+export const planEndShape = z.object({ ...head('planEnd'), ...plan, stage: reduceStage, segments: count });
 export type PlanEnd = z.output<typeof planEndShape>;
 
 export const unplannableShape = z.object({ file: count, uri: z.string(), code: z.string(), message: z.string() });
@@ -81,6 +97,7 @@ export type Unplannable = z.output<typeof unplannableShape>;
 export const sealedShape = z.object({
   ...head('sealed'),
   ...plan,
+  stage: reduceStage,
   segments: count,
   chunks: count,
   bytes: count,
@@ -91,5 +108,14 @@ export type Sealed = z.output<typeof sealedShape>;
 
 /** Stored bytes that a chunk covers. */
 export function chunkBytes(chunk: Chunk): number {
-  return chunk.kind === 'range' ? chunk.end - chunk.start : chunk.length;
+  switch (chunk.kind) {
+    case 'range':
+      return chunk.end - chunk.start;
+    case 'inline':
+      return chunk.length;
+    case 'partition':
+      return chunk.bytes;
+    default:
+      return chunk satisfies never;
+  }
 }

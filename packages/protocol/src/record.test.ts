@@ -20,6 +20,8 @@ const job: RecordOf<'job'> = {
   specDigest: specDigest(spec),
   spec,
   stage: 'read',
+  stages: [{ name: 'read', kind: 'map' }],
+  lookups: [],
   inputs: [],
   inputFiles: 0,
   inputBytes: 0,

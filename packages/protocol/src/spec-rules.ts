@@ -181,7 +181,7 @@ function pipelineIssues(spec: ShapedSpec): SpecIssue[] {
   const stages = spec.pipeline ?? [];
   const inputNames = spec.inputs?.map((input) => input.name);
   const names = stages.map((stage, index) => ({ name: stageNameOf(stage, index), path: ['pipeline', index, 'name'] as Path }));
-  return [
+  const found = [
     ...takenNames(names),
     ...names.filter(({ name }) => reservedStageNames.includes(name)).map(({ name, path }) => issue(path, 'SPEC_NAME_RESERVED', `${name} is taken`)),
     ...stages.flatMap((stage, index) =>
@@ -194,6 +194,13 @@ function pipelineIssues(spec: ShapedSpec): SpecIssue[] {
     ),
     ...stages.flatMap((stage, index) => (stage.sql !== null && spec.params ? sqlParamIssues(stage.sql, spec.params, `/pipeline/${index}/sql`) : [])),
   ];
+  // How the stages hang together says nothing while one of them is not what was meant.
+  if (found.length > 0) return found;
+  return graphIssues(
+    stages,
+    names.map(({ name }) => name),
+    inputNames,
+  );
 }
 
 /** Stages without a name are s1, s2 and so on. */
@@ -215,7 +222,89 @@ function stageIssues(stage: Stage, index: number, before: readonly string[], inp
     const kind = isReduce ? 'stage before it' : 'input';
     found.push(issue([...path, 'from'], 'SPEC_STAGE_UNKNOWN', `there is no ${kind} ${shown(name)}, only ${known.join(', ')}`, nearestName(name, known)));
   }
-  return [...found, ...takenNames(stage.lookups.map((lookup, at) => ({ name: lookup.name, path: [...path, 'lookups', at, 'name'] })))];
+  return [...found, ...exchangeIssues(stage, path), ...lookupIssues(stage, path)];
+}
+
+function exchangeIssues({ exchange, dedupe }: Stage, path: Path): SpecIssue[] {
+  if (exchange === null) return [];
+  const found: SpecIssue[] = [];
+  if (exchange.keys.length === 0 && exchange.partitions !== 'auto' && exchange.partitions !== 1) {
+    found.push(issue([...path, 'exchange', 'keys'], 'SPEC_EXCHANGE_KEY', `no keys mean one partition, got ${exchange.partitions}`));
+  }
+  const twice = exchange.keys.find((key, at) => exchange.keys.indexOf(key) !== at);
+  if (twice !== undefined) found.push(issue([...path, 'exchange', 'keys'], 'SPEC_EXCHANGE_KEY', `${shown(twice)} stands twice`));
+  const missing = dedupe === null || dedupe.keys === null ? undefined : exchange.keys.find((key) => !dedupe.keys?.includes(key));
+  if (missing !== undefined) {
+    found.push(
+      issue([...path, 'dedupe', 'keys'], 'SPEC_EXCHANGE_KEY', `must contain the exchange keys, lacks ${shown(missing)}: equal records would not meet`),
+    );
+  }
+  if (dedupe !== null && dedupe.keys === null && exchange.keys.length === 0) {
+    found.push(issue([...path, 'dedupe', 'keys'], 'SPEC_EXCHANGE_KEY', 'without keys in the exchange the keys of dedupe must be named'));
+  }
+  return found;
+}
+
+/** In a stage a lookup stands beside `input`, or beside the stages it reads. */
+function lookupIssues(stage: Stage, path: Path): SpecIssue[] {
+  const tables = Array.isArray(stage.from) ? stage.from : ['input'];
+  const beside = stage.lookups.flatMap(({ name }, at) =>
+    tables.includes(name) ? [issue([...path, 'lookups', at, 'name'], 'SPEC_NAME_TAKEN', `${shown(name)} is a table that the stage reads`)] : [],
+  );
+  const without = stage.lookups.length > 0 && stage.sql === null ? [issue([...path, 'lookups'], 'SPEC_CONFLICT', 'is for stages with sql')] : [];
+  return [...beside, ...without, ...takenNames(stage.lookups.map((lookup, at) => ({ name: lookup.name, path: [...path, 'lookups', at, 'name'] })))];
+}
+
+/** Map stages come first; every input has one reader, and so has every stage but the last, which has none. */
+function graphIssues(stages: readonly Stage[], names: readonly string[], inputNames: readonly string[] | undefined): SpecIssue[] {
+  const at = (index: number, field: string): Path => ['pipeline', index, field];
+  const found: SpecIssue[] = [];
+  const firstReduce = stages.findIndex(({ exchange }) => exchange !== null);
+  stages.forEach((stage, index) => {
+    if (stage.exchange === null && firstReduce !== -1 && index > firstReduce) {
+      found.push(issue(at(index, 'exchange'), 'SPEC_STAGE_ORDER', `a stage behind an exchange needs one itself: ${names[firstReduce]} stands before it`));
+    }
+  });
+  if (found.length > 0 || stages.length === 0) return found;
+  return [...inputReaders(stages, names, inputNames, at), ...stageReaders(stages, names, at)];
+}
+
+type At = (index: number, field: string) => Path;
+
+function inputReaders(stages: readonly Stage[], names: readonly string[], inputNames: readonly string[] | undefined, at: At): SpecIssue[] {
+  const found: SpecIssue[] = [];
+  const readers = new Map<string, string>();
+  const maps = stages.map((stage, index) => ({ stage, index })).filter(({ stage }) => stage.exchange === null);
+  if (maps.length === 0) return [];
+  for (const { stage, index } of maps) {
+    for (const input of stage.from === null ? (inputNames ?? []) : [stage.from].flat()) {
+      const known = readers.get(input);
+      if (known === undefined) readers.set(input, names[index] ?? '');
+      else found.push(issue(at(index, 'from'), 'SPEC_STAGE_REUSED', `input ${shown(input)} is read by ${known} already`));
+    }
+  }
+  const unread = (inputNames ?? []).filter((input) => !readers.has(input));
+  const last = maps.at(-1)?.index ?? 0;
+  if (found.length === 0 && unread.length > 0) found.push(issue(at(last, 'from'), 'SPEC_STAGE_ORDER', `no stage reads input ${unread.map(shown).join(', ')}`));
+  return found;
+}
+
+function stageReaders(stages: readonly Stage[], names: readonly string[], at: At): SpecIssue[] {
+  const found: SpecIssue[] = [];
+  const readers = new Map<string, string>();
+  stages.forEach((stage, index) => {
+    if (stage.exchange === null) return;
+    const before = stage.from === null ? names.slice(Math.max(0, index - 1), index) : [stage.from].flat();
+    for (const name of before) {
+      const known = readers.get(name);
+      if (known === undefined) readers.set(name, names[index] ?? '');
+      else found.push(issue(at(index, 'from'), 'SPEC_STAGE_REUSED', `stage ${shown(name)} is read by ${known} already`));
+    }
+  });
+  if (found.length > 0) return found;
+  return names.slice(0, -1).flatMap((name, index) => {
+    return readers.has(name) ? [] : [issue(at(index, 'name'), 'SPEC_STAGE_ORDER', `no later stage reads ${shown(name)}, and it is not the last`)];
+  });
 }
 
 const outputCompressions: Readonly<Record<Output['format'], readonly string[]>> = {

@@ -5,6 +5,13 @@ import { attemptIdShape, count, counts, digest, fates, generationNumber, head, p
 
 const place = { stage: stageName, chunk: count, generation: generationNumber };
 
+export const exchangeShape = z.object({
+  object: z.string(),
+  bytes: count,
+  runs: z.array(z.object({ partition: count, offset: count, length: count, rows: count, xxh3: z.string() })),
+});
+export type Exchange = z.output<typeof exchangeShape>;
+
 export const receiptShape = z.object({
   ...head('verdict'),
   outcome: z.literal('committed'),
@@ -31,6 +38,10 @@ export const receiptShape = z.object({
   files: z.array(z.object({ file: count.nullable(), key: z.string().nullable().default(null), ...fates })),
   parts: z.array(part),
   rejects: z.array(part),
+  /** Rows handed on to a reduce stage, in place of parts: one object, with runs of rows of one partition each. */
+  exchange: exchangeShape.nullish(),
+  /** Of a reduce chunk: the digest of the list of slices it read. */
+  inputsDigest: digest.nullish(),
 });
 /** What a committed chunk yielded, written by the core. */
 export type Receipt = z.output<typeof receiptShape>;

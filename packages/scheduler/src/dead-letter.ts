@@ -173,6 +173,7 @@ async function rangeOf(view: LedgerChunkView, control: Control): Promise<ChunkRa
 
 function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; etag: string }[]): ChunkRange {
   if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
   const file = files.find((one) => one.file === chunk.file);
   return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }

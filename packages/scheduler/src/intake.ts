@@ -9,12 +9,12 @@ import {
   type JobId,
   type JobRecord,
   jobIdFromKey,
-  mapStageName,
   maxInputsPerRecord,
   type ResolvedJobSpec,
   type SubmitRequest,
   specDifferences,
   specDigest,
+  stagesOf,
 } from '@millrace/protocol';
 import { checkSql, checkWritten, foreignOutput } from './check-spec.ts';
 import type { Control } from './control.ts';
@@ -107,6 +107,7 @@ async function putInputs(jobId: JobId, files: readonly InputFile[], control: Con
 }
 
 function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs, control: Control): JobRecord {
+  const stages = stagesOf(spec).map(({ name, kind }) => ({ name, kind }));
   return {
     record: 'job',
     version: 1,
@@ -118,7 +119,9 @@ function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs
     resultVersion: control.resultVersion,
     specDigest: specDigest(spec),
     spec,
-    stage: mapStageName(spec),
+    stage: stages[0]?.name ?? 'read',
+    stages,
+    lookups: [],
     inputs: put.inputs,
     inputFiles: put.files,
     inputBytes: put.bytes,

@@ -56,5 +56,6 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
 
 function rangeOf(chunk: Chunk, file: Segment['files'][number] | undefined): AttemptPlace['range'] {
   if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
   return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }

@@ -187,8 +187,8 @@ test('a number that may be absent keeps its zero', () => {
 
 test('shared vectors mean the same in both languages', () => {
   const stems = readdirSync(vectors)
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => name.slice(0, -'.json'.length));
+    .filter((name) => name.endsWith('.rust.bin'))
+    .map((name) => name.slice(0, -'.rust.bin'.length));
   assert.equal(stems.length, 19, 'one file for each message');
   for (const stem of stems) {
     const expected = JSON.parse(readFileSync(join(vectors, `${stem}.json`), 'utf8')) as { requestId: number; message: unknown; payload: string }[];

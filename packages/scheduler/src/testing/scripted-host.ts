@@ -306,7 +306,7 @@ function pinsOf(job: JobRecord): Pins {
     evidence: [],
     notes: [],
   } as const;
-  return { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs: [input as never] };
+  return { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs: [input as never], partitions: {}, lookups: [] };
 }
 
 function segmentOf(job: JobRecord, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {

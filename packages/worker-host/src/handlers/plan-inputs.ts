@@ -66,6 +66,8 @@ async function pinInput(plan: PlanJob): Promise<Stored<'pins'> | WorkEnd> {
     jobId: job.jobId,
     rules: 1,
     inputs: [inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)))],
+    partitions: {},
+    lookups: [],
   };
   return (await host.journal.putPins(record)).stored;
 }

@@ -26,7 +26,8 @@ fn described(frame: &Frame, body: &Body) -> Value {
 fn shared_vectors_mean_the_same_in_both_languages() {
     let mut names: Vec<String> =
         std::fs::read_dir(vectors()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".json"));
+    // Names of messages; other vectors of both languages begin with a small letter.
+    names.retain(|name| name.ends_with(".json") && name.starts_with(char::is_uppercase));
     assert_eq!(names.len(), 19, "one file for each message");
     for name in names {
         let stem = name.trim_end_matches(".json");
