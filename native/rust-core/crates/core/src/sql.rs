@@ -16,7 +16,9 @@ pub fn compiler() -> Arc<dyn Compiler> {
 
 #[cfg(not(feature = "sql"))]
 mod without {
-    use millrace_engine::program::{CompileInput, Compiler, Program, ProgramError};
+    use millrace_engine::program::{
+        CompileInput, Compiler, Program, ProgramError, ReduceInput, ReduceProgram, SchemaRef, SortKeys, StageKind,
+    };
 
     /// Refuses every query.
     pub struct NoSql;
@@ -26,11 +28,23 @@ mod without {
     }
 
     impl Compiler for NoSql {
-        fn check(&self, _: &str) -> Result<(), ProgramError> {
+        fn check(&self, _: &str, _: StageKind) -> Result<(), ProgramError> {
+            Err(refused())
+        }
+
+        fn check_order(&self, _: &str) -> Result<(), ProgramError> {
             Err(refused())
         }
 
         fn compile(&self, _: CompileInput<'_>) -> Result<Box<dyn Program>, ProgramError> {
+            Err(refused())
+        }
+
+        fn compile_reduce(&self, _: ReduceInput<'_>) -> Result<Box<dyn ReduceProgram>, ProgramError> {
+            Err(refused())
+        }
+
+        fn compile_order(&self, _: &str, _: SchemaRef) -> Result<Box<dyn SortKeys>, ProgramError> {
             Err(refused())
         }
     }

@@ -36,7 +36,15 @@ fn batch(failing: usize) -> Batch {
 fn measure(out: &mut impl Write, sql: &str, failing: usize) -> std::io::Result<()> {
     let batch = batch(failing);
     let params = serde_json::Map::new();
-    let input = CompileInput { sql, columns: batch.rows.schema(), params: &params, accepted_at: "2026-01-01T00:00:00Z", job_id: "job" };
+    let input = CompileInput {
+        sql,
+        columns: batch.rows.schema(),
+        params: &params,
+        accepted_at: "2026-01-01T00:00:00Z",
+        job_id: "job",
+        lookups: &[],
+        privacy_key: None,
+    };
     let mut program = millrace_sql::compiler().compile(input).expect("a valid query");
     let start = Instant::now();
     let mut runs = 0u32;

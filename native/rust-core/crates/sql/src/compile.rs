@@ -14,11 +14,13 @@ use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_optimizer::AnalyzerRule;
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
-use millrace_engine::program::{CompileInput, Compiler, HIDDEN_COLUMNS, Program, ProgramError};
+use millrace_engine::program::{
+    CompileInput, Compiler, HIDDEN_COLUMNS, Program, ProgramError, ReduceInput, ReduceProgram, SortKeys, StageKind,
+};
 use sqlparser::ast::Statement;
 
 use crate::describe::WRITTEN;
-use crate::error::{BUG, TYPE, UNSUPPORTED, from_planning, refuse};
+use crate::error::{BUG, NOT_AVAILABLE, TYPE, UNSUPPORTED, from_planning, refuse};
 use crate::evaluate::{MapProgram, Source};
 use crate::functions::Job;
 use crate::parse::{Parsed, parse};
@@ -33,12 +35,27 @@ const STACK_BYTES: usize = 32 << 20;
 pub struct SqlCompiler;
 
 impl Compiler for SqlCompiler {
-    fn check(&self, sql: &str) -> Result<(), ProgramError> {
-        on_large_stack(|| rules::check(&parse(sql)?))
+    fn check(&self, sql: &str, kind: StageKind) -> Result<(), ProgramError> {
+        match kind {
+            StageKind::Map => on_large_stack(|| rules::check(&parse(sql)?)),
+            StageKind::Reduce => Err(refuse(NOT_AVAILABLE, None, "reduce stages are not built yet")),
+        }
+    }
+
+    fn check_order(&self, _: &str) -> Result<(), ProgramError> {
+        Err(refuse(NOT_AVAILABLE, None, "orderBy is not built yet"))
     }
 
     fn compile(&self, input: CompileInput<'_>) -> Result<Box<dyn Program>, ProgramError> {
         on_large_stack(|| compile(&input))
+    }
+
+    fn compile_reduce(&self, _: ReduceInput<'_>) -> Result<Box<dyn ReduceProgram>, ProgramError> {
+        Err(refuse(NOT_AVAILABLE, None, "reduce stages are not built yet"))
+    }
+
+    fn compile_order(&self, _: &str, _: SchemaRef) -> Result<Box<dyn SortKeys>, ProgramError> {
+        Err(refuse(NOT_AVAILABLE, None, "orderBy is not built yet"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch, cast::AsArray};
 use arrow_schema::{DataType, TimeUnit};
+use millrace_engine::program::StageKind;
 use serde_json::{Map, json};
 use table::{URI, batch, column, compile, compile_with, names, rows, run, run_on};
 
@@ -228,7 +229,7 @@ fn queries_that_no_map_stage_may_ask() {
         ("SELECT n INTO t FROM input", "SPEC_SQL_UNSUPPORTED", Some((1, 10)), "INTO"),
     ];
     for (sql, code, at, words) in cases {
-        let error = millrace_sql::compiler().check(sql).err().unwrap_or_else(|| panic!("{sql}: accepted"));
+        let error = millrace_sql::compiler().check(sql, StageKind::Map).err().unwrap_or_else(|| panic!("{sql}: accepted"));
         assert_eq!(error.code, *code, "{sql}: {}", error.message);
         assert!(error.message.contains(words), "{sql}: {}", error.message);
         if at.is_some() {
@@ -254,7 +255,7 @@ fn queries_that_do_not_fit_the_schema() {
         ("SELECT *, n FROM input", "SPEC_SQL_TYPE", None, "n"),
     ];
     for (sql, code, at, words) in cases {
-        assert_eq!(millrace_sql::compiler().check(sql), Ok(()), "{sql}");
+        assert_eq!(millrace_sql::compiler().check(sql, StageKind::Map), Ok(()), "{sql}");
         let error = compile(sql).err().unwrap_or_else(|| panic!("{sql}: accepted"));
         assert_eq!(error.code, *code, "{sql}: {}", error.message);
         assert!(error.message.contains(words), "{sql}: {}", error.message);
@@ -266,7 +267,7 @@ fn queries_that_do_not_fit_the_schema() {
 
 #[test]
 fn size_and_depth_are_limited_before_they_hurt() {
-    let check = |sql: &str| millrace_sql::compiler().check(sql).map_err(|error| error.code);
+    let check = |sql: &str| millrace_sql::compiler().check(sql, StageKind::Map).map_err(|error| error.code);
     let chain = |count: usize| format!("SELECT n FROM input WHERE {}n = 0", "n = 1 OR ".repeat(count));
     assert_eq!(check(&chain(5_000)), Err("SPEC_SQL_UNSUPPORTED"));
     assert_eq!(check(&chain(900)), Ok(()));

@@ -107,6 +107,8 @@ pub(super) fn compile_stage(work: &mut Work, stage: &str, job: &Job, pins: &Pins
         params: &job.spec.params,
         accepted_at: &job.record.accepted_at,
         job_id: &job.record.job_id,
+        lookups: &[],
+        privacy_key: None,
     })?;
     work.program = Some((key, program));
     Ok(())

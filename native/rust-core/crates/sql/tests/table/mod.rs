@@ -42,6 +42,8 @@ pub fn compile_with(sql: &str, rows: &RecordBatch, params: &Map<String, Value>) 
         params,
         accepted_at: "2026-02-03T04:05:06.789Z",
         job_id: "job-1",
+        lookups: &[],
+        privacy_key: None,
     })
 }
 
