@@ -28,7 +28,6 @@ function work(attemptId: string, mode: Process['mode'] = 'commit') {
     excluded: [],
     trace: 'none',
     memory: 'normal',
-    uniqueKey: null,
   } as const satisfies RequestInput;
 }
 

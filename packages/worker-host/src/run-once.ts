@@ -84,7 +84,6 @@ function processMessage({ attempt, keeper }: ChunkTry, run: Pick<Process, 'mode'
     verdictKey: verdictKey(orders.jobId, orders.stage, orders.chunk, orders.generation),
     trace: 'none',
     memory: orders.mode === 'normal' ? 'normal' : 'less',
-    uniqueKey: null,
     ...run,
   } as const;
 }

@@ -1,7 +1,7 @@
 // Written by scripts/generate-wire.ts from schemas/core.fbs. Change that file, not this one.
 
 /** SHA-256 of schemas/core.fbs. */
-export const schemaHash = 'f6b10fcc30ba4d6791fe86c6be80a5fe2d1cb10a810c47d944c8afa5d0d7611c';
+export const schemaHash = '86b5b0a060b920b0cb23c9cc93d913e8d5077699e4c259c04f486076289a090f';
 
 /** Bytes 4 to 7 of every header. */
 export const fileIdentifier = 'MRC1';
@@ -174,7 +174,7 @@ export interface Plan {
   /** The numbers the first segment and chunk of this request get. */
   readonly firstSegment: number;
   readonly firstChunk: number;
-  /** Mode `Stage` only: the stage whose chunks are planned. */
+  /** The stage whose chunks are planned: a map stage in mode `Scan`, one that reads other stages in mode `Stage`. Absent = the one that job.json names. */
   readonly stage: string | null;
   readonly span: Span | null;
 }
@@ -198,7 +198,6 @@ export interface Process {
   readonly excluded: readonly ExcludedRange[];
   readonly trace: TraceMode;
   readonly memory: MemoryMode;
-  readonly uniqueKey: string | null;
 }
 
 /** One attempt at one partition of a reduce stage. */
@@ -216,10 +215,8 @@ export interface Reduce {
   readonly verdictKey: string;
   readonly mode: ProcessMode;
   readonly partition: number;
-  readonly excluded: readonly ExcludedRange[];
   readonly trace: TraceMode;
   readonly memory: MemoryMode;
-  readonly uniqueKey: string | null;
 }
 
 /** Looks at something for a person or a check. The answer is the payload: `Bytes` raw, `Rows` NDJSON, all others JSON. */
@@ -740,7 +737,6 @@ export const tables: Readonly<Record<string, { readonly message: boolean; readon
       { name: 'excluded', slot: 12, type: 'table', of: 'ExcludedRange', vector: true, optional: false, exactly: null, atLeast: null, atMost: 1000, digest: false, filled: false },
       { name: 'trace', slot: 13, type: 'enum', of: 'TraceMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
       { name: 'memory', slot: 14, type: 'enum', of: 'MemoryMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
-      { name: 'uniqueKey', slot: 15, type: 'string', of: null, vector: false, optional: true, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
     ],
   },
   Reduce: {
@@ -758,10 +754,8 @@ export const tables: Readonly<Record<string, { readonly message: boolean; readon
       { name: 'verdictKey', slot: 9, type: 'string', of: null, vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: true },
       { name: 'mode', slot: 10, type: 'enum', of: 'ProcessMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
       { name: 'partition', slot: 11, type: 'uint', of: null, vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
-      { name: 'excluded', slot: 12, type: 'table', of: 'ExcludedRange', vector: true, optional: false, exactly: null, atLeast: null, atMost: 1000, digest: false, filled: false },
-      { name: 'trace', slot: 13, type: 'enum', of: 'TraceMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
-      { name: 'memory', slot: 14, type: 'enum', of: 'MemoryMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
-      { name: 'uniqueKey', slot: 15, type: 'string', of: null, vector: false, optional: true, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
+      { name: 'trace', slot: 12, type: 'enum', of: 'TraceMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
+      { name: 'memory', slot: 13, type: 'enum', of: 'MemoryMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
     ],
   },
   Inspect: {

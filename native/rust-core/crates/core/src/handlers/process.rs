@@ -13,7 +13,7 @@ use millrace_wire::message::{
     self, ChunkDone, ChunkOutcome, CodeCount, Counts, MemoryMode, Phases, Process, ProcessMode, Response, TraceMode,
 };
 
-use super::{Answer, ProgramKey, Work, not_available};
+use super::{Answer, ProgramKey, Work};
 use crate::CORE_VERSION;
 use crate::journal::{Job, Pins};
 use crate::local::{LocalChunkIo, Stopwatch};
@@ -21,9 +21,6 @@ use crate::memory;
 use crate::running::Running;
 
 pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &Running) -> Answer {
-    if request.unique_key.is_some() {
-        return Err(not_available("uniqueness over a whole job"));
-    }
     let job = work.journal.job(&work.places, &request.job_key, &request.spec_digest)?;
     let pins = work.journal.pins(&work.places, &request.job_key)?;
     let segment = work.journal.segment(&work.places, &request.segment_key, &request.segment_digest)?;

@@ -4491,7 +4491,7 @@ impl<'a> Plan<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u32>(Plan::VT_FIRST_CHUNK, Some(0)).unwrap()}
   }
-  /// Mode `Stage` only: the stage whose chunks are planned.
+  /// The stage whose chunks are planned: a map stage in mode `Scan`, one that reads other stages in mode `Stage`. Absent = the one that job.json names.
   #[inline]
   pub fn stage(&self) -> Option<&'a str> {
     // Safety:
@@ -4686,7 +4686,6 @@ impl<'a> Process<'a> {
   pub const VT_EXCLUDED: ::flatbuffers::VOffsetT = 28;
   pub const VT_TRACE: ::flatbuffers::VOffsetT = 30;
   pub const VT_MEMORY: ::flatbuffers::VOffsetT = 32;
-  pub const VT_UNIQUE_KEY: ::flatbuffers::VOffsetT = 34;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -4698,7 +4697,6 @@ impl<'a> Process<'a> {
     args: &'args ProcessArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Process<'bldr>> {
     let mut builder = ProcessBuilder::new(_fbb);
-    if let Some(x) = args.unique_key { builder.add_unique_key(x); }
     if let Some(x) = args.excluded { builder.add_excluded(x); }
     if let Some(x) = args.range { builder.add_range(x); }
     if let Some(x) = args.verdict_key { builder.add_verdict_key(x); }
@@ -4824,13 +4822,6 @@ impl<'a> Process<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<MemoryMode>(Process::VT_MEMORY, Some(MemoryMode::Normal)).unwrap()}
   }
-  #[inline]
-  pub fn unique_key(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Process::VT_UNIQUE_KEY, None)}
-  }
 }
 
 impl ::flatbuffers::Verifiable for Process<'_> {
@@ -4854,7 +4845,6 @@ impl ::flatbuffers::Verifiable for Process<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<ExcludedRange>>>>("excluded", Self::VT_EXCLUDED, true)?
      .visit_field::<TraceMode>("trace", Self::VT_TRACE, false)?
      .visit_field::<MemoryMode>("memory", Self::VT_MEMORY, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("unique_key", Self::VT_UNIQUE_KEY, false)?
      .finish();
     Ok(())
   }
@@ -4875,7 +4865,6 @@ pub struct ProcessArgs<'a> {
     pub excluded: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ExcludedRange<'a>>>>>,
     pub trace: TraceMode,
     pub memory: MemoryMode,
-    pub unique_key: Option<::flatbuffers::WIPOffset<&'a str>>,
 }
 impl<'a> Default for ProcessArgs<'a> {
   #[inline]
@@ -4896,7 +4885,6 @@ impl<'a> Default for ProcessArgs<'a> {
       excluded: None, // required field
       trace: TraceMode::None,
       memory: MemoryMode::Normal,
-      unique_key: None,
     }
   }
 }
@@ -4967,10 +4955,6 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ProcessBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<MemoryMode>(Process::VT_MEMORY, memory, MemoryMode::Normal);
   }
   #[inline]
-  pub fn add_unique_key(&mut self, unique_key: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Process::VT_UNIQUE_KEY, unique_key);
-  }
-  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ProcessBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     ProcessBuilder {
@@ -5012,7 +4996,6 @@ impl ::core::fmt::Debug for Process<'_> {
       ds.field("excluded", &self.excluded());
       ds.field("trace", &self.trace());
       ds.field("memory", &self.memory());
-      ds.field("unique_key", &self.unique_key());
       ds.finish()
   }
 }
@@ -5045,10 +5028,8 @@ impl<'a> Reduce<'a> {
   pub const VT_VERDICT_KEY: ::flatbuffers::VOffsetT = 22;
   pub const VT_MODE: ::flatbuffers::VOffsetT = 24;
   pub const VT_PARTITION: ::flatbuffers::VOffsetT = 26;
-  pub const VT_EXCLUDED: ::flatbuffers::VOffsetT = 28;
-  pub const VT_TRACE: ::flatbuffers::VOffsetT = 30;
-  pub const VT_MEMORY: ::flatbuffers::VOffsetT = 32;
-  pub const VT_UNIQUE_KEY: ::flatbuffers::VOffsetT = 34;
+  pub const VT_TRACE: ::flatbuffers::VOffsetT = 28;
+  pub const VT_MEMORY: ::flatbuffers::VOffsetT = 30;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -5060,8 +5041,6 @@ impl<'a> Reduce<'a> {
     args: &'args ReduceArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Reduce<'bldr>> {
     let mut builder = ReduceBuilder::new(_fbb);
-    if let Some(x) = args.unique_key { builder.add_unique_key(x); }
-    if let Some(x) = args.excluded { builder.add_excluded(x); }
     builder.add_partition(args.partition);
     if let Some(x) = args.verdict_key { builder.add_verdict_key(x); }
     if let Some(x) = args.attempt_id { builder.add_attempt_id(x); }
@@ -5165,13 +5144,6 @@ impl<'a> Reduce<'a> {
     unsafe { self._tab.get::<u32>(Reduce::VT_PARTITION, Some(0)).unwrap()}
   }
   #[inline]
-  pub fn excluded(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ExcludedRange<'a>>> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ExcludedRange>>>>(Reduce::VT_EXCLUDED, None).unwrap()}
-  }
-  #[inline]
   pub fn trace(&self) -> TraceMode {
     // Safety:
     // Created from valid Table for this object
@@ -5184,13 +5156,6 @@ impl<'a> Reduce<'a> {
     // Created from valid Table for this object
     // which contains a valid value in this slot
     unsafe { self._tab.get::<MemoryMode>(Reduce::VT_MEMORY, Some(MemoryMode::Normal)).unwrap()}
-  }
-  #[inline]
-  pub fn unique_key(&self) -> Option<&'a str> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Reduce::VT_UNIQUE_KEY, None)}
   }
 }
 
@@ -5212,10 +5177,8 @@ impl ::flatbuffers::Verifiable for Reduce<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("verdict_key", Self::VT_VERDICT_KEY, true)?
      .visit_field::<ProcessMode>("mode", Self::VT_MODE, false)?
      .visit_field::<u32>("partition", Self::VT_PARTITION, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<ExcludedRange>>>>("excluded", Self::VT_EXCLUDED, true)?
      .visit_field::<TraceMode>("trace", Self::VT_TRACE, false)?
      .visit_field::<MemoryMode>("memory", Self::VT_MEMORY, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("unique_key", Self::VT_UNIQUE_KEY, false)?
      .finish();
     Ok(())
   }
@@ -5233,10 +5196,8 @@ pub struct ReduceArgs<'a> {
     pub verdict_key: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub mode: ProcessMode,
     pub partition: u32,
-    pub excluded: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<ExcludedRange<'a>>>>>,
     pub trace: TraceMode,
     pub memory: MemoryMode,
-    pub unique_key: Option<::flatbuffers::WIPOffset<&'a str>>,
 }
 impl<'a> Default for ReduceArgs<'a> {
   #[inline]
@@ -5254,10 +5215,8 @@ impl<'a> Default for ReduceArgs<'a> {
       verdict_key: None, // required field
       mode: ProcessMode::Commit,
       partition: 0,
-      excluded: None, // required field
       trace: TraceMode::None,
       memory: MemoryMode::Normal,
-      unique_key: None,
     }
   }
 }
@@ -5316,20 +5275,12 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ReduceBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<u32>(Reduce::VT_PARTITION, partition, 0);
   }
   #[inline]
-  pub fn add_excluded(&mut self, excluded: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<ExcludedRange<'b >>>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Reduce::VT_EXCLUDED, excluded);
-  }
-  #[inline]
   pub fn add_trace(&mut self, trace: TraceMode) {
     self.fbb_.push_slot::<TraceMode>(Reduce::VT_TRACE, trace, TraceMode::None);
   }
   #[inline]
   pub fn add_memory(&mut self, memory: MemoryMode) {
     self.fbb_.push_slot::<MemoryMode>(Reduce::VT_MEMORY, memory, MemoryMode::Normal);
-  }
-  #[inline]
-  pub fn add_unique_key(&mut self, unique_key: ::flatbuffers::WIPOffset<&'b  str>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Reduce::VT_UNIQUE_KEY, unique_key);
   }
   #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ReduceBuilder<'a, 'b, A> {
@@ -5350,7 +5301,6 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ReduceBuilder<'a, 'b, A> {
     self.fbb_.required(o, Reduce::VT_STAGE,"stage");
     self.fbb_.required(o, Reduce::VT_ATTEMPT_ID,"attempt_id");
     self.fbb_.required(o, Reduce::VT_VERDICT_KEY,"verdict_key");
-    self.fbb_.required(o, Reduce::VT_EXCLUDED,"excluded");
     ::flatbuffers::WIPOffset::new(o.value())
   }
 }
@@ -5370,10 +5320,8 @@ impl ::core::fmt::Debug for Reduce<'_> {
       ds.field("verdict_key", &self.verdict_key());
       ds.field("mode", &self.mode());
       ds.field("partition", &self.partition());
-      ds.field("excluded", &self.excluded());
       ds.field("trace", &self.trace());
       ds.field("memory", &self.memory());
-      ds.field("unique_key", &self.unique_key());
       ds.finish()
   }
 }

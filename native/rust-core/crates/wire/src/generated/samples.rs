@@ -363,7 +363,6 @@ impl Sample for Process {
             excluded: draw.list(0, 4),
             trace: Sample::sample(draw),
             memory: Sample::sample(draw),
-            unique_key: Sample::sample(draw),
         }
     }
 }
@@ -383,10 +382,8 @@ impl Sample for Reduce {
             verdict_key: draw.filled(),
             mode: Sample::sample(draw),
             partition: Sample::sample(draw),
-            excluded: draw.list(0, 4),
             trace: Sample::sample(draw),
             memory: Sample::sample(draw),
-            unique_key: Sample::sample(draw),
         }
     }
 }
