@@ -22,6 +22,15 @@ export {
 } from './paths.ts';
 export { isSegment, type PlanEntry } from './plan-segments.ts';
 export type { Put, Stored } from './put-if-absent.ts';
-export { type ChunkView, type JobView, newestGeneration, type PlanView, specOfGeneration } from './read-job.ts';
+export {
+  allSegments,
+  type ChunkView,
+  isFullyPlanned,
+  type JobView,
+  newestGeneration,
+  type PlanView,
+  type StagePlan,
+  specOfGeneration,
+} from './read-job.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';

@@ -32,7 +32,7 @@ import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPl
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
 import { type CoreLike, Store } from './store.ts';
-import { removeTemporaries } from './temporaries.ts';
+import { removeTemporaries, removeWork } from './temporaries.ts';
 import { listVerdicts, putVerdict, readVerdict, readVerdictAt, type VerdictName } from './verdicts.ts';
 
 export interface JournalOptions {
@@ -73,13 +73,15 @@ export class Journal {
   // Planning
   putPins = (record: Pins): Promise<Put<'pins'>> => putPins(this.#store, record);
   readPins = (jobId: JobId): Promise<Stored<'pins'> | null> => readPins(this.#store, jobId);
-  putSegment = (record: Segment): ReturnType<typeof putSegment> => putSegment(this.#store, record);
+  putSegment = (record: Segment, stage: string | null = null): ReturnType<typeof putSegment> => putSegment(this.#store, record, stage);
   putPlanEnd = (record: PlanEnd): ReturnType<typeof putPlanEnd> => putPlanEnd(this.#store, record);
   readPlanEntry = (jobId: JobId, generation: number, segment: number): Promise<PlanEntry | null> => readPlanEntry(this.#store, jobId, generation, segment);
   readSegment = (key: string, digest: string | null = null): Promise<Stored<'segment'>> => readSegment(this.#store, key, digest);
-  listSegments = (jobId: JobId, generation: number, from = 0): AsyncGenerator<Stored<'segment'>> => listSegments(this.#store, jobId, generation, from);
+  listSegments = (jobId: JobId, generation: number, from = 0, stage: string | null = null): AsyncGenerator<Stored<'segment'>> =>
+    listSegments(this.#store, jobId, generation, from, stage);
   putSealed = (record: Sealed): Promise<Put<'sealed'>> => putSealed(this.#store, record);
-  readSealed = (jobId: JobId, generation: number): Promise<Stored<'sealed'> | null> => readSealed(this.#store, jobId, generation);
+  readSealed = (jobId: JobId, generation: number, stage: string | null = null): Promise<Stored<'sealed'> | null> =>
+    readSealed(this.#store, jobId, generation, stage);
   putInline = (jobId: JobId, segment: number, bytes: Uint8Array): ReturnType<typeof putInline> => putInline(this.#store, jobId, segment, bytes);
   readInline = (key: string): Promise<Uint8Array> => readInline(this.#store, key);
 
@@ -108,10 +110,11 @@ export class Journal {
   readNewestManifest = (jobId: JobId): Promise<Stored<'manifest'> | null> => readNewestManifest(this.#store, jobId);
   listManifests = (jobId: JobId): Promise<number[]> => listManifests(this.#store, jobId);
 
+  removeWork = (jobId: JobId): Promise<void> => removeWork(this.#store, jobId);
   removeTemporaries = (jobId: JobId): Promise<void> => removeTemporaries(this.#store, jobId);
 
   // A job from its records alone
   readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);
-  readPlan = (jobId: JobId, generation: number): Promise<PlanView> => readPlan(this.#store, jobId, generation);
+  readPlan = (job: JobRecord, generation: number): Promise<PlanView> => readPlan(this.#store, job, generation);
   readOutcome = (chunk: ChunkView, upTo?: number): Promise<Stored<'verdict'> | null> => readOutcome(this.#store, chunk, upTo);
 }

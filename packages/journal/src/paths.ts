@@ -8,7 +8,9 @@ import { type AttemptId, isJobId, type JobId } from '@millrace/protocol';
 const six = (number: number): string => String(number).padStart(6, '0');
 const laterGeneration = (generation: number, text: string): string => (generation === 1 ? '' : text);
 export const jobDir = (jobId: JobId): string => `jobs/${jobId}/`;
-const planDir = (jobId: JobId, generation: number): string => `${jobDir(jobId)}plan/${laterGeneration(generation, `${six(generation)}/`)}`;
+/** The plan of the map stages, or that of one reduce stage. */
+const planDir = (jobId: JobId, generation: number, stage: string | null): string =>
+  `${jobDir(jobId)}plan/${laterGeneration(generation, `${six(generation)}/`)}${stage === null ? '' : `${stage}/`}`;
 
 export const openDir = 'open/';
 
@@ -17,8 +19,11 @@ export const jobKey = (jobId: JobId): string => `${jobDir(jobId)}job.json`;
 export const inputsDir = (jobId: JobId): string => `${jobDir(jobId)}inputs/`;
 export const inputsKey = (jobId: JobId, segment: number): string => `${inputsDir(jobId)}${six(segment)}.json`;
 export const pinsKey = (jobId: JobId): string => `${jobDir(jobId)}pins.json`;
-export const segmentKey = (jobId: JobId, generation: number, segment: number): string => `${planDir(jobId, generation)}${six(segment)}.json`;
-export const sealedKey = (jobId: JobId, generation: number): string => `${planDir(jobId, generation)}sealed.json`;
+export const segmentKey = (jobId: JobId, generation: number, segment: number, stage: string | null = null): string =>
+  `${planDir(jobId, generation, stage)}${six(segment)}.json`;
+export const sealedKey = (jobId: JobId, generation: number, stage: string | null = null): string => `${planDir(jobId, generation, stage)}sealed.json`;
+/** Exchange objects, lists of slices, staged pieces. */
+export const workDir = (jobId: JobId): string => `${jobDir(jobId)}work/`;
 export const inlineKey = (jobId: JobId, segment: number): string => `${jobDir(jobId)}inline/${six(segment)}.bin`;
 export const verdictsDir = (jobId: JobId, stage: string): string => `${jobDir(jobId)}verdicts/${stage}/`;
 export const verdictKey = (jobId: JobId, stage: string, chunk: number, generation: number): string =>

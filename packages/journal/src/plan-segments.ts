@@ -1,4 +1,7 @@
-/** The plan of a generation: numbered segments without gaps, then the end mark under the next number, then the seal. */
+/**
+ * The plan of a generation: numbered segments without gaps, then the end mark under the next number, then the seal. Reduce stages have plans of their
+ * own, whose numbers go on behind those of the plan before; `stage` names one, null is the plan of the map stages.
+ */
 import { encodeRecord, type JobId, type PlanEnd, parseRecordOf, type Sealed, type Segment, sha256Hex } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 
@@ -10,18 +13,22 @@ import type { Store } from './store.ts';
 export type PlanEntry = Stored<'segment'> | Stored<'planEnd'>;
 
 /** Segments of redrives; those of a first plan are written by the core. Lost: what stands there may be a segment or the end mark. */
-export async function putSegment(store: Store, record: Segment): Promise<{ readonly outcome: 'won' | 'lost'; readonly stored: PlanEntry }> {
-  return putPlanEntry(store, record, record.segment);
+export async function putSegment(
+  store: Store,
+  record: Segment,
+  stage: string | null = null,
+): Promise<{ readonly outcome: 'won' | 'lost'; readonly stored: PlanEntry }> {
+  return putPlanEntry(store, record, record.segment, stage);
 }
 
-/** The end mark under the number behind the last segment. Lost to a segment: planning goes on behind that one. */
+/** The end mark under the number behind the last segment, which is what `segments` says. Lost to a segment: planning goes on behind that one. */
 export async function putPlanEnd(store: Store, record: PlanEnd): Promise<{ readonly outcome: 'won' | 'lost'; readonly stored: PlanEntry }> {
-  return putPlanEntry(store, record, record.segments);
+  return putPlanEntry(store, record, record.segments, record.stage ?? null);
 }
 
 /** Null: nothing stands under this number yet. */
-export async function readPlanEntry(store: Store, jobId: JobId, generation: number, segment: number): Promise<PlanEntry | null> {
-  return readPlanEntryAt(store, segmentKey(jobId, generation, segment));
+export async function readPlanEntry(store: Store, jobId: JobId, generation: number, segment: number, stage: string | null = null): Promise<PlanEntry | null> {
+  return readPlanEntryAt(store, segmentKey(jobId, generation, segment, stage));
 }
 
 /** A segment by its key, as ledger and tasks name it. `digest`: what its bytes must have. Throws when it is not there or another. */
@@ -34,28 +41,33 @@ export async function readSegment(store: Store, key: string, digest: string | nu
 }
 
 /** The segments of a generation in order, up to the end mark or the first number without any. */
-export async function* listSegments(store: Store, jobId: JobId, generation: number, from = 0): AsyncGenerator<Stored<'segment'>> {
+export async function* listSegments(store: Store, jobId: JobId, generation: number, from = 0, stage: string | null = null): AsyncGenerator<Stored<'segment'>> {
   for (let number = from; ; number++) {
-    const stored = await readPlanEntry(store, jobId, generation, number);
+    const stored = await readPlanEntry(store, jobId, generation, number, stage);
     if (stored === null || !isSegment(stored)) return;
     yield stored;
   }
 }
 
 export function putSealed(store: Store, record: Sealed): Promise<Put<'sealed'>> {
-  return putIfAbsent(store, 'sealed', sealedKey(record.jobId, record.generation), record);
+  return putIfAbsent(store, 'sealed', sealedKey(record.jobId, record.generation, record.stage ?? null), record);
 }
 
-export function readSealed(store: Store, jobId: JobId, generation: number): Promise<Stored<'sealed'> | null> {
-  return readRecord(store, 'sealed', sealedKey(jobId, generation));
+export function readSealed(store: Store, jobId: JobId, generation: number, stage: string | null = null): Promise<Stored<'sealed'> | null> {
+  return readRecord(store, 'sealed', sealedKey(jobId, generation, stage));
 }
 
 export function isSegment(stored: PlanEntry): stored is Stored<'segment'> {
   return stored.record.record === 'segment';
 }
 
-async function putPlanEntry(store: Store, record: Segment | PlanEnd, number: number): Promise<{ outcome: 'won' | 'lost'; stored: PlanEntry }> {
-  const key = segmentKey(record.jobId, record.generation, number);
+async function putPlanEntry(
+  store: Store,
+  record: Segment | PlanEnd,
+  number: number,
+  stage: string | null,
+): Promise<{ outcome: 'won' | 'lost'; stored: PlanEntry }> {
+  const key = segmentKey(record.jobId, record.generation, number, stage);
   const bytes = record.record === 'segment' ? encodeRecord('segment', record) : encodeRecord('planEnd', record);
   const put = await store.create(key, bytes);
   const standing = put.won ? bytes : put.existing;

@@ -2,7 +2,7 @@
  * A job from its records alone: for the rebuild of the ledger, the finisher, and the command line on a directory. What counts for a chunk is its
  * verdict in the newest generation up to the one asked for whose plan lists it: an older `closed` is no outcome, an older receipt is final.
  */
-import type { Chunk, Command, JobId, JobRecord, Manifest, ResolvedJobSpec, Sealed } from '@millrace/protocol';
+import { type Chunk, type Command, type JobId, type JobRecord, jobStages, type Manifest, type ResolvedJobSpec, type Sealed } from '@millrace/protocol';
 
 import { readCommands } from './commands.ts';
 import { readJobRecord } from './jobs.ts';
@@ -13,9 +13,18 @@ import type { Stored } from './put-if-absent.ts';
 import type { Store } from './store.ts';
 import { listVerdicts, readVerdictAt, type VerdictName } from './verdicts.ts';
 
-/** The plan of one generation as far as it stands. */
+/** The plan of one generation as far as it stands. `segments` and `sealed` are those of the map stages. */
 export interface PlanView {
   readonly generation: number;
+  readonly segments: readonly Stored<'segment'>[];
+  readonly sealed: Sealed | null;
+  /** Of each reduce stage, in running order. */
+  readonly stages: readonly StagePlan[];
+}
+
+/** The plan of a reduce stage in one generation. */
+export interface StagePlan {
+  readonly stage: string;
   readonly segments: readonly Stored<'segment'>[];
   readonly sealed: Sealed | null;
 }
@@ -54,7 +63,7 @@ export async function readJob(store: Store, jobId: JobId): Promise<JobView | nul
   const [pins, commands, manifests] = await Promise.all([readPins(store, jobId), readCommands(store, jobId), readManifests(store, jobId)]);
   const generation = newestGeneration(commands);
   const plans: PlanView[] = [];
-  for (let number = 1; number <= generation; number++) plans.push(await readPlan(store, jobId, number));
+  for (let number = 1; number <= generation; number++) plans.push(await readPlan(store, job.record, number));
   const verdicts = await verdictsByChunk(store, job.record);
   const plannedFiles: VerdictName[] = [];
   for await (const name of listVerdicts(store, jobId, 'plan')) plannedFiles.push(name);
@@ -86,11 +95,35 @@ export function newestGeneration(commands: readonly Command[]): number {
   return commands.reduce((newest, command) => (command.opens === newest + 1 ? command.opens : newest), 1);
 }
 
-export async function readPlan(store: Store, jobId: JobId, generation: number): Promise<PlanView> {
+export async function readPlan(store: Store, job: JobRecord, generation: number): Promise<PlanView> {
+  const maps = await readStagePlan(store, job.jobId, generation, 0, null);
+  const stages: StagePlan[] = [];
+  // Numbers go on from plan to plan, and a stage is planned only when the plan before it is sealed.
+  let from = maps.segments.length;
+  for (const { name, kind } of jobStages(job)) {
+    if (kind !== 'reduce') continue;
+    const plan = { stage: name, ...(await readStagePlan(store, job.jobId, generation, from, name)) };
+    stages.push(plan);
+    from += plan.segments.length;
+  }
+  return { generation, ...maps, stages };
+}
+
+async function readStagePlan(store: Store, jobId: JobId, generation: number, from: number, stage: string | null): Promise<Omit<StagePlan, 'stage'>> {
   const segments: Stored<'segment'>[] = [];
-  for await (const segment of listSegments(store, jobId, generation)) segments.push(segment);
-  const sealed = await readSealed(store, jobId, generation);
-  return { generation, segments, sealed: sealed?.record ?? null };
+  for await (const segment of listSegments(store, jobId, generation, from, stage)) segments.push(segment);
+  const sealed = await readSealed(store, jobId, generation, stage);
+  return { segments, sealed: sealed?.record ?? null };
+}
+
+/** Every segment of a generation, of all stages. */
+export function allSegments(plan: PlanView): Stored<'segment'>[] {
+  return [...plan.segments, ...plan.stages.flatMap(({ segments }) => segments)];
+}
+
+/** Every plan that the generation needs stands to its end. */
+export function isFullyPlanned(plan: PlanView): boolean {
+  return plan.sealed !== null && plan.stages.every(({ sealed }) => sealed !== null);
 }
 
 async function readManifests(store: Store, jobId: JobId): Promise<Manifest[]> {
@@ -104,10 +137,12 @@ async function readManifests(store: Store, jobId: JobId): Promise<Manifest[]> {
 
 async function verdictsByChunk(store: Store, job: JobRecord): Promise<Map<number, VerdictName[]>> {
   const verdicts = new Map<number, VerdictName[]>();
-  for await (const name of listVerdicts(store, job.jobId, job.stage)) {
-    const known = verdicts.get(name.chunk);
-    if (known) known.push(name);
-    else verdicts.set(name.chunk, [name]);
+  for (const { name: stage } of jobStages(job)) {
+    for await (const name of listVerdicts(store, job.jobId, stage)) {
+      const known = verdicts.get(name.chunk);
+      if (known) known.push(name);
+      else verdicts.set(name.chunk, [name]);
+    }
   }
   return verdicts;
 }
@@ -115,7 +150,7 @@ async function verdictsByChunk(store: Store, job: JobRecord): Promise<Map<number
 function chunkViews(plans: readonly PlanView[], verdicts: ReadonlyMap<number, VerdictName[]>): ChunkView[] {
   const views = new Map<number, ChunkView>();
   for (const plan of plans) {
-    for (const segment of plan.segments) {
+    for (const segment of allSegments(plan)) {
       for (const chunk of segment.record.chunks) {
         const listedIn = [...(views.get(chunk.chunk)?.listedIn ?? []), plan.generation];
         const filled = [...(verdicts.get(chunk.chunk) ?? [])].sort((a, b) => a.generation - b.generation);

@@ -1,10 +1,17 @@
 /** Temporary files of writers that were killed: hidden from every listing, and nobody's once their job has ended. */
 import type { JobId } from '@millrace/protocol';
 
-import { jobDir } from './paths.ts';
+import { jobDir, workDir } from './paths.ts';
 import type { Store } from './store.ts';
 
 const temporary = '.tmp-';
+
+/** Exchange objects and whatever else a job kept while it ran; nothing may be left to redrive or replay. */
+export async function removeWork(store: Store, jobId: JobId): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(workDir(jobId))) keys.push(key);
+  for (const key of keys) await store.purge(key);
+}
 
 /** Removes those in the folders of a job. A put that is still under way only begins anew. */
 export async function removeTemporaries(store: Store, jobId: JobId): Promise<void> {

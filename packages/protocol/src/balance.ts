@@ -101,6 +101,32 @@ export function addSums(a: ReceiptSums, b: ReceiptSums): ReceiptSums {
   };
 }
 
+/**
+ * The job's balance from those of its stages in running order: the sum of its map stages, with what reduce stages deduplicated or rejected moved out of
+ * `emitted`, as long as rows are still records. Behind a stage that makes other rows than it was handed (`unnest`, `GROUP BY`) they are not, and such
+ * moves show in the stage alone. `rowsOut` is that of the last stage.
+ */
+export function balanceOfStages(stages: readonly { readonly kind: 'map' | 'reduce'; readonly balance: Balance }[]): Balance {
+  const maps = stages.filter(({ kind }) => kind === 'map').reduce((sum, { balance }) => addBalances(sum, balance), zeroBalance);
+  let areRecords = maps.rowsOut === maps.emitted;
+  let job = maps;
+  for (const { kind, balance } of stages) {
+    if (kind === 'map') continue;
+    const { deduplicated, rejected, rowsOut } = balance;
+    if (areRecords) {
+      job = {
+        ...job,
+        emitted: job.emitted - deduplicated - rejected,
+        deduplicated: job.deduplicated + deduplicated,
+        rejected: job.rejected + rejected,
+      };
+    }
+    areRecords &&= rowsOut === balance.emitted;
+    job = { ...job, rowsOut, repaired: job.repaired + balance.repaired, unreadBytes: job.unreadBytes + balance.unreadBytes };
+  }
+  return job;
+}
+
 /** What one receipt adds. */
 export function sumsOfReceipt(receipt: Receipt): ReceiptSums {
   const { counts } = receipt;
@@ -142,6 +168,11 @@ export function checkBalance(fates: Fates): string | null {
 /** Null when a receipt agrees with itself: its fates add up in total and per file, and its parts and reject files hold as many rows as it says. */
 export function checkReceipt(receipt: Receipt): string | null {
   const { counts } = receipt;
+  const rows =
+    differing('rows handed on or in the parts', handedOn(receipt), counts.rowsOut) ??
+    differing('rows of the reject files', totalRows(receipt.rejects), counts.rejected);
+  // A reduce chunk reads rows of other stages and no files.
+  if (receipt.inputsDigest) return checkBalance(counts) ?? rows;
   const files = receipt.files.reduce<Fates>((sum, file) => addFates(sum, fatesOf(file)), zeroBalance);
   return (
     checkBalance(counts) ??
@@ -149,8 +180,7 @@ export function checkReceipt(receipt: Receipt): string | null {
     differing('records in of the files', files.recordsIn, counts.recordsIn) ??
     differing('rejected records of the files', files.rejected, counts.rejected) ??
     differing('emitted records of the files', files.emitted, counts.emitted) ??
-    differing('rows of the parts', totalRows(receipt.parts), counts.rowsOut) ??
-    differing('rows of the reject files', totalRows(receipt.rejects), counts.rejected)
+    rows
   );
 }
 
@@ -167,6 +197,10 @@ export function checkSums(sums: ReceiptSums): string | null {
 
 function fatesOf(fates: Fates): Fates {
   return addFates(fates, zeroBalance);
+}
+
+function handedOn({ exchange, parts }: Receipt): number {
+  return exchange ? exchange.runs.reduce((rows, run) => rows + run.rows, 0) : totalRows(parts);
 }
 
 function totalRows(parts: readonly { readonly rows: number }[]): number {

@@ -8,6 +8,7 @@ export {
   addFates,
   addSums,
   type Balance,
+  balanceOfStages,
   type Counts,
   checkBalance,
   checkReceipt,
@@ -126,6 +127,7 @@ export {
   type RangeChunk,
   type Sealed,
   type Segment,
+  segmentRanges,
   type Unplannable,
 } from './plan-segment.ts';
 export { type AnyRecord, encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordKind, type RecordOf } from './record.ts';
@@ -155,9 +157,11 @@ export {
   partitionsOf,
   passThroughStage,
   readerOf,
+  reduceIndexOf,
   reduceStagesOf,
   type Stage,
   type StagedSpec,
+  stagePlanNumber,
   stagesOf,
 } from './stages.ts';
 export type { JobEvent, JobFailure, JobResult, JobStatus } from './status.ts';

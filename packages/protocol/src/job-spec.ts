@@ -141,7 +141,11 @@ function fillIn(spec: Required<ShapedSpec>): ResolvedJobSpec {
       encoding: input.encoding.trim().toLowerCase(),
       schema: input.schema === null ? null : resolveSchema(input.schema),
     })),
-    pipeline: spec.pipeline.map((stage, index) => ({ ...stage, name: stageNameOf(stage, index) })),
+    pipeline: spec.pipeline.map((stage, index) => ({
+      ...stage,
+      name: stageNameOf(stage, index),
+      lookups: stage.lookups.map((lookup) => ({ ...lookup, schema: resolveSchema(lookup.schema) })),
+    })),
     output: { ...output, compression: output.compression ?? (output.format === 'parquet' || output.format === 'arrow' ? 'zstd' : 'none') },
     rejects: { ...spec.rejects, uri: spec.rejects.uri ?? `${output.uri}_rejects/` },
   };

@@ -106,6 +106,22 @@ export const sealedShape = z.object({
 });
 export type Sealed = z.output<typeof sealedShape>;
 
+/** A segment's chunks as ranges `[first chunk, count]`, which follow one another in a first plan and need not in a later one. */
+export function segmentRanges({ segment, stage, chunks }: Pick<Segment, 'segment' | 'stage' | 'chunks'>): {
+  segment: number;
+  stage: string;
+  ranges: [first: number, count: number][];
+  bytes: number;
+} {
+  const ranges: [number, number][] = [];
+  for (const { chunk } of chunks) {
+    const last = ranges.at(-1);
+    if (last && last[0] + last[1] === chunk) last[1] += 1;
+    else ranges.push([chunk, 1]);
+  }
+  return { segment, stage, ranges, bytes: chunks.reduce((sum, chunk) => sum + chunkBytes(chunk), 0) };
+}
+
 /** Stored bytes that a chunk covers. */
 export function chunkBytes(chunk: Chunk): number {
   switch (chunk.kind) {

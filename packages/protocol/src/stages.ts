@@ -61,6 +61,16 @@ export function inputsBehind(stages: readonly Stage[], name: string): string[] {
   return stage.kind === 'map' ? [...stage.from] : [...new Set(stage.from.flatMap((from) => inputsBehind(stages, from)))];
 }
 
+/** Number of the plan task of a reduce stage: behind the files, and behind the number that says that all of them were given up. */
+export function stagePlanNumber(inputFiles: number, reduceIndex: number): number {
+  return inputFiles + 1 + reduceIndex;
+}
+
+/** Which reduce stage a plan task plans, counted from 0; null: it plans files from that number on. */
+export function reduceIndexOf(inputFiles: number, planNumber: number): number | null {
+  return planNumber > inputFiles ? planNumber - inputFiles - 1 : null;
+}
+
 const mostAutoPartitions = 1_024;
 
 /**

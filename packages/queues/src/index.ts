@@ -23,7 +23,18 @@ export type {
   WorkOrders,
 } from './ledger-attempt.ts';
 export { EpochUnknownError } from './ledger-client.ts';
-export type { JobEnd, LedgerChunkCounts, LedgerJob, LedgerJobView, LedgerRejects, LedgerSums, LetterView, PlanTotals, SegmentRef } from './ledger-job.ts';
+export type {
+  JobEnd,
+  LedgerChunkCounts,
+  LedgerJob,
+  LedgerJobView,
+  LedgerRejects,
+  LedgerStage,
+  LedgerSums,
+  LetterView,
+  PlanTotals,
+  SegmentRef,
+} from './ledger-job.ts';
 export type { LiveEvents } from './live-events.ts';
 export type { Log } from './log.ts';
 export type { Queues, QueuesOptions } from './open-queues.ts';

@@ -1,7 +1,18 @@
 /** Hashes of Redis → views. The only place that knows the names of the ledger's fields outside the scripts. */
-import { type AttemptFailureClass, type ChunkId, type ChunkMode, chunkTaskId, type JobId, type JobState, parseChunkId } from '@millrace/protocol';
+import {
+  type AttemptFailureClass,
+  type Balance,
+  balanceOfStages,
+  type ChunkId,
+  type ChunkMode,
+  chunkTaskId,
+  type JobId,
+  type JobStage,
+  type JobState,
+  parseChunkId,
+} from '@millrace/protocol';
 import type { LateRecord, LedgerChunkState, LedgerChunkView, OpenAttempt } from './ledger-attempt.ts';
-import type { LedgerJob, LedgerJobView, LedgerRejects, LetterView, SegmentRef } from './ledger-job.ts';
+import type { LedgerJob, LedgerJobView, LedgerRejects, LedgerStage, LedgerSums, LetterView, SegmentRef } from './ledger-job.ts';
 
 export type Fields = Readonly<Record<string, string>>;
 
@@ -10,7 +21,16 @@ const orNull = (text: string | undefined): string | null => (text === undefined 
 
 /** The fields that a job is created with; null is written as the empty text. */
 export function jobFields(job: LedgerJob): Fields {
-  return Object.fromEntries(Object.entries(job).map(([name, value]) => [name, value === null ? '' : String(value)]));
+  const { stages, ...plain } = job;
+  const fields = Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, value === null ? '' : String(value)]));
+  return { ...fields, stages: stages.map(({ name, kind }) => `${name}:${kind}`).join(',') };
+}
+
+function decodeStages(text: string | undefined): JobStage[] {
+  return (text ?? '').split(',').map((one) => {
+    const [name = '', kind] = one.split(':');
+    return { name, kind: kind === 'reduce' ? 'reduce' : 'map' };
+  });
 }
 
 export function decodeJob(fields: Fields): LedgerJobView | null {
@@ -23,6 +43,8 @@ export function decodeJob(fields: Fields): LedgerJobView | null {
     committed: int(fields['committed']),
     dead: int(fields['deadChunks']),
   };
+  const stages = decodeStages(fields['stages']);
+  const stageViews = stages.map((stage) => decodeStage(stage, fields));
   const others = counts.queued + counts.running + counts.retrying + counts.committed + counts.dead;
   return {
     jobId: fields['jobId'] as JobId,
@@ -34,7 +56,7 @@ export function decodeJob(fields: Fields): LedgerJobView | null {
     specDigest: fields['specDigest'] ?? '',
     resultVersion: int(fields['resultVersion']),
     pool: fields['pool'] ?? '',
-    stage: fields['stage'] ?? '',
+    stages,
     priority: int(fields['priority']),
     maxConcurrency: orNull(fields['maxConcurrency']) === null ? null : int(fields['maxConcurrency']),
     inputFiles: int(fields['inputFiles']),
@@ -48,7 +70,10 @@ export function decodeJob(fields: Fields): LedgerJobView | null {
     sealedSegments: orNull(fields['sealedSegments']) === null ? null : int(fields['sealedSegments']),
     bytesPlanned: int(fields['bytesPlanned']),
     chunks: { ...counts, pending: Math.max(0, counts.total - others) },
-    sums: decodeSums(fields),
+    plannedStages: int(fields['planned']),
+    stageViews,
+    sums: sumsOfStages(stageViews),
+    allRejected: stageViews.reduce((sum, { sums }) => sum + sums.rejected, 0),
     deadLetters: { count: int(fields['letters']), bytes: int(fields['letterBytes']) },
     uncounted: Math.max(0, counts.committed - int(fields['counted'])),
     openWork: int(fields['work']),
@@ -67,8 +92,28 @@ function decodeEnd(fields: Fields): LedgerJobView['end'] {
   return { state, code: fields['endCode'] ?? '', message: fields['endMessage'] ?? '' };
 }
 
-function decodeSums(fields: Fields): LedgerJobView['sums'] {
-  const sum = (name: string): number => int(fields[`sum:${name}`]);
+function decodeStage(stage: JobStage, fields: Fields): LedgerStage {
+  const count = (what: string): number => int(fields[`stage:${stage.name}:${what}`]);
+  return { ...stage, chunks: { total: count('chunks'), committed: count('committed'), dead: count('dead') }, sums: decodeSums(stage.name, fields) };
+}
+
+/** Bytes are those of all stages: each reads what the one before has written. */
+function sumsOfStages(stages: readonly LedgerStage[]): LedgerSums {
+  const balance = balanceOfStages(stages.map(({ kind, sums }) => ({ kind, balance: withoutBytes(sums) })));
+  const { unreadBytes: _, ...fates } = balance;
+  return {
+    ...fates,
+    bytesIn: stages.reduce((sum, { sums }) => sum + sums.bytesIn, 0),
+    bytesOut: stages.reduce((sum, { sums }) => sum + sums.bytesOut, 0),
+  };
+}
+
+function withoutBytes({ bytesIn: _, bytesOut: __, ...fates }: LedgerSums): Balance {
+  return { ...fates, unreadBytes: 0 };
+}
+
+function decodeSums(stage: string, fields: Fields): LedgerSums {
+  const sum = (name: string): number => int(fields[`sum:${stage}:${name}`]);
   return {
     recordsIn: sum('recordsIn'),
     emitted: sum('emitted'),

@@ -2,7 +2,7 @@
  * What the ledger knows of a job: the shape it is created with, the shape it is read as, and the pieces of its plan.
  * Plain data; the scripts that change it stand in `ledger-scripts.ts`.
  */
-import type { JobId, JobState } from '@millrace/protocol';
+import type { JobId, JobStage, JobState } from '@millrace/protocol';
 
 /** How a generation must end when it does not end by itself: a budget exceeded, a plan that cannot be made, a cancel. */
 export interface JobEnd {
@@ -23,8 +23,8 @@ export interface LedgerJob {
   readonly specDigest: string;
   readonly resultVersion: number;
   readonly pool: string;
-  /** Name of the one map stage. */
-  readonly stage: string;
+  /** All stages in running order; map stages come first. */
+  readonly stages: readonly JobStage[];
   /** 0–9, 9 first. */
   readonly priority: number;
   /** Chunks of this job in flight at once; null = no limit of its own. */
@@ -34,7 +34,13 @@ export interface LedgerJob {
   readonly acceptedAt: string;
 }
 
-/** Counts of chunks of the map stage by state; `pending` includes those never dispatched. */
+/** One stage as far as it is planned and done. */
+export interface LedgerStage extends JobStage {
+  readonly chunks: { readonly total: number; readonly committed: number; readonly dead: number };
+  readonly sums: LedgerSums;
+}
+
+/** Counts of chunks of all stages by state; `pending` includes those never dispatched. */
 export interface LedgerChunkCounts {
   readonly total: number;
   readonly pending: number;
@@ -45,7 +51,7 @@ export interface LedgerChunkCounts {
   readonly dead: number;
 }
 
-/** Sums of all receipts marked so far, over all generations. Bytes and records. */
+/** Sums of all receipts marked so far, over all generations. Bytes and records. Of a job with reduce stages as `balanceOfStages` has it. */
 export interface LedgerSums {
   readonly recordsIn: number;
   readonly emitted: number;
@@ -63,7 +69,13 @@ export interface LedgerJobView extends LedgerJob {
   readonly cancelled: boolean;
   /** Nothing runs until the rebuild of this job is complete. */
   readonly rebuilding: boolean;
+  /** The map stages are planned to their end. */
   readonly sealed: boolean;
+  /** So many of the reduce stages are planned too. */
+  readonly plannedStages: number;
+  readonly stageViews: readonly LedgerStage[];
+  /** Rejects of all stages; `sums` has those that are records. */
+  readonly allRejected: number;
   /** Segments recorded; when sealed, `sealedSegments` says how many there must be. */
   readonly segments: number;
   readonly sealedSegments: number | null;

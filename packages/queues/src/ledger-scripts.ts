@@ -6,7 +6,7 @@
  *
  * Fields of a job: those of `LedgerJob`, and `chunks bytesPlanned queued running retrying committed counted deadChunks letters letterBytes work
  * sealed sealedSegments cursorSegment cursorOffset base paused cancelled rebuilding recheck endState endCode endMessage failure manifestKey
- * lastCommand revision sum:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
+ * lastCommand revision planned stage:<name>:<chunks committed dead> sum:<stage>:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
  */
 
 const prelude = `
@@ -22,7 +22,7 @@ local function changed() redis.call('HINCRBY', job, 'revision', 1) end
 local function int(text) return tonumber(text or '0') or 0 end
 local function ours() return int(j('generation')) == A.generation end
 local function isTerminal(state) return state == 'completed' or state == 'failed' or state == 'cancelled' end
--- Counts of states are kept for chunks of the map stage alone: work has one counter.
+-- Counts of states are kept for chunks alone: work has one counter.
 local function move(to)
   local from = c('state')
   if c('kind') == 'chunk' then
@@ -87,6 +87,7 @@ if redis.call('HSETNX', segments, A.segment, A.ref) == 1 then
   add('segments', 1)
   if A.fresh then
     add('chunks', A.chunks)
+    add('stage:' .. A.stage .. ':chunks', A.chunks)
     add('bytesPlanned', A.bytes)
   end
   changed()
@@ -104,6 +105,30 @@ if j('sealed') ~= '1' then
 end
 local state = j('state')
 if state == 'accepted' or state == 'planning' then redis.call('HSET', job, 'state', 'running') end
+return 1
+`;
+
+/**
+ * A reduce stage is planned. In a later generation some of its chunks were committed before, with other inputs: then the job is read anew from the
+ * journal, which knows which receipts count.
+ */
+const sealStage = `
+if not ours() or int(j('planned')) ~= A.index then return 0 end
+if A.generation > 1 and not A.rebuilt then
+  redis.call('HSET', job, 'recheck', 1)
+  changed()
+  return 1
+end
+for _, segment in ipairs(A.segments) do
+  if redis.call('HSETNX', segments, segment.number, segment.ref) == 1 then
+    add('segments', 1)
+    add('chunks', segment.chunks)
+    add('stage:' .. A.stage .. ':chunks', segment.chunks)
+    add('bytesPlanned', segment.bytes)
+  end
+end
+redis.call('HSET', job, 'planned', A.index + 1, 'sealedSegments', A.upTo)
+changed()
 return 1
 `;
 
@@ -166,14 +191,15 @@ local found, looked, moving = {}, 0, true
 while looked < 1000 and #found < A.limit do
   local text = redis.call('HGET', segments, segment)
   if not text then break end
+  local ref = cjson.decode(text)
   local skip, count = offset, 0
-  for _, range in ipairs(cjson.decode(text).ranges) do
+  for _, range in ipairs(ref.ranges) do
     for at = skip, range[2] - 1 do
       if looked >= 1000 or #found >= A.limit then break end
       looked = looked + 1
       local index = range[1] + at
       local free = redis.call('GETBIT', done, index) == 0 and redis.call('GETBIT', dead, index) == 0
-        and redis.call('SISMEMBER', live, A.jobId .. '.' .. A.stage .. '.' .. index) == 0
+        and redis.call('SISMEMBER', live, A.jobId .. '.' .. ref.stage .. '.' .. index) == 0
       if free then
         found[#found + 1] = { segment, index }
         moving = false
@@ -244,7 +270,7 @@ if not state then return refused(A.kind == 'chunk' and 'old-task' or 'has-outcom
 if int(c('number')) ~= A.number or (state ~= 'queued' and state ~= 'running') then return refused('old-task') end
 local function go(previous)
   local orders = { jobId = j('jobId'), tenant = j('tenant'), jobKey = j('jobKey'), specDigest = j('specDigest'), generation = A.generation,
-    stage = j('stage'), segmentKey = c('segmentKey'), segmentDigest = c('segmentDigest'), bytes = int(c('bytes')), mode = c('mode') }
+    segmentKey = c('segmentKey'), segmentDigest = c('segmentDigest'), bytes = int(c('bytes')), mode = c('mode') }
   if previous then orders.previous = cjson.decode(previous) end
   if j('endState') then orders['end'] = { state = j('endState'), code = j('endCode'), message = j('endMessage') } end
   if A.kind == 'plan' then orders.letters = redis.call('HKEYS', letters) end
@@ -291,9 +317,16 @@ return { current and 1 or 0, cancelled and 1 or 0, j('paused') == '1' and 1 or 0
 /** A commit outranks all: also a dead bit, and a generation that has moved on. Sums are added once, when the receipt's figures are known. */
 const markCommitted = `
 if redis.call('EXISTS', job) == 0 or int(j('generation')) < A.generation then return 0 end
+-- A map chunk commits once; a reduce chunk may run again for other inputs, and then a late mark of the old receipt counts no more.
+local isReduce = string.find(',' .. (j('stages') or '') .. ',', ',' .. A.stage .. ':reduce,', 1, true)
+if isReduce and not ours() then return 0 end
 if redis.call('SETBIT', done, A.index, 1) == 0 then
   add('committed', 1)
-  if redis.call('SETBIT', dead, A.index, 0) == 1 then add('deadChunks', -1) end
+  add('stage:' .. A.stage .. ':committed', 1)
+  if redis.call('SETBIT', dead, A.index, 0) == 1 then
+    add('deadChunks', -1)
+    add('stage:' .. A.stage .. ':dead', -1)
+  end
   local letter = redis.call('HGET', letters, A.chunkId)
   if letter then
     redis.call('HDEL', letters, A.chunkId)
@@ -305,7 +338,7 @@ end
 dropChunk()
 if A.sums and redis.call('SETBIT', counted, A.index, 1) == 0 then
   add('counted', 1)
-  for name, by in pairs(A.sums.totals) do add('sum:' .. name, by) end
+  for name, by in pairs(A.sums.totals) do add('sum:' .. A.stage .. ':' .. name, by) end
   for field, by in pairs(A.sums.rejects) do redis.call('HINCRBY', rejects, field, by) end
   changed()
 end
@@ -352,7 +385,10 @@ const markDead = `
 if not ours() then return 0 end
 if A.isChunk then
   if redis.call('GETBIT', done, A.index) == 1 then return 0 end
-  if redis.call('SETBIT', dead, A.index, 1) == 0 then add('deadChunks', 1) end
+  if redis.call('SETBIT', dead, A.index, 1) == 0 then
+    add('deadChunks', 1)
+    add('stage:' .. A.stage .. ':dead', 1)
+  end
 end
 if A.letter and redis.call('HSETNX', letters, A.chunkId, A.letter) == 1 then
   add('letters', 1)
@@ -394,7 +430,8 @@ for _, id in ipairs(redis.call('SMEMBERS', live)) do
   redis.call('ZREM', due, id)
 end
 redis.call('DEL', segments, dead, live, again, letters)
-redis.call('HDEL', job, 'sealed', 'sealedSegments', 'cursorSegment', 'cursorOffset', 'paused', 'cancelled', 'recheck', 'endState', 'endCode',
+for _, stage in ipairs(A.stages) do redis.call('HDEL', job, 'stage:' .. stage .. ':dead') end
+redis.call('HDEL', job, 'planned', 'sealed', 'sealedSegments', 'cursorSegment', 'cursorOffset', 'paused', 'cancelled', 'recheck', 'endState', 'endCode',
   'endMessage', 'failure', 'manifestKey', 'segments', 'queued', 'running', 'retrying', 'deadChunks', 'letters', 'letterBytes', 'work')
 for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
 for i = 3, 13 do if i ~= 10 then redis.call('PERSIST', KEYS[i]) end end
@@ -407,10 +444,10 @@ return 1
 const setOutcomes = `
 if not ours() then return 0 end
 for _, index in ipairs(A.committed) do
-  if redis.call('SETBIT', done, index, 1) == 0 then add('committed', 1) end
-end
-for _, index in ipairs(A.dead) do
-  if redis.call('GETBIT', done, index) == 0 and redis.call('SETBIT', dead, index, 1) == 0 then add('deadChunks', 1) end
+  if redis.call('SETBIT', done, index, 1) == 0 then
+    add('committed', 1)
+    add('stage:' .. A.stage .. ':committed', 1)
+  end
 end
 changed()
 return 1
@@ -420,6 +457,7 @@ return 1
 const setTotals = `
 if not ours() then return 0 end
 redis.call('HSET', job, 'chunks', A.chunks, 'bytesPlanned', A.bytes)
+for stage, chunks in pairs(A.stages) do redis.call('HSET', job, 'stage:' .. stage .. ':chunks', chunks) end
 changed()
 return 1
 `;
@@ -459,6 +497,7 @@ const bodies = {
   setReady,
   recordSegment,
   sealPlan,
+  sealStage,
   setState,
   setEnd,
   applyFlags,

@@ -9,7 +9,7 @@
  * when the generation must end `failed` or `cancelled`; the finisher then puts that manifest without looking for missing outcomes.
  *
  * Verbs of the *scheduler*: createJob, setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, flagDying, markDead,
- * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob. Verbs of *hosts*: recordSegment, sealPlan, openAttempt, openWork, progress,
+ * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob. Verbs of *hosts*: recordSegment, sealPlan, sealStage, openAttempt, openWork, progress,
  * markCommitted, failAttempt, releaseAttempt, closeWork, finishReported.
  */
 import {
@@ -118,7 +118,7 @@ export class Ledger {
   /** Begins a later generation; false when the ledger does not have the job or is there already. */
   async reopen(job: LedgerJob, options: CreateOptions = {}): Promise<boolean> {
     const fields = { ...jobFields(job), ...(options.rebuilding ? { rebuilding: '1' } : {}) };
-    return this.#flag('reopen', job.jobId, null, { fields, generation: job.generation });
+    return this.#flag('reopen', job.jobId, null, { fields, generation: job.generation, stages: job.stages.map(({ name }) => name) });
   }
 
   async dropJob(jobId: JobId): Promise<void> {
@@ -133,15 +133,30 @@ export class Ledger {
 
   /** Once per segment number; the second call with the same number changes nothing. `fresh` segments hold chunks that no earlier plan listed. */
   async recordSegment(jobId: JobId, generation: number, segment: SegmentRef, fresh = true): Promise<void> {
-    const chunks = segment.ranges.reduce((sum, [, count]) => sum + count, 0);
+    const chunks = chunksOf(segment);
     await this.#client.run('recordSegment', jobId, null, {
       generation,
       segment: segment.segment,
+      stage: segment.stage,
       ref: JSON.stringify(segment),
       chunks,
       bytes: segment.bytes,
       fresh,
     });
+  }
+
+  /**
+   * A reduce stage is planned to its end: `upTo` segments stand for this generation, those of this stage are given. `index` counts reduce stages from 0.
+   * In generation 2 and later this asks for a rebuild, which calls it with `rebuilt`.
+   */
+  async sealStage(jobId: JobId, generation: number, plan: StageSeal): Promise<boolean> {
+    const segments = plan.segments.map((segment) => ({
+      number: segment.segment,
+      ref: JSON.stringify(segment),
+      ...(plan.fresh?.(segment) ?? { chunks: chunksOf(segment), bytes: segment.bytes }),
+    }));
+    const { index, stage, upTo, rebuilt = false } = plan;
+    return this.#flag('sealStage', jobId, null, { generation, index, stage, segments, upTo, rebuilt });
   }
 
   async sealPlan(jobId: JobId, generation: number, totals: PlanTotals): Promise<void> {
@@ -170,14 +185,15 @@ export class Ledger {
   }
 
   async #neverDispatched(job: LedgerJobView, limit: number): Promise<ChunkToDispatch[]> {
-    const answer = await this.#client.run('nextPlanned', job.jobId, null, { limit, stage: job.stage });
+    const answer = await this.#client.run('nextPlanned', job.jobId, null, { limit });
     const pairs = (answer as [number, number][]) ?? [];
     if (pairs.length === 0) return [];
     const segments = new Map((await this.segments(job.jobId)).map((segment) => [segment.segment, segment]));
     return pairs.flatMap(([number, chunk]) => {
       const segment = segments.get(number);
       if (!segment) return [];
-      const { jobId, stage, generation } = job;
+      const { jobId, generation } = job;
+      const { stage } = segment;
       const id = chunkId(jobId, stage, chunk);
       return [{ chunkId: id, jobId, stage, chunk, generation, number: 0, segmentKey: segment.key, segmentDigest: segment.digest, bytes: null }];
     });
@@ -263,7 +279,6 @@ export class Ledger {
         jobKey: orders.jobKey,
         specDigest: orders.specDigest,
         generation: orders.generation,
-        stage: orders.stage,
         unplannable: letters.map((id) => parseChunkId(id)).flatMap(({ stage, chunk }) => (stage === 'plan' ? [chunk] : [])),
         end: orders.end ?? null,
         previous: orders.previous ?? null,
@@ -347,9 +362,9 @@ export class Ledger {
    * stand but was not read yet, its figures follow with a later call.
    */
   async markCommitted(id: ChunkId, generation: number, attemptId: AttemptId, sums: ReceiptSums | null): Promise<void> {
-    const { jobId, chunk } = parseChunkId(id);
+    const { jobId, stage, chunk } = parseChunkId(id);
     const figures = sums === null ? {} : { sums: { totals: totalsOf(sums), rejects: rejectsOf(sums) } };
-    await this.#client.run('markCommitted', jobId, id, { generation, index: chunk, attemptId, ...figures });
+    await this.#client.run('markCommitted', jobId, id, { generation, index: chunk, stage, attemptId, ...figures });
   }
 
   /**
@@ -389,7 +404,7 @@ export class Ledger {
   async markDead(id: ChunkId, generation: number, letter: LetterView | null): Promise<boolean> {
     const { jobId, stage, chunk } = parseChunkId(id);
     const written = letter === null ? {} : { letter: JSON.stringify(letter), bytes: letter.bytes };
-    return this.#flag('markDead', jobId, id, { generation, index: chunk, isChunk: kindOf(stage) === 'chunk', ...written });
+    return this.#flag('markDead', jobId, id, { generation, index: chunk, stage, isChunk: kindOf(stage) === 'chunk', ...written });
   }
 
   // Reading
@@ -419,16 +434,14 @@ export class Ledger {
   // Rebuild
 
   /** Bits found by name. Chunks committed so are `uncounted` until `markCommitted` brings their sums. */
-  async setOutcomes(jobId: JobId, generation: number, outcomes: { committed: readonly number[]; dead: readonly number[] }): Promise<void> {
-    const longest = Math.max(outcomes.committed.length, outcomes.dead.length);
-    for (let at = 0; at < longest; at += 1000) {
-      const some = { committed: outcomes.committed.slice(at, at + 1000), dead: outcomes.dead.slice(at, at + 1000) };
-      await this.#client.run('setOutcomes', jobId, null, { generation, ...some });
+  async setOutcomes(jobId: JobId, generation: number, stage: string, committed: readonly number[]): Promise<void> {
+    for (let at = 0; at < committed.length; at += 1000) {
+      await this.#client.run('setOutcomes', jobId, null, { generation, stage, committed: committed.slice(at, at + 1000) });
     }
   }
 
   /** All chunks of the job over all its plans. */
-  async setTotals(jobId: JobId, generation: number, totals: { chunks: number; bytes: number }): Promise<void> {
+  async setTotals(jobId: JobId, generation: number, totals: { chunks: number; bytes: number; stages: Readonly<Record<string, number>> }): Promise<void> {
     await this.#client.run('setTotals', jobId, null, { generation, ...totals });
   }
 
@@ -467,6 +480,21 @@ export class Ledger {
   }
 }
 
+/** A reduce stage whose plan stands. */
+export interface StageSeal {
+  readonly index: number;
+  readonly stage: string;
+  readonly segments: readonly SegmentRef[];
+  readonly upTo: number;
+  readonly rebuilt?: boolean;
+  /** What a segment adds to the totals: its chunks that no earlier plan listed. All of them when not given. */
+  readonly fresh?: (segment: SegmentRef) => { readonly chunks: number; readonly bytes: number };
+}
+
+function chunksOf(segment: SegmentRef): number {
+  return segment.ranges.reduce((sum, [, count]) => sum + count, 0);
+}
+
 type Refused = Extract<Opened<never>, { refused: unknown }>['refused'];
 
 /** What the script answers, before it is given its shape. */
@@ -475,7 +503,6 @@ interface RawOrders {
   readonly jobKey: string;
   readonly specDigest: string;
   readonly generation: number;
-  readonly stage: string;
   readonly segmentKey: string;
   readonly segmentDigest: string;
   readonly bytes: number;

@@ -1,9 +1,9 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
-import { type BudgetDecision, decideBudget, type JobId } from '@millrace/protocol';
+import { type BudgetDecision, type BudgetMoment, decideBudget, type JobId } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 import { applyStep } from './apply-steps.ts';
 import type { Control } from './control.ts';
-import { type JobSituation, nextSteps } from './next-steps.ts';
+import { hasAllOutcomes, type JobSituation, nextReduce, nextSteps } from './next-steps.ts';
 
 /** Answers the job as it stands afterwards; null when the ledger does not have it. */
 export async function advanceJob(jobId: JobId, control: Control): Promise<LedgerJobView | null> {
@@ -18,7 +18,8 @@ async function situationOf(job: LedgerJobView, control: Control): Promise<JobSit
   return {
     job,
     unburiedFiles: await unburiedFiles(job, control),
-    budget: await budgetOf(job, control),
+    budget: await budgetOf(job, 'running', control),
+    stageBudget: hasAllOutcomes(job) && nextReduce(job) !== null ? await budgetOf(job, 'finish', control) : notExceeded,
     overTime: await isOverTime(job, control),
   };
 }
@@ -34,16 +35,16 @@ async function unburiedFiles(job: LedgerJobView, control: Control): Promise<numb
 const notExceeded: BudgetDecision = { exceeded: null };
 
 /** While the job runs only what may stop it early counts; the finisher judges the final sums. */
-async function budgetOf(job: LedgerJobView, control: Control): Promise<BudgetDecision> {
+async function budgetOf(job: LedgerJobView, moment: BudgetMoment, control: Control): Promise<BudgetDecision> {
   const isOpen = job.state === 'planning' || job.state === 'running';
-  if (!isOpen || job.end !== null || (job.sums.rejected === 0 && job.deadLetters.count === 0)) return notExceeded;
+  if (!isOpen || job.end !== null || (job.allRejected === 0 && job.deadLetters.count === 0)) return notExceeded;
   const facts = await control.facts.spec(job.jobId, job.generation);
   if (facts === null) return notExceeded;
   const rejects = await control.queues.ledger.rejects(job.jobId);
   const files = await control.facts.files(job.jobId);
   const sums = {
     recordsIn: job.sums.recordsIn,
-    rejected: job.sums.rejected,
+    rejected: job.allRejected,
     byCode: rejects.byCode,
     byColumn: rejects.byColumn,
     files: Object.entries(rejects.byFile).map(([file, counts]) => ({ uri: files.get(Number(file))?.uri ?? file, ...counts })),
@@ -52,7 +53,7 @@ async function budgetOf(job: LedgerJobView, control: Control): Promise<BudgetDec
     deadBytes: job.deadLetters.bytes,
     plannedBytes: job.sealed ? job.bytesPlanned : null,
   };
-  return decideBudget(sums, facts.spec, 'running');
+  return decideBudget(sums, facts.spec, moment);
 }
 
 async function isOverTime(job: LedgerJobView, control: Control): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** The one thin doer of `next-steps.ts`. Each step is conditional in the ledger or a put-if-absent, so two schedulers may take it. */
-import { type JobId, parseChunkId } from '@millrace/protocol';
+import { allSegments } from '@millrace/journal';
+import { type JobId, parseChunkId, stagePlanNumber } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { buryUnplannable } from './dead-letter.ts';
@@ -28,6 +29,9 @@ export async function applyStep(step: Step, job: LedgerJobView, control: Control
     case 'addPlanWork':
       await ledger.addWork(jobId, generation, { kind: 'plan', first: await firstFileToPlan(jobId, control) });
       return;
+    case 'addStageWork':
+      await ledger.addWork(jobId, generation, { kind: 'plan', first: stagePlanNumber(job.inputFiles, step.reduceIndex) });
+      return;
     case 'end':
       await ledger.setEnd(jobId, generation, step.end);
       control.log.warn({ jobId, generation, code: step.end.code }, 'job is ended early');
@@ -54,7 +58,10 @@ async function firstFileToPlan(jobId: JobId, control: Control): Promise<number> 
 /** Segments of a sealed plan whose events were lost. */
 async function readPlan(job: LedgerJobView, control: Control): Promise<void> {
   const known = new Set((await control.queues.ledger.segments(job.jobId)).map((segment) => segment.segment));
-  for await (const stored of control.journal.listSegments(job.jobId, job.generation)) {
-    if (!known.has(stored.record.segment)) await control.queues.ledger.recordSegment(job.jobId, job.generation, segmentRef(stored));
+  const facts = await control.facts.spec(job.jobId, job.generation);
+  if (facts === null) return;
+  for (const stored of allSegments(await control.journal.readPlan(facts.job, job.generation))) {
+    const isSealed = stored.record.segment < (job.sealedSegments ?? 0);
+    if (isSealed && !known.has(stored.record.segment)) await control.queues.ledger.recordSegment(job.jobId, job.generation, segmentRef(stored));
   }
 }

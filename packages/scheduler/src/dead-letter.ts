@@ -14,6 +14,7 @@ import {
   fingerprintOf,
   type JobId,
   maxDeadLetterAttempts,
+  reduceIndexOf,
   type Sealed,
   sumsOfReceipt,
   type Unplannable,
@@ -37,24 +38,27 @@ interface Death {
   readonly attempts: readonly FailureRecord[];
 }
 
-/** A chunk of the map stage that is dying. */
+/** A chunk that is dying. */
 export async function bury(view: LedgerChunkView, control: Control): Promise<void> {
   await flushLateRecords(view.jobId, control);
-  const { jobId, stage, chunk, generation } = view;
-  const attempts = await attemptsOf(jobId, stage, chunk, generation, control);
+  const { jobId, stage, chunk: number, generation } = view;
+  const attempts = await attemptsOf(jobId, stage, number, generation, control);
+  const segment = await control.facts.segment(view.segmentKey, view.segmentDigest);
+  const chunk = segment.chunks.find((one) => one.chunk === number) ?? null;
   await putDeath(
     {
       jobId,
       stage,
-      chunk,
+      chunk: number,
       generation,
       class: view.last?.class ?? 'lost',
       code: view.last?.code ?? 'LEASE_EXPIRED',
       message: view.last?.message ?? '',
       fingerprint: view.last?.fingerprint ?? attempts[0]?.fingerprint ?? '',
       reason: view.dying ?? 'attempts used up',
-      range: await rangeOf(view, control),
-      bytes: view.bytes,
+      range: chunk === null ? null : chunkRange(chunk, segment.files),
+      // Rows of a partition are no bytes of an input: what is not read is counted where it enters.
+      bytes: chunk?.kind === 'partition' ? 0 : view.bytes,
       attempts,
     },
     control,
@@ -63,11 +67,13 @@ export async function bury(view: LedgerChunkView, control: Control): Promise<voi
 
 /**
  * A plan or finish task that cannot be cured. A file at which planning died is a dead letter and planning goes on behind it; before anything was pinned,
- * and for a finish, the whole generation ends.
+ * for a reduce stage, and for a finish, the whole generation ends.
  */
 export async function buryWork(view: LedgerChunkView, control: Control): Promise<void> {
   await flushLateRecords(view.jobId, control);
-  const pins = view.stage === 'plan' ? await control.journal.readPins(view.jobId) : null;
+  const facts = await control.facts.spec(view.jobId, view.generation);
+  const isFiles = view.stage === 'plan' && facts !== null && reduceIndexOf(facts.job.inputFiles, view.chunk) === null;
+  const pins = isFiles ? await control.journal.readPins(view.jobId) : null;
   if (pins === null) return endWith(view, control);
   const { jobId, generation } = view;
   const attempts = await attemptsOf(jobId, 'plan', view.chunk, generation, control);
@@ -163,12 +169,6 @@ function deadLetterOf(death: Death, diedAt: string): DeadLetter {
 async function attemptsOf(jobId: JobId, stage: string, chunk: number, generation: number, control: Control): Promise<FailureRecord[]> {
   const stored = await control.journal.readFailures(jobId, stage, chunk);
   return stored.map(({ record }) => record).filter((record) => record.generation === generation);
-}
-
-async function rangeOf(view: LedgerChunkView, control: Control): Promise<ChunkRange | null> {
-  const segment = await control.facts.segment(view.segmentKey, view.segmentDigest);
-  const chunk = segment.chunks.find((one) => one.chunk === view.chunk);
-  return chunk === undefined ? null : chunkRange(chunk, segment.files);
 }
 
 function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; etag: string }[]): ChunkRange {

@@ -1,4 +1,5 @@
 /** The thin doer of `retry-policy.ts`: failed attempts that nobody has decided get their next try, or die. */
+import { jobStages } from '@millrace/protocol';
 import type { LedgerChunkView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { bury, buryWork } from './dead-letter.ts';
@@ -17,7 +18,9 @@ async function decideRetry(view: LedgerChunkView, control: Control): Promise<voi
   const { ledger } = control.queues;
   if (view.last?.code.startsWith('SPEC_')) return endBySpec(view, view.last, control);
   const facts = await control.facts.spec(view.jobId, view.generation);
-  const policy = { maxAttempts: facts?.spec.execution.maxAttempts ?? 5, baseMs: control.times.retryBaseMs, maxMs: control.times.retryMaxMs };
+  const bisects = facts === null || !jobStages(facts.job).some(({ name, kind }) => name === view.stage && kind === 'reduce');
+  const { retryBaseMs: baseMs, retryMaxMs: maxMs } = control.times;
+  const policy = { maxAttempts: facts?.spec.execution.maxAttempts ?? 5, baseMs, maxMs, bisects };
   const next = decideNextTry(view.last?.class ?? 'lost', view.past, policy, control.random);
   if (next.next === 'retry') {
     await ledger.setNextTry(view, { mode: next.mode === 'same' ? view.mode : next.mode, delayMs: next.delayMs });

@@ -1,6 +1,6 @@
 /** Pure: a job of the journal as the ledger is told it. */
 import { jobKey } from '@millrace/journal';
-import type { JobRecord, JobState, ResolvedJobSpec } from '@millrace/protocol';
+import { type JobRecord, type JobState, jobStages, type ResolvedJobSpec } from '@millrace/protocol';
 import type { LedgerJob } from '@millrace/queues';
 
 export interface GenerationSpec {
@@ -20,7 +20,7 @@ export function ledgerJobOf(job: JobRecord, of: GenerationSpec, pool: string, st
     specDigest: of.specDigest,
     resultVersion,
     pool,
-    stage: job.stage,
+    stages: jobStages(job),
     priority: of.spec.execution.priority,
     maxConcurrency: of.spec.execution.maxConcurrency,
     inputFiles: job.inputFiles,

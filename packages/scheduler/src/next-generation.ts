@@ -2,8 +2,18 @@
  * The journal's side of a redrive, from its command on: every open verdict of the generations before is filled with `closed`, then the plan of the new
  * one is put, and only then the ledger is told. So nothing of g+1 runs while a verdict of g is open. Each step is a put-if-absent. Keeps I2.
  */
-import { type ChunkView, type JobView, type Stored, specOfGeneration } from '@millrace/journal';
-import { type Chunk, type Command, chunkBytes, type JobId, maxSegmentChunks, type Sealed, type Segment, type Unplannable } from '@millrace/protocol';
+import { type ChunkView, isFullyPlanned, type JobView, type Stored, specOfGeneration } from '@millrace/journal';
+import {
+  type Chunk,
+  type Command,
+  chunkBytes,
+  type JobId,
+  type JobRecord,
+  maxSegmentChunks,
+  type Sealed,
+  type Segment,
+  type Unplannable,
+} from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 
@@ -34,7 +44,7 @@ function isFirstListed(view: JobView, index: number): boolean {
 /** Oldest first: the plan is sealed as it stands, then every open verdict of what it lists is filled with `closed`. */
 async function closeGenerations(view: JobView, command: Command, control: Control): Promise<void> {
   for (const plan of view.plans.filter(({ generation }) => generation < view.generation)) {
-    if (plan.sealed === null) await sealAsItStands(view, plan.generation, control);
+    if (!isFullyPlanned(plan)) await sealAsItStands(view, plan.generation, control);
   }
   const { jobId } = view.job.record;
   const open = view.chunks.map((chunk) => ({ chunk, generation: chunk.listedIn.filter((listed) => listed < view.generation).at(-1) }));
@@ -54,12 +64,40 @@ async function closeGenerations(view: JobView, command: Command, control: Contro
 }
 
 async function sealAsItStands(view: JobView, generation: number, control: Control): Promise<void> {
-  const { jobId } = view.job.record;
-  for (let segments = view.plans[generation - 1]?.segments.length ?? 0; ; segments++) {
-    const end = await control.journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments });
-    if (end.stored.record.record === 'planEnd') break;
+  const { record } = view.job;
+  const before = view.plans[generation - 1];
+  if (before?.sealed === null) await sealMaps(view, generation, control);
+  // A reduce stage that was never planned is sealed empty, so that a planner that wakes up late puts nothing.
+  let from = (await control.journal.readPlan(record, generation)).segments.length;
+  for (const { stage, sealed } of before?.stages ?? []) {
+    if (sealed === null) await sealReduce(record, generation, stage, from, control);
+    from += (await stageSegments(record, generation, stage, control)).length;
   }
-  const plan = await control.journal.readPlan(jobId, generation);
+}
+
+async function stageSegments(job: JobRecord, generation: number, stage: string, control: Control): Promise<readonly Stored<'segment'>[]> {
+  return (await control.journal.readPlan(job, generation)).stages.find((one) => one.stage === stage)?.segments ?? [];
+}
+
+async function sealReduce(job: JobRecord, generation: number, stage: string, from: number, control: Control): Promise<void> {
+  const { jobId } = job;
+  await putEndMark({ jobId, generation, stage }, from + (await stageSegments(job, generation, stage, control)).length, control);
+  const segments = await stageSegments(job, generation, stage, control);
+  await control.journal.putSealed({ ...sealOf(jobId, generation, segments, []), stage });
+}
+
+/** Behind the last segment, wherever that is when the mark is put. */
+async function putEndMark(of: { jobId: JobId; generation: number; stage: string | null }, from: number, control: Control): Promise<void> {
+  for (let segments = from; ; segments++) {
+    const end = await control.journal.putPlanEnd({ record: 'planEnd', version: 1, ...of, segments });
+    if (end.stored.record.record === 'planEnd') return;
+  }
+}
+
+async function sealMaps(view: JobView, generation: number, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  await putEndMark({ jobId, generation, stage: null }, view.plans[generation - 1]?.segments.length ?? 0, control);
+  const plan = await control.journal.readPlan(view.job.record, generation);
   const reason = { code: 'JOB_FAILED', message: 'the generation ended before this file was planned' };
   const unplannable = (await unplannedFiles(view, control)).map(({ file, uri }) => ({ file, uri, ...reason }));
   await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
@@ -107,19 +145,30 @@ async function planGeneration(view: JobView, command: Command, control: Control)
   const entering = await selected(before, command.select, control);
   const digest = specOfGeneration(view, generation).specDigest;
   const listed = new Set((view.plans.at(-1)?.segments ?? []).flatMap(({ record }) => record.chunks.map(({ chunk }) => chunk)));
-  const rest = entering.chunks.filter(({ chunk }) => !listed.has(chunk.chunk));
-  for (let number = view.plans.at(-1)?.segments.length ?? 0; rest.length > 0; number++) {
-    const some = rest.splice(0, maxSegmentChunks);
+  // Partitions enter when their stage is planned again: the core sees which inputs changed, and which have no receipt.
+  const rest = entering.chunks.filter(({ chunk }) => chunk.kind !== 'partition' && !listed.has(chunk.chunk));
+  let number = view.plans.at(-1)?.segments.length ?? 0;
+  for (const some of segmentsOf(rest)) {
     const put = await control.journal.putSegment(segmentOf(some, generation, number, digest));
     if (put.outcome === 'lost') throw new AppError('PLAN_CONFLICT', `cannot plan generation ${generation} of ${jobId}: segment ${number} is another one`);
+    number += 1;
   }
   if (entering.files.length > 0) return;
-  const plan = await control.journal.readPlan(jobId, generation);
-  await control.journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments: plan.segments.length });
+  const plan = await control.journal.readPlan(view.job.record, generation);
+  await control.journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, stage: null, segments: plan.segments.length });
   const left = await unplannedFiles(view, control);
   const known = new Map((view.plans.at(-2)?.sealed?.unplannable ?? []).map((file) => [file.file, file]));
   const unplannable = left.flatMap(({ file }) => known.get(file) ?? []);
   await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
+}
+
+/** A segment holds chunks of one stage, and not too many. */
+function segmentsOf(chunks: readonly ChunkView[]): ChunkView[][] {
+  const segments: ChunkView[][] = [];
+  for (const ofStage of Map.groupBy(chunks, ({ stage }) => stage).values()) {
+    for (let at = 0; at < ofStage.length; at += maxSegmentChunks) segments.push(ofStage.slice(at, at + maxSegmentChunks));
+  }
+  return segments;
 }
 
 /** The chunk as it stood in the generation before: what a half written plan of the new one lists does not count yet. */
@@ -160,6 +209,12 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
 function sealOf(jobId: JobId, generation: number, segments: readonly Stored<'segment'>[], unplannable: readonly Unplannable[]): Sealed {
   const chunks = segments.flatMap(({ record }) => record.chunks);
   const bytes = chunks.reduce((sum, chunk) => sum + chunkBytes(chunk), 0);
-  const records = chunks.reduce((sum, chunk) => sum + (chunk.kind === 'range' ? chunk.records : 0), 0);
-  return { record: 'sealed', version: 1, jobId, generation, segments: segments.length, chunks: chunks.length, bytes, records, unplannable: [...unplannable] };
+  const records = chunks.reduce((sum, chunk) => sum + recordsOf(chunk), 0);
+  const counts = { segments: segments.length, chunks: chunks.length, bytes, records };
+  return { record: 'sealed', version: 1, jobId, generation, stage: null, ...counts, unplannable: [...unplannable] };
+}
+
+function recordsOf(chunk: Chunk): number {
+  if (chunk.kind === 'inline') return 0;
+  return chunk.kind === 'range' ? chunk.records : chunk.rows;
 }

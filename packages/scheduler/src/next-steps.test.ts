@@ -14,7 +14,10 @@ const job: LedgerJobView = {
   specDigest: 'd',
   resultVersion: 1,
   pool: 'default',
-  stage: 'read',
+  stages: [{ name: 'read', kind: 'map' }],
+  plannedStages: 0,
+  stageViews: [],
+  allRejected: 0,
   priority: 5,
   maxConcurrency: null,
   inputFiles: 1,
@@ -44,8 +47,21 @@ const exceeded = { exceeded: { code: 'BUDGET_REJECTS' as const, message: 'too ma
 const end = { state: 'failed' as const, code: 'X', message: 'x' };
 
 function stepsOf(changes: Partial<LedgerJobView>, around: Partial<JobSituation> = {}): string[] {
-  return nextSteps({ job: { ...job, ...changes }, unburiedFiles: 0, budget: { exceeded: null }, overTime: false, ...around }).map(({ step }) => step);
+  return nextSteps({
+    job: { ...job, ...changes },
+    unburiedFiles: 0,
+    budget: { exceeded: null },
+    stageBudget: { exceeded: null },
+    overTime: false,
+    ...around,
+  }).map(({ step }) => step);
 }
+
+const stages = [
+  { name: 'read', kind: 'map' },
+  { name: 'once', kind: 'reduce' },
+  { name: 'total', kind: 'reduce' },
+] as const;
 
 const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSituation>, readonly string[]])[] = [
   ['accepted without a plan task', { state: 'accepted', sealed: false, sealedSegments: null }, {}, ['addPlanWork']],
@@ -70,6 +86,14 @@ const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSitu
   ['finishing without a task', { state: 'finishing' }, {}, ['addFinishWork']],
   ['found apart from its journal', { recheck: true }, {}, ['rebuild']],
   ['being rebuilt', { rebuilding: true }, {}, []],
+  ['whose map stages are through', { stages }, {}, ['addStageWork']],
+  ['whose map stages are through but over budget', { stages }, { stageBudget: exceeded }, ['end', 'finish']],
+  ['whose map chunks are open', { stages, chunks: half }, {}, []],
+  ['whose reduce stage is being planned', { stages, openWork: 1 }, {}, []],
+  ['with one of two reduce stages through', { stages, plannedStages: 1 }, {}, ['addStageWork']],
+  ['with all reduce stages through', { stages, plannedStages: 2 }, {}, ['finish']],
+  ['with reduce stages left but paused', { stages, paused: true }, {}, []],
+  ['with reduce stages left but that must end', { stages, end }, {}, ['finish']],
   ['completed', { state: 'completed' }, { budget: exceeded }, []],
   ['failed', { state: 'failed' }, {}, []],
 ];

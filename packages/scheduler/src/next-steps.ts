@@ -10,6 +10,8 @@ export type Step =
   /** Files that could not be planned become dead letters. */
   | { readonly step: 'buryUnplannable' }
   | { readonly step: 'addPlanWork' }
+  /** Every chunk before it has an outcome: the chunks of the next reduce stage can be known. */
+  | { readonly step: 'addStageWork'; readonly reduceIndex: number }
   | { readonly step: 'end'; readonly end: JobEnd }
   | { readonly step: 'finish' }
   | { readonly step: 'addFinishWork' };
@@ -20,6 +22,8 @@ export interface JobSituation {
   readonly unburiedFiles: number;
   /** A budget, judged by the sums so far. */
   readonly budget: BudgetDecision;
+  /** The same by the standards of a finish: a reduce stage does not begin on what is broken already. */
+  readonly stageBudget: BudgetDecision;
   /** The job is older than its time limit. */
   readonly overTime: boolean;
 }
@@ -53,7 +57,17 @@ function openSteps(situation: JobSituation): Step[] {
   if (!job.sealed) return job.openWork === 0 ? [{ step: 'addPlanWork' }] : [];
   if (job.sealedSegments !== null && job.segments < job.sealedSegments) return [{ step: 'readPlan' }];
   if (situation.unburiedFiles > 0) return [{ step: 'buryUnplannable' }];
-  return hasAllOutcomes(job) ? [{ step: 'finish' }] : [];
+  if (!hasAllOutcomes(job)) return [];
+  const reduceIndex = nextReduce(job);
+  if (reduceIndex === null) return [{ step: 'finish' }];
+  const { exceeded } = situation.stageBudget;
+  if (exceeded) return [{ step: 'end', end: { state: 'failed', ...exceeded } }, { step: 'finish' }];
+  return [{ step: 'addStageWork', reduceIndex }];
+}
+
+/** The first reduce stage that is not planned; null when there is none left. */
+export function nextReduce(job: Pick<LedgerJobView, 'stages' | 'plannedStages'>): number | null {
+  return job.plannedStages < job.stages.filter(({ kind }) => kind === 'reduce').length ? job.plannedStages : null;
 }
 
 function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {
@@ -63,7 +77,7 @@ function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {
   return null;
 }
 
-/** Every chunk is committed or dead, and nothing is under way. */
+/** Every chunk that is planned so far is committed or dead, and nothing is under way. */
 export function hasAllOutcomes(job: LedgerJobView): boolean {
   return job.sealed && job.openWork === 0 && job.chunks.committed + job.chunks.dead >= job.chunks.total;
 }

@@ -3,7 +3,17 @@
  * opens a generation, and when ledger and journal have come apart. Set-if-unset throughout, so live marks may come in between. Keeps I1, I9.
  */
 import { type ChunkView, type JobView, specOfGeneration } from '@millrace/journal';
-import { type AttemptFailureClass, chunkBytes, chunkId, type FailureRecord, type JobId, type JobRecord, sumsOfReceipt } from '@millrace/protocol';
+import {
+  type AttemptFailureClass,
+  chunkBytes,
+  chunkId,
+  type FailureRecord,
+  type JobId,
+  type JobRecord,
+  jobStages,
+  segmentRanges,
+  sumsOfReceipt,
+} from '@millrace/protocol';
 import type { LedgerJob, LetterView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { ledgerJobOf } from './ledger-job.ts';
@@ -46,8 +56,17 @@ async function enterLedger(view: JobView, control: Control): Promise<{ job: Ledg
   const { generation } = view;
   const of = { generation, ...specOfGeneration(view, generation) };
   const job = ledgerJobOf(record, of, control.pool, stateOf(view), resultVersionOf(view, record));
+  await dropOlderSums(view, control);
   const isNew = (await ledger.createJob(job, { recreated: true, rebuilding: true })) || (await ledger.reopen(job, { rebuilding: true }));
   return { job, isNew };
+}
+
+/** With reduce stages an older receipt may count no more, and only the journal knows which: the ledger begins anew in each generation. */
+async function dropOlderSums(view: JobView, control: Control): Promise<void> {
+  const { record } = view.job;
+  if (jobStages(record).every(({ kind }) => kind === 'map')) return;
+  const known = await control.queues.ledger.job(record.jobId);
+  if (known !== null && known.generation < view.generation) await control.queues.ledger.dropJob(record.jobId);
 }
 
 function stateOf(view: JobView): LedgerJob['state'] {
@@ -65,25 +84,56 @@ async function tellPlan(view: JobView, isNew: boolean, control: Control): Promis
   const { ledger } = control.queues;
   const { jobId } = view.job.record;
   const plan = view.plans.at(-1);
-  const older = view.chunks.filter((chunk) => (chunk.listedIn[0] ?? 0) < view.generation);
+  const older = countingChunks(view).filter((chunk) => (chunk.listedIn[0] ?? 0) < view.generation);
   const olderIndexes = new Set(older.map(({ chunk }) => chunk.chunk));
-  if (isNew) await ledger.setTotals(jobId, view.generation, { chunks: older.length, bytes: older.reduce((sum, { chunk }) => sum + chunkBytes(chunk), 0) });
+  if (isNew) {
+    const stages: Record<string, number> = {};
+    for (const { stage } of older) stages[stage] = (stages[stage] ?? 0) + 1;
+    await ledger.setTotals(jobId, view.generation, { chunks: older.length, bytes: older.reduce((sum, { chunk }) => sum + chunkBytes(chunk), 0), stages });
+  }
   for (const stored of plan?.segments ?? []) {
     const isFresh = !stored.record.chunks.some(({ chunk }) => olderIndexes.has(chunk));
     await ledger.recordSegment(jobId, view.generation, segmentRef(stored), isFresh);
   }
-  if (plan?.sealed) await ledger.sealPlan(jobId, view.generation, plan.sealed);
+  if (!plan?.sealed) return;
+  await ledger.sealPlan(jobId, view.generation, plan.sealed);
+  let upTo = plan.segments.length;
+  for (const [index, { stage, segments, sealed }] of plan.stages.entries()) {
+    if (sealed === null) return;
+    upTo += segments.length;
+    const added = new Map(
+      segments.map(({ record }) => [record.segment, segmentRanges({ ...record, chunks: record.chunks.filter(({ chunk }) => !olderIndexes.has(chunk)) })]),
+    );
+    const fresh = ({ segment }: { segment: number }) => {
+      const ranges = added.get(segment);
+      return { chunks: ranges?.ranges.reduce((sum, [, count]) => sum + count, 0) ?? 0, bytes: ranges?.bytes ?? 0 };
+    };
+    await ledger.sealStage(jobId, view.generation, { index, stage, segments: segments.map(segmentRef), upTo, rebuilt: true, fresh });
+  }
+}
+
+/** Chunks of a reduce stage count when its plan of the newest generation stands: before that nobody knows which of them run again. */
+function countingChunks(view: JobView): ChunkView[] {
+  const open = new Set(view.plans.at(-1)?.stages.flatMap(({ stage, sealed }) => (sealed === null ? [stage] : [])));
+  return view.chunks.filter(({ stage }) => !open.has(stage));
 }
 
 /** First by name, so that counts are right at once, then the bodies for the sums. */
 async function tellOutcomes(view: JobView, control: Control): Promise<void> {
   const { ledger } = control.queues;
-  const { jobId, stage } = view.job.record;
-  const dead = new Set<string>();
-  for await (const letter of control.journal.listDeadLetters(jobId, stage)) dead.add(`${letter.chunk}.${letter.generation}`);
-  const filled = view.chunks.filter((chunk) => chunk.verdicts.some((verdict) => verdict.generation === chunk.generation));
-  const committed = filled.filter((chunk) => !dead.has(`${chunk.chunk.chunk}.${chunk.generation}`)).map((chunk) => chunk.chunk.chunk);
-  await ledger.setOutcomes(jobId, view.generation, { committed, dead: [] });
+  const { jobId } = view.job.record;
+  const filled = countingChunks(view).filter((chunk) => chunk.verdicts.some((verdict) => verdict.generation === chunk.generation));
+  for (const { name: stage } of jobStages(view.job.record)) {
+    const dead = new Set<string>();
+    for await (const letter of control.journal.listDeadLetters(jobId, stage)) dead.add(`${letter.chunk}.${letter.generation}`);
+    const committed = filled.filter((chunk) => chunk.stage === stage && !dead.has(`${chunk.chunk.chunk}.${chunk.generation}`));
+    await ledger.setOutcomes(
+      jobId,
+      view.generation,
+      stage,
+      committed.map(({ chunk }) => chunk.chunk),
+    );
+  }
   await eachOf(filled, (chunk) => tellOutcome(chunk, view, control));
   for (const file of view.plannedFiles) if (file.generation === view.generation) await tellDead('plan', file.chunk, view, control);
 }
@@ -118,16 +168,18 @@ async function tellDead(stage: string, chunk: number, view: JobView, control: Co
 
 /** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. */
 async function tellFailures(view: JobView, control: Control): Promise<void> {
-  const { jobId, stage } = view.job.record;
+  const { jobId } = view.job.record;
   const open = new Map(
-    view.chunks
+    countingChunks(view)
       .filter((chunk) => chunk.generation === view.generation && chunk.verdicts.every((verdict) => verdict.generation !== view.generation))
       .map((chunk) => [chunk.chunk.chunk, chunk]),
   );
   const failed = new Set<ChunkView>();
-  for await (const { chunk } of control.journal.listFailures(jobId, stage)) {
-    const view = open.get(chunk);
-    if (view) failed.add(view);
+  for (const { name: stage } of jobStages(view.job.record)) {
+    for await (const { chunk } of control.journal.listFailures(jobId, stage)) {
+      const view = open.get(chunk);
+      if (view) failed.add(view);
+    }
   }
   await eachOf([...failed], (chunk) => restore(chunk, view, control));
 }

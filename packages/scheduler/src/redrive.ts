@@ -2,7 +2,7 @@
  * Redrive: a terminal job goes on as its next generation. What is asked is checked here and becomes a command; `next-generation.ts` does what the
  * command says, and any scheduler that finds it goes on with it.
  */
-import { type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
+import { isFullyPlanned, type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
 import { type AnswerTo, type RedriveRequest, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
 import { checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
@@ -67,7 +67,10 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
   const { jobId } = request;
   const from = view.generation;
   const entering = await selected(view, request.select, control);
-  if (entering.chunks.length === 0 && entering.files.length === 0) return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
+  const plan = view.plans.at(-1);
+  if (entering.chunks.length === 0 && entering.files.length === 0 && (plan === undefined || isFullyPlanned(plan))) {
+    return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
+  }
   await control.journal.putOpenMarker(jobId, from + 1);
   const result = await control.journal.appendCommand<RedriveAnswer>(jobId, (log) => {
     if (newestGeneration(log) !== from)

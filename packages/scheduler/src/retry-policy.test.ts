@@ -5,7 +5,7 @@ import type { PastEnds } from '@millrace/queues';
 import { decideNextTry, type NextTry } from './retry-policy.ts';
 
 const none: PastEnds = { input: 0, transient: 0, resource: 0, crash: 0, lost: 0, bug: 0, bisected: false };
-const policy = { maxAttempts: 5, baseMs: 1_000, maxMs: 60_000 };
+const policy = { maxAttempts: 5, baseMs: 1_000, maxMs: 60_000, bisects: true };
 const half = { next: () => 0.5 };
 
 /** `retry <mode>` or `dead`. */
@@ -36,6 +36,24 @@ const cases: readonly (readonly [AttemptFailureClass, Partial<PastEnds>, string]
   ['bug', { bug: 1 }, 'retry same'],
   ['bug', { bug: 2 }, 'dead'],
 ];
+
+describe('the retry policy of partitions', () => {
+  const whole = { ...policy, bisects: false };
+  const tries = (failed: 'crash' | 'resource' | 'lost', count: number): string => shown(decideNextTry(failed, { ...none, [failed]: count }, whole, half));
+  test('a crash is tried again, then with less, then dead', () => {
+    assert.deepEqual(
+      [1, 2, 3].map((count) => tries('crash', count)),
+      ['retry same', 'retry less', 'dead'],
+    );
+  });
+  test('too little memory is tried twice with less', () => {
+    assert.deepEqual(
+      [1, 2, 3].map((count) => tries('resource', count)),
+      ['retry less', 'retry less', 'dead'],
+    );
+  });
+  test('losses never bisect', () => assert.equal(tries('lost', 9), 'retry same'));
+});
 
 describe('the retry policy', () => {
   for (const [failed, past, expected] of cases) {

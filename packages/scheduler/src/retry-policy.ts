@@ -13,6 +13,8 @@ export interface RetryPolicy {
   readonly maxAttempts: number;
   readonly baseMs: number;
   readonly maxMs: number;
+  /** False: a partition has no records in an order of bytes, so nothing can be cut off it. */
+  readonly bisects: boolean;
 }
 
 /** So many losses count as one crash: a chunk that takes its whole host down is poison too. */
@@ -22,7 +24,7 @@ const crashesBeforeBisecting = 2;
 /** `past` counts the attempt that has just ended. A loss uses up no attempt. */
 export function decideNextTry(failed: AttemptFailureClass, past: PastEnds, policy: RetryPolicy, random: Pick<Random, 'next'>): NextTry {
   const crashes = past.crash + Math.floor(past.lost / lossesPerCrash);
-  const mayBisect = crashes >= crashesBeforeBisecting;
+  const mayBisect = policy.bisects && crashes >= crashesBeforeBisecting;
   const nthCure = (cures: readonly RetryMode[], times: number): NextTry => {
     const cure = cures[times - 1];
     return cure === undefined ? dead('attempts used up') : retry(cure);
@@ -34,8 +36,10 @@ export function decideNextTry(failed: AttemptFailureClass, past: PastEnds, polic
       if (past.transient >= policy.maxAttempts) return dead('attempts used up');
       return retry(mayBisect && !past.bisected ? 'bisect' : 'same', fullJitter(past.transient, policy, random));
     case 'resource':
+      if (!policy.bisects) return nthCure(['less', 'less'], past.resource);
       return past.bisected ? dead('bisecting did not help') : nthCure(['less', 'bisect'], past.resource);
     case 'crash':
+      if (!policy.bisects) return nthCure(['same', 'less'], crashes);
       if (!mayBisect) return retry('same');
       return past.bisected ? dead('bisecting isolated nothing') : retry('bisect');
     case 'lost':

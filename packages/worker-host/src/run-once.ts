@@ -48,7 +48,7 @@ export async function runOnce(tried: ChunkTry, run: Pick<Process, 'mode' | 'rang
 
 async function ask(tried: ChunkTry, leased: CoreLease, run: Pick<Process, 'mode' | 'range' | 'excluded'>, deadlineMs: number): Promise<RunResult> {
   const { keeper, payload } = tried;
-  const answer = await leased.core.request(processMessage(tried, run), {
+  const answer = await leased.core.request(messageOf(tried, run), {
     deadlineMs,
     signal: keeper.signal,
     onEvent: (event: Event) => keeper.note(event, leased.core),
@@ -68,10 +68,23 @@ export function endOfStop({ keeper }: ChunkTry, reason: StopReason): ChunkRun {
   return { kind: 'failed', failure: classifyCode('LEASE_LOST', 'the host could not prove its lease any more'), ...keeper.progress };
 }
 
-function processMessage({ attempt, keeper }: ChunkTry, run: Pick<Process, 'mode' | 'range' | 'excluded'>) {
+/** A partition is reduced, everything else is processed. */
+function messageOf(tried: ChunkTry, run: Pick<Process, 'mode' | 'range' | 'excluded'>) {
+  const { chunk } = tried.work;
+  return chunk.kind === 'partition' ? reduceMessage(tried, chunk.partition) : processMessage(tried, run);
+}
+
+function reduceMessage(tried: ChunkTry, partition: number) {
+  return { ...commonOf(tried), type: 'Reduce', mode: 'commit', partition } as const;
+}
+
+function processMessage(tried: ChunkTry, run: Pick<Process, 'mode' | 'range' | 'excluded'>) {
+  return { ...commonOf(tried), type: 'Process', ...run } as const;
+}
+
+function commonOf({ attempt, keeper }: ChunkTry) {
   const { orders, attemptId } = attempt;
   return {
-    type: 'Process',
     call: { leaseLeftMs: keeper.lease.leftMs() },
     jobKey: orders.jobKey,
     specDigest: orders.specDigest,
@@ -84,6 +97,5 @@ function processMessage({ attempt, keeper }: ChunkTry, run: Pick<Process, 'mode'
     verdictKey: verdictKey(orders.jobId, orders.stage, orders.chunk, orders.generation),
     trace: 'none',
     memory: orders.mode === 'normal' ? 'normal' : 'less',
-    ...run,
   } as const;
 }

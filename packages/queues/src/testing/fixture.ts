@@ -27,7 +27,7 @@ export function testJob(key: string, changes: Partial<LedgerJob> = {}): LedgerJo
     specDigest: 'd1',
     resultVersion: 1,
     pool: 'default',
-    stage: 'read',
+    stages: [{ name: 'read', kind: 'map' }],
     priority: 5,
     maxConcurrency: null,
     inputFiles: 1,

@@ -12,7 +12,7 @@ export async function closeStalledAttempts(job: LedgerJobView, live: readonly Le
     if (view.state !== 'running' || view.attempt === null || view.taskId === null || view.ageMs < leaseMs + 2 * stalledIntervalMs) continue;
     if (await control.queues.tasks.has(queueOf(view, job), view.taskId)) continue;
     // A commit outranks every loss: its host may have died between receipt and mark.
-    if (view.stage === job.stage && (await markIfCommitted(view, control))) continue;
+    if (view.stage !== 'plan' && view.stage !== 'finish' && (await markIfCommitted(view, control))) continue;
     const record = await lostRecord(view.attempt, view.chunkId, view.generation, control);
     await control.journal.putFailure(record);
     const { code, message, fingerprint, jobId, stage, chunk, attemptId } = record;

@@ -14,7 +14,7 @@ export async function markUnmarkedReceipts(job: LedgerJobView, live: readonly Le
     return;
   }
   if (nowMs - known.sinceMs < control.times.unmarkedReceiptAgeMs) return;
-  for (const view of live) if (view.stage === job.stage) await markIfCommitted(view, control);
+  for (const view of live) if (view.stage !== 'plan' && view.stage !== 'finish') await markIfCommitted(view, control);
   moves.set(job.jobId, { revision: job.revision, sinceMs: nowMs });
 }
 

@@ -256,7 +256,7 @@ class Host implements ScriptedHost {
       await queues.events.nudgeLeader(jobId);
     }
     await journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments: segment });
-    const plan = await journal.readPlan(jobId, generation);
+    const plan = await journal.readPlan(job.job.record, generation);
     const chunks = plan.segments.flatMap(({ record }) => record.chunks);
     const totals = { segments: segment, chunks: chunks.length, bytes: chunks.reduce((sum, one) => sum + chunkBytes(one), 0) };
     await journal.putSealed({ record: 'sealed', version: 1, jobId, generation, ...totals, records: chunks.length, unplannable });

@@ -17,7 +17,8 @@ export async function processChunk(attempt: OpenedAttempt<AttemptOrders>, work: 
   const keeper = new ProgressKeeper(attempt, lease, host);
   try {
     const tried = { attempt, work, payload, keeper, host };
-    if (attempt.orders.mode !== 'bisect') return await runCommit(tried, []);
+    // A partition is never bisected: its last try is one with less memory.
+    if (attempt.orders.mode !== 'bisect' || work.chunk.kind === 'partition') return await runCommit(tried, []);
     const bisected = await bisectChunk(tried);
     return 'end' in bisected ? bisected.end : await runCommit(tried, bisected.excluded);
   } finally {

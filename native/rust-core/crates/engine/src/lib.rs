@@ -7,6 +7,7 @@
 pub mod account;
 pub mod budget;
 pub mod cancel;
+pub mod columns;
 mod commit;
 pub mod error;
 mod hex;

@@ -36,6 +36,7 @@ pub trait PlanIo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentRef {
     pub segment: u32,
+    pub stage: String,
     pub digest: String,
     pub first_chunk: u32,
     pub chunk_count: u16,
@@ -211,13 +212,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Reads a segment that was put by somebody else. It must come from the same spec and pins and begin where ours would.
+    /// Reads a segment that was put by somebody else. It must come from the same spec and pins and begin where ours would. It may be of another
+    /// map stage: the stages of a job are planned one after another under one numbering.
     fn read_segment(&self, bytes: &[u8]) -> Result<Segment, Error> {
         let segment: Segment = records::parse("plan segment", bytes)?;
         let same = segment.spec_digest == self.task.spec_digest
             && segment.pins_digest == self.task.pins_digest
             && segment.generation == self.task.generation
-            && segment.stage == self.task.stage
             && segment.segment == self.next_segment
             && segment.first_chunk == self.next_chunk;
         if same { Ok(segment) } else { Err(conflict(format!("segment {} stands for another plan", self.next_segment))) }
@@ -242,6 +243,7 @@ impl<'a> Planner<'a> {
         self.next_chunk += segment.chunks.len() as u32;
         io.announce(&SegmentRef {
             segment: segment.segment,
+            stage: segment.stage.clone(),
             digest: sha256_hex(bytes),
             first_chunk: segment.first_chunk,
             chunk_count: segment.chunks.len() as u16,

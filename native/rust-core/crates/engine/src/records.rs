@@ -69,10 +69,15 @@ pub struct PinsRecord {
     pub inputs: Vec<InputPins>,
 }
 
+/// The stage that passes records through: of an empty pipeline, and before one that begins with an exchange. No stage of a spec has its name.
+pub const PASS_THROUGH_STAGE: &str = "read";
+
 /// What of the resolved job spec the core acts by.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
+    #[serde(default)]
+    pub inputs: Vec<InputSpec>,
     #[serde(default)]
     pub params: Map<String, Value>,
     #[serde(default)]
@@ -85,9 +90,25 @@ pub struct Spec {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+pub struct InputSpec {
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
 pub struct StageSpec {
     pub name: String,
+    /// The input a map stage reads, or the stages a reduce stage reads; none = all inputs, or the stage before.
+    #[serde(default)]
+    pub from: Option<OneOrMore>,
     pub sql: Option<String>,
+}
+
+/// A name, or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -133,14 +154,25 @@ impl Spec {
         with_slash(&self.output.uri)
     }
 
-    /// The SQL of a stage; none for the pass-through of an empty pipeline.
+    /// The SQL of a stage; none for the pass-through stage before an exchange or of an empty pipeline.
     pub fn sql_of(&self, stage: &str) -> Result<Option<&str>, Error> {
-        if self.pipeline.is_empty() {
+        if stage == PASS_THROUGH_STAGE {
             return Ok(None);
         }
         let found = self.pipeline.iter().find(|candidate| candidate.name == stage);
         let found = found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the spec has no stage {stage}")))?;
         Ok(found.sql.as_deref())
+    }
+
+    /// Numbers of the inputs that a map stage reads as one table.
+    pub fn inputs_of(&self, stage: &str) -> Vec<usize> {
+        let from = self.pipeline.iter().find(|candidate| candidate.name == stage).and_then(|found| found.from.as_ref());
+        let is_read = |name: &String| match from {
+            None => true,
+            Some(OneOrMore::One(one)) => one == name,
+            Some(OneOrMore::More(names)) => names.contains(name),
+        };
+        self.inputs.iter().enumerate().filter(|(_, input)| is_read(&input.name)).map(|(number, _)| number).collect()
     }
 }
 

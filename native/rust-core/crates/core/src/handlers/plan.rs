@@ -33,11 +33,12 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
     if pins.digest != request.pins_digest {
         return Err(Error::new("PLAN_CONFLICT", format!("expected pins {}, the journal holds {}", request.pins_digest, pins.digest)));
     }
-    compile_stage(work, &job.record.stage, &job, &pins)?;
+    let stage = request.stage.as_deref().unwrap_or(&job.record.stage);
+    compile_stage(work, stage, &job, &pins)?;
     let files = work.journal.inputs(&work.places, &job, request.first_input, request.input_count)?;
     let task = PlanTask {
         job_id: &job.record.job_id,
-        stage: &job.record.stage,
+        stage,
         generation: request.generation,
         spec_digest: &job.spec_digest,
         pins_digest: &pins.digest,
@@ -53,7 +54,6 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
         running,
         job_key: &request.job_key,
         generation: request.generation,
-        stage: &job.record.stage,
         waiting_since: Instant::now(),
     };
     let end = plan_files(&task, &mut io, &running.cancel, &running.progress)?;
@@ -81,7 +81,6 @@ struct LocalPlanIo<'a> {
     running: &'a Running,
     job_key: &'a str,
     generation: u32,
-    stage: &'a str,
     waiting_since: Instant,
 }
 
@@ -113,7 +112,7 @@ impl PlanIo for LocalPlanIo<'_> {
             segment: segment.segment,
             key: segment_key(self.job_key, self.generation, segment.segment),
             digest: segment.digest.clone(),
-            stage: self.stage.to_owned(),
+            stage: segment.stage.clone(),
             first_chunk: segment.first_chunk,
             chunk_count: segment.chunk_count,
             bytes: segment.bytes,

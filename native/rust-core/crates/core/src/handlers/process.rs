@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use millrace_engine::columns::input_columns;
 use millrace_engine::names::Author;
 use millrace_engine::process::{ChunkEnd, ChunkTask, Context, Outcome, Trace, process_chunk};
 use millrace_engine::program::CompileInput;
@@ -84,6 +85,7 @@ fn chunk_of<'a>(request: &Process, job: &Job, pins: &Pins, segment: &'a Segment)
 /// Compiles the stage, unless the last chunk ran the same program. Names and types are settled here, so planning asks for it too: a mistake in a
 /// query is found before any chunk runs.
 pub(super) fn compile_stage(work: &mut Work, stage: &str, job: &Job, pins: &Pins) -> Result<(), Error> {
+    let columns = input_columns(stage, &job.spec, &pins.record.inputs)?;
     let Some(sql) = job.spec.sql_of(stage)? else {
         work.program = None;
         return Ok(());
@@ -97,10 +99,9 @@ pub(super) fn compile_stage(work: &mut Work, stage: &str, job: &Job, pins: &Pins
     if work.program.as_ref().is_some_and(|(known, _)| *known == key) {
         return Ok(());
     }
-    let first = pins.record.inputs.first().ok_or_else(|| Error::new("PLAN_CONFLICT", "the pins hold no input"))?;
     let program = work.compiler.compile(CompileInput {
         sql,
-        columns: first.schema.arrow_schema(),
+        columns,
         params: &job.spec.params,
         accepted_at: &job.record.accepted_at,
         job_id: &job.record.job_id,

@@ -1,0 +1,109 @@
+/** The pins of a job: every input probed once, how many partitions each reduce stage has, and the small tables of stages. */
+import type { Stored } from '@millrace/journal';
+import {
+  type FieldPins,
+  type InputFile,
+  type InputPins,
+  inputPinsShape,
+  type LookupPins,
+  type Pins,
+  partitionsOf,
+  type ResolvedField,
+  type ResolvedInput,
+  type ResolvedJobSpec,
+  type SchemaPins,
+} from '@millrace/protocol';
+import type { WorkEnd } from '../execute-work.ts';
+import { askCore, type PlanJob } from './plan-job.ts';
+
+const PROBED_FILES = 5;
+const PROBE_DEADLINE_MS = 120_000;
+
+type Sample = Pick<InputFile, 'uri' | 'etag' | 'size'>;
+
+/** The pins that stand, or those that a probe of some files gives. Whoever puts them first has decided. */
+export async function pinInputs(plan: PlanJob): Promise<Stored<'pins'> | WorkEnd> {
+  const { job, spec, files, host } = plan;
+  const standing = await host.journal.readPins(job.jobId);
+  if (standing !== null) return standing;
+  const inputs: InputPins[] = [];
+  for (const [index, input] of spec.inputs.entries()) {
+    const samples = files.filter((file) => file.input === index);
+    const pins = samples.length === 0 ? pinsWithoutFiles(input, spec) : await probe(plan, samples, { ...input, schema: input.schema ?? spec.schema });
+    if ('outcome' in pins) return pins;
+    inputs.push(pins);
+  }
+  const lookups = await pinLookups(plan);
+  if ('outcome' in lookups) return lookups;
+  const record: Pins = { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs, partitions: partitionsOf(spec, bytesOfInputs(plan)), lookups };
+  return (await host.journal.putPins(record)).stored;
+}
+
+async function probe(plan: PlanJob, files: readonly Sample[], declared: object): Promise<InputPins | WorkEnd> {
+  const input = spread(files, PROBED_FILES).map(({ uri, etag, size }) => ({ uri, connection: null, etag, size }));
+  const message = { type: 'Probe', input, declared: JSON.stringify(declared) } as const;
+  const probed = await askCore(plan, (core, options) => core.request(message, { ...options, deadlineMs: PROBE_DEADLINE_MS }));
+  return 'outcome' in probed ? probed : inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)));
+}
+
+/** At most `count` of them, spread evenly over the list, the first among them. */
+function spread<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, index) => items[Math.floor((index * items.length) / count)] as T);
+}
+
+function bytesOfInputs({ spec, files }: PlanJob): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { input, size } of files) {
+    const name = spec.inputs[input]?.name ?? '';
+    sums.set(name, (sums.get(name) ?? 0) + size);
+  }
+  return sums;
+}
+
+async function pinLookups(plan: PlanJob): Promise<LookupPins[] | WorkEnd> {
+  const pinned: LookupPins[] = [];
+  for (const file of plan.job.lookups) {
+    const declared = plan.spec.pipeline.find(({ name }) => name === file.stage)?.lookups.find(({ name }) => name === file.name);
+    if (declared === undefined) continue;
+    const { name, format, schema, maxSize } = declared;
+    const input = await probe(plan, [file], { name, format, schema });
+    if ('outcome' in input) return input;
+    pinned.push({ ...file, maxBytes: maxSize, input });
+  }
+  return pinned;
+}
+
+/** An input whose pattern matches nothing, which `ifNone: ok` allows: what the spec says of it, for nothing will be read. */
+function pinsWithoutFiles(input: ResolvedInput, spec: ResolvedJobSpec): InputPins {
+  const schema = input.schema ?? spec.schema;
+  return {
+    name: input.name,
+    format: input.format === 'ndjson' ? 'ndjson' : 'csv',
+    compression: 'none',
+    encoding: 'utf-8',
+    invalidBytes: input.invalidBytes,
+    maxRecordBytes: input.maxRecordSize,
+    dialect: null,
+    columns: [],
+    schema: typeof schema === 'string' ? schemaWithoutFields : { ...schema, fields: schema.fields.map(fieldPins) },
+    inferred: [],
+    json: { duplicateKeys: input.json.duplicateKeys, maxDepth: input.json.maxDepth },
+    evidence: [],
+    notes: ['there are no files'],
+  };
+}
+
+const schemaWithoutFields: SchemaPins = {
+  fields: [],
+  missingValues: [''],
+  match: 'name',
+  caseSensitive: true,
+  missingColumns: 'fail',
+  extraColumns: 'drop',
+  primaryKey: [],
+};
+
+function fieldPins({ title, description, delimiter, itemType, fields, items, ...field }: ResolvedField): FieldPins {
+  return field;
+}
