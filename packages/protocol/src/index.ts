@@ -72,6 +72,7 @@ export {
   type TaskIdParts,
   taskId,
 } from './ids.ts';
+export { type ListedFile, parseInputList } from './input-list.ts';
 export { canMoveJob, isTerminalJobState, type JobState, jobMoves, jobStates, type TerminalJobState, terminalJobStates } from './job.ts';
 // The durable records
 export { type InputFile, type InputsRecord, type JobRecord, type JobStage, jobStages, type LookupFile, type OpenMarker } from './job-record.ts';
@@ -112,7 +113,7 @@ export {
   maxSqlBytes,
   stderrTailBytes,
 } from './limits.ts';
-export type { Gap, Manifest, ManifestFile, ManifestPart } from './manifest.ts';
+export type { Gap, Manifest, ManifestFile, ManifestPart, ManifestStage } from './manifest.ts';
 export { nearestName } from './nearest-name.ts';
 export { type DialectPins, type Evidence, type FieldPins, type InputPins, inputPinsShape, type LookupPins, type Pins, type SchemaPins } from './pins.ts';
 export { filePath, fileUri, schemeOf } from './places.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { terminalJobStates } from './job.ts';
-import { balance, count, counts, digest, generationNumber, head, instant, part } from './record-shapes.ts';
+import { balance, count, counts, digest, generationNumber, head, instant, part, stageName } from './record-shapes.ts';
 
 const placed = part.extend({
   /** `<stage>.<chunk>` */
@@ -32,6 +32,15 @@ export const gapShape = z.object({
 /** Work that is missing from the output and was accepted as missing. */
 export type Gap = z.output<typeof gapShape>;
 
+export const manifestStageShape = z.object({
+  name: stageName,
+  kind: z.enum(['map', 'reduce']),
+  chunks: z.object({ total: count, committed: count, dead: count }),
+  /** Of records in a map stage, of rows in a reduce stage. */
+  balance,
+});
+export type ManifestStage = z.output<typeof manifestStageShape>;
+
 export const manifestShape = z.object({
   ...head('manifest'),
   name: z.string(),
@@ -50,6 +59,8 @@ export const manifestShape = z.object({
   balance,
   byCode: counts,
   byColumn: z.record(z.string(), counts),
+  /** In running order. */
+  stages: z.array(manifestStageShape).optional(),
   chunks: z.object({ total: count, committed: count, dead: count, open: count }),
   bytes: z.object({ in: count, out: count }),
   files: z.array(manifestFileShape),

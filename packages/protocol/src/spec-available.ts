@@ -21,7 +21,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   const { output } = spec;
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
-    ...unless(spec.inputs.length === 1, ['inputs'], 'more than one input'),
     ...schemaIssues(spec.schema, ['schema']),
     ...spec.pipeline.flatMap((stage, index) => stageIssues(stage, ['pipeline', index])),
     ...unless(spec.pipeline.length <= 1, ['pipeline'], 'a pipeline of more than one stage'),
@@ -46,7 +45,6 @@ function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
   const remote = (input.uri ?? []).flatMap((uri, at) => unless(schemeOf(uri) === 'file', [...path, 'uri', at], `${schemeOf(uri)}:// as input`));
   return [
     ...remote,
-    ...unless(input.list === null, [...path, 'list'], 'list'),
     ...unless(['auto', 'csv', 'ndjson'].includes(input.format), [...path, 'format'], `format ${input.format}`),
     ...unless(['auto', 'none'].includes(input.compression), [...path, 'compression'], `compression ${input.compression}`),
     ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
@@ -54,7 +52,6 @@ function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
     ...unless(input.json.records === '', [...path, 'json', 'records'], 'json.records'),
     ...unless(!input.keepIntactPrefix, [...path, 'keepIntactPrefix'], 'keepIntactPrefix'),
     ...unless(input.connection === null, [...path, 'connection'], 'connection'),
-    ...unless(input.expect.sha256 === null, [...path, 'expect', 'sha256'], 'expect.sha256'),
     ...(input.schema === null ? [] : schemaIssues(input.schema, [...path, 'schema'])),
   ];
 }

@@ -9,6 +9,7 @@ import {
   type JobId,
   type JobRecord,
   jobIdFromKey,
+  type LookupFile,
   maxInputsPerRecord,
   type ResolvedJobSpec,
   type SubmitRequest,
@@ -23,7 +24,7 @@ import { ledgerJobOf } from './ledger-job.ts';
 import { readStatus } from './read-status.ts';
 import { ensureJob } from './rebuild.ts';
 import { refusal, specRefusal } from './refusal.ts';
-import { resolveInputs } from './resolve-inputs.ts';
+import { resolveInputs, resolveLookups } from './resolve-inputs.ts';
 
 type SubmitAnswer = AnswerTo<'submit'>;
 
@@ -39,7 +40,8 @@ export async function submitJob(request: SubmitRequest, control: Control): Promi
   const refused = await checkOutside(checked.spec, jobId, control);
   if (refused !== null) return refused;
   const files = await resolveInputs(checked.spec, control);
-  return acceptJob(request, checked.spec, files, control);
+  const lookups = await resolveLookups(checked.spec, control);
+  return acceptJob(request, checked.spec, { files, lookups }, control);
 }
 
 async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<SubmitAnswer | null> {
@@ -51,11 +53,16 @@ async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Contro
     : refusal('OUTPUT_NOT_EMPTY', `cannot submit job: ${spec.output.uri} already holds ${foreign}; another place, or ifNotEmpty: append`);
 }
 
-async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, files: readonly InputFile[], control: Control): Promise<SubmitAnswer> {
+interface Found {
+  readonly files: readonly InputFile[];
+  readonly lookups: readonly LookupFile[];
+}
+
+async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, { files, lookups }: Found, control: Control): Promise<SubmitAnswer> {
   const { journal } = control;
   await journal.putOpenMarker(request.jobId, 1);
   const inputs = await putInputs(request.jobId, files, control);
-  const put = await journal.putJob(jobRecord(request, spec, inputs, control));
+  const put = await journal.putJob(jobRecord(request, spec, { ...inputs, lookups }, control));
   if (put.stored.record.specDigest !== specDigest(spec)) return answerStanding(put.stored, spec, control);
   const { record } = put.stored;
   const of = { generation: 1, spec: record.spec, specDigest: record.specDigest };
@@ -106,7 +113,7 @@ async function putInputs(jobId: JobId, files: readonly InputFile[], control: Con
   return { inputs, files: first, bytes };
 }
 
-function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs, control: Control): JobRecord {
+function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs & Pick<Found, 'lookups'>, control: Control): JobRecord {
   const stages = stagesOf(spec).map(({ name, kind }) => ({ name, kind }));
   return {
     record: 'job',
@@ -121,7 +128,7 @@ function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs
     spec,
     stage: stages[0]?.name ?? 'read',
     stages,
-    lookups: [],
+    lookups: [...put.lookups],
     inputs: put.inputs,
     inputFiles: put.files,
     inputBytes: put.bytes,

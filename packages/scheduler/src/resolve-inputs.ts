@@ -3,32 +3,78 @@
  * knows what may be read. A file named twice is read once.
  */
 import type { Answer as CoreAnswer } from '@millrace/core-client';
-import { checkExpected, filePath, fileUri, type InputFile, maxFilesPerJob, maxListEntries, type ResolvedInput, type ResolvedJobSpec } from '@millrace/protocol';
+import {
+  checkExpected,
+  filePath,
+  fileUri,
+  type InputFile,
+  type LookupFile,
+  maxFilesPerJob,
+  maxListEntries,
+  maxPayloadBytes,
+  type ResolvedInput,
+  type ResolvedJobSpec,
+} from '@millrace/protocol';
 import type { StoreEntry } from '@millrace/protocol/wire';
 import { AppError } from '@millrace/service-kit';
 import type { Control, Place } from './control.ts';
 import { directoryOfPattern, isHiddenBelow, isPattern, patternOf } from './glob.ts';
+import { listedFiles } from './list-file.ts';
 
 const deadlineMs = 30_000;
 
-type Found = Pick<InputFile, 'uri' | 'etag' | 'size'>;
+export type Found = Pick<InputFile, 'uri' | 'etag' | 'size' | 'sha256' | 'records'>;
 
-/** Throws `AppError`: `INPUT_NOT_FOUND`, `INPUT_NONE`, `INPUT_COUNT_MISMATCH`, `STORAGE_FORBIDDEN`, or what the core says of a place. */
+/** Throws `AppError`: `INPUT_NOT_FOUND`, `INPUT_NONE`, `INPUT_LIST`, `INPUT_CHANGED`, `INPUT_COUNT_MISMATCH`, `INPUT_DIGEST_MISMATCH`, `STORAGE_FORBIDDEN`, or what the core says of a place. */
 export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Promise<InputFile[]> {
   const files: InputFile[] = [];
   for (const [index, input] of spec.inputs.entries()) {
     const found = await filesOfInput(input, control);
     const unexpected = checkExpected(input, { files: found.length, bytes: found.reduce((sum, file) => sum + file.size, 0) });
     if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
-    for (const file of found) files.push({ file: files.length, input: index, ...file });
+    for (const file of withDigest(found, input)) files.push({ file: files.length, input: index, ...file });
   }
   if (files.length > maxFilesPerJob)
     throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: expected at most ${maxFilesPerJob} files, got ${files.length}`);
   return files;
 }
 
+/** `expect.sha256` speaks of one file: planning holds its bytes against it. */
+function withDigest(files: readonly Found[], { name, expect }: ResolvedInput): (Found & Required<Pick<Found, 'sha256' | 'records'>>)[] {
+  if (expect.sha256 !== null && files.length !== 1) {
+    throw new AppError('INPUT_DIGEST_MISMATCH', `cannot resolve inputs: input ${name}: expect.sha256 is for one file, got ${files.length}`);
+  }
+  return files.map((file) => ({ ...file, sha256: expect.sha256 ?? file.sha256 ?? null, records: file.records ?? null }));
+}
+
+/** The small tables of stages at the versions that stand there now. Throws `INPUT_LOOKUP` for one that is larger than it may be. */
+export async function resolveLookups(spec: ResolvedJobSpec, control: Control): Promise<LookupFile[]> {
+  const files: LookupFile[] = [];
+  for (const { name: stage, lookups } of spec.pipeline) {
+    for (const { name, uri, maxSize } of lookups) {
+      const { etag, size } = await fileAt(filePath(uri), uri, control);
+      if (size > maxSize)
+        throw new AppError('INPUT_LOOKUP', `cannot resolve lookup ${name} of stage ${stage}: expected at most ${maxSize} bytes (maxSize), got ${size}`);
+      files.push({ stage, name, uri: fileUri(filePath(uri)), etag, size });
+    }
+  }
+  return files;
+}
+
 async function filesOfInput(input: ResolvedInput, control: Control): Promise<Found[]> {
   const found = new Map<string, Found>();
+  for (const listed of input.list === null ? [] : await listedFiles(input.list, control)) {
+    const file = await fileAt(filePath(listed.uri), listed.uri, control);
+    if (listed.etag !== null && listed.etag !== file.etag) {
+      throw new AppError(
+        'INPUT_CHANGED',
+        `cannot resolve inputs: ${input.list}, line ${listed.line}: ${listed.uri} has the etag ${file.etag}, the list says ${listed.etag}`,
+      );
+    }
+    found.set(file.uri, { ...file, sha256: listed.sha256, records: listed.records });
+  }
+  if (input.list !== null && found.size === 0 && input.ifNone === 'fail')
+    throw new AppError('INPUT_NONE', `cannot resolve inputs: ${input.list} names no file`);
   for (const uri of input.uri ?? []) {
     const matches = await filesOfUri(uri, control);
     if (matches.length === 0 && input.ifNone === 'fail') throw new AppError('INPUT_NONE', `cannot resolve inputs: nothing matches ${uri}`);
@@ -65,6 +111,23 @@ async function fileAt(path: string, uri: string, control: Control): Promise<Foun
   const { object } = doneOf(answer, uri);
   if (object === null) throw new AppError('INPUT_NOT_FOUND', `cannot resolve inputs: ${uri} is not there`);
   return { uri: fileUri(path), etag: object.etag, size: object.size };
+}
+
+/** The whole of a small file, or its size when that is more than `mostBytes`. */
+export async function readText(uri: string, mostBytes: number, control: Control): Promise<{ text: string } | { bytes: number }> {
+  const path = filePath(uri);
+  const { size } = await fileAt(path, uri, control);
+  if (size > mostBytes) return { bytes: size };
+  const place = placeOf(path, control.places);
+  const key = path.slice(place.directory.length + 1);
+  const pieces: Uint8Array[] = [];
+  for (let start = 0; start < size; start += maxPayloadBytes) {
+    const range = { start, end: Math.min(size, start + maxPayloadBytes) };
+    const answer = await control.core.request({ type: 'StoreGet', scope: scopeOf(place), key, range, ifMatch: null }, { deadlineMs });
+    if (doneOf(answer, uri).object === null || answer.failed !== null) throw new AppError('INPUT_NOT_FOUND', `cannot read ${uri}: it is not there any more`);
+    pieces.push(answer.payload);
+  }
+  return { text: new TextDecoder().decode(Buffer.concat(pieces)) };
 }
 
 export interface ListOptions {

@@ -2,7 +2,7 @@
  * Finishes a generation from the journal alone: every chunk's outcome, the sums and whether they balance, parts that nobody names removed, then the
  * manifest, which is the commit point of the generation, then what readers look at. Every step may be repeated by anyone.
  */
-import { type JobView, manifestKey, specOfGeneration } from '@millrace/journal';
+import { isFullyPlanned, type JobView, manifestKey, specOfGeneration } from '@millrace/journal';
 import {
   checkExpected,
   chunkId,
@@ -11,7 +11,9 @@ import {
   encodeRecord,
   type InputFile,
   type Manifest,
+  type ManifestPart,
   type ResolvedJobSpec,
+  stagesOf,
   type Unplannable,
 } from '@millrace/protocol';
 import type { FinishReport, JobEnd, WorkOrders } from '@millrace/queues';
@@ -46,9 +48,10 @@ export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease
     if ('missing' in manifest)
       return await report(job, {
         state: 'notReady',
-        missing: manifest.missing.map((chunk) => chunkId(attempt.orders.jobId, job.view.job.record.stage, chunk)),
+        missing: manifest.missing.map(({ stage, chunk }) => chunkId(attempt.orders.jobId, stage, chunk.chunk)),
       });
     await publish(job, manifest);
+    await removeOutdated(job, manifest);
     await report(job, { state: manifest.state, failure: manifest.failure, manifestKey: manifestKey(manifest.jobId, manifest.generation) });
     await host.journal.deleteOpenMarker(manifest.jobId, manifest.generation);
     return { outcome: 'done' };
@@ -70,9 +73,9 @@ async function report(job: FinishJob, finish: FinishReport): Promise<WorkEnd> {
 }
 
 /** Puts the manifest; the one that stands afterwards decides, whoever put it. */
-async function makeManifest(job: FinishJob): Promise<Manifest | { readonly missing: readonly number[] }> {
+async function makeManifest(job: FinishJob): Promise<Manifest | Pick<GenerationSummary, 'missing'>> {
   const summary = await summarise(job);
-  const isOpen = summary.missing.length > 0 || !isSealed(job);
+  const isOpen = summary.missing.length > 0 || !isPlanned(job);
   if (isOpen && job.orders.end === null) return { missing: summary.missing };
   const ending = await decideEnding(job, summary);
   if (!isOpen && !isUnsound(ending)) await removeOrphans(job, summary);
@@ -82,18 +85,18 @@ async function makeManifest(job: FinishJob): Promise<Manifest | { readonly missi
 /** Something of ours is wrong: nothing may be deleted before a person has looked. */
 const isUnsound = (ending: Ending): boolean => ending?.code === 'BALANCE_MISMATCH' || ending?.code === 'PLAN_CONFLICT';
 
-const isSealed = ({ view, orders }: FinishJob): boolean => view.plans.some(({ generation, sealed }) => generation === orders.generation && sealed !== null);
+const isPlanned = ({ view, orders }: FinishJob): boolean => view.plans.some((plan) => plan.generation === orders.generation && isFullyPlanned(plan));
 
-async function summarise({ view, orders, host }: FinishJob): Promise<GenerationSummary> {
+async function summarise({ view, spec, orders, host }: FinishJob): Promise<GenerationSummary> {
   const listed = view.chunks.filter(({ listedIn }) => listedIn.some((generation) => generation <= orders.generation));
   const chunks = await inSteps(listed, async (chunk): Promise<ChunkRecord> => {
     const outcome = await host.journal.readOutcome(chunk, orders.generation);
-    return { chunk: chunk.chunk, generation: chunk.generation, verdict: outcome?.record ?? null };
+    return { stage: chunk.stage, chunk: chunk.chunk, generation: chunk.generation, verdict: outcome?.record ?? null };
   });
   const files: InputFile[] = [];
   for await (const file of host.journal.listInputFiles(orders.jobId)) files.push(file);
   return summariseGeneration({
-    stage: view.job.record.stage,
+    stages: stagesOf(spec),
     generation: orders.generation,
     chunks,
     files,
@@ -122,9 +125,23 @@ async function decideEnding(job: FinishJob, summary: GenerationSummary): Promise
   if (imbalance !== undefined) return { state: 'failed', code: 'BALANCE_MISMATCH', message: imbalance };
   const absent = await firstAbsentPart(job, summary);
   if (absent !== null) return { state: 'failed', code: 'BALANCE_MISMATCH', message: absent };
-  const mismatch = spec.inputs.map((input) => checkExpected(input, { records: summary.balance.recordsIn })).find((problem) => problem !== null);
+  const mismatch = await unexpectedTotals(job, summary);
   const exceeded = mismatch ?? decideBudget(summary.budget, spec, 'finish').exceeded;
   return exceeded === null ? null : { state: 'failed', code: exceeded.code, message: exceeded.message };
+}
+
+/** What the sender said of an input, or of a file in a list, against what was read. */
+async function unexpectedTotals({ spec, orders, host }: FinishJob, summary: GenerationSummary): Promise<ReturnType<typeof checkExpected>> {
+  const read = new Map(summary.files.map(({ file, balance }) => [file, balance.recordsIn]));
+  const totals = spec.inputs.map(() => 0);
+  for await (const { file, input, uri, records } of host.journal.listInputFiles(orders.jobId)) {
+    const got = read.get(file) ?? 0;
+    totals[input] = (totals[input] ?? 0) + got;
+    if (typeof records === 'number' && records !== got) {
+      return { code: 'INPUT_COUNT_MISMATCH', message: `${uri}: its list says ${records} records, got ${got}` };
+    }
+  }
+  return spec.inputs.map((input, index) => checkExpected(input, { records: totals[index] ?? 0 })).find((problem) => problem !== null) ?? null;
 }
 
 const endingOf = ({ state, code, message }: JobEnd): Ending => ({ state, code, message });
@@ -146,9 +163,10 @@ async function inSteps<Item, Result>(items: readonly Item[], act: (item: Item) =
 }
 
 /** Parts of this job, of generations up to this one, that no receipt names, whole or cut off: left by attempts that were killed or lost. */
-async function removeOrphans({ spec, orders, output, host }: FinishJob, summary: GenerationSummary): Promise<void> {
+async function removeOrphans(job: FinishJob, summary: GenerationSummary): Promise<void> {
+  const { spec, orders, output, host } = job;
   const { jobId, generation } = orders;
-  const named = new Set([...summary.parts, ...summary.rejects].map(({ uri }) => uri));
+  const named = new Set([...summary.parts, ...summary.rejects, ...(await supersededParts(job))].map(({ uri }) => uri));
   const orphans: string[] = [];
   for (const folder of new Set([spec.output.uri, rejectsUri(spec)])) {
     for await (const { key } of output.list(folder)) if (isPartOf(key, jobId, generation) && !named.has(key)) orphans.push(key);
@@ -156,6 +174,23 @@ async function removeOrphans({ spec, orders, output, host }: FinishJob, summary:
   }
   await output.delete(orphans);
   await host.journal.removeTemporaries(jobId);
+}
+
+/** Of receipts of reduce chunks that ran again for other inputs: readers of the older manifest need them until the newer one stands. */
+async function supersededParts({ view, orders, host }: FinishJob): Promise<Pick<ManifestPart, 'uri'>[]> {
+  const older = view.chunks.flatMap(({ chunk, listedIn, verdicts }) => {
+    const counts = listedIn.filter((generation) => generation <= orders.generation).at(-1) ?? 1;
+    return chunk.kind === 'partition' ? verdicts.filter(({ generation }) => generation < counts) : [];
+  });
+  const receipts = await inSteps(older, ({ key }) => host.journal.readVerdictAt(key));
+  return receipts.flatMap((stored) => (stored?.record.outcome === 'committed' ? [...stored.record.parts, ...stored.record.rejects] : []));
+}
+
+/** After the manifest: nobody who begins to read now is led to them. Exchange objects stay while something may be redriven or replayed. */
+async function removeOutdated(job: FinishJob, manifest: Manifest): Promise<void> {
+  if (manifest.state !== 'completed') return;
+  await job.output.delete((await supersededParts(job)).map(({ uri }) => uri));
+  if (manifest.gaps.length === 0 && manifest.rejects.length === 0) await job.host.journal.removeWork(manifest.jobId);
 }
 
 /**
@@ -192,6 +227,7 @@ function manifestOf({ view, spec, orders, host }: FinishJob, summary: Generation
     balance: summary.balance,
     byCode: summary.sums.byCode,
     byColumn: summary.sums.byColumn,
+    stages: [...summary.stages],
     chunks: summary.counts,
     bytes: { in: summary.sums.bytesIn, out: summary.sums.bytesOut },
     files: [...summary.files],

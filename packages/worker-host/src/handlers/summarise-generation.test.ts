@@ -52,14 +52,14 @@ function receiptOf(chunk: number, { file, emitted, filtered, rejected, bytes }: 
   };
 }
 
-const committed = (chunk: number, of: Figures): ChunkRecord => ({ chunk: chunkOf(chunk, of), generation: 1, verdict: receiptOf(chunk, of) });
+const committed = (chunk: number, of: Figures): ChunkRecord => ({ stage: 'clean', chunk: chunkOf(chunk, of), generation: 1, verdict: receiptOf(chunk, of) });
 const deadVerdict = (chunk: number): Verdict => ({ ...head, outcome: 'dead', chunk, deadLetter: 'jobs/x/dead/y.json', code: 'INPUT_NOT_FOUND' });
-const dead = (chunk: number, of: Figures): ChunkRecord => ({ chunk: chunkOf(chunk, of), generation: 1, verdict: deadVerdict(chunk) });
+const dead = (chunk: number, of: Figures): ChunkRecord => ({ stage: 'clean', chunk: chunkOf(chunk, of), generation: 1, verdict: deadVerdict(chunk) });
 
 const files: InputFile[] = [0, 1, 2].map((file) => ({ file, input: 0, uri: `file:///in/${file}.csv`, etag: `e${file}`, size: 1_000_000 + file }));
 
 function recordsOf(chunks: readonly ChunkRecord[], changes: Partial<GenerationRecords> = {}): GenerationRecords {
-  return { stage: 'clean', generation: 1, chunks, files, ended: [], unplannable: [], inferred: [], ...changes };
+  return { stages: [{ name: 'clean', kind: 'map', from: ['input'] }], generation: 1, chunks, files, ended: [], unplannable: [], inferred: [], ...changes };
 }
 
 const some: Figures = { file: 1, emitted: 7, filtered: 2, rejected: 1, bytes: 400 };
@@ -117,13 +117,13 @@ describe('summariseGeneration', () => {
   it('finds a receipt that does not balance, in itself or against its plan', () => {
     const receipt = receiptOf(0, some);
     const wrong = (changes: Partial<Receipt>): readonly string[] =>
-      summariseGeneration(recordsOf([{ chunk: chunkOf(0, some), generation: 1, verdict: { ...receipt, ...changes } }])).imbalances;
+      summariseGeneration(recordsOf([{ stage: 'clean', chunk: chunkOf(0, some), generation: 1, verdict: { ...receipt, ...changes } }])).imbalances;
     assert.deepEqual(wrong({}), []);
     assert.match(wrong({ counts: { ...receipt.counts, emitted: 8 } })[0] ?? '', /chunk 0: 10 records in, but 8 emitted/);
-    assert.match(wrong({ parts: [] })[0] ?? '', /rows of the parts/);
+    assert.match(wrong({ parts: [] })[0] ?? '', /rows handed on or in the parts/);
     assert.match(wrong({ rejects: [] })[0] ?? '', /rows of the reject files/);
     assert.match(wrong({ files: [] })[0] ?? '', /records in of the files/);
-    const planned = { chunk: { ...chunkOf(0, some), records: 11 }, generation: 1, verdict: receipt };
+    const planned = { stage: 'clean', chunk: { ...chunkOf(0, some), records: 11 }, generation: 1, verdict: receipt };
     assert.match(summariseGeneration(recordsOf([planned])).imbalances[0] ?? '', /11 records planned, 10 read/);
   });
 
@@ -131,7 +131,7 @@ describe('summariseGeneration', () => {
     const file = (start: number, end: number, record: number, records: number): RangeChunk => ({ ...chunkOf(0, some), start, end, record, records });
     const ended = (records: number) => [{ file: 1, lines: 12, bytes: 400, records, damages: 0, blankLines: 0, commentLines: 0 }];
     const conflict = (chunks: readonly RangeChunk[], records: number): string | null => {
-      const unread = chunks.map((chunk, index) => ({ chunk: { ...chunk, chunk: index }, generation: 1, verdict: null }));
+      const unread = chunks.map((chunk, index) => ({ stage: 'clean', chunk: { ...chunk, chunk: index }, generation: 1, verdict: null }));
       return summariseGeneration(recordsOf(unread, { ended: ended(records) })).planConflict;
     };
     assert.equal(conflict([file(10, 50, 1, 4), file(50, 90, 5, 6)], 10), null);
@@ -148,7 +148,10 @@ describe('summariseGeneration', () => {
     const closed: Verdict = { ...head, outcome: 'closed', chunk: 2, command: 0 };
     const chunks = [committed(0, some), { ...committed(1, some), verdict: null }, { ...committed(2, some), verdict: closed }];
     const { missing, counts } = summariseGeneration(recordsOf(chunks));
-    assert.deepEqual(missing, [1, 2]);
+    assert.deepEqual(
+      missing.map(({ chunk }) => chunk.chunk),
+      [1, 2],
+    );
     assert.deepEqual(counts, { total: 3, committed: 1, dead: 0, open: 2 });
   });
 

@@ -6,7 +6,9 @@ import {
   addSums,
   type Balance,
   type BudgetSums,
+  balanceOfStages,
   type Chunk,
+  checkBalance,
   checkReceipt,
   checkSums,
   chunkBytes,
@@ -16,9 +18,11 @@ import {
   type InputFile,
   type ManifestFile,
   type ManifestPart,
+  type ManifestStage,
   type RangeChunk,
   type Receipt,
   type ReceiptSums,
+  type Stage,
   sumsOfReceipt,
   type Unplannable,
   type Verdict,
@@ -28,6 +32,7 @@ import {
 
 /** A chunk as it stands after all plans up to the generation. */
 export interface ChunkRecord {
+  readonly stage: string;
   readonly chunk: Chunk;
   /** The newest generation that lists it. */
   readonly generation: number;
@@ -36,7 +41,8 @@ export interface ChunkRecord {
 }
 
 export interface GenerationRecords {
-  readonly stage: string;
+  /** In running order. */
+  readonly stages: readonly Pick<Stage, 'name' | 'kind' | 'from'>[];
   readonly generation: number;
   /** In order of their numbers. */
   readonly chunks: readonly ChunkRecord[];
@@ -49,8 +55,10 @@ export interface GenerationRecords {
 
 export interface GenerationSummary {
   /** Chunks without outcome; not empty means that the generation goes on. */
-  readonly missing: readonly number[];
-  readonly sums: ReceiptSums;
+  readonly missing: readonly Pick<ChunkRecord, 'stage' | 'chunk'>[];
+  /** Codes, columns and stored bytes: `bytesIn` is what map stages read of the inputs, `bytesOut` what lies in parts. */
+  readonly sums: Pick<ReceiptSums, 'byCode' | 'byColumn' | 'bytesIn' | 'bytesOut'>;
+  readonly stages: readonly ManifestStage[];
   /** A file whose chunks overlap or leave a hole: `PLAN_CONFLICT`. */
   readonly planConflict: string | null;
   /** What is wrong with receipts and sums; not empty means `BALANCE_MISMATCH`. */
@@ -65,18 +73,21 @@ export interface GenerationSummary {
 }
 
 export function summariseGeneration(records: GenerationRecords): GenerationSummary {
-  const committed = records.chunks.flatMap(({ chunk, verdict }) => (verdict?.outcome === 'committed' ? [{ chunk, receipt: verdict }] : []));
-  const dead = records.chunks.flatMap(({ chunk, verdict }) => (verdict?.outcome === 'dead' ? [{ chunk, verdict }] : []));
-  const sums = committed.reduce((sum, { receipt }) => addSums(sum, sumsOfReceipt(receipt)), zeroSums);
-  const gaps = [...dead.map(({ chunk, verdict }) => chunkGap(records.stage, chunk, verdict)), ...records.unplannable.map(fileGap)];
-  const deadBytes = dead.reduce((bytes, { chunk }) => bytes + chunkBytes(chunk), 0) + unplannedBytes(records);
-  const balance = { ...sums.balance, unreadBytes: deadBytes };
-  const files = manifestFiles(records, sums);
+  const committed = records.chunks.flatMap(({ stage, chunk, verdict }) => (verdict?.outcome === 'committed' ? [{ stage, chunk, receipt: verdict }] : []));
+  const dead = records.chunks.flatMap(({ stage, chunk, verdict }) => (verdict?.outcome === 'dead' ? [{ stage, chunk, verdict }] : []));
+  const stages = records.stages.map((stage) => summariseStage(stage, records, committed, dead));
+  const all = sumsOf(committed);
+  const maps = sumsOf(committed.filter(({ chunk }) => chunk.kind !== 'partition'));
+  const gaps = [...dead.map(({ stage, chunk, verdict }) => chunkGap(stage, chunk, verdict)), ...records.unplannable.map(fileGap)];
+  const unreadBytes = bytesOf(dead.filter(({ chunk }) => chunk.kind !== 'partition')) + unplannedBytes(records);
+  const balance = { ...balanceOfStages(stages), unreadBytes };
+  const files = manifestFiles(records, maps);
   return {
-    missing: records.chunks.filter(({ verdict }) => verdict === null || verdict.outcome === 'closed').map(({ chunk }) => chunk.chunk),
-    sums,
+    missing: records.chunks.filter(({ verdict }) => verdict === null || verdict.outcome === 'closed'),
+    sums: { byCode: all.byCode, byColumn: all.byColumn, bytesIn: maps.bytesIn, bytesOut: all.bytesOut },
+    stages,
     planConflict: planConflict(records),
-    imbalances: imbalancesOf(committed, sums),
+    imbalances: [...imbalancesOf(committed, maps), ...stageImbalances(records, stages)],
     balance,
     counts: {
       total: records.chunks.length,
@@ -84,22 +95,54 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
       dead: gaps.length,
       open: records.chunks.length - committed.length - dead.length,
     },
-    parts: placedParts(records.stage, committed, (receipt) => receipt.parts),
-    rejects: placedParts(records.stage, committed, (receipt) => receipt.rejects),
+    parts: placedParts(committed, (receipt) => receipt.parts),
+    rejects: placedParts(committed, (receipt) => receipt.rejects),
     files,
     gaps,
     budget: {
       recordsIn: balance.recordsIn,
-      rejected: balance.rejected,
-      byCode: sums.byCode,
-      byColumn: sums.byColumn,
+      // All of them: behind a stage that makes other rows of its rows the job's balance cannot hold them, but they are lost all the same.
+      rejected: stages.reduce((sum, stage) => sum + stage.balance.rejected, 0),
+      byCode: all.byCode,
+      byColumn: all.byColumn,
       files: files.map((file) => ({ uri: file.uri, recordsIn: file.balance.recordsIn, rejected: file.balance.rejected })),
       inferred: records.inferred,
       deadChunks: gaps.length,
-      deadBytes,
-      plannedBytes: records.chunks.reduce((bytes, { chunk }) => bytes + chunkBytes(chunk), 0) + unplannedBytes(records),
+      deadBytes: bytesOf(dead) + unplannedBytes(records),
+      plannedBytes: bytesOf(records.chunks) + unplannedBytes(records),
     },
   };
+}
+
+const sumsOf = (committed: readonly Committed[]): ReceiptSums => committed.reduce((sum, { receipt }) => addSums(sum, sumsOfReceipt(receipt)), zeroSums);
+
+const bytesOf = (chunks: readonly { readonly chunk: Chunk }[]): number => chunks.reduce((bytes, { chunk }) => bytes + chunkBytes(chunk), 0);
+
+function summariseStage(
+  { name, kind }: Pick<Stage, 'name' | 'kind'>,
+  records: GenerationRecords,
+  committed: readonly Committed[],
+  dead: readonly { readonly stage: string; readonly chunk: Chunk }[],
+): ManifestStage {
+  const own = <Item extends { readonly stage: string }>(items: readonly Item[]): Item[] => items.filter(({ stage }) => stage === name);
+  const unreadBytes = kind === 'map' ? bytesOf(own(dead)) : 0;
+  const chunks = { total: own(records.chunks).length, committed: own(committed).length, dead: own(dead).length };
+  return { name, kind, chunks, balance: { ...sumsOf(own(committed)).balance, unreadBytes } };
+}
+
+/** What one stage hands on the next one must have been given, whether its chunks committed or died. */
+function stageImbalances({ stages, chunks }: GenerationRecords, sums: readonly ManifestStage[]): string[] {
+  const byName = new Map(sums.map((stage) => [stage.name, stage.balance]));
+  return stages.flatMap(({ name, kind, from }) => {
+    const own = byName.get(name);
+    const problem = own === undefined ? null : checkBalance(own);
+    const planned = chunks.filter(({ stage }) => stage === name);
+    const found = problem === null ? [] : [`stage ${name}: ${problem}`];
+    if (kind === 'map' || planned.length === 0) return found;
+    const given = planned.reduce((rows, { chunk }) => rows + (chunk.kind === 'partition' ? chunk.rows : 0), 0);
+    const handedOn = from.reduce((rows, stage) => rows + (byName.get(stage)?.rowsOut ?? 0), 0);
+    return given === handedOn ? found : [...found, `stage ${name}: ${from.join(' and ')} handed on ${handedOn} rows, its partitions hold ${given}`];
+  });
 }
 
 /** A record that no chunk holds would be missed by every balance, so the chunks of each file must follow one another up to the totals of planning. */
@@ -126,6 +169,7 @@ function holeIn(chunks: readonly RangeChunk[], records: number): string | null {
 }
 
 interface Committed {
+  readonly stage: string;
   readonly chunk: Chunk;
   readonly receipt: Receipt;
 }
@@ -133,8 +177,8 @@ interface Committed {
 /** A receipt must agree with itself and with its plan; the sums must add up. */
 function imbalancesOf(committed: readonly Committed[], sums: ReceiptSums): string[] {
   const problems = committed.flatMap(({ chunk, receipt }) => {
-    const planned =
-      chunk.kind === 'range' && chunk.records !== receipt.counts.recordsIn ? `${chunk.records} records planned, ${receipt.counts.recordsIn} read` : null;
+    const expected = plannedRecords(chunk);
+    const planned = expected !== null && expected !== receipt.counts.recordsIn ? `${expected} records planned, ${receipt.counts.recordsIn} read` : null;
     const problem = checkReceipt(receipt) ?? planned;
     return problem === null ? [] : [`chunk ${chunk.chunk}: ${problem}`];
   });
@@ -142,8 +186,14 @@ function imbalancesOf(committed: readonly Committed[], sums: ReceiptSums): strin
   return total === null ? problems : [...problems, total];
 }
 
-const placedParts = (stage: string, committed: readonly Committed[], pick: (receipt: Receipt) => readonly Omit<ManifestPart, 'chunk'>[]): ManifestPart[] =>
-  committed.flatMap(({ chunk, receipt }) => pick(receipt).map((part) => ({ ...part, chunk: `${stage}.${chunk.chunk}` })));
+/** Null: planning does not count the records of an inline chunk. */
+function plannedRecords(chunk: Chunk): number | null {
+  if (chunk.kind === 'inline') return null;
+  return chunk.kind === 'partition' ? chunk.rows : chunk.records;
+}
+
+const placedParts = (committed: readonly Committed[], pick: (receipt: Receipt) => readonly Omit<ManifestPart, 'chunk'>[]): ManifestPart[] =>
+  committed.flatMap(({ stage, chunk, receipt }) => pick(receipt).map((part) => ({ ...part, chunk: `${stage}.${chunk.chunk}` })));
 
 function chunkGap(stage: string, chunk: Chunk, verdict: DeadVerdict): Gap {
   const place = chunk.kind === 'range' ? { file: chunk.file, range: { start: chunk.start, end: chunk.end } } : { file: null, range: null };

@@ -10,13 +10,15 @@ use millrace_formats::read::{FileTotals, PlannedRange, plan_file, plan_scan};
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
-use crate::hex::sha256_hex;
+use crate::hex::{Sha256Hex, sha256_hex};
 use crate::io::{PinnedSource, PutEnd};
 use crate::progress::{Phase, Progress};
 use crate::records::{self, ChunkEntry, EndedFile, InputFile, RangeChunk, RecordHead, Segment};
 
 /// A segment is put when it holds this many chunks, or when `PlanIo::is_due` says that it has waited long enough.
 pub const MAX_SEGMENT_CHUNKS: usize = 1_000;
+/// Bytes read at once for a digest.
+const DIGEST_BYTES: usize = 1 << 20;
 /// Files with very many columns fill a record long before their chunks do; it must stay below 8 MiB.
 const MAX_SEGMENT_FILE_BYTES: usize = 4 << 20;
 
@@ -259,6 +261,9 @@ impl<'a> Planner<'a> {
     fn plan_one(&mut self, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<(), Error> {
         let pins = self.task.pins.get(file.input as usize).ok_or_else(|| conflict(format!("the pins hold no input {}", file.input)))?;
         let mut source = io.open_source(file)?;
+        if let Some(expected) = &file.sha256 {
+            check_digest(source.as_mut(), expected, cancel)?;
+        }
         let plan = plan_file(pins, file.file, file.input, &file.uri, &file.etag, source.as_mut())?;
         let totals = self.scan(pins, &plan, source.as_mut(), io, cancel)?;
         source.check_unchanged()?;
@@ -404,6 +409,26 @@ impl<'a> Planner<'a> {
         }
         Ok(self.end)
     }
+}
+
+/// The sender's digest of a file costs one more read of it, and only where it was given.
+fn check_digest(source: &mut dyn PinnedSource, expected: &str, cancel: &CancelFlag) -> Result<(), Error> {
+    let mut digest = Sha256Hex::default();
+    let mut buffer = vec![0; DIGEST_BYTES];
+    let mut at = 0;
+    loop {
+        if cancel.is_set() {
+            return Err(Error::cancelled());
+        }
+        let got = source.read_at(at, &mut buffer)?;
+        digest.update(&buffer[..got]);
+        at += got as u64;
+        if got < buffer.len() {
+            break;
+        }
+    }
+    let actual = digest.finish();
+    if actual == expected { Ok(()) } else { Err(Error::new("INPUT_DIGEST_MISMATCH", format!("expected SHA-256 {expected}, got {actual}"))) }
 }
 
 fn meet(standing: &RangeChunk, found: &RangeChunk) -> Result<(), Error> {

@@ -59,6 +59,9 @@ pub struct InputFile {
     pub uri: String,
     pub etag: String,
     pub size: u64,
+    /// What the sender says the stored bytes digest to.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 /// `jobs/<jobId>/pins.json`.

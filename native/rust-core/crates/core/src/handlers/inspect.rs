@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use millrace_engine::Error;
+use millrace_engine::program::StageKind;
 use millrace_engine::io::PinnedSource;
 use millrace_engine::names::job_folder;
 use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, Segment};
@@ -315,8 +316,14 @@ fn check(work: &Work, request: &Inspect) -> Answer {
     let text = request.spec.as_deref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "checking needs a spec"))?;
     let spec: Value = serde_json::from_str(text).map_err(|error| Error::new("SPEC_WRONG_TYPE", format!("the spec is no JSON: {error}")))?;
     let stages = spec.get("pipeline").and_then(Value::as_array).into_iter().flatten();
-    for sql in stages.filter_map(|stage| stage.get("sql")).filter_map(Value::as_str) {
-        work.compiler.check(sql)?;
+    for stage in stages {
+        let kind = if stage.get("exchange").is_some_and(Value::is_object) { StageKind::Reduce } else { StageKind::Map };
+        if let Some(sql) = stage.get("sql").and_then(Value::as_str) {
+            work.compiler.check(sql, kind)?;
+        }
+        if let Some(order_by) = stage.pointer("/dedupe/orderBy").and_then(Value::as_str) {
+            work.compiler.check_order(order_by)?;
+        }
     }
     Ok(answer(&json!({ "ok": true })))
 }

@@ -1,0 +1,129 @@
+/** Several inputs: one table of two formats, a stage for each of them, list files with what the sender promised. DuckDB says what must come out. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import type { JobHandle } from '@millrace/producer';
+import type { JobStatus, Manifest } from '@millrace/protocol';
+import { expectSameRows, partsOf } from './support/duckdb.ts';
+import { expectTidy } from './support/expect-output.ts';
+import { followToEnd } from './support/follow.ts';
+import { Workbench, type WrittenSpec } from './support/workbench.ts';
+
+let bench: Workbench;
+let data: string;
+const rows = 4_000;
+
+const url = (name: string): string => pathToFileURL(join(data, name)).href;
+const schema = { fields: [{ name: 'id', type: 'integer' }, { name: 'kind' }, { name: 'amount', type: 'number', precision: 12, scale: 2 }] };
+
+before(() => {
+  bench = new Workbench('inputs');
+  data = bench.path('data');
+  mkdirSync(data);
+  const record = (id: number) => ({ id, kind: `k${id % 7}`, amount: `${id}.${String(id % 100).padStart(2, '0')}` });
+  const csv = (from: number, to: number): string =>
+    `id;kind;amount\n${Array.from({ length: to - from }, (_, at) => record(from + at))
+      .map(({ id, kind, amount }) => `${id};${kind};${amount}\n`)
+      .join('')}`;
+  writeFileSync(join(data, 'a.csv'), csv(0, rows));
+  writeFileSync(join(data, 'b.csv'), csv(rows, 2 * rows));
+  const lines = Array.from({ length: rows }, (_, at) => record(2 * rows + at)).map(
+    ({ id, kind, amount }) => `{"id":${id},"kind":"${kind}","amount":${amount}}\n`,
+  );
+  writeFileSync(join(data, 'c.ndjson'), lines.join(''));
+});
+after(() => bench.close());
+
+async function run(name: string, spec: WrittenSpec): Promise<{ status: JobStatus; handle: JobHandle; out: string }> {
+  const out = bench.path(name);
+  const local = await bench.stack({ out, readRoots: [data] });
+  try {
+    const written = { name: 'several', schema, ...spec, output: { uri: `${pathToFileURL(out).href}/` }, execution: { chunkSize: '64KiB' } };
+    const handle = await local.producer.submit(written as never, { idempotencyKey: name });
+    return { status: await Promise.race([followToEnd(handle), local.failed]), handle, out };
+  } finally {
+    await local.stop();
+  }
+}
+
+async function completed(name: string, spec: WrittenSpec): Promise<Manifest> {
+  const { status, handle, out } = await run(name, spec);
+  assert.equal(status.state, 'completed', status.failure?.message);
+  return expectTidy(out, handle.jobId);
+}
+
+const truth = `SELECT id::BIGINT AS id, kind, amount::DECIMAL(12, 2) AS amount FROM (
+  SELECT * FROM read_csv(['DATA/a.csv', 'DATA/b.csv'], delim = ';', types = {'id': 'BIGINT', 'amount': 'DECIMAL(12, 2)'})
+  UNION ALL BY NAME SELECT * FROM read_json('DATA/c.ndjson', columns = {id: 'BIGINT', kind: 'VARCHAR', amount: 'DECIMAL(12, 2)'}))`;
+
+describe('several inputs', () => {
+  it('of different formats are one table, each read by its own pins', async () => {
+    const inputs = [
+      { name: 'tables', uri: [url('a.csv'), url('b.csv')], expect: { files: 2, records: 2 * rows } },
+      { name: 'lines', uri: url('c.ndjson'), expect: { records: rows } },
+    ];
+    const manifest = await completed('one-table', { inputs });
+    assert.equal(manifest.balance.recordsIn, 3 * rows);
+    assert.deepEqual(
+      manifest.files.map(({ balance }) => balance.recordsIn),
+      [rows, rows, rows],
+    );
+    await expectSameRows('rows', partsOf(manifest), truth.replaceAll('DATA', data));
+  });
+
+  it('are held to the totals of each of them', async () => {
+    const inputs = [
+      { name: 'tables', uri: [url('a.csv'), url('b.csv')] },
+      { name: 'lines', uri: url('c.ndjson'), expect: { records: rows + 1 } },
+    ];
+    const { status } = await run('totals', { inputs });
+    assert.deepEqual([status.state, status.failure?.code], ['failed', 'INPUT_COUNT_MISMATCH']);
+    assert.match(status.failure?.message ?? '', new RegExp(`input lines: expected ${rows + 1} records, got ${rows}`));
+  });
+
+  it('with other columns are no one table', async () => {
+    const inputs = [
+      { name: 'tables', uri: url('a.csv') },
+      { name: 'lines', uri: url('c.ndjson'), schema: { fields: [{ name: 'id', type: 'integer' }, { name: 'kind' }] } },
+    ];
+    const { status } = await run('columns', { inputs });
+    assert.deepEqual([status.state, status.failure?.code], ['failed', 'SPEC_SCHEMA_FIELD']);
+    assert.match(status.failure?.message ?? '', /column 3 is amount .* here and nothing there/);
+  });
+});
+
+describe('a list file', () => {
+  const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+  it('names inputs, with digests and counts that hold', async () => {
+    const { readFileSync } = await import('node:fs');
+    const entries = [url('a.csv'), JSON.stringify({ uri: url('b.csv'), sha256: digest(readFileSync(join(data, 'b.csv'), 'utf8')), records: rows })];
+    writeFileSync(join(data, 'good.list'), `${entries.join('\n')}\n`);
+    const manifest = await completed('listed', { inputs: { list: url('good.list') } });
+    assert.equal(manifest.balance.emitted, 2 * rows);
+  });
+
+  it('that promises another digest fails the job and names both', async () => {
+    writeFileSync(join(data, 'bad.list'), JSON.stringify({ uri: url('a.csv'), sha256: digest('other') }));
+    const { status, handle, out } = await run('digest', { inputs: { list: url('bad.list') } });
+    assert.deepEqual([status.state, status.failure?.code], ['failed', 'BUDGET_DEAD_LETTERS']);
+    const { deadLetters } = await import('./support/journal-files.ts');
+    const [letter] = deadLetters(out, handle.jobId);
+    assert.equal(letter?.code, 'INPUT_DIGEST_MISMATCH');
+    assert.match(letter?.message ?? '', new RegExp(digest('other')));
+  });
+
+  it('that promises another count fails the job', async () => {
+    writeFileSync(join(data, 'count.list'), JSON.stringify({ uri: url('a.csv'), records: rows - 1 }));
+    const { status } = await run('count', { inputs: { list: url('count.list') } });
+    assert.deepEqual([status.state, status.failure?.code], ['failed', 'INPUT_COUNT_MISMATCH']);
+  });
+
+  it('with a wrong line is refused with that line', async () => {
+    writeFileSync(join(data, 'wrong.list'), `${url('a.csv')}\nb.csv\n`);
+    await assert.rejects(run('wrong', { inputs: { list: url('wrong.list') } }), /wrong\.list: line 2: expected a URI/);
+  });
+});
