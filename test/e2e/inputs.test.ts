@@ -1,7 +1,7 @@
 /** Several inputs: one table of two formats, a stage for each of them, list files with what the sender promised. DuckDB says what must come out. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -10,6 +10,7 @@ import type { JobStatus, Manifest } from '@millrace/protocol';
 import { expectSameRows, partsOf } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
+import { deadLetters } from './support/journal-files.ts';
 import { Workbench, type WrittenSpec } from './support/workbench.ts';
 
 let bench: Workbench;
@@ -99,7 +100,6 @@ describe('a list file', () => {
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
   it('names inputs, with digests and counts that hold', async () => {
-    const { readFileSync } = await import('node:fs');
     const entries = [url('a.csv'), JSON.stringify({ uri: url('b.csv'), sha256: digest(readFileSync(join(data, 'b.csv'), 'utf8')), records: rows })];
     writeFileSync(join(data, 'good.list'), `${entries.join('\n')}\n`);
     const manifest = await completed('listed', { inputs: { list: url('good.list') } });
@@ -110,7 +110,6 @@ describe('a list file', () => {
     writeFileSync(join(data, 'bad.list'), JSON.stringify({ uri: url('a.csv'), sha256: digest('other') }));
     const { status, handle, out } = await run('digest', { inputs: { list: url('bad.list') } });
     assert.deepEqual([status.state, status.failure?.code], ['failed', 'BUDGET_DEAD_LETTERS']);
-    const { deadLetters } = await import('./support/journal-files.ts');
     const [letter] = deadLetters(out, handle.jobId);
     assert.equal(letter?.code, 'INPUT_DIGEST_MISMATCH');
     assert.match(letter?.message ?? '', new RegExp(digest('other')));

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use millrace_engine::Error;
-use millrace_engine::program::StageKind;
 use millrace_engine::io::PinnedSource;
 use millrace_engine::names::job_folder;
+use millrace_engine::program::StageKind;
 use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, Segment};
 use millrace_formats::batch::{Read, RecordReader};
 use millrace_formats::pins::{FilePlan, InputPins};
