@@ -43,6 +43,7 @@ function statusOf(jobId: JobId, state: JobState, generation = 1, failure: JobSta
     generation,
     waitingFor: null,
     sealed: true,
+    stages: [],
     chunks,
     bytes: { total: 1, done: 0 },
     balance: zeroBalance,

@@ -165,7 +165,7 @@ export {
   stagePlanNumber,
   stagesOf,
 } from './stages.ts';
-export type { JobEvent, JobFailure, JobResult, JobStatus } from './status.ts';
+export type { JobEvent, JobFailure, JobResult, JobStatus, StageStatus } from './status.ts';
 export { parseQueueName, type QueueName, type QueueNameParts, type TaskKind, type WorkKind, workKinds, workQueueName } from './task.ts';
 export { parseTaskKeys, signTask, type TaskKey, type TaskKeys, verifyTask } from './task-signature.ts';
 // Bounds

@@ -9,6 +9,15 @@ export interface JobFailure {
   readonly message: string;
 }
 
+/** One stage: its chunks, and the records (of a reduce stage: rows) that went in and the rows that came out. */
+export interface StageStatus {
+  readonly name: string;
+  readonly kind: 'map' | 'reduce';
+  readonly chunks: { readonly total: number; readonly committed: number; readonly dead: number };
+  readonly recordsIn: number;
+  readonly rowsOut: number;
+}
+
 export interface JobStatus {
   readonly jobId: JobId;
   readonly name: string;
@@ -19,6 +28,8 @@ export interface JobStatus {
   /** All chunks are known. */
   readonly sealed: boolean;
   readonly chunks: Readonly<Record<ChunkState | 'total', number>>;
+  /** In running order. Chunks of a reduce stage are known when every stage before it is through. */
+  readonly stages: readonly StageStatus[];
   readonly bytes: { readonly total: number; readonly done: number };
   readonly balance: Balance;
   readonly bytesPerSecond: number;

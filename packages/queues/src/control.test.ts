@@ -24,6 +24,7 @@ const status = (state: JobStatus['state']): JobStatus => ({
   generation: 1,
   waitingFor: null,
   sealed: true,
+  stages: [],
   bytes: { total: 1, done: 0 },
   balance: zeroBalance,
   bytesPerSecond: 0,

@@ -53,12 +53,13 @@ async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Contro
     : refusal('OUTPUT_NOT_EMPTY', `cannot submit job: ${spec.output.uri} already holds ${foreign}; another place, or ifNotEmpty: append`);
 }
 
-interface Found {
+export interface Found {
   readonly files: readonly InputFile[];
   readonly lookups: readonly LookupFile[];
 }
 
-async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, { files, lookups }: Found, control: Control): Promise<SubmitAnswer> {
+/** The durable part of a submit: nothing of the spec is judged any more. */
+export async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, { files, lookups }: Found, control: Control): Promise<SubmitAnswer> {
   const { journal } = control;
   await journal.putOpenMarker(request.jobId, 1);
   const inputs = await putInputs(request.jobId, files, control);

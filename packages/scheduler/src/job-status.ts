@@ -1,7 +1,18 @@
 /** Pure: a job as people and producers see it, from the ledger or, when Redis no longer holds it, from the journal. */
-import type { JobView } from '@millrace/journal';
-import { type Balance, chunkBytes, type JobResult, type JobState, type JobStatus, type Manifest, zeroBalance } from '@millrace/protocol';
-import type { LedgerJobView } from '@millrace/queues';
+import { isFullyPlanned, type JobView } from '@millrace/journal';
+import {
+  type Balance,
+  chunkBytes,
+  type JobResult,
+  type JobState,
+  type JobStatus,
+  jobStages,
+  type Manifest,
+  type StageStatus,
+  zeroBalance,
+} from '@millrace/protocol';
+import type { LedgerJobView, LedgerStage } from '@millrace/queues';
+import { nextReduce } from './next-steps.ts';
 
 export interface Speed {
   readonly bytesPerSecond: number;
@@ -21,7 +32,8 @@ export function statusFromLedger(job: LedgerJobView, speed: Speed): JobStatus {
     state: shownState(job),
     generation: job.generation,
     waitingFor: isOver ? null : speed.waitingFor,
-    sealed: job.sealed,
+    sealed: job.sealed && nextReduce(job) === null,
+    stages: job.stageViews.map(stageFromLedger),
     chunks: { ...chunks, cancelled: job.state === 'cancelled' ? chunks.total - chunks.committed - chunks.dead : 0 },
     bytes: { total, done: Math.min(total, job.sums.bytesIn) },
     balance: balanceOf(job),
@@ -29,6 +41,10 @@ export function statusFromLedger(job: LedgerJobView, speed: Speed): JobStatus {
     etaSeconds: isOver || speed.bytesPerSecond < 1 ? null : Math.ceil(leftBytes / speed.bytesPerSecond),
     failure: job.failure ?? (job.end === null ? null : { code: job.end.code, message: job.end.message }),
   };
+}
+
+function stageFromLedger({ name, kind, chunks, sums: { recordsIn, rowsOut } }: LedgerStage): StageStatus {
+  return { name, kind, chunks, recordsIn, rowsOut };
 }
 
 /** A pause is a flag: what it stands over goes on when it is taken back. */
@@ -53,6 +69,7 @@ function endedStatus(view: JobView, manifest: Manifest): JobStatus {
     ...headOf(view),
     state: manifest.state,
     sealed: true,
+    stages: (manifest.stages ?? []).map(({ name, kind, chunks, balance: { recordsIn, rowsOut } }) => ({ name, kind, chunks, recordsIn, rowsOut })),
     chunks: {
       ...noChunks,
       total,
@@ -73,7 +90,8 @@ function openStatus(view: JobView): JobStatus {
   return {
     ...headOf(view),
     state: view.chunks.length > 0 ? 'running' : 'accepted',
-    sealed: plan?.sealed !== null && plan !== undefined,
+    sealed: plan !== undefined && isFullyPlanned(plan),
+    stages: jobStages(view.job.record).map((stage) => openStage(view, stage)),
     chunks: { ...noChunks, total: view.chunks.length, committed: filled, pending: view.chunks.length - filled },
     bytes: {
       total: Math.max(
@@ -85,6 +103,12 @@ function openStatus(view: JobView): JobStatus {
     balance: zeroBalance,
     failure: null,
   };
+}
+
+function openStage(view: JobView, { name, kind }: { name: string; kind: 'map' | 'reduce' }): StageStatus {
+  const own = view.chunks.filter(({ stage }) => stage === name);
+  const filled = own.filter((chunk) => chunk.verdicts.some((verdict) => verdict.generation === chunk.generation)).length;
+  return { name, kind, chunks: { total: own.length, committed: filled, dead: 0 }, recordsIn: 0, rowsOut: 0 };
 }
 
 const noChunks: JobStatus['chunks'] = { total: 0, pending: 0, queued: 0, running: 0, retrying: 0, committed: 0, dead: 0, cancelled: 0 };

@@ -20,6 +20,8 @@ import {
 } from '@millrace/protocol';
 import { startTestRedis, type TestRedis } from '@millrace/queues/testing';
 import { idSource, silentLog } from '@millrace/service-kit';
+import { acceptJob } from '../intake.ts';
+import { resolveInputs } from '../resolve-inputs.ts';
 import { type RunningScheduler, startScheduler } from '../start-scheduler.ts';
 
 const timeScale = 1 / 30;
@@ -95,6 +97,15 @@ export function submit(of: RunningScheduler, key: string, spec: JobSpec): Promis
 
 export async function accepted(of: RunningScheduler, key: string, spec: JobSpec): Promise<JobId> {
   const answer = await submit(of, key, spec);
+  if (!answer.ok) throw new Error(`not accepted: ${answer.message}`);
+  return answer.jobId;
+}
+
+/** Accepts a job whose spec was checked by nothing but the schema. */
+export async function acceptedUnchecked({ control }: RunningScheduler, key: string, spec: JobSpec): Promise<JobId> {
+  const request = submitRequest(key, spec);
+  const resolved = resolveJobSpec(spec);
+  const answer = await acceptJob(request, resolved, { files: await resolveInputs(resolved, control), lookups: [] }, control);
   if (!answer.ok) throw new Error(`not accepted: ${answer.message}`);
   return answer.jobId;
 }

@@ -1,11 +1,14 @@
 /**
  * A worker host for tests that follows the protocol by hand: real queues, real journal, but it decides by script how each attempt ends, and no file is
- * read. Every ten bytes of a file are a chunk of one record. It verifies signatures as a real host does.
+ * read. Every ten bytes of a file are a chunk of one record; a reduce stage has two partitions that share the rows. It verifies signatures as a real host does.
  */
-import { failureKey, type JobView, specOfGeneration, verdictKey } from '@millrace/journal';
+import { type ChunkView, failureKey, isFullyPlanned, type JobView, specOfGeneration, verdictKey } from '@millrace/journal';
 import {
   type AttemptId,
+  addBalances,
   addSums,
+  type Balance,
+  balanceOfStages,
   type Chunk,
   chunkBytes,
   decideBudget,
@@ -15,17 +18,24 @@ import {
   type InputFile,
   type JobRecord,
   type Manifest,
+  mapStagesOf,
   newAttemptId,
+  type PartitionChunk,
   type Pins,
   parseTaskId,
   type Receipt,
   type ReceiptSums,
+  reduceIndexOf,
+  reduceStagesOf,
   type Segment,
+  segmentRanges,
   sha256Hex,
+  stagesOf,
   sumsOfReceipt,
   type Unplannable,
   verifyTask,
   workQueueName,
+  zeroBalance,
   zeroSums,
 } from '@millrace/protocol';
 import type { AttemptOrders, ClaimedTask, TaskConsumer, TaskOutcome, WorkOrders } from '@millrace/queues';
@@ -178,7 +188,9 @@ class Host implements ScriptedHost {
     const segment = await this.#control.journal.readSegment(orders.segmentKey, segmentDigest);
     const listed = segment.record.chunks.find((one) => one.chunk === chunk);
     if (!listed || segment.record.generation !== generation) throw new Error(`${orders.segmentKey} does not list chunk ${chunk}`);
-    const fates = { recordsIn: 1 + rejected, emitted: 1, filtered: 0, deduplicated: 0, rejected };
+    const rows = listed.kind === 'partition' ? listed.rows : 1;
+    const isReduce = listed.kind === 'partition';
+    const fates = { recordsIn: rows + (isReduce ? 0 : rejected), emitted: rows - (isReduce ? rejected : 0), filtered: 0, deduplicated: 0, rejected };
     const receipt: Receipt = {
       record: 'verdict',
       version: 1,
@@ -194,7 +206,7 @@ class Host implements ScriptedHost {
       coreVersion: '0',
       counts: {
         ...fates,
-        rowsOut: 1,
+        rowsOut: fates.emitted,
         repaired: 0,
         bytesIn: chunkBytes(listed),
         blankLines: 0,
@@ -206,9 +218,10 @@ class Host implements ScriptedHost {
       byCode: rejected === 0 ? {} : { TYPE_NUMBER: rejected },
       byColumn: rejected === 0 ? {} : { a: { TYPE_NUMBER: rejected } },
       repairs: {},
-      files: [{ file: listed.kind === 'range' ? listed.file : null, key: null, ...fates }],
+      files: isReduce ? [] : [{ file: listed.kind === 'range' ? listed.file : null, key: null, ...fates }],
       parts: [],
       rejects: [],
+      inputsDigest: listed.kind === 'partition' ? listed.slices.digest : null,
     };
     const bytes = encodeRecord('verdict', receipt);
     const scope = { connection: 'journal', kind: 'journal', jobKey: null, specDigest: null } as const;
@@ -230,6 +243,8 @@ class Host implements ScriptedHost {
     const { journal, queues } = this.#control;
     const { jobId, generation } = orders;
     const job = await this.#jobOf(jobId);
+    const reduceIndex = reduceIndexOf(job.job.record.inputFiles, orders.first);
+    if (reduceIndex !== null) return this.#planStage(orders, job, reduceIndex);
     const pins = await journal.putPins(pinsOf(job.job.record));
     const ended = new Set(job.plans.flatMap((plan) => plan.segments.flatMap(({ record }) => record.ended.map(({ file }) => file))));
     let segment = job.plans.at(-1)?.segments.length ?? 0;
@@ -242,7 +257,7 @@ class Host implements ScriptedHost {
         unplannable.push(refused);
         continue;
       }
-      const record = segmentOf(job.job.record, orders, pins.stored.digest, file, segment++, chunk);
+      const record = segmentOf(job, orders, pins.stored.digest, file, segment++, chunk);
       chunk += record.chunks.length;
       const { stored } = await journal.putSegment(record);
       await queues.ledger.recordSegment(jobId, generation, {
@@ -255,30 +270,77 @@ class Host implements ScriptedHost {
       });
       await queues.events.nudgeLeader(jobId);
     }
-    await journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, segments: segment });
+    await journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, stage: null, segments: segment });
     const plan = await journal.readPlan(job.job.record, generation);
     const chunks = plan.segments.flatMap(({ record }) => record.chunks);
     const totals = { segments: segment, chunks: chunks.length, bytes: chunks.reduce((sum, one) => sum + chunkBytes(one), 0) };
-    await journal.putSealed({ record: 'sealed', version: 1, jobId, generation, ...totals, records: chunks.length, unplannable });
+    await journal.putSealed({ record: 'sealed', version: 1, jobId, generation, stage: null, ...totals, records: chunks.length, unplannable });
     await queues.ledger.sealPlan(jobId, generation, totals);
     await queues.ledger.closeWork(orders.workId, generation);
+  }
+
+  /** Two partitions; those enter whose inputs changed or that have no receipt, under the numbers they had. */
+  async #planStage(orders: WorkOrders, job: JobView, reduceIndex: number): Promise<void> {
+    const { journal, queues } = this.#control;
+    const { jobId, generation, specDigest } = orders;
+    const { spec } = specOfGeneration(job, generation);
+    const stage = reduceStagesOf(spec)[reduceIndex];
+    const plan = job.plans.at(-1);
+    if (stage === undefined || plan === undefined) throw new Error(`there is no reduce stage ${reduceIndex}`);
+    const read = await this.#receiptsOf(job.chunks.filter((chunk) => stage.from.includes(chunk.stage)));
+    const rows = read.reduce((sum, receipt) => sum + receipt.counts.rowsOut, 0);
+    const slices = { key: `jobs/${jobId}/work/slices/${stage.name}`, digest: sha256Hex(JSON.stringify(read.map(({ attemptId }) => attemptId))) };
+    const earlier = job.chunks.filter((chunk) => chunk.stage === stage.name);
+    const next = job.chunks.reduce((above, { chunk }) => Math.max(above, chunk.chunk + 1), 0);
+    const chunks: PartitionChunk[] = [];
+    for (const partition of [0, 1]) {
+      const known = earlier.find(({ chunk }) => chunk.kind === 'partition' && chunk.partition === partition);
+      const [receipt] = known === undefined ? [] : await this.#receiptsOf([known]);
+      if (receipt?.inputsDigest === slices.digest) continue;
+      const share = partition === 0 ? Math.ceil(rows / 2) : Math.floor(rows / 2);
+      chunks.push({ chunk: known?.chunk.chunk ?? next + partition, kind: 'partition', partition, rows: share, bytes: share, slices });
+    }
+    const first = [plan, ...plan.stages.slice(0, reduceIndex)].reduce((sum, { sealed }) => sum + (sealed?.segments ?? 0), 0);
+    const head = { version: 1, jobId, generation, stage: stage.name } as const;
+    if (chunks.length > 0) {
+      const places = { segment: first, specDigest, pinsDigest: job.pins?.digest ?? '', firstChunk: chunks[0]?.chunk ?? 0 };
+      await journal.putSegment({ record: 'segment', ...head, ...places, files: [], chunks, ended: [] }, stage.name);
+    }
+    const segments = chunks.length > 0 ? 1 : 0;
+    await journal.putPlanEnd({ record: 'planEnd', ...head, segments: first + segments });
+    await journal.putSealed({ record: 'sealed', ...head, segments, chunks: chunks.length, bytes: rows, records: rows, unplannable: [] });
+    const stored = (await journal.readPlan(job.job.record, generation)).stages[reduceIndex]?.segments ?? [];
+    const refs = stored.map(({ key, digest, record }) => ({ key, digest, ...segmentRanges(record) }));
+    await queues.ledger.sealStage(jobId, generation, { index: reduceIndex, stage: stage.name, segments: refs, upTo: first + segments });
+    await queues.ledger.closeWork(orders.workId, generation);
+  }
+
+  async #receiptsOf(chunks: readonly ChunkView[]): Promise<Receipt[]> {
+    const receipts: Receipt[] = [];
+    for (const chunk of chunks) {
+      const verdict = (await this.#control.journal.readOutcome(chunk))?.record;
+      if (verdict?.outcome === 'committed') receipts.push(verdict);
+    }
+    return receipts;
   }
 
   async #finish(orders: WorkOrders): Promise<void> {
     const { journal, queues } = this.#control;
     const { jobId, generation } = orders;
     const job = await this.#jobOf(jobId);
-    const sums = { committed: 0, dead: job.plans.at(-1)?.sealed?.unplannable.length ?? 0, total: zeroSums };
+    const sums = { committed: 0, dead: job.plans.at(-1)?.sealed?.unplannable.length ?? 0, total: zeroSums, stages: new Map<string, Balance>() };
     const missing: string[] = [];
     for (const chunk of job.chunks) {
       const verdict = (await journal.readOutcome(chunk))?.record;
       if (verdict?.outcome === 'committed') {
         sums.committed++;
         sums.total = addSums(sums.total, sumsOfReceipt(verdict));
+        sums.stages.set(chunk.stage, addBalances(sums.stages.get(chunk.stage) ?? zeroBalance, sumsOfReceipt(verdict).balance));
       } else if (verdict?.outcome === 'dead') sums.dead++;
       else missing.push(`${jobId}.${chunk.stage}.${chunk.chunk.chunk}`);
     }
-    if (missing.length > 0 && orders.end === null) {
+    const plan = job.plans.at(-1);
+    if ((missing.length > 0 || plan === undefined || !isFullyPlanned(plan)) && orders.end === null) {
       await queues.ledger.finishReported(jobId, generation, { state: 'notReady', missing: missing as never });
       return;
     }
@@ -309,7 +371,7 @@ function pinsOf(job: JobRecord): Pins {
   return { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs: [input as never], partitions: {}, lookups: [] };
 }
 
-function segmentOf(job: JobRecord, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {
+function segmentOf(job: JobView, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {
   const chunks: Chunk[] = [];
   for (let start = 0; start < file.size; start += 10) {
     const number = chunks.length;
@@ -318,13 +380,14 @@ function segmentOf(job: JobRecord, orders: WorkOrders, pinsDigest: string, file:
     chunks.push({ chunk: firstChunk + number, kind: 'range', file: file.file, start, end, record: number + 1, line: number + 1, ...counts });
   }
   const { file: index, input, uri, etag, size } = file;
+  const { spec } = specOfGeneration(job, orders.generation);
   const totals = { records: chunks.length, lines: chunks.length, damages: 0, blankLines: 0, commentLines: 0, bytes: size };
   return {
     record: 'segment',
     version: 1,
-    jobId: job.jobId,
+    jobId: orders.jobId,
     generation: orders.generation,
-    stage: job.stage,
+    stage: mapStagesOf(spec).find(({ from }) => from.includes(spec.inputs[input]?.name ?? ''))?.name ?? '',
     segment,
     specDigest: orders.specDigest,
     pinsDigest,
@@ -335,10 +398,16 @@ function segmentOf(job: JobRecord, orders: WorkOrders, pinsDigest: string, file:
   };
 }
 
-function manifestOf(job: JobView, orders: WorkOrders, sums: { committed: number; dead: number; total: ReceiptSums }, open: number, control: Control): Manifest {
+function manifestOf(
+  job: JobView,
+  orders: WorkOrders,
+  sums: { committed: number; dead: number; total: ReceiptSums; stages: ReadonlyMap<string, Balance> },
+  open: number,
+  control: Control,
+): Manifest {
   const { record } = job.job;
   const { spec, specDigest } = specOfGeneration(job, orders.generation);
-  const { balance } = sums.total;
+  const balance = balanceOfStages(stagesOf(spec).map(({ name, kind }) => ({ kind, balance: sums.stages.get(name) ?? zeroBalance })));
   const rejects = {
     recordsIn: balance.recordsIn,
     rejected: balance.rejected,
