@@ -82,6 +82,7 @@ function roleEnvironment(options: StackOptions, taskKey: string, name: string, s
     MILLRACE_TIME_SCALE: String(options.timeScale),
     MILLRACE_READ_ROOTS: options.readRoots.join(':'),
     MILLRACE_WRITE_ROOTS: options.writeRoots.join(':'),
+    MILLRACE_SECRETS: process.env['MILLRACE_SECRETS'],
     MILLRACE_SCRATCH: scratch,
     MILLRACE_LOG_LEVEL: process.env['MILLRACE_LOG_LEVEL'] ?? 'info',
     MILLRACE_PARENT_PID: String(process.pid),

@@ -9,6 +9,7 @@ const shape: ExportShape = {
   columns: ['id', 'note'],
   headers: new Map([['file:///b.csv', ['note', 'id']]]),
   dialect: { ...dialect } as NonNullable<ExportShape['dialect']>,
+  dialects: new Map(),
 };
 
 const row = (raw: string): RejectRow => ({

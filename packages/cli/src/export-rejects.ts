@@ -11,7 +11,10 @@ export interface ExportShape {
   readonly columns: readonly string[];
   /** The header of each file by its URI: files may have their columns in different orders. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
+  /** Of the first input: its delimiter is that of the export. */
   readonly dialect: DialectPins | null;
+  /** How each file is cut into fields, by its URI; the first input's dialect where a file is not named. */
+  readonly dialects: ReadonlyMap<string, DialectPins | null>;
 }
 
 const PLACE = ['_reject_id', '_file', '_record', '_line', '_byte', '_code', '_column', '_message'] as const;
@@ -20,10 +23,12 @@ const LINE_END = '\r\n';
 const BYTE_ORDER_MARK = '\u{feff}';
 
 export function exportShape(view: JobView): ExportShape {
-  const pins = view.pins?.record.inputs[0];
+  const inputs = view.pins?.record.inputs ?? [];
   const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
   const headers = new Map(files.map(({ uri, header }) => [uri, header]));
-  return { columns: pins?.columns ?? [], headers, dialect: pins?.dialect ?? null };
+  const dialects = new Map(files.map(({ uri, input }) => [uri, inputs[input]?.dialect ?? null]));
+  const columns = [...new Set(inputs.flatMap((pins) => pins.columns))];
+  return { columns, headers, dialect: inputs[0]?.dialect ?? null, dialects };
 }
 
 /** Begins with a byte order mark and uses the input's delimiter, so that a spreadsheet opens it right. */
@@ -60,7 +65,8 @@ function fieldsOf(
   row: RejectRow,
 ): { readonly fields: ReadonlyMap<string, string>; readonly extra: readonly string[]; readonly raw: string } {
   const text = row.raw.replace(/\r?\n$|\r$/, '');
-  const cells = shape.dialect === null ? null : cutRecord(text, shape.dialect);
+  const dialect = shape.dialects.has(row.file) ? (shape.dialects.get(row.file) ?? null) : shape.dialect;
+  const cells = dialect === null ? null : cutRecord(text, dialect);
   if (cells === null) return { fields: new Map(), extra: [], raw: text };
   const header = shape.headers.get(row.file) ?? shape.columns;
   const fields = new Map(header.flatMap((name, index) => (cells[index] === undefined ? [] : [[name, cells[index]] as const])));

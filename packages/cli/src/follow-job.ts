@@ -3,7 +3,7 @@ import type { JobHandle } from '@millrace/producer';
 import { isTerminalJobState, type JobStatus } from '@millrace/protocol';
 import type { CommandCall } from './command.ts';
 import { openDirectoryAt } from './directory.ts';
-import { describePins, progressLine } from './run-report.ts';
+import { describePins, filesOf, progressLine } from './run-report.ts';
 
 export interface FollowOptions {
   readonly generation: number;
@@ -46,10 +46,10 @@ export async function followJob(call: CommandCall, handle: JobHandle, options: F
 async function showPins(call: CommandCall, handle: JobHandle, options: FollowOptions): Promise<void> {
   const directory = openDirectoryAt(options.directory, options.readRoots);
   try {
-    const [pins, job] = await Promise.all([directory.journal.readPins(handle.jobId), directory.journal.readJobRecord(handle.jobId)]);
-    const [first] = (await directory.journal.readInputs(handle.jobId, 0))?.record.files ?? [];
-    const files = { count: job?.record.inputFiles ?? 0, bytes: job?.record.inputBytes ?? 0, first: first?.uri.slice(first.uri.lastIndexOf('/') + 1) ?? '' };
-    for (const input of pins?.record.inputs ?? []) for (const line of describePins(input, files)) call.output.say(line);
+    const pins = await directory.journal.readPins(handle.jobId);
+    for (const [index, input] of (pins?.record.inputs ?? []).entries()) {
+      for (const line of describePins(input, await filesOf(directory.journal, handle.jobId, index))) call.output.say(line);
+    }
     if (pins !== null) call.output.document({ type: 'pins', pins: pins.record });
   } finally {
     await directory.close();

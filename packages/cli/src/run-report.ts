@@ -1,5 +1,6 @@
-/** Pure: what people read before, during and after a run. */
-import type { Evidence, InputPins, JobStatus, Manifest } from '@millrace/protocol';
+/** What people read before, during and after a run. */
+import type { Journal } from '@millrace/journal';
+import type { Evidence, InputPins, JobId, JobStatus, Manifest } from '@millrace/protocol';
 import { codeInfo } from '@millrace/protocol';
 import { bar, count, seconds, size } from './output.ts';
 
@@ -14,6 +15,18 @@ export function describePins(pins: InputPins, files: { readonly count: number; r
     lines.push(`  ${shown.join(' · ')}${more > 0 ? ` · … ${more} more` : ''}   ${pins.inferred.length > 0 ? '(inferred)' : '(from the schema)'}`);
   for (const note of pins.notes.slice(0, 8)) lines.push(`  note: ${note}`);
   return lines;
+}
+
+/** How many files an input has, their bytes, and the name of the first. */
+export async function filesOf(journal: Journal, jobId: JobId, input: number): Promise<{ count: number; bytes: number; first: string }> {
+  const found = { count: 0, bytes: 0, first: '' };
+  for await (const file of journal.listInputFiles(jobId)) {
+    if (file.input !== input) continue;
+    if (found.count === 0) found.first = file.uri.slice(file.uri.lastIndexOf('/') + 1);
+    found.count += 1;
+    found.bytes += file.size;
+  }
+  return found;
 }
 
 function describeReading(pins: InputPins): string {
@@ -44,13 +57,22 @@ export function progressLine(status: JobStatus): string {
   if (total === 0) return `  ${status.state}${status.waitingFor === null ? '' : `: waiting for ${status.waitingFor}`}`;
   const share = status.sealed ? (committed + dead) / Math.max(1, total) : 0;
   const counter = status.sealed ? `${committed + dead}/${total}` : `${committed + dead}/${total}+`;
-  const parts = [`${bar(share)}  ${counter}`, `${size(status.bytesPerSecond)}/s`];
+  const stage = runningStage(status);
+  const parts = [`${bar(share)}  ${counter}${stage === null ? '' : `  ${stage}`}`, `${size(status.bytesPerSecond)}/s`];
   if (status.etaSeconds !== null && status.state === 'running') parts.push(`ETA ${status.etaSeconds} s`);
   parts.push(`${running} running`);
   if (retrying > 0) parts.push(`${retrying} retrying`);
   if (dead > 0) parts.push(`${dead} dead`);
   if (status.balance.rejected > 0) parts.push(`${count(status.balance.rejected)} rejected`);
   return `  ${status.state.padEnd(9)} ${parts.join('   ')}`;
+}
+
+/** Of a job with several stages: the one whose chunks run now, and how far it is. */
+function runningStage({ stages }: JobStatus): string | null {
+  if (stages.length < 2) return null;
+  const at = stages.findIndex(({ chunks: { total, committed, dead } }) => committed + dead < total);
+  const stage = stages[at];
+  return stage === undefined ? null : `stage ${at + 1}/${stages.length} ${stage.name} ${stage.chunks.committed + stage.chunks.dead}/${stage.chunks.total}`;
 }
 
 /** Where and how the first reject of each code stands, for the summary. */
@@ -84,8 +106,19 @@ export function describeManifest(
   const sum = balance.emitted + balance.filtered + balance.deduplicated + balance.rejected;
   const holds = sum === balance.recordsIn ? 'balance holds' : 'THE BALANCE DOES NOT HOLD';
   lines.push(`  ${holds}: ${count(balance.recordsIn)} = ${[balance.emitted, balance.filtered, balance.deduplicated, balance.rejected].map(count).join(' + ')}`);
+  lines.push(...describeStages(manifest));
   for (const gap of manifest.gaps.slice(0, 5)) lines.push(`  gap: ${gap.chunk} ${gap.code}, accepted by ${gap.acceptedBy}`);
   return lines;
+}
+
+/** Of several stages what each read and handed on; one stage is the balance above. */
+function describeStages({ stages = [] }: Manifest): string[] {
+  if (stages.length < 2) return [];
+  return stages.map(({ name, kind, chunks, balance: { recordsIn, rowsOut, deduplicated, rejected } }) => {
+    const lost = [...(deduplicated > 0 ? [`${count(deduplicated)} deduplicated`] : []), ...(rejected > 0 ? [`${count(rejected)} rejected`] : [])];
+    const what = kind === 'map' ? 'records' : 'rows';
+    return `    ${name.padEnd(12)} ${count(recordsIn).padStart(13)} ${what} in   ${count(rowsOut).padStart(13)} rows out   ${[`${count(chunks.committed)} chunks`, ...lost].join(', ')}`;
+  });
 }
 
 function headline(manifest: Manifest): string {

@@ -1,10 +1,12 @@
 /** What a chunk's attempt works on, read from the journal by the keys and digests that the ledger gave. */
 import { specOfGeneration } from '@millrace/journal';
 import { type Chunk, chunkBytes, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
+import type { Secret } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
 import type { AttemptPlace } from './failure-record.ts';
 import type { Host } from './host.ts';
+import { secretsOf } from './secrets.ts';
 
 export interface ChunkWork {
   readonly job: JobRecord;
@@ -13,6 +15,8 @@ export interface ChunkWork {
   readonly chunk: Chunk;
   readonly bytes: number;
   readonly place: AttemptPlace;
+  /** For the core alone. */
+  readonly secrets: readonly Secret[];
 }
 
 export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<ChunkWork> {
@@ -25,9 +29,11 @@ export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<
   const job = stored.record;
   const chunk = segment.chunks.find((candidate) => candidate.chunk === orders.chunk);
   if (chunk === undefined) throw new AppError('PLAN_CONFLICT', `cannot run chunk ${orders.chunkId}: ${orders.segmentKey} does not list it`);
+  const { spec } = specOfGeneration({ job: stored, commands }, orders.generation);
   return {
     job,
-    spec: specOfGeneration({ job: stored, commands }, orders.generation).spec,
+    spec,
+    secrets: await secretsOf(spec, host.secrets),
     chunk,
     bytes: chunkBytes(chunk),
     place: placeOf(orders, job, segment, chunk),
@@ -44,7 +50,7 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
   return {
     jobId: orders.jobId,
     jobName: job.name,
-    inputName: job.spec.inputs[0]?.name ?? 'input',
+    inputName: job.spec.inputs[file?.input ?? 0]?.name ?? 'input',
     stage: orders.stage,
     chunk: orders.chunk,
     generation: orders.generation,

@@ -11,6 +11,7 @@ const shape = {
   MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and every time that goes with them'),
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('directories that inputs may lie in'),
   MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('directories that outputs may go to'),
+  MILLRACE_SECRETS: setting.text().optional().describe('directory with one file for each secret that specs may name: secret://a/b is its file a/b'),
   MILLRACE_SCRATCH: setting.text().describe('directory for what cores spill; emptied by them'),
   MILLRACE_LOG_LEVEL: setting.choice('debug', 'info', 'warn', 'error', 'silent').default('info').describe('least level that is logged'),
   MILLRACE_PARENT_PID: setting.integer(1, 4_194_304).optional().describe('the process ends when this one is gone'),

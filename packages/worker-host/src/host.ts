@@ -21,6 +21,8 @@ export interface Host {
   readonly taskKeys: TaskKeys;
   readonly identity: HostIdentity;
   readonly pool: string;
+  /** Directory of secrets; null: this installation holds none. */
+  readonly secrets: string | null;
   readonly coreVersion: string;
   readonly resultVersion: number;
   readonly ids: IdSource;

@@ -82,10 +82,10 @@ function processMessage(tried: ChunkTry, run: Pick<Process, 'mode' | 'range' | '
   return { ...commonOf(tried), type: 'Process', ...run } as const;
 }
 
-function commonOf({ attempt, keeper }: ChunkTry) {
+function commonOf({ attempt, work, keeper }: ChunkTry) {
   const { orders, attemptId } = attempt;
   return {
-    call: { leaseLeftMs: keeper.lease.leftMs() },
+    call: { leaseLeftMs: keeper.lease.leftMs(), secrets: work.secrets },
     jobKey: orders.jobKey,
     specDigest: orders.specDigest,
     segmentKey: orders.segmentKey,

@@ -75,6 +75,7 @@ class RunningHost {
       taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
       identity: { worker: config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`, pod: null, node: hostname() },
       pool: config.MILLRACE_POOL,
+      secrets: config.MILLRACE_SECRETS ?? null,
       coreVersion: hello.coreVersion,
       resultVersion: hello.resultVersion,
       ids: idSource(clock, random),

@@ -1,6 +1,6 @@
 import type { JobView } from '@millrace/journal';
 import type { DeadLetter } from '@millrace/protocol';
-import { codeInfo } from '@millrace/protocol';
+import { codeInfo, jobStages } from '@millrace/protocol';
 import type { Command, CommandCall } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Directory, shortChunk, withJob } from '../directory.ts';
@@ -29,7 +29,7 @@ export interface LetterView {
 /** Dead letters whose verdict says `dead`; resolved are those whose chunk a later generation committed or took up again. */
 export async function readLetters({ journal }: Directory, view: JobView): Promise<LetterView[]> {
   const letters: LetterView[] = [];
-  for (const stage of [view.job.record.stage, 'plan']) {
+  for (const stage of [...jobStages(view.job.record).map(({ name }) => name), 'plan']) {
     for await (const { chunk, generation } of journal.listDeadLetters(view.job.record.jobId, stage)) {
       const verdict = await journal.readVerdict(view.job.record.jobId, stage, chunk, generation);
       const stored = verdict?.record.outcome === 'dead' ? await journal.readDeadLetter(view.job.record.jobId, stage, chunk, generation) : null;

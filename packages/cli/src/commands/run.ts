@@ -1,6 +1,6 @@
 /** `millrace run`: a whole job on this computer, in one process tree. Running the same command again continues, redrives, or reports. */
 import { createHash } from 'node:crypto';
-import { globSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ConflictError, JobFailedError, type JobHandle, MillraceError, SpecError } from '@millrace/producer';
 import {
@@ -11,6 +11,7 @@ import {
   type JobStatus,
   jobIdFromKey,
   type Manifest,
+  parseInputList,
   type ResolvedJobSpec,
   resolveJobSpec,
   specDigest,
@@ -93,7 +94,9 @@ interface RunJob {
 function describeJob(spec: ResolvedJobSpec): RunJob {
   const directory = localPath(spec.output.uri);
   const uris = spec.inputs.flatMap((input) => (typeof input.uri === 'string' ? [input.uri] : (input.uri ?? [])));
-  const files = uris.flatMap(expand);
+  const lists = spec.inputs.flatMap(({ list }) => (list === null ? [] : [localPath(list)]));
+  const lookups = spec.pipeline.flatMap((stage) => stage.lookups.map(({ uri }) => localPath(uri)));
+  const files = [...uris.flatMap(expand), ...lists, ...lists.flatMap(listed), ...lookups];
   const pinned = files.map((path) => {
     const found = statSync(path, { throwIfNoEntry: false });
     return found === undefined ? [path] : [path, found.ino, found.size, found.mtimeMs];
@@ -114,6 +117,13 @@ function describeJob(spec: ResolvedJobSpec): RunJob {
 function localPath(uri: string): string {
   if (uri.startsWith('file://')) return resolve(filePath(uri));
   throw new CommandError(exitCodes.usage, `${uri}: only local places are available in this version`);
+}
+
+/** Files that a list names; what is wrong with it is said when the job is submitted. */
+function listed(path: string): string[] {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) throw new CommandError(exitCodes.notFound, `no such file: ${path}`);
+  const parsed = parseInputList(readFileSync(path, 'utf8'));
+  return 'files' in parsed ? parsed.files.map(({ uri }) => localPath(uri)) : [];
 }
 
 /** Files that a location names; a folder names all below it, but for names that begin with `_` or `.`. */

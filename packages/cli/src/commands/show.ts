@@ -1,9 +1,10 @@
-import type { JobView } from '@millrace/journal';
+import { isFullyPlanned as isPlanned, type JobView, type PlanView } from '@millrace/journal';
+import { type JobStage, jobStages, type ManifestStage } from '@millrace/protocol';
 import { type Command, isSet } from '../command.ts';
 import { type Directory, withJob } from '../directory.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { firstRejects } from '../read-rejects.ts';
-import { describeEvidence, describeManifest, describePins } from '../run-report.ts';
+import { describeEvidence, describeManifest, describePins, filesOf } from '../run-report.ts';
 
 /** `millrace show DIR`: one job with its state, pins, balance, budgets and dead letters, from its journal alone. */
 export const show: Command = {
@@ -30,6 +31,8 @@ interface Summary {
   readonly inputs: { readonly files: number; readonly bytes: number };
   readonly chunks: { readonly total: number; readonly committed: number; readonly dead: number; readonly open: number };
   readonly sealed: boolean;
+  /** With their chunks and balances once the generation has ended. */
+  readonly stages: readonly (JobStage | ManifestStage)[];
   readonly balance: unknown;
   readonly byCode: Readonly<Record<string, number>>;
   readonly failure: { readonly code: string; readonly message: string } | null;
@@ -51,7 +54,8 @@ async function summarise({ journal }: Directory, view: JobView): Promise<Summary
     acceptedAt: job.acceptedAt,
     inputs: { files: job.inputFiles, bytes: job.inputBytes },
     chunks,
-    sealed: view.plans.at(-1)?.sealed !== null,
+    sealed: isFullyPlanned(view.plans.at(-1)),
+    stages: manifest?.stages ?? jobStages(view.job.record),
     balance: manifest?.balance ?? null,
     byCode: manifest?.byCode ?? {},
     failure: manifest?.failure ?? null,
@@ -61,6 +65,8 @@ async function summarise({ journal }: Directory, view: JobView): Promise<Summary
     generations: view.manifests.map(({ generation, state, failure }) => ({ generation, state, failure: failure?.code ?? null })),
   };
 }
+
+const isFullyPlanned = (plan: PlanView | undefined): boolean => plan !== undefined && isPlanned(plan);
 
 /** Of a job that has not ended: what the verdicts say now. */
 async function countChunks(journal: Directory['journal'], view: JobView): Promise<Summary['chunks']> {
@@ -76,9 +82,8 @@ async function countChunks(journal: Directory['journal'], view: JobView): Promis
 
 async function describe(directory: Directory, view: JobView, summary: Summary, withEvidence: boolean): Promise<string[]> {
   const lines = [`${summary.name}  ${summary.jobId}  ${summary.state}, generation ${summary.generation}, accepted ${summary.acceptedAt}`];
-  for (const pins of view.pins?.record.inputs ?? []) {
-    const [first] = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
-    lines.push(...describePins(pins, { count: summary.inputs.files, bytes: summary.inputs.bytes, first: first?.uri ?? '' }));
+  for (const [index, pins] of (view.pins?.record.inputs ?? []).entries()) {
+    lines.push(...describePins(pins, await filesOf(directory.journal, view.job.record.jobId, index)));
     if (withEvidence) lines.push(...pins.evidence.map((evidence) => `    ${describeEvidence(evidence)}`));
   }
   const { total, committed, dead, open } = summary.chunks;

@@ -122,6 +122,7 @@ async function planRun(
   const told: Promise<void>[] = [];
   const message = {
     type: 'Plan',
+    call: { secrets: plan.secrets },
     jobKey: orders.jobKey,
     specDigest: orders.specDigest,
     pinsDigest: pins.digest,

@@ -2,13 +2,14 @@
 import type { CoreLease, CoreProcess } from '@millrace/core-client';
 import { specOfGeneration } from '@millrace/journal';
 import type { InputFile, JobRecord, ResolvedJobSpec } from '@millrace/protocol';
-import type { Event, Failed, PlanSegment } from '@millrace/protocol/wire';
+import type { Event, Failed, PlanSegment, Secret } from '@millrace/protocol/wire';
 import type { WorkOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
 import { classifyCode, classifyFailed } from '../classify.ts';
 import type { WorkEnd } from '../execute-work.ts';
 import type { Host, OpenedAttempt } from '../host.ts';
 import type { ProgressKeeper, StopReason } from '../progress-keeper.ts';
+import { secretsOf } from '../secrets.ts';
 import { failedWork } from './work-place.ts';
 
 export const planDeadlineMs = 6 * 3_600_000;
@@ -18,6 +19,8 @@ export interface PlanJob {
   readonly job: JobRecord;
   readonly spec: ResolvedJobSpec;
   readonly files: readonly InputFile[];
+  /** What planning compiles stages with. */
+  readonly secrets: readonly Secret[];
   readonly keeper: ProgressKeeper;
   readonly host: Host;
 }
@@ -28,7 +31,8 @@ export async function loadPlanJob(attempt: OpenedAttempt<WorkOrders>, keeper: Pr
   if (stored === null) throw new AppError('JOURNAL_UNSAFE', `cannot plan ${jobId}: it has no job.json`);
   const files: InputFile[] = [];
   for await (const file of host.journal.listInputFiles(jobId)) files.push(file);
-  return { attempt, job: stored.record, spec: specOfGeneration({ job: stored, commands }, generation).spec, files, keeper, host };
+  const { spec } = specOfGeneration({ job: stored, commands }, generation);
+  return { attempt, job: stored.record, spec, files, secrets: await secretsOf(spec, host.secrets), keeper, host };
 }
 
 type CoreRequest<A> = (core: CoreProcess, options: { signal: AbortSignal; onEvent: (event: Event) => void }) => Promise<A>;

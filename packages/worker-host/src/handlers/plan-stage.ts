@@ -62,7 +62,18 @@ async function askForPlan(plan: PlanJob, stage: string, { firstSegment, firstChu
   if (pins === null) throw new AppError('JOURNAL_UNSAFE', `cannot plan stage ${stage} of ${orders.jobId}: it has no pins`);
   const { jobKey, specDigest, generation } = orders;
   const numbers = { firstInput: 0, inputCount: 0, firstSegment, firstChunk };
-  const message = { type: 'Plan', jobKey, specDigest, pinsDigest: pins.digest, generation, mode: 'stage', ...numbers, stage, span: null } as const;
+  const message = {
+    type: 'Plan',
+    call: { secrets: plan.secrets },
+    jobKey,
+    specDigest,
+    pinsDigest: pins.digest,
+    generation,
+    mode: 'stage',
+    ...numbers,
+    stage,
+    span: null,
+  } as const;
   const answer = await askCore(plan, (core, options) => core.request(message, { ...options, deadlineMs: planDeadlineMs }));
   if ('outcome' in answer) return answer;
   const done: PlanDone = answer.done;
