@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 
-import { addSums, checkBalance, checkReceipt, checkSums, type ReceiptSums, sumsOfReceipt, zeroSums } from './balance.ts';
+import {
+  addSums,
+  type Balance,
+  balanceOfStages,
+  checkBalance,
+  checkReceipt,
+  checkSums,
+  type ReceiptSums,
+  sumsOfReceipt,
+  zeroBalance,
+  zeroSums,
+} from './balance.ts';
 import { jobIdFromKey } from './ids.ts';
 import { parseRecord } from './record.ts';
 import type { Receipt } from './verdict.ts';
@@ -113,3 +124,43 @@ function sorted(value: unknown): unknown {
     .map(([key, member]) => [key, sorted(member)] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
+
+const figures = fc.record({ emitted: fc.nat(99), filtered: fc.nat(99), deduplicated: fc.nat(20), rejected: fc.nat(20), rowsOut: fc.nat(200) });
+const balanceFrom = (of: Partial<Balance>): Balance => {
+  const { emitted, filtered, deduplicated, rejected } = { ...zeroBalance, ...of };
+  return { ...zeroBalance, ...of, recordsIn: emitted + filtered + deduplicated + rejected };
+};
+
+test('the balance of a job holds for any stages that balance, and its rows are those of the last one', () => {
+  const stages = fc.tuple(fc.array(figures, { minLength: 1, maxLength: 3 }), fc.array(figures, { maxLength: 4 }));
+  fc.assert(
+    fc.property(stages, ([maps, reduces]) => {
+      const all = [
+        ...maps.map((of) => ({ kind: 'map' as const, balance: balanceFrom(of) })),
+        ...reduces.map((of) => ({ kind: 'reduce' as const, balance: balanceFrom(of) })),
+      ];
+      const job = balanceOfStages(all);
+      assert.equal(checkBalance(job), null);
+      assert.equal(
+        job.recordsIn,
+        maps.reduce((sum, of) => sum + balanceFrom(of).recordsIn, 0),
+      );
+      assert.equal(job.rowsOut, reduces.at(-1)?.rowsOut ?? maps.reduce((sum, { rowsOut }) => sum + rowsOut, 0));
+    }),
+  );
+});
+
+test('what reduce stages drop leaves the emitted as long as rows are records', () => {
+  const map = { kind: 'map', balance: balanceFrom({ emitted: 100, filtered: 5, rowsOut: 100 }) } as const;
+  const dedupe = { kind: 'reduce', balance: balanceFrom({ emitted: 80, deduplicated: 18, rejected: 2, rowsOut: 80 }) } as const;
+  const groups = { kind: 'reduce', balance: balanceFrom({ emitted: 80, rowsOut: 7 }) } as const;
+  const ofGroups = { kind: 'reduce', balance: balanceFrom({ emitted: 5, deduplicated: 2, rowsOut: 5 }) } as const;
+  const shown = (stages: Parameters<typeof balanceOfStages>[0]) => {
+    const { emitted, deduplicated, rejected, rowsOut } = balanceOfStages(stages);
+    return [emitted, deduplicated, rejected, rowsOut];
+  };
+  assert.deepEqual(shown([map, dedupe]), [80, 18, 2, 80]);
+  assert.deepEqual(shown([map, dedupe, groups, ofGroups]), [80, 18, 2, 5], 'groups are no records');
+  const unnested = { kind: 'map', balance: balanceFrom({ emitted: 40, rowsOut: 100 }) } as const;
+  assert.deepEqual(shown([unnested, dedupe]), [40, 0, 0, 80], 'rows of a record that yields several are no records');
+});

@@ -195,3 +195,66 @@ describe('summariseGeneration', () => {
     assert.deepEqual(summary.counts, { total: 0, committed: 0, dead: 0, open: 0 });
   });
 });
+
+describe('summariseGeneration over stages', () => {
+  const stages = [
+    { name: 'clean', kind: 'map', from: ['input'] },
+    { name: 'once', kind: 'reduce', from: ['clean'] },
+  ] as const;
+  const handOn = (chunk: number, of: Figures): ChunkRecord => {
+    const record = committed(chunk, of);
+    const runs = [{ partition: 0, offset: 0, length: 9, rows: of.emitted, xxh3: '0'.repeat(16) }];
+    return { ...record, verdict: { ...receiptOf(chunk, of), parts: [], exchange: { object: 'jobs/x/work/exchange/y', bytes: 9, runs } } };
+  };
+  const partition = (chunk: number, rows: number, deduplicated: number, generation = 1): ChunkRecord => {
+    const emitted = rows - deduplicated;
+    const fates = { recordsIn: rows, emitted, filtered: 0, deduplicated, rejected: 0 };
+    const receipt = receiptOf(chunk, { ...some, emitted, filtered: 0, rejected: 0 });
+    const counts = { ...receipt.counts, ...fates, rowsOut: emitted };
+    return {
+      stage: 'once',
+      chunk: { chunk, kind: 'partition', partition: chunk - 2, rows, bytes: 50, slices: { key: 'jobs/x/work/slices/y', digest } },
+      generation,
+      verdict: { ...receipt, stage: 'once', generation, counts, files: [], inputsDigest: digest },
+    };
+  };
+  const of = (chunks: readonly ChunkRecord[]) => summariseGeneration(recordsOf(chunks, { stages }));
+  const maps = [handOn(0, some), handOn(1, some)];
+
+  it('adds up each stage, moves what was dropped, and names the parts of the last', () => {
+    const summary = of([...maps, partition(2, 10, 3), partition(3, 4, 0)]);
+    assert.deepEqual(summary.imbalances, []);
+    assert.deepEqual(
+      summary.stages.map(({ name, chunks, balance }) => [name, chunks.committed, balance.recordsIn, balance.deduplicated, balance.rowsOut]),
+      [
+        ['clean', 2, 20, 0, 14],
+        ['once', 2, 14, 3, 11],
+      ],
+    );
+    const { recordsIn, emitted, filtered, deduplicated, rejected, rowsOut } = summary.balance;
+    assert.deepEqual([recordsIn, emitted, filtered, deduplicated, rejected, rowsOut], [20, 11, 4, 3, 2, 11]);
+    assert.deepEqual(
+      summary.parts.map(({ chunk }) => chunk),
+      ['once.2', 'once.3'],
+    );
+    assert.equal(summary.files[1]?.balance.recordsIn, 20);
+  });
+
+  it('finds rows that were handed on and reached no partition, or that a partition did not read', () => {
+    assert.match(of([...maps, partition(2, 10, 0)]).imbalances.join(), /stage once: clean handed on 14 rows, its partitions hold 10/);
+    const short = partition(3, 4, 0);
+    assert.match(of([...maps, partition(2, 10, 0), { ...short, chunk: { ...short.chunk, rows: 5 } as never }]).imbalances.join(), /5 records planned, 4 read/);
+    assert.match(of([{ ...maps[0], verdict: receiptOf(0, { ...some, emitted: 7 }) } as ChunkRecord]).imbalances.join(), /^$/);
+  });
+
+  it('counts a dead partition as a gap without bytes of the input', () => {
+    const { chunk } = partition(3, 4, 0);
+    const summary = of([...maps, partition(2, 10, 0), { stage: 'once', chunk, generation: 1, verdict: { ...deadVerdict(3), stage: 'once' } as Verdict }]);
+    assert.deepEqual(summary.imbalances, []);
+    assert.deepEqual(
+      summary.gaps.map((gap) => [gap.chunk, gap.file]),
+      [['once.3', null]],
+    );
+    assert.deepEqual([summary.balance.unreadBytes, summary.budget.deadBytes, summary.budget.deadChunks], [0, 50, 1]);
+  });
+});
