@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::source::ByteSource;
+use crate::source::{ByteSource, UNKNOWN_SIZE, read_full};
 
 /// Bytes read at once. Larger blocks fall out of the processor's cache between reading and typing.
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
@@ -19,6 +19,7 @@ pub(crate) struct Feed {
     start: u64,
     /// Bytes of the window already passed.
     at: usize,
+    /// `UNKNOWN_SIZE` until the end was met.
     size: u64,
     /// Where the range to be read ends.
     range_end: u64,
@@ -78,7 +79,8 @@ impl Feed {
         next.clear();
         next.extend_from_slice(self.rest());
         next.resize(kept + count, 0);
-        self.fill(&mut next[kept..], read_from)?;
+        let filled = self.fill(&mut next[kept..], read_from)?;
+        next.truncate(kept + filled);
         let old = std::mem::replace(&mut self.window, Arc::new(next));
         if self.spare.len() < SPARE_WINDOWS {
             self.spare.push(old);
@@ -88,19 +90,20 @@ impl Feed {
         Ok(())
     }
 
-    fn fill(&mut self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), Error> {
-        while !buffer.is_empty() {
-            let count = self.source.read_at(offset, buffer)?;
-            if count == 0 {
+    /// Less than asked only at the end of a stream whose size nobody knew: from then on it is known.
+    fn fill(&mut self, buffer: &mut [u8], offset: u64) -> Result<usize, Error> {
+        let filled = read_full(self.source.as_mut(), offset, buffer)?;
+        if filled < buffer.len() {
+            let end = offset + filled as u64;
+            if self.size != UNKNOWN_SIZE {
                 return Err(Error::new(
                     "INPUT_CHANGED",
-                    format!("cannot read byte {offset}: the input was {} bytes long and is shorter now", self.size),
+                    format!("cannot read byte {end}: the input was {} bytes long and is shorter now", self.size),
                 ));
             }
-            buffer = &mut buffer[count..];
-            offset += count as u64;
+            self.size = end;
         }
-        Ok(())
+        Ok(filled)
     }
 
     fn spare_window(&mut self) -> Vec<u8> {

@@ -4,6 +4,7 @@
 pub mod batch;
 mod column;
 mod csv;
+pub mod decompress;
 pub mod encoding;
 pub mod error;
 mod feed;

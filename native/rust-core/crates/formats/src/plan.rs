@@ -11,7 +11,7 @@ use crate::header::{column_names, match_columns, numbered_names};
 use crate::pins::{BlankRows, Dialect, FilePlan, Format, InputPins};
 use crate::read::{FileTotals, PlannedRange};
 use crate::schema::MissingColumns;
-use crate::source::ByteSource;
+use crate::source::{ByteSource, UNKNOWN_SIZE, read_full};
 
 /// A header may have this many columns and one more, so that it is never taken for a record with too many fields.
 const HEADER_COLUMNS: usize = 20_001;
@@ -37,14 +37,14 @@ pub(crate) fn plan_file(
     source: &mut dyn ByteSource,
 ) -> Result<FilePlan, Error> {
     check_readable(pins)?;
-    let mut head = Head { source, bytes: Vec::new() };
+    let mut head = Head { size: source.size(), source, bytes: Vec::new() };
     let bom = check_beginning(pins, &mut head)?;
     let mut plan = FilePlan {
         file,
         input,
         uri: uri.into(),
         etag: etag.into(),
-        size: head.source.size(),
+        size: head.size,
         bom,
         data_start: u64::from(bom),
         first_line: 1,
@@ -69,25 +69,27 @@ fn check_readable(pins: &InputPins) -> Result<(), Error> {
 struct Head<'a> {
     source: &'a mut dyn ByteSource,
     bytes: Vec<u8>,
+    /// `UNKNOWN_SIZE` until the end was met.
+    size: u64,
 }
 
 impl Head<'_> {
     fn is_whole(&self) -> bool {
-        self.bytes.len() as u64 >= self.source.size()
+        self.bytes.len() as u64 >= self.size
     }
 
     /// Reads at least twice as much as before, or all there is.
     fn more(&mut self) -> Result<(), Error> {
         let have = self.bytes.len();
-        let want = (have.max(HEAD_BYTES) as u64).min(self.source.size() - have as u64) as usize;
+        let want = (have.max(HEAD_BYTES) as u64).min(self.size - have as u64) as usize;
         self.bytes.resize(have + want, 0);
-        let mut filled = have;
-        while filled < self.bytes.len() {
-            let count = self.source.read_at(filled as u64, &mut self.bytes[filled..])?;
-            if count == 0 {
+        let filled = have + read_full(self.source, have as u64, &mut self.bytes[have..])?;
+        if filled < self.bytes.len() {
+            if self.size != UNKNOWN_SIZE {
                 return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {filled}: the input is shorter than it was")));
             }
-            filled += count;
+            self.bytes.truncate(filled);
+            self.size = filled as u64;
         }
         Ok(())
     }
@@ -128,7 +130,7 @@ fn check_beginning(pins: &InputPins, head: &mut Head<'_>) -> Result<u32, Error> 
 }
 
 fn plan_columns(pins: &InputPins, head: &mut Head<'_>, plan: &mut FilePlan) -> Result<(), Error> {
-    if head.source.size() <= u64::from(plan.bom) {
+    if head.size <= u64::from(plan.bom) {
         // Nothing at all is no record and no damage; a file that has lines must have its header among them.
         return Ok(());
     }
@@ -298,7 +300,8 @@ pub(crate) fn plan_scan(
         }
     }
     let plan = scan.finish();
-    if plan.end < file.size {
+    let size = source.size();
+    if size != UNKNOWN_SIZE && plan.end < size {
         return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {}: the input is shorter than it was", plan.end)));
     }
     plan.anchors.into_iter().for_each(|anchor| ranges.anchor(anchor));

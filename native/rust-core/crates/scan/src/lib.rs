@@ -9,12 +9,14 @@ pub mod dialect;
 pub mod extent;
 pub mod fast;
 pub mod fields;
+pub mod gzip_members;
 pub mod lines;
 #[allow(unsafe_code)]
 pub mod masks;
 pub mod planner;
 pub mod split;
 pub mod tokenize;
+pub mod zstd_frames;
 
 pub use dialect::{FieldCheck, Limits, NoTypes, Profile, RawField, Rules, RulesError, ScanDialect, Terminator};
 pub use extent::{DamageCode, ErrorKind, Extent, ExtentKind, RecordError, Skip, Step, next_extent, skip_line};
