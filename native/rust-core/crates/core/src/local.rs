@@ -1,10 +1,12 @@
 //! The engine's outside over the local store: pinned sources, sinks, the verdict.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_engine::Error;
-use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, Timer};
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, StagedPieces, Timer};
+use millrace_engine::names::staged_key;
 use millrace_formats::source::{ByteSource, SourceError};
 use millrace_store::{PinnedFile, PutOutcome};
 use millrace_wire::message::Event;
@@ -39,6 +41,20 @@ pub fn open_source(places: &Places, uri: &str, etag: &str) -> Result<LocalSource
     places.store.open_input(&local_path(uri)?, pinned).map(LocalSource).map_err(of_store)
 }
 
+/// The staged pieces of one file of a job, as they lie in the journal.
+pub struct JournalPieces {
+    pub places: Arc<Places>,
+    pub job_key: String,
+    pub file: u32,
+}
+
+impl StagedPieces for JournalPieces {
+    fn read(&mut self, piece: u64) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.places.journal_path(&staged_key(&self.job_key, self.file, piece))?;
+        Ok(self.places.store.get(&path, None).map_err(of_store)?.map(|object| object.bytes))
+    }
+}
+
 struct LocalSink(millrace_store::PartSink);
 
 impl PartSink for LocalSink {
@@ -61,7 +77,8 @@ pub fn put_end(outcome: PutOutcome) -> PutEnd {
 
 /// One attempt's outside.
 pub struct LocalChunkIo<'a> {
-    pub places: &'a Places,
+    pub places: &'a Arc<Places>,
+    pub job_key: &'a str,
     pub verdict: PathBuf,
     pub attempt_id: &'a str,
     pub running: &'a Running,
@@ -75,6 +92,10 @@ impl ChunkIo for LocalChunkIo<'_> {
 
     fn open_source(&mut self, uri: &str, etag: &str) -> Result<Box<dyn PinnedSource>, Error> {
         Ok(Box::new(open_source(self.places, uri, etag)?))
+    }
+
+    fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error> {
+        Ok(Box::new(JournalPieces { places: Arc::clone(self.places), job_key: self.job_key.to_owned(), file }))
     }
 
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {

@@ -33,12 +33,20 @@ pub trait PinnedSource: ByteSource + Send {
     fn check_unchanged(&mut self) -> Result<(), Error>;
 }
 
+/// Pieces of a stream that planning put into the journal.
+pub trait StagedPieces: Send {
+    /// The bytes of a piece as stored; none if it is not there.
+    fn read(&mut self, piece: u64) -> Result<Option<Vec<u8>>, Error>;
+}
+
 /// The outside of one attempt at one chunk.
 pub trait ChunkIo {
     /// The chunk's verdict as stored, if it is filled.
     fn read_verdict(&mut self) -> Result<Option<Vec<u8>>, Error>;
     /// Opens an input at its pinned version.
     fn open_source(&mut self, uri: &str, etag: &str) -> Result<Box<dyn PinnedSource>, Error>;
+    /// The staged pieces of a file of this job.
+    fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error>;
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error>;
     /// The last look before the put: `LEASE_LOST` or `CORE_TIME_LIMIT` when time has run out.
     fn check_lease(&mut self) -> Result<(), Error>;

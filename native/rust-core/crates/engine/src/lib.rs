@@ -15,11 +15,13 @@ pub mod io;
 pub mod names;
 mod outputs;
 pub mod plan;
+mod plan_compressed;
 pub mod process;
 pub mod program;
 pub mod progress;
 pub mod records;
 pub mod result_version;
+pub mod streams;
 mod transform;
 mod watch;
 

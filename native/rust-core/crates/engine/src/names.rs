@@ -47,6 +47,11 @@ pub fn segment_key(job_key: &str, generation: u32, segment: u32) -> String {
     }
 }
 
+/// A piece of the decoded stream of a file.
+pub fn staged_key(job_key: &str, file: u32, piece: u64) -> String {
+    format!("{}work/staged/{file:06}/{piece:06}.zst", job_folder(job_key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

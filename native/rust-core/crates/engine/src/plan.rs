@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use millrace_formats::decompress::Compression;
 use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::read::{FileTotals, PlannedRange, plan_file, plan_scan};
 
@@ -12,8 +13,9 @@ use crate::cancel::CancelFlag;
 use crate::error::Error;
 use crate::hex::{Sha256Hex, sha256_hex};
 use crate::io::{PinnedSource, PutEnd};
+use crate::plan_compressed::Decoding;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, EndedFile, InputFile, RangeChunk, RecordHead, Segment};
+use crate::records::{self, ChunkEntry, DecodeFrom, EndedFile, InputFile, RangeChunk, RecordHead, Segment};
 
 /// A segment is put when it holds this many chunks, or when `PlanIo::is_due` says that it has waited long enough.
 pub const MAX_SEGMENT_CHUNKS: usize = 1_000;
@@ -28,6 +30,8 @@ pub trait PlanIo {
     /// The segment with this number of this generation as stored, if it exists.
     fn read_segment(&mut self, generation: u32, segment: u32) -> Result<Option<Vec<u8>>, Error>;
     fn put_segment(&mut self, segment: u32, bytes: &[u8]) -> Result<PutEnd, Error>;
+    /// Puts a piece of the decoded stream of a file.
+    fn put_staged(&mut self, file: u32, piece: u64, bytes: &[u8]) -> Result<PutEnd, Error>;
     /// A segment is durable: the host tells the ledger.
     fn announce(&mut self, segment: &SegmentRef) -> Result<(), Error>;
     /// Whether a segment that is begun has waited long enough. `announce` starts the wait anew.
@@ -260,16 +264,14 @@ impl<'a> Planner<'a> {
 
     fn plan_one(&mut self, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<(), Error> {
         let pins = self.task.pins.get(file.input as usize).ok_or_else(|| conflict(format!("the pins hold no input {}", file.input)))?;
-        let mut source = io.open_source(file)?;
         if let Some(expected) = &file.sha256 {
-            check_digest(source.as_mut(), expected, cancel)?;
+            // Of the file as it was sent: compressed, if it is.
+            check_digest(io.open_source(file)?.as_mut(), expected, cancel)?;
         }
-        let plan = plan_file(pins, file.file, file.input, &file.uri, &file.etag, source.as_mut())?;
-        let totals = self.scan(pins, &plan, source.as_mut(), io, cancel)?;
-        source.check_unchanged()?;
-        if totals.cancelled {
-            return Err(Error::cancelled());
-        }
+        let (plan, totals) = match Compression::from_name(&pins.compression) {
+            None => self.plan_plain(pins, file, io, cancel)?,
+            Some(compression) => self.plan_compressed(pins, compression, file, io, cancel)?,
+        };
         if self.standing.get(&file.file).is_some_and(|left| !left.is_empty()) {
             return Err(conflict(format!("the journal holds more chunks of file {} than it has", file.file)));
         }
@@ -279,6 +281,38 @@ impl<'a> Planner<'a> {
             self.pending.ended.push(ended_of(file.file, &totals));
         }
         self.put_if_full(io)
+    }
+
+    /// A file as it lies there: its chunks go out while it is walked.
+    fn plan_plain(
+        &mut self,
+        pins: &InputPins,
+        file: &InputFile,
+        io: &mut dyn PlanIo,
+        cancel: &CancelFlag,
+    ) -> Result<(FilePlan, FileTotals), Error> {
+        let mut source = io.open_source(file)?;
+        let plan = plan_file(pins, file.file, file.input, &file.uri, &file.etag, source.as_mut())?;
+        let totals = self.scan(pins, &plan, source.as_mut(), io, cancel)?;
+        source.check_unchanged()?;
+        if totals.cancelled { Err(Error::cancelled()) } else { Ok((plan, totals)) }
+    }
+
+    /// A compressed file: its chunks go out when all of it was decoded without a fault, because what a chunk commits cannot be taken back.
+    fn plan_compressed(
+        &mut self,
+        pins: &InputPins,
+        compression: Compression,
+        file: &InputFile,
+        io: &mut dyn PlanIo,
+        cancel: &CancelFlag,
+    ) -> Result<(FilePlan, FileTotals), Error> {
+        let decoding = Decoding { pins, compression, file, chunk_size: self.task.chunk_size, cancel };
+        let decoded = decoding.decode(io)?;
+        for (range, decode) in decoded.ranges {
+            self.take(&decoded.plan, range, Some(decode), io)?;
+        }
+        Ok((decoded.plan, decoded.totals))
     }
 
     /// Walks the file. The first error of a put stops the walk and is what comes out.
@@ -294,7 +328,7 @@ impl<'a> Planner<'a> {
         let failure = std::cell::RefCell::new(None);
         let mut take = |range: PlannedRange| {
             if failure.borrow().is_none()
-                && let Err(error) = self.take(plan, range, io)
+                && let Err(error) = self.take(plan, range, None, io)
             {
                 *failure.borrow_mut() = Some(error);
             }
@@ -307,7 +341,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn take(&mut self, plan: &FilePlan, range: PlannedRange, io: &mut dyn PlanIo) -> Result<(), Error> {
+    fn take(&mut self, plan: &FilePlan, range: PlannedRange, decode: Option<DecodeFrom>, io: &mut dyn PlanIo) -> Result<(), Error> {
         let mut chunk = RangeChunk {
             chunk: self.next_chunk + self.pending.chunks.len() as u32,
             file: plan.file,
@@ -320,12 +354,14 @@ impl<'a> Planner<'a> {
             damages: range.damages,
             blank_lines: range.blank_lines,
             comment_lines: range.comment_lines,
+            decode,
         };
         if let Some(standing) = self.standing.get_mut(&plan.file).and_then(VecDeque::pop_front) {
             chunk.chunk = standing.chunk;
             return meet(&standing, &chunk);
         }
         self.pending.name_file(plan);
+        self.pending.file_bytes += chunk.decode.as_ref().map_or(0, DecodeFrom::record_bytes);
         self.pending.chunks.push(chunk);
         self.put_if_full(io)
     }

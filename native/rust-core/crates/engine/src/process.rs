@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millrace_formats::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Read, ReadCounts, RecordReader};
-use millrace_formats::pins::{FilePlan, Format, InputPins};
+use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart, measure};
+use millrace_formats::pins::{FilePlan, Format, InputPins, StreamCut};
+use millrace_formats::position::Place;
 use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, plan_file};
-use millrace_formats::source::ByteSource;
+use millrace_formats::reject::{DAMAGE_KEPT_BYTES, Reject, RejectError};
+use millrace_formats::source::{ByteSource, read_full};
 use millrace_formats::write::OutputOptions;
 
 use crate::account::Account;
@@ -20,8 +23,9 @@ use crate::names::Author;
 use crate::outputs::{Closed, Outputs};
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, InlineChunk, RangeChunk, Receipt, Segment, Spec};
+use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, Receipt, Segment, Spec};
 use crate::result_version::RESULT_VERSION;
+use crate::streams::open_chunk_stream;
 use crate::transform::transform;
 use crate::watch::{MemorySource, Watched};
 
@@ -271,10 +275,16 @@ impl<'a> Run<'a> {
         match unit {
             Unit::Range { plan, chunk, range, whole } => {
                 let pins = self.pins_of(plan.input)?;
-                let mut source = self.watch(io.open_source(&plan.uri, &plan.etag)?);
-                check_start(pins, plan, range.start, &mut source)?;
+                let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
+                let mut pieces = || io.staged_pieces(plan.file);
+                let mut stream = open_chunk_stream(pins, plan, chunk, Box::new(watched.clone()), &mut pieces)?;
+                check_start(pins, plan, range.start, stream.as_mut())?;
                 self.account.open_file(Some(plan.file), None);
-                let counts = self.read_range(pins, plan, range, source, io)?;
+                let mut counts = self.read_range(pins, plan, range, stream, &watched, io)?;
+                if let Some(cut) = plan.cut.as_ref().filter(|cut| cut.end == range.end) {
+                    self.reject_rest(pins, plan, chunk, cut, &mut counts, io)?;
+                }
+                self.close_unit(&counts, range);
                 if whole {
                     check_plan(chunk, &counts, self.task.excluded.is_empty())?;
                 }
@@ -282,13 +292,16 @@ impl<'a> Run<'a> {
             }
             Unit::Payload { number, key, source } => {
                 let pins = self.pins_of(0)?;
-                let mut source = self.watch(Box::new(source));
-                let plan = plan_file(pins, number, 0, key, "", &mut source)?;
+                let watched = self.watch(Box::new(source));
+                let (mut stream, end) = open_payload_stream(pins, &watched)?;
+                let plan = plan_file(pins, number, 0, key, "", stream.as_mut())?;
                 self.account.open_file(None, Some(key.to_owned()));
-                let range = ReadRange { start: plan.data_start, end: source.size(), record: 1, line: plan.first_line };
+                let range = ReadRange { start: plan.data_start, end, record: 1, line: plan.first_line };
                 // Preamble and header are bytes of the chunk too.
                 self.bytes_done += plan.data_start;
-                self.read_range(pins, &plan, range, source, io).map(|_| ())
+                let counts = self.read_range(pins, &plan, range, stream, &watched, io)?;
+                self.close_unit(&counts, range);
+                Ok(())
             }
         }
     }
@@ -307,10 +320,11 @@ impl<'a> Run<'a> {
         pins: &InputPins,
         plan: &FilePlan,
         range: ReadRange,
-        source: Watched,
+        stream: Box<dyn ByteSource>,
+        watched: &Watched,
         io: &mut dyn ChunkIo,
     ) -> Result<ReadCounts, Error> {
-        let mut reader = open_reader(pins, plan, range, &self.task.excluded, Box::new(source.clone()), self.options)?;
+        let mut reader = open_reader(pins, plan, range, &self.task.excluded, stream, self.options)?;
         let mut next_byte = range.start;
         loop {
             self.stand_at(plan, range, reader.counts(), next_byte, io);
@@ -327,12 +341,45 @@ impl<'a> Run<'a> {
             }
             self.take(read, plan, io)?;
         }
-        source.check_unchanged()?;
-        let counts = reader.counts().clone();
-        self.account.close_file(&counts, range.end - range.start);
+        watched.check_unchanged()?;
+        Ok(reader.counts().clone())
+    }
+
+    fn close_unit(&mut self, counts: &ReadCounts, range: ReadRange) {
+        self.account.close_file(counts, range.end - range.start);
         self.bytes_done += range.end - range.start;
         self.records_done += counts.records;
-        Ok(counts)
+    }
+
+    /// What lies behind the cut of a damaged file becomes one reject, with what could be decoded of it.
+    fn reject_rest(
+        &mut self,
+        pins: &InputPins,
+        plan: &FilePlan,
+        chunk: &RangeChunk,
+        cut: &StreamCut,
+        counts: &mut ReadCounts,
+        io: &mut dyn ChunkIo,
+    ) -> Result<(), Error> {
+        let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
+        let mut pieces = || io.staged_pieces(plan.file);
+        let whole = FilePlan { cut: None, ..plan.clone() };
+        let mut head = vec![0; (cut.decoded_end - cut.end).min(DAMAGE_KEPT_BYTES as u64) as usize];
+        // The staged stream ends at the cut; what could be decoded behind it is in the file alone.
+        if !matches!(chunk.decode, Some(DecodeFrom::Staged { .. })) {
+            let mut stream = open_chunk_stream(pins, &whole, chunk, Box::new(watched), &mut pieces)?;
+            let filled = read_full(stream.as_mut(), cut.end, &mut head)?;
+            head.truncate(filled);
+        } else {
+            head.clear();
+        }
+        let rejects = [rest_reject(plan, chunk, cut, head)?];
+        counts.records += 1;
+        counts.damages += 1;
+        counts.damaged_bytes += cut.decoded_end - cut.end;
+        self.account.reject(&rejects);
+        self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)?;
+        Ok(())
     }
 
     /// Makes visible where the next batch begins, before it is touched.
@@ -404,6 +451,30 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The stream of a payload and where it ends. A compressed one is decoded once to know.
+fn open_payload_stream(pins: &InputPins, source: &Watched) -> Result<(Box<dyn ByteSource>, u64), Error> {
+    let Some(compression) = Compression::from_name(&pins.compression) else { return Ok((Box::new(source.clone()), source.size())) };
+    let limit = Some(InflationLimit::of_ratio(pins.max_inflation));
+    let mut stream = DecodedSource::open(Box::new(source.clone()), compression, Restart::default(), limit)?;
+    let end = measure(&mut stream)?;
+    Ok((Box::new(stream), end))
+}
+
+fn rest_reject(plan: &FilePlan, chunk: &RangeChunk, cut: &StreamCut, head: Vec<u8>) -> Result<Reject, Error> {
+    let code = match cut.code.as_str() {
+        "INPUT_TRUNCATED" => "INPUT_TRUNCATED",
+        "INPUT_CORRUPT" => "INPUT_CORRUPT",
+        other => return Err(Error::new("PLAN_CONFLICT", format!("a stream is not cut for {other}"))),
+    };
+    // The plan counts this reject as the last record of its chunk.
+    let line = chunk.line + chunk.lines;
+    let place = Place { file: plan.file, record: chunk.record + chunk.records - 1, line, byte: cut.end, byte_end: cut.decoded_end };
+    let message = format!("{}; compressed bytes {} to {} are not used", cut.message, cut.compressed_start, plan.size);
+    let error = RejectError { code, column: None, column_index: None, byte: cut.decoded_end, line, message, expected: None, value: None };
+    let raw_truncated = (head.len() as u64) < cut.decoded_end - cut.end;
+    Ok(Reject { place, errors: vec![error], raw: head, raw_truncated })
+}
+
 /// Where the last record of a turn ends.
 fn end_of(read: &Read) -> Option<u64> {
     let row = read.batch.places.last().map(|place| place.byte_end);
@@ -428,8 +499,9 @@ fn output_options(task: &ChunkTask<'_>) -> OutputOptions {
 }
 
 /// A range begins at the first data byte or right behind a line end; anything else was not planned from these bytes.
-fn check_start(pins: &InputPins, plan: &FilePlan, start: u64, source: &mut Watched) -> Result<(), Error> {
-    if start == plan.data_start {
+fn check_start(pins: &InputPins, plan: &FilePlan, start: u64, source: &mut dyn ByteSource) -> Result<(), Error> {
+    // Where decoding starts right at the range, nothing can be read before it.
+    if start == plan.data_start || start <= source.first_offset() {
         return Ok(());
     }
     let written = pins.dialect.as_ref().and_then(|dialect| dialect.line_terminator.as_deref()).filter(|text| !text.is_empty());

@@ -249,6 +249,29 @@ pub struct RangeChunk {
     pub damages: u64,
     pub blank_lines: u64,
     pub comment_lines: u64,
+    /// Where decoding starts; none where the file is not compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<DecodeFrom>,
+}
+
+/// How the bytes of a chunk come out of a compressed file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum DecodeFrom {
+    /// A member begins at `offset` in the file and at `stream` in the stream, at or before the chunk.
+    Member { offset: u64, stream: u64 },
+    /// The stream lies in the journal, in pieces of `piece_bytes`; those from number `first` on hold the chunk and what follows it.
+    Staged { piece_bytes: u64, first: u64, sha256: Vec<String> },
+}
+
+impl DecodeFrom {
+    /// About how many bytes of a segment it takes.
+    pub fn record_bytes(&self) -> usize {
+        match self {
+            DecodeFrom::Member { .. } => 64,
+            DecodeFrom::Staged { sha256, .. } => 64 + 67 * sha256.len(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

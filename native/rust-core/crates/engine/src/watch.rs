@@ -1,5 +1,7 @@
 //! Sources as a reader sees them: cancelling ends them, time spent and bytes read are measured.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +44,30 @@ impl ByteSource for Watched {
         let answer = self.source.lock().expect("a source does not panic").read_at(offset, buffer);
         self.read_us.fetch_add(self.timer.now_us().saturating_sub(started), Ordering::Relaxed);
         answer
+    }
+}
+
+/// A source of one thread that a layer owns a handle of while planning keeps another.
+#[derive(Clone)]
+pub struct Shared(Rc<RefCell<Box<dyn PinnedSource>>>);
+
+impl Shared {
+    pub fn new(source: Box<dyn PinnedSource>) -> Shared {
+        Shared(Rc::new(RefCell::new(source)))
+    }
+
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        self.0.borrow_mut().check_unchanged()
+    }
+}
+
+impl ByteSource for Shared {
+    fn size(&self) -> u64 {
+        self.0.borrow().size()
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        self.0.borrow_mut().read_at(offset, buffer)
     }
 }
 

@@ -24,13 +24,19 @@ pub enum InvalidBytes {
 pub struct InputPins {
     pub name: String,
     pub format: Format,
-    /// Only `none` is read by this version.
+    /// `none`, or a name that `Compression` knows.
     pub compression: String,
     /// Label of the Encoding Standard, or `latin-1` (the true ISO 8859-1).
     pub encoding: String,
     pub invalid_bytes: InvalidBytes,
     /// Bound of one record, and of how far a broken quote is followed.
     pub max_record_bytes: u64,
+    /// Decoded bytes for one compressed byte that a file may come to, past the first GiB.
+    #[serde(default = "default_inflation")]
+    pub max_inflation: u64,
+    /// Records before the damage of a compressed file are used.
+    #[serde(default)]
+    pub keep_intact_prefix: bool,
     pub dialect: Option<Dialect>,
     /// Column names as read from the samples, in order of first sight.
     pub columns: Vec<String>,
@@ -40,6 +46,10 @@ pub struct InputPins {
     pub json: JsonOptions,
     pub evidence: Vec<Evidence>,
     pub notes: Vec<String>,
+}
+
+pub(crate) fn default_inflation() -> u64 {
+    100
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,4 +157,22 @@ pub struct FilePlan {
     pub mapping: Vec<Option<u32>>,
     /// Columns that no field takes.
     pub extra: Vec<String>,
+    /// Where the stream of a damaged file is cut; none where all of it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<StreamCut>,
+}
+
+/// What is left of a compressed file under `keepIntactPrefix`. Offsets of the stream but where another is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamCut {
+    /// The stream ends here, behind its last whole line.
+    pub end: u64,
+    /// What could be decoded behind that ends here.
+    pub decoded_end: u64,
+    /// Offset in the file up to which data could be used.
+    pub compressed_start: u64,
+    /// `INPUT_TRUNCATED` or `INPUT_CORRUPT`.
+    pub code: String,
+    pub message: String,
 }

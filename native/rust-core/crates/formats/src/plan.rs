@@ -51,6 +51,7 @@ pub(crate) fn plan_file(
         header: Vec::new(),
         mapping: Vec::new(),
         extra: Vec::new(),
+        cut: None,
     };
     if pins.format == Format::Csv {
         plan_columns(pins, &mut head, &mut plan)?;
@@ -59,9 +60,6 @@ pub(crate) fn plan_file(
 }
 
 fn check_readable(pins: &InputPins) -> Result<(), Error> {
-    if pins.compression != "none" {
-        return Err(Error::new("SPEC_NOT_AVAILABLE", format!("compression {} is not available in this version", pins.compression)));
-    }
     crate::field::compile_fields(&pins.schema).map(|_| ())
 }
 
@@ -118,7 +116,8 @@ fn check_beginning(pins: &InputPins, head: &mut Head<'_>) -> Result<u32, Error> 
         head.more()?;
     }
     if let Some((_, what)) = FOREIGN.iter().find(|(magic, _)| head.bytes.starts_with(magic)) {
-        return Err(Error::new("INPUT_MAGIC", format!("cannot read the file as text: it begins like {what}")));
+        let nested = if pins.compression == "none" { "" } else { "what it holds " };
+        return Err(Error::new("INPUT_MAGIC", format!("cannot read the file as text: {nested}begins like {what}")));
     }
     match byte_order_mark(&head.bytes) {
         None => Ok(0),
@@ -309,6 +308,38 @@ pub(crate) fn plan_scan(
     Ok(ranges.totals(plan.totals, file, plan.end))
 }
 
+/// Bytes read at once while looking for line ends.
+const PASSED_BYTES: usize = 64 << 10;
+
+pub(crate) fn last_line_end(pins: &InputPins, source: &mut dyn ByteSource) -> Result<Option<u64>, Error> {
+    let terminator = match pins.dialect.as_ref().and_then(|dialect| dialect.line_terminator.as_deref()).filter(|text| !text.is_empty()) {
+        Some(text) => Encoding::from_label(&pins.encoding)?.encode(text),
+        None => None,
+    };
+    let any = pins.format == Format::Csv;
+    let find = |bytes: &[u8]| match &terminator {
+        Some(terminator) => memchr::memmem::rfind(bytes, terminator).map(|at| at + terminator.len()),
+        None if any => memchr::memrchr2(b'\n', b'\r', bytes).map(|at| at + 1),
+        None => memchr::memrchr(b'\n', bytes).map(|at| at + 1),
+    };
+    // A terminator of several bytes may lie across two reads.
+    let kept = terminator.as_ref().map_or(0, |bytes| bytes.len().saturating_sub(1));
+    let (mut window, mut start, mut found) = (Vec::new(), 0u64, None);
+    loop {
+        let held = window.len();
+        window.resize(held + PASSED_BYTES, 0);
+        let count = source.read_at(start + held as u64, &mut window[held..])?;
+        window.truncate(held + count);
+        if count == 0 {
+            return Ok(found);
+        }
+        found = find(&window).map(|end| start + end as u64).or(found);
+        let passed = window.len().saturating_sub(kept);
+        window.drain(..passed);
+        start += passed as u64;
+    }
+}
+
 /// Makes ranges of anchors: each ends where the next one begins.
 struct Ranges<'a> {
     open: Option<Anchor>,
@@ -415,8 +446,6 @@ mod tests {
         let mut other = pins.clone();
         other.encoding = "windows-1252".into();
         assert_eq!(planned(&other, b"\xef\xbb\xbfa\n").err(), Some("ENCODING_MISMATCH"));
-        other.compression = "gzip".into();
-        assert_eq!(planned(&other, b"a\n").err(), Some("SPEC_NOT_AVAILABLE"));
         let mut late = pins;
         late.dialect.as_mut().expect("csv").comment_rows = vec![5];
         assert_eq!(planned(&late, b"a\n1\n").err(), Some("SPEC_NOT_AVAILABLE"));

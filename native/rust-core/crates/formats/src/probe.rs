@@ -7,9 +7,11 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use crate::error::Error;
 use crate::pins::{DuplicateKeys, Evidence, Format, InputPins, InvalidBytes, JsonOptions};
 use crate::schema::Schema;
+use crate::source::{ByteSource, SourceError, read_full};
 
 mod columns;
 mod declared;
@@ -33,11 +35,58 @@ pub const SAMPLE_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub uri: String,
-    /// The first `SAMPLE_BYTES` bytes, or all of a shorter file.
+    /// The first `SAMPLE_BYTES` bytes of the stream, decompressed, or all of a shorter one.
     pub head: Vec<u8>,
-    /// Whether `head` is the whole file.
+    /// Whether `head` is the whole stream.
     pub complete: bool,
+    /// Bytes of the file as it is stored.
     pub size: u64,
+    /// How the file is compressed, by its first bytes or as it was declared.
+    pub compression: Option<Compression>,
+}
+
+/// Reads the sample of a file. `declared` is the compression as it was written: `auto`, `none` or a name.
+///
+/// A file that is damaged behind its beginning gives what could be read: planning tells about it. Errors: `INPUT_MAGIC`, and those of the source.
+pub fn take_sample(mut source: Box<dyn ByteSource>, uri: &str, declared: &str) -> Result<Sample, Error> {
+    let size = source.size();
+    let mut magic = vec![0; magic::MAGIC_BYTES.min(size as usize)];
+    read_full(source.as_mut(), 0, &mut magic)?;
+    let found = Compression::of_magic(&magic).filter(|_| !magic::is_office_file(&magic));
+    let compression = if declared == "auto" { found } else { Compression::from_name(declared) };
+    let (head, complete) = match compression {
+        None => {
+            let mut head = vec![0; size.min(SAMPLE_BYTES as u64) as usize];
+            let filled = read_full(source.as_mut(), 0, &mut head)?;
+            head.truncate(filled);
+            let complete = filled as u64 == size;
+            (head, complete)
+        }
+        Some(compression) => decoded_head(source, compression, uri)?,
+    };
+    Ok(Sample { uri: uri.into(), head, complete, size, compression })
+}
+
+fn decoded_head(source: Box<dyn ByteSource>, compression: Compression, uri: &str) -> Result<(Vec<u8>, bool), Error> {
+    let limit = InflationLimit::of_ratio(crate::pins::default_inflation());
+    let at_uri = |error: SourceError| Error::new(error.code, format!("cannot read {uri}: {}", error.message));
+    let mut stream = DecodedSource::open(source, compression, Restart::default(), Some(limit)).map_err(at_uri)?;
+    let mut head = vec![0; SAMPLE_BYTES + 1];
+    let mut filled = 0;
+    while filled < head.len() {
+        match stream.read_at(filled as u64, &mut head[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if filled == 0 || !error.code.starts_with("INPUT_") => return Err(at_uri(error)),
+            Err(_) => {
+                head.truncate(filled.min(SAMPLE_BYTES));
+                return Ok((head, false));
+            }
+        }
+    }
+    let complete = filled <= SAMPLE_BYTES;
+    head.truncate(filled.min(SAMPLE_BYTES));
+    Ok((head, complete))
 }
 
 /// What the resolved job spec says about an input: one entry of `inputs`, `schema` being its own or the job's. Other keys are ignored.
@@ -63,6 +112,10 @@ pub struct Declared {
     /// Bytes.
     #[serde(default = "default_record_size")]
     pub max_record_size: u64,
+    #[serde(default = "crate::pins::default_inflation")]
+    pub max_inflation: u64,
+    #[serde(default)]
+    pub keep_intact_prefix: bool,
     #[serde(default)]
     pub json: Value,
 }
@@ -117,17 +170,19 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     let dialect_spec = DialectSpec::read(&declared.dialect)?;
     let schema_spec = SchemaSpec::read(&declared.schema)?;
     let mut findings = Findings::default();
-    magic::check(samples, declared, &mut findings)?;
+    let compression = magic::check(samples, declared, &mut findings)?;
     let label = encoding::detect(samples, &declared.encoding, &mut findings)?;
     let texts: Vec<Text<'_>> = samples.iter().map(Text::of).collect();
     let format = format::detect(&texts, &declared.format, dialect_spec.is_some(), &mut findings)?;
     let mut pins = InputPins {
         name: declared.name.clone(),
         format,
-        compression: "none".into(),
+        compression: compression.map_or("none", Compression::name).into(),
         encoding: label,
         invalid_bytes: invalid_bytes(&declared.invalid_bytes)?,
         max_record_bytes: declared.max_record_size,
+        max_inflation: declared.max_inflation,
+        keep_intact_prefix: declared.keep_intact_prefix,
         dialect: None,
         columns: Vec::new(),
         schema: declared::empty_schema(),

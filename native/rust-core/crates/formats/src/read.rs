@@ -114,14 +114,17 @@ pub fn plan_scan(
     crate::plan::plan_scan(pins, file, source, chunk_size, emit, cancel)
 }
 
+/// Where the last physical line of a stream ends, so that no record is cut in two; none if no line does.
+pub fn last_line_end(pins: &InputPins, source: &mut dyn ByteSource) -> Result<Option<u64>, Error> {
+    crate::plan::last_line_end(pins, source)
+}
+
 /// The fields of one record as read (text where bytes are invalid is replaced), in the file's order; none if `raw` is not one record
 /// that can be cut. For exports and looking at rejects.
 pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> {
     match pins.format {
         Format::Csv => crate::csv::CsvRules::compile(pins, file).map_or(Vec::new(), |rules| crate::csv::cut_fields(&rules, raw)),
-        Format::Ndjson => {
-            crate::ndjson::JsonRules::compile(pins, file.size).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw))
-        }
+        Format::Ndjson => crate::ndjson::JsonRules::compile(pins).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw)),
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) fn csv_pins(fields: Vec<Field>) -> InputPins {
         encoding: "utf-8".into(),
         invalid_bytes: InvalidBytes::Reject,
         max_record_bytes: 16 << 20,
+        max_inflation: 100,
+        keep_intact_prefix: false,
         dialect: Some(dialect()),
         columns: fields.iter().map(|field| field.name.clone()).collect(),
         schema: Schema {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use millrace_engine::Error;
-use millrace_engine::io::PinnedSource;
+use millrace_engine::io::{PinnedSource, StagedPieces};
 use millrace_engine::names::job_folder;
 use millrace_engine::program::StageKind;
 use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, Segment};
+use millrace_engine::streams::open_chunk_stream;
 use millrace_formats::batch::{Read, RecordReader};
 use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::position::Place;
@@ -24,7 +25,7 @@ use super::{Answer, Work, not_available};
 use crate::base64;
 use crate::failure::of_store;
 use crate::journal::{self, Pins};
-use crate::local::open_source;
+use crate::local::{JournalPieces, open_source};
 use crate::places::local_path;
 use crate::running::Running;
 
@@ -74,6 +75,7 @@ struct Found {
     segment: Segment,
     chunk: RangeChunk,
     pins: Arc<Pins>,
+    job_key: String,
 }
 
 impl Found {
@@ -104,7 +106,7 @@ fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) 
             _ => None,
         };
         if let Some(chunk) = segment.chunks.iter().find_map(of_file) {
-            return Ok(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)? });
+            return Ok(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() });
         }
     }
     Err(Error::new("INPUT_RANGE", format!("no planned chunk of {uri} holds that place")))
@@ -175,8 +177,12 @@ fn open_chunk(work: &Work, found: &Found) -> Result<Box<dyn RecordReader>, Error
     let plan = found.plan()?;
     let chunk = &found.chunk;
     let source = open_source(&work.places, &plan.uri, &plan.etag)?;
+    let stream = open_chunk_stream(found.input_pins()?, plan, chunk, Box::new(source), &mut || {
+        let pieces = JournalPieces { places: Arc::clone(&work.places), job_key: found.job_key.clone(), file: plan.file };
+        Ok(Box::new(pieces) as Box<dyn StagedPieces>)
+    })?;
     let range = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
-    Ok(open_reader(found.input_pins()?, plan, range, &[], Box::new(source), ReadOptions::default())?)
+    Ok(open_reader(found.input_pins()?, plan, range, &[], stream, ReadOptions::default())?)
 }
 
 fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use millrace_engine::Error;
 use millrace_engine::io::{PinnedSource, PutEnd};
-use millrace_engine::names::segment_key;
+use millrace_engine::names::{segment_key, staged_key};
 use millrace_engine::plan::{PlanIo, PlanTask, SegmentRef, plan_files};
 use millrace_engine::records::InputFile;
 use millrace_wire::Payload;
@@ -103,6 +103,12 @@ impl PlanIo for LocalPlanIo<'_> {
     fn put_segment(&mut self, segment: u32, bytes: &[u8]) -> Result<PutEnd, Error> {
         self.running.lease.check()?;
         let path = self.path(&segment_key(self.job_key, self.generation, segment))?;
+        self.places.store.put_if_absent(&path, bytes, None).map(put_end).map_err(of_store)
+    }
+
+    fn put_staged(&mut self, file: u32, piece: u64, bytes: &[u8]) -> Result<PutEnd, Error> {
+        self.running.lease.check()?;
+        let path = self.path(&staged_key(self.job_key, file, piece))?;
         self.places.store.put_if_absent(&path, bytes, None).map(put_end).map_err(of_store)
     }
 

@@ -59,6 +59,7 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     };
     let mut io = LocalChunkIo {
         places: &work.places,
+        job_key: &request.job_key,
         verdict: work.places.journal_path(&request.verdict_key)?,
         attempt_id: &request.attempt_id,
         running,

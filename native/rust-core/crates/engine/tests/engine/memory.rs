@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use millrace_engine::cancel::CancelFlag;
-use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, Timer};
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, StagedPieces, Timer};
 use millrace_engine::names::Author;
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
 use millrace_engine::process::Trace;
@@ -105,9 +105,19 @@ pub enum PutAnswer {
     Unknown,
 }
 
+struct Pieces(HashMap<u64, Vec<u8>>);
+
+impl StagedPieces for Pieces {
+    fn read(&mut self, piece: u64) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.0.get(&piece).cloned())
+    }
+}
+
 /// The outside of one attempt.
 #[derive(Default)]
 pub struct World {
+    /// Pieces by file and number.
+    pub staged: BTreeMap<(u32, u64), Vec<u8>>,
     pub files: HashMap<String, Vec<u8>>,
     pub verdict: Option<Vec<u8>>,
     pub objects: Objects,
@@ -130,6 +140,11 @@ impl ChunkIo for World {
         self.opened += 1;
         let bytes = self.files.get(uri).cloned().ok_or_else(|| Error::new("INPUT_NOT_FOUND", uri))?;
         Ok(Box::new(Bytes { bytes, changed: self.input_changed }))
+    }
+
+    fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error> {
+        let of_file = |((owner, piece), bytes): (&(u32, u64), &Vec<u8>)| (*owner == file).then(|| (*piece, bytes.clone()));
+        Ok(Box::new(Pieces(self.staged.iter().filter_map(of_file).collect())))
     }
 
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
@@ -250,6 +265,8 @@ pub fn rejects(objects: &Objects) -> Vec<RejectRow> {
 /// The outside of planning.
 #[derive(Default)]
 pub struct PlanWorld {
+    /// Pieces by file and number.
+    pub staged: BTreeMap<(u32, u64), Vec<u8>>,
     pub files: HashMap<String, Vec<u8>>,
     pub segments: BTreeMap<(u32, u32), Vec<u8>>,
     pub announced: Vec<SegmentRef>,
@@ -277,6 +294,16 @@ impl PlanIo for PlanWorld {
             Some(existing) => Ok(PutEnd::Lost(existing.clone())),
             None => {
                 self.segments.insert((self.generation, segment), bytes.to_vec());
+                Ok(PutEnd::Won)
+            }
+        }
+    }
+
+    fn put_staged(&mut self, file: u32, piece: u64, bytes: &[u8]) -> Result<PutEnd, Error> {
+        match self.staged.get(&(file, piece)) {
+            Some(existing) => Ok(PutEnd::Lost(existing.clone())),
+            None => {
+                self.staged.insert((file, piece), bytes.to_vec());
                 Ok(PutEnd::Won)
             }
         }

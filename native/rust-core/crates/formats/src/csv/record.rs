@@ -120,7 +120,8 @@ impl<'a> Record<'_, 'a> {
     fn check_bytes(&mut self, column: usize, span: &FieldSpan) -> bool {
         let decoded = self.rules.encoding.decode(&self.raw[span.start..span.end]);
         let Some(at) = decoded.invalid_at else { return true };
-        let ends_file = self.place.byte_end == self.rules.file_size && span.end == self.raw.len();
+        // Only the last record of a stream may lack its terminator.
+        let ends_file = span.end == self.raw.len();
         let code = if decoded.cut_off && ends_file { "ENCODING_TRUNCATED" } else { "ENCODING_INVALID_BYTES" };
         if self.rules.replace_invalid {
             if !self.repairs.contains(&code) {

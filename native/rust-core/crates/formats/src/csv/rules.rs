@@ -28,7 +28,6 @@ pub(crate) struct CsvRules {
     pub truncate_long: bool,
     pub reject_blank: bool,
     pub max_record_bytes: u64,
-    pub file_size: u64,
 }
 
 impl CsvRules {
@@ -56,7 +55,6 @@ impl CsvRules {
             truncate_long: dialect.long_rows == LongRows::Truncate,
             reject_blank: dialect.blank_rows == BlankRows::Reject,
             max_record_bytes: pins.max_record_bytes,
-            file_size: file.size,
         })
     }
 

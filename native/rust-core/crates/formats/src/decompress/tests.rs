@@ -101,7 +101,7 @@ fn files_of_other_programs_however_they_are_read() {
 fn decoding_starts_at_any_restart() {
     for (name, bytes) in FILES {
         let whole = plain_of(name);
-        let mut source = DecodedSource::open(Box::new(&bytes[..]), kind(bytes), Restart::default(), None).expect("a file");
+        let mut source = DecodedSource::open(Box::new(bytes), kind(bytes), Restart::default(), None).expect("a file");
         drain(&mut source, 1000);
         let restarts = source.progress().borrow().restarts.clone();
         let members = match name {
@@ -112,7 +112,7 @@ fn decoding_starts_at_any_restart() {
         };
         assert_eq!(restarts.len(), members, "{name}");
         for restart in restarts {
-            let mut source = DecodedSource::open(Box::new(&bytes[..]), kind(bytes), restart, None).expect("a file");
+            let mut source = DecodedSource::open(Box::new(bytes), kind(bytes), restart, None).expect("a file");
             assert_eq!(source.first_offset(), restart.stream);
             assert!(drain(&mut source, 100).0 == whole[restart.stream as usize..], "{name} from {restart:?}");
         }
@@ -123,7 +123,7 @@ fn decoding_starts_at_any_restart() {
 fn reads_may_go_back_and_jump() {
     for (name, bytes) in FILES {
         let whole = plain_of(name);
-        let mut source = DecodedSource::open(Box::new(&bytes[..]), kind(bytes), Restart::default(), LIMIT).expect("a file");
+        let mut source = DecodedSource::open(Box::new(bytes), kind(bytes), Restart::default(), LIMIT).expect("a file");
         let mut draw = Draw(5);
         for _ in 0..40 {
             let (offset, length) = (draw.below(whole.len() + 20), draw.below(3000));

@@ -58,7 +58,7 @@ impl NdjsonReader {
         let options = options.bounded();
         check_range(&range, excluded, source.size())?;
         Ok(NdjsonReader {
-            rules: JsonRules::compile(pins, file.size)?,
+            rules: JsonRules::compile(pins)?,
             splitter: LineSplitter::new(LineRules { max_record_bytes: pins.max_record_bytes }),
             schema: pins.schema.arrow_schema(),
             feed: Feed::new(source, range.start, range.end, BLOCK_BYTES.min(options.batch_bytes as usize)),

@@ -22,12 +22,11 @@ pub(crate) struct JsonRules {
     encoding: Encoding,
     replace_invalid: bool,
     refuse_extra: bool,
-    file_size: u64,
     pub max_record_bytes: u64,
 }
 
 impl JsonRules {
-    pub(crate) fn compile(pins: &InputPins, file_size: u64) -> Result<JsonRules, Error> {
+    pub(crate) fn compile(pins: &InputPins) -> Result<JsonRules, Error> {
         Ok(JsonRules {
             fields: compile_fields(&pins.schema)?,
             pointers: Pointers::compile(&pins.schema)?,
@@ -35,7 +34,6 @@ impl JsonRules {
             encoding: Encoding::from_label(&pins.encoding)?,
             replace_invalid: pins.invalid_bytes == InvalidBytes::Replace,
             refuse_extra: pins.schema.extra_columns == ExtraColumns::Fail,
-            file_size,
             max_record_bytes: pins.max_record_bytes,
         })
     }
@@ -70,7 +68,8 @@ impl Judge {
         let decoded = rules.encoding.decode(content);
         let line = Line { text: decoded.text };
         if let Some(at) = decoded.invalid_at {
-            let ends_file = place.byte_end == rules.file_size && content.len() == raw.len();
+            // Only the last line of a stream may lack its terminator.
+            let ends_file = content.len() == raw.len();
             let truncated = decoded.cut_off && ends_file;
             let code = if truncated { "ENCODING_TRUNCATED" } else { "ENCODING_INVALID_BYTES" };
             if rules.replace_invalid {

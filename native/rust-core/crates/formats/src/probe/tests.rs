@@ -7,7 +7,7 @@ use super::*;
 use crate::schema::FieldType;
 
 fn sample(bytes: &[u8]) -> Sample {
-    Sample { uri: "file:///in/a".into(), head: bytes.to_vec(), complete: true, size: bytes.len() as u64 }
+    Sample { uri: "file:///in/a".into(), head: bytes.to_vec(), complete: true, size: bytes.len() as u64, compression: None }
 }
 
 fn declared(value: Value) -> Declared {
