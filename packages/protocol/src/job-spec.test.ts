@@ -262,7 +262,6 @@ test('what this version does not do is refused by name, all at once', () => {
       {
         uri: ['s3://b/a', 'https://h/a'],
         format: 'parquet',
-        compression: 'gzip',
         encoding: 'shift_jis',
         pin: 'file',
         connection: 'c',
@@ -295,7 +294,6 @@ test('what this version does not do is refused by name, all at once', () => {
       '/inputs/0/uri/0',
       '/inputs/0/uri/1',
       '/inputs/0/format',
-      '/inputs/0/compression',
       '/inputs/0/encoding',
       '/inputs/0/pin',
       '/inputs/0/connection',

@@ -88,6 +88,8 @@ export const inputPinsShape = z.object({
   encoding: text,
   invalidBytes: z.enum(['reject', 'replace']),
   maxRecordBytes: count,
+  maxInflation: count,
+  keepIntactPrefix: z.boolean(),
   /** Null unless `format` is `csv`. */
   dialect: dialectPinsShape.nullable(),
   columns: z.array(text),

@@ -19,6 +19,16 @@ export const plannedFileShape = z.object({
   /** For each column of the file the schema field that it feeds. */
   mapping: z.array(count.nullable()),
   extra: z.array(z.string()),
+  /** Where the stream of a damaged compressed file is cut, under `keepIntactPrefix`. */
+  cut: z
+    .object({
+      end: count,
+      decodedEnd: count,
+      compressedStart: count,
+      code: z.enum(['INPUT_TRUNCATED', 'INPUT_CORRUPT']),
+      message: z.string(),
+    })
+    .optional(),
 });
 export type PlannedFile = z.output<typeof plannedFileShape>;
 
@@ -33,6 +43,15 @@ export const rangeChunkShape = z.object({
   line: z.int().min(1),
   lines: count,
   ...lineCounts,
+  /** Where decoding starts; absent where the file is not compressed. */
+  decode: z
+    .discriminatedUnion('from', [
+      /** At a member that begins at `offset` in the file and at `stream` in the stream. */
+      z.object({ from: z.literal('member'), offset: count, stream: count }),
+      /** The stream lies in the journal, in pieces of `pieceBytes`; `sha256` are those from number `first` on. */
+      z.object({ from: z.literal('staged'), pieceBytes: count, first: count, sha256: z.array(digest) }),
+    ])
+    .optional(),
 });
 export type RangeChunk = z.output<typeof rangeChunkShape>;
 

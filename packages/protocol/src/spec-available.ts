@@ -46,11 +46,9 @@ function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
   return [
     ...remote,
     ...unless(['auto', 'csv', 'ndjson'].includes(input.format), [...path, 'format'], `format ${input.format}`),
-    ...unless(['auto', 'none'].includes(input.compression), [...path, 'compression'], `compression ${input.compression}`),
     ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
     ...unless(input.pin === 'job', [...path, 'pin'], 'pin: file'),
     ...unless(input.json.records === '', [...path, 'json', 'records'], 'json.records'),
-    ...unless(!input.keepIntactPrefix, [...path, 'keepIntactPrefix'], 'keepIntactPrefix'),
     ...unless(input.connection === null, [...path, 'connection'], 'connection'),
     ...(input.schema === null ? [] : schemaIssues(input.schema, [...path, 'schema'])),
   ];

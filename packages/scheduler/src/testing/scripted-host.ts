@@ -360,6 +360,8 @@ function pinsOf(job: JobRecord): Pins {
     encoding: 'utf-8',
     invalidBytes: 'reject',
     maxRecordBytes: 1,
+    maxInflation: 100,
+    keepIntactPrefix: false,
     dialect: null,
     columns: [],
     schema,

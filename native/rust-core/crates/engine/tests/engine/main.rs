@@ -4,3 +4,4 @@ mod commit;
 mod memory;
 mod plan;
 mod process;
+mod streams;

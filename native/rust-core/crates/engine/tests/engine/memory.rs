@@ -116,6 +116,8 @@ impl StagedPieces for Pieces {
 /// The outside of one attempt.
 #[derive(Default)]
 pub struct World {
+    /// Other pins than `pins()`.
+    pub pins: Option<Vec<InputPins>>,
     /// Pieces by file and number.
     pub staged: BTreeMap<(u32, u64), Vec<u8>>,
     pub files: HashMap<String, Vec<u8>>,
@@ -210,7 +212,7 @@ pub fn run(
     attempt: &Attempt,
     program: Option<&mut (dyn Program + 'static)>,
 ) -> Result<ChunkEnd, Error> {
-    let (spec, pins) = (spec(attempt.part_size), pins());
+    let (spec, pins) = (spec(attempt.part_size), world.pins.clone().unwrap_or_else(pins));
     let chunk = segment.chunks.iter().find(|chunk| chunk.number() == number).expect("the segment lists the chunk");
     let task = ChunkTask {
         author: Author { job_id: "j1".into(), stage: "read".into(), chunk: number, generation: 1, attempt_id: "a1".into() },
@@ -265,6 +267,8 @@ pub fn rejects(objects: &Objects) -> Vec<RejectRow> {
 /// The outside of planning.
 #[derive(Default)]
 pub struct PlanWorld {
+    /// Other pins than `pins()`.
+    pub pins: Option<Vec<InputPins>>,
     /// Pieces by file and number.
     pub staged: BTreeMap<(u32, u64), Vec<u8>>,
     pub files: HashMap<String, Vec<u8>>,
@@ -328,7 +332,7 @@ pub struct From {
 
 pub fn plan(world: &mut PlanWorld, files: &[(u32, &str)], chunk_size: u64, from: From) -> Result<PlanEnd, Error> {
     world.generation = world.generation.max(1);
-    let pins = pins();
+    let pins = world.pins.clone().unwrap_or_else(pins);
     let inputs: Vec<InputFile> = files
         .iter()
         .map(|(file, uri)| InputFile {

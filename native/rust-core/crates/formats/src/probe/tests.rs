@@ -186,12 +186,12 @@ fn encodings_are_told_or_refused() {
 #[test]
 fn what_is_no_text_is_named_and_refused() {
     let cases: Vec<(Vec<u8>, Value, &str, &str)> = vec![
-        (b"\x1f\x8b\x08\x00".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "gzip"),
+        (b"\x1f\x8b\x08\x00".to_vec(), json!({}), "INPUT_MAGIC", "gzip"),
         (b"\x1f\x8b\x08\x00".to_vec(), json!({"compression": "none"}), "INPUT_MAGIC", "gzip"),
-        (b"\x28\xb5\x2f\xfd\x00".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "zstd"),
-        (b"BZh91AY&SY".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "bzip2"),
-        (b"\xfd7zXZ\x00".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "xz"),
-        (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaadata.csv".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "zip"),
+        (b"\x28\xb5\x2f\xfd\x00".to_vec(), json!({}), "INPUT_MAGIC", "zstd"),
+        (b"BZh91AY&SY".to_vec(), json!({}), "INPUT_MAGIC", "bzip2"),
+        (b"\xfd7zXZ\x00".to_vec(), json!({}), "INPUT_MAGIC", "xz"),
+        (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaadata.csv".to_vec(), json!({}), "INPUT_MAGIC", "zip"),
         (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaa[Content_Types].xml".to_vec(), json!({}), "INPUT_MAGIC", "CSV"),
         (b"PAR1....".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "parquet"),
         (b"PAR1....".to_vec(), json!({"format": "csv"}), "INPUT_MAGIC", "parquet"),
@@ -203,7 +203,7 @@ fn what_is_no_text_is_named_and_refused() {
         (b"a\0,\0b\0\n\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-16LE"),
         (b"[{\"a\":1},\n{\"a\":2}]".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "array"),
         (b"{\n  \"a\": 1,\n  \"b\": 2\n}\n".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "several lines"),
-        (b"a\n".to_vec(), json!({"compression": "gzip"}), "SPEC_NOT_AVAILABLE", "gzip"),
+        (b"a\n".to_vec(), json!({"compression": "arj"}), "SPEC_BAD_VALUE", "arj"),
         (b"a\n".to_vec(), json!({"format": "parquet"}), "SPEC_NOT_AVAILABLE", "parquet"),
         (b"a\n".to_vec(), json!({"encoding": "klingon"}), "SPEC_ENCODING", "klingon"),
         (b"a\n".to_vec(), json!({"encoding": "utf-16le"}), "SPEC_NOT_AVAILABLE", "utf-16le"),
@@ -365,4 +365,22 @@ fn full_samples_of_several_files_are_probed_as_one() {
     let samples: Vec<Sample> = (0..5).map(|_| Sample { head: head.clone(), complete: false, ..sample(b"") }).collect();
     let pins = probe(&samples, &declared(json!({}))).unwrap();
     assert_eq!(summary(&pins), r#"," header [1] id:integer day:date name:string amount:number note:string open:boolean"#);
+}
+
+#[test]
+fn samples_of_compressed_files_are_decompressed_by_their_magic_or_as_declared() {
+    let fixture = include_bytes!("../../tests/streams/members.gz");
+    let plain = include_bytes!("../../tests/streams/plain.csv");
+    let take = |bytes: &'static [u8], declared: &str| take_sample(Box::new(bytes), "file:///in/a", declared);
+    let found = take(fixture, "auto").expect("a gzip");
+    assert_eq!((found.head.as_slice(), found.complete, found.compression), (&plain[..], true, Some(Compression::Gzip)));
+    assert_eq!(found.size, fixture.len() as u64);
+    let cut = take(&fixture[..2500], "gzip").expect("its beginning can be read");
+    assert!(plain.starts_with(&cut.head) && !cut.complete && !cut.head.is_empty());
+    assert_eq!(take(plain, "gzip").expect_err("no gzip").code, "INPUT_MAGIC");
+    assert_eq!(take(plain, "auto").expect("plain text").compression, None);
+    let pins = probe(&[found], &declared(json!({}))).expect("a table");
+    assert_eq!((pins.compression.as_str(), pins.columns.len()), ("gzip", 4));
+    let mixed = [take(fixture, "auto").expect("a gzip"), take(plain, "auto").expect("plain text")];
+    assert_eq!(probe(&mixed, &declared(json!({}))).expect_err("two kinds").code, "INPUT_MAGIC");
 }
