@@ -84,6 +84,8 @@ function pinsWithoutFiles(input: ResolvedInput, spec: ResolvedJobSpec): InputPin
     encoding: 'utf-8',
     invalidBytes: input.invalidBytes,
     maxRecordBytes: input.maxRecordSize,
+    maxInflation: input.maxInflation,
+    keepIntactPrefix: input.keepIntactPrefix,
     dialect: null,
     columns: [],
     schema: typeof schema === 'string' ? schemaWithoutFields : { ...schema, fields: schema.fields.map(fieldPins) },

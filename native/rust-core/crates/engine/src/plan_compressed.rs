@@ -45,11 +45,14 @@ struct Divided {
     members: u64,
 }
 
+/// A stream, and what decoding it comes upon.
+type Opened = (Box<dyn ByteSource>, Rc<RefCell<Progress>>);
+
 impl Decoding<'_> {
     pub(crate) fn decode(&self, io: &mut dyn PlanIo) -> Result<Decoded, Error> {
         match self.decode_up_to(None, io) {
             Err(Fault { error, damage: Some(damage) }) if self.pins.keep_intact_prefix => {
-                let cut = self.cut_before(damage, io)?.ok_or(error)?;
+                let cut = self.cut_before(*damage, io)?.ok_or(error)?;
                 self.decode_up_to(Some(cut), io).map_err(|fault| fault.error)
             }
             end => end.map_err(|fault| fault.error),
@@ -75,7 +78,7 @@ impl Decoding<'_> {
         self.chunk_size.saturating_mul(WHOLE_CHUNKS)
     }
 
-    fn open(&self, shared: &Shared, cut: Option<&StreamCut>) -> Result<(Box<dyn ByteSource>, Rc<RefCell<Progress>>), Error> {
+    fn open(&self, shared: &Shared, cut: Option<&StreamCut>) -> Result<Opened, Error> {
         let limit = Some(InflationLimit::of_ratio(self.pins.max_inflation));
         let decoded = DecodedSource::open(Box::new(shared.clone()), self.compression, Restart::default(), limit)?;
         let progress = decoded.progress();
@@ -96,7 +99,7 @@ impl Decoding<'_> {
     fn divide(&self, cut: Option<&StreamCut>, io: &mut dyn PlanIo) -> Result<Option<Divided>, Fault> {
         let shared = Shared::new(io.open_source(self.file)?);
         let (mut source, progress) = self.open(&shared, cut)?;
-        let fault = |error: Error| Fault { error, damage: progress.borrow().damage.clone() };
+        let fault = |error: Error| Fault { error, damage: progress.borrow().damage.clone().map(Box::new) };
         let plan = self.plan_file(source.as_mut()).map_err(fault)?;
         let ranges = RefCell::new(Vec::new());
         let is_long = RefCell::new(false);
@@ -140,7 +143,7 @@ impl Decoding<'_> {
         let (source, progress) = self.open(&shared, cut)?;
         let mut put = |piece: u64, bytes: &[u8]| io.put_staged(self.file.file, piece, bytes);
         let mut staging = Staging::new(source, &mut put);
-        let fault = |error: Error| Fault { error, damage: progress.borrow().damage.clone() };
+        let fault = |error: Error| Fault { error, damage: progress.borrow().damage.clone().map(Box::new) };
         let plan = self.plan_file(&mut staging).map_err(fault)?;
         let mut ranges = Vec::new();
         let stop = || self.cancel.is_set();
@@ -177,7 +180,7 @@ impl Decoding<'_> {
 /// An error, and the damage of the file if that is its cause.
 struct Fault {
     error: Error,
-    damage: Option<Damage>,
+    damage: Option<Box<Damage>>,
 }
 
 impl From<Error> for Fault {

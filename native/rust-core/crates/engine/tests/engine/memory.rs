@@ -340,6 +340,7 @@ pub fn plan(world: &mut PlanWorld, files: &[(u32, &str)], chunk_size: u64, from:
             input: 0,
             uri: (*uri).into(),
             etag: "e".into(),
+            sha256: None,
             size: world.files.get(*uri).map_or(0, |bytes| bytes.len() as u64),
         })
         .collect();
