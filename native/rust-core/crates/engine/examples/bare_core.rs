@@ -37,7 +37,9 @@ const COLUMNS: [(&str, &str); 10] = [
 
 fn main() -> Result<(), Box<dyn AnyError>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, file, folder, rest @ ..] = &arguments[..] else { return Err("bare_core <file> <folder> [typed|convert] [MiB] [compression]".into()) };
+    let [_, file, folder, rest @ ..] = &arguments[..] else {
+        return Err("bare_core <file> <folder> [typed|convert] [MiB] [compression]".into());
+    };
     let mode = rest.first().map_or("convert", String::as_str);
     let chunk_size = rest.get(1).map_or(Ok(64), |text| text.parse::<u64>())? << 20;
     let compression = rest.get(2).map_or("snappy", String::as_str);

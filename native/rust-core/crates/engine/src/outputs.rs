@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use millrace_formats::reject::Reject;
 use millrace_formats::write::rejects::{RejectContext, RejectsWriter};
-use millrace_formats::write::{OutputOptions, PartWriter, Recut, Sink, open_part};
+use millrace_formats::write::{Cuts, OutputOptions, PartWriter, Sink, open_part};
 
 use crate::error::Error;
 use crate::io::{ChunkIo, PartSink, SinkEnd, Timer};
@@ -44,7 +44,7 @@ pub struct Outputs<'a> {
     author: &'a Author,
     /// Trials run the encoders and write nothing.
     discard: bool,
-    recut: Option<Recut>,
+    cuts: Cuts,
     part: Option<OpenPart>,
     rejects: Option<OpenRejects>,
     next_part: u32,
@@ -78,7 +78,7 @@ impl<'a> Outputs<'a> {
             options,
             author,
             discard,
-            recut: None,
+            cuts: Cuts::default(),
             part: None,
             rejects: None,
             next_part: 0,
@@ -98,26 +98,24 @@ impl<'a> Outputs<'a> {
         Arc::clone(&self.write_us)
     }
 
-    /// Takes rows. Parts are cut at multiples of 8,192 rows, so that they do not depend on how batches came.
-    pub fn write_rows(&mut self, rows: RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
-        if rows.num_rows() == 0 {
-            return Ok(());
-        }
-        let recut = self.recut.get_or_insert_with(|| Recut::new(rows.schema()));
-        recut.push(rows)?;
-        while let Some(full) = self.recut.as_mut().and_then(Recut::next) {
-            self.write_cut(&full, io)?;
+    /// Takes rows. Parts are cut at multiples of 8,192 rows (fewer where rows are large), so that they do not depend on how batches came.
+    pub fn write_rows(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let mut from = 0;
+        while from < rows.num_rows() {
+            let (count, is_cut) = self.cuts.next(&rows.slice(from, rows.num_rows() - from));
+            self.write_cut(&rows.slice(from, count), is_cut, io)?;
+            from += count;
         }
         Ok(())
     }
 
-    fn write_cut(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+    fn write_cut(&mut self, rows: &RecordBatch, is_cut: bool, io: &mut dyn ChunkIo) -> Result<(), Error> {
         if self.part.is_none() {
             self.part = Some(self.open_part(rows, io)?);
         }
         let part = self.part.as_mut().expect("it was opened above");
         part.writer.write(rows)?;
-        if part.writer.written_bytes() >= self.options.part_size {
+        if is_cut && part.writer.written_bytes() >= self.options.part_size {
             self.close_part()?;
         }
         Ok(())
@@ -169,10 +167,7 @@ impl<'a> Outputs<'a> {
     }
 
     /// Closes what is open; every part is durable then, with size and digest.
-    pub fn close(mut self, io: &mut dyn ChunkIo) -> Result<Closed, Error> {
-        if let Some(rest) = self.recut.as_mut().map(Recut::rest).transpose()?.flatten() {
-            self.write_cut(&rest, io)?;
-        }
+    pub fn close(mut self) -> Result<Closed, Error> {
         self.close_part()?;
         if let Some(rejects) = self.rejects.take() {
             let rows = rejects.writer.rows();

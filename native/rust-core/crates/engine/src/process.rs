@@ -139,7 +139,7 @@ fn run_chunk<'a>(
     for unit in units(task)? {
         run.read_unit(unit, io)?;
     }
-    let (mut phases, account, closed) = run.close(io)?;
+    let (mut phases, account, closed) = run.close()?;
     let counts = account.check(closed.rows(), closed.reject_rows())?;
     let by_code = account.by_code.iter().map(|(code, count)| (code.clone(), *count)).collect();
     if task.trial {
@@ -422,7 +422,7 @@ impl<'a> Run<'a> {
 
         self.cx.progress.enter(Phase::Encode);
         let (started, written_before) = (self.cx.timer.now_us(), self.outputs.write_us());
-        self.outputs.write_rows(fates.rows, io)?;
+        self.outputs.write_rows(&fates.rows, io)?;
         self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)?;
         let write_us = self.outputs.write_us() - written_before;
         self.phases.encode_us += self.cx.timer.now_us().saturating_sub(started + write_us);
@@ -436,13 +436,13 @@ impl<'a> Run<'a> {
         rows as u64
     }
 
-    fn close(mut self, io: &mut dyn ChunkIo) -> Result<(Phases, Account, Closed), Error> {
+    fn close(mut self) -> Result<(Phases, Account, Closed), Error> {
         if self.cx.cancel.is_set() {
             return Err(Error::cancelled());
         }
         let (started, written_before) = (self.cx.timer.now_us(), self.outputs.write_us());
         let write_counter = self.outputs.write_counter();
-        let closed = self.outputs.close(io)?;
+        let closed = self.outputs.close()?;
         let elapsed_us = self.cx.timer.now_us().saturating_sub(started);
         self.phases.write_us = write_counter.load(Ordering::Relaxed);
         self.phases.encode_us += elapsed_us.saturating_sub(self.phases.write_us - written_before);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-pub use recut::{BATCH_BYTES, Recut};
+pub use recut::{BATCH_BYTES, Cuts, Recut};
 
 mod choose;
 mod column;
@@ -136,7 +136,7 @@ fn default_part_size() -> u64 {
 
 /// Writes the rows of one part.
 ///
-/// For parts whose *boundaries* do not depend on how batches came either, cut the rows with `Recut` first and look at `written_bytes` after
+/// For parts whose *boundaries* do not depend on how batches came either, cut the rows with `Cuts` first and look at `written_bytes` after
 /// each batch it yields.
 pub trait PartWriter: Send {
     /// Takes rows of the part's schema. They may stay in memory until 8,192 have gathered, or a row group is full.

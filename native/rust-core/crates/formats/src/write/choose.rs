@@ -23,6 +23,11 @@ pub(super) struct Choice {
     pub encoding: Encoding,
 }
 
+impl Choice {
+    /// Where nothing is known of the values.
+    pub const PLAIN: Choice = Choice { dictionary: false, encoding: Encoding::PLAIN };
+}
+
 /// The choice for one column, given its sampled pieces. None for nested columns, which keep the library's defaults.
 pub(super) fn choose(data_type: &DataType, pieces: &[ArrayRef]) -> Option<Choice> {
     let encoding = match data_type {

@@ -13,29 +13,64 @@ use crate::error::Error;
 /// A batch is also closed behind the row with which its values reach this many bytes, so that few large rows cannot fill the memory.
 pub const BATCH_BYTES: usize = 8 << 20;
 
-/// Takes rows in any batches and yields them in batches of exactly `BATCH_ROWS` rows, or of fewer that hold `BATCH_BYTES`; the last excepted.
-pub struct Recut {
-    coalescer: BatchCoalescer,
-    ready: VecDeque<RecordBatch>,
+/// Says where batches are cut, without touching a row: behind every 8,192nd, and behind the one with which the values since the last cut
+/// reach `BATCH_BYTES`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cuts {
     rows: usize,
     bytes: usize,
 }
 
+impl Cuts {
+    /// How many rows of `batch`, at least one of which it must have, stand before the next cut, and whether the cut is reached with them.
+    pub fn next(&mut self, batch: &RecordBatch) -> (usize, bool) {
+        let (rows, bytes) = self.room(batch);
+        self.rows += rows;
+        self.bytes += bytes;
+        let is_cut = self.rows == BATCH_ROWS || self.bytes >= BATCH_BYTES;
+        if is_cut {
+            *self = Cuts::default();
+        }
+        (rows, is_cut)
+    }
+
+    fn room(&self, batch: &RecordBatch) -> (usize, usize) {
+        let rows = batch.num_rows().min(BATCH_ROWS - self.rows);
+        let bytes = batch_bytes(&batch.slice(0, rows));
+        if self.bytes + bytes < BATCH_BYTES {
+            return (rows, bytes);
+        }
+        let mut sum = 0;
+        for row in 0..rows {
+            sum += batch.columns().iter().map(|column| value_bytes(column, row)).sum::<usize>();
+            if self.bytes + sum >= BATCH_BYTES {
+                return (row + 1, sum);
+            }
+        }
+        (rows, sum)
+    }
+}
+
+/// Takes rows in any batches and yields them in batches of exactly `BATCH_ROWS` rows, or of fewer that hold `BATCH_BYTES`; the last excepted.
+pub struct Recut {
+    coalescer: BatchCoalescer,
+    ready: VecDeque<RecordBatch>,
+    cuts: Cuts,
+}
+
 impl Recut {
     pub fn new(schema: SchemaRef) -> Recut {
-        Recut { coalescer: BatchCoalescer::new(schema, BATCH_ROWS), ready: VecDeque::new(), rows: 0, bytes: 0 }
+        Recut { coalescer: BatchCoalescer::new(schema, BATCH_ROWS), ready: VecDeque::new(), cuts: Cuts::default() }
     }
 
     /// Takes rows; `next` yields what has become full.
     pub fn push(&mut self, batch: RecordBatch) -> Result<(), Error> {
         let mut batch = batch;
         while batch.num_rows() > 0 {
-            let (rows, bytes) = self.room(&batch);
+            let (rows, is_cut) = self.cuts.next(&batch);
             self.coalescer.push_batch(batch.slice(0, rows)).map_err(gather_error)?;
             batch = batch.slice(rows, batch.num_rows() - rows);
-            self.rows += rows;
-            self.bytes += bytes;
-            if self.rows == BATCH_ROWS || self.bytes >= BATCH_BYTES {
+            if is_cut {
                 self.close()?;
             }
         }
@@ -51,6 +86,7 @@ impl Recut {
     /// The rows left over. Call when `next` has nothing more.
     pub fn rest(&mut self) -> Result<Option<RecordBatch>, Error> {
         self.close()?;
+        self.cuts = Cuts::default();
         Ok(self.next())
     }
 
@@ -59,25 +95,7 @@ impl Recut {
         while let Some(batch) = self.coalescer.next_completed_batch() {
             self.ready.push_back(batch);
         }
-        (self.rows, self.bytes) = (0, 0);
         Ok(())
-    }
-
-    /// How many rows of `batch` the open batch takes, at least one, and their bytes.
-    fn room(&self, batch: &RecordBatch) -> (usize, usize) {
-        let rows = batch.num_rows().min(BATCH_ROWS - self.rows);
-        let bytes = batch_bytes(&batch.slice(0, rows));
-        if self.bytes + bytes < BATCH_BYTES {
-            return (rows, bytes);
-        }
-        let mut sum = 0;
-        for row in 0..rows {
-            sum += batch.columns().iter().map(|column| value_bytes(column, row)).sum::<usize>();
-            if self.bytes + sum >= BATCH_BYTES {
-                return (row + 1, sum);
-            }
-        }
-        (rows, sum)
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::basic::Encoding;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use arrow_array::builder::{Decimal128Builder, Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::*;
+use arrow_array::{new_null_array, *};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use arrow_select::concat::concat_batches;
 use proptest::prelude::*;
@@ -150,6 +152,128 @@ fn parquet_reads_back_under_every_compression_and_row_group_size() {
         }
     }
     check_parquet(&many_rows(0), &options(OutputFormat::Parquet));
+}
+
+fn named(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+}
+
+/// Columns of every type that a part can hold, with a null in every third row.
+fn every_type(count: usize) -> RecordBatch {
+    let rows = || (0..count as i64).map(|n| (n % 3 != 1).then_some(n));
+    let text = || rows().map(|n| n.map(|n| format!("{}{n}", "t".repeat(n as usize % 20))));
+    let cast = |data_type: DataType| arrow_cast::cast(&rows().map(|n| n.map(|n| n % 100)).collect::<Int64Array>(), &data_type).unwrap();
+    let mut lists = ListBuilder::new(Int64Builder::new());
+    rows().for_each(|n| lists.append_option(n.map(|n| (0..n % 4).map(|item| (item != 2).then_some(item)))));
+    let inner = named(vec![("a", cast(DataType::Int16)), ("b", Arc::new(text().collect::<StringViewArray>()))]);
+    named(vec![
+        ("i8", cast(DataType::Int8)),
+        ("i16", cast(DataType::Int16)),
+        ("i32", cast(DataType::Int32)),
+        ("list", Arc::new(lists.finish())),
+        ("u8", cast(DataType::UInt8)),
+        ("u32", cast(DataType::UInt32)),
+        ("u64", cast(DataType::UInt64)),
+        ("f32", cast(DataType::Float32)),
+        ("d5", cast(DataType::Decimal128(5, 2))),
+        ("d18", cast(DataType::Decimal128(18, 3))),
+        ("struct", Arc::new(StructArray::from(inner))),
+        ("d38", cast(DataType::Decimal128(38, 3))),
+        ("seconds", cast(DataType::Timestamp(TimeUnit::Second, None))),
+        ("nanos", cast(DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())))),
+        ("time32", Arc::new(rows().map(|n| n.map(|n| n as i32)).collect::<Time32MillisecondArray>())),
+        ("bool", cast(DataType::Boolean)),
+        ("utf8", Arc::new(text().collect::<StringArray>())),
+        ("large", Arc::new(text().collect::<LargeStringArray>())),
+        ("binary", Arc::new(text().map(|text| text.map(String::into_bytes)).collect::<BinaryArray>())),
+        ("nothing", new_null_array(&DataType::Utf8View, count)),
+        ("none", new_null_array(&DataType::Int64, count)),
+    ])
+}
+
+#[test]
+fn parquet_holds_every_type_and_any_number_of_rows() {
+    for count in [1, 2, 31, 1_025, 25_000] {
+        for compression in ["none", "zstd"] {
+            let parquet = ParquetOptions { row_group_size: 300_000, statistics: true };
+            check_parquet(
+                &every_type(count),
+                &OutputOptions { compression: Some(compression.into()), parquet, ..options(OutputFormat::Parquet) },
+            );
+        }
+    }
+    let required = RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(vec![3, 1, 2])) as ArrayRef)]).unwrap();
+    let strict = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, false)]));
+    check_parquet(&RecordBatch::try_new(strict, required.columns().to_vec()).unwrap(), &options(OutputFormat::Parquet));
+}
+
+/// Metadata of a file in memory.
+fn parquet_metadata(bytes: Vec<u8>) -> ::parquet::file::metadata::ParquetMetaData {
+    ::parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&bytes::Bytes::from(bytes)).unwrap()
+}
+
+#[test]
+fn statistics_are_those_that_the_library_writes() {
+    for rows in [many_rows(3_000), every_type(2_000), every_type(1)] {
+        let ours = parquet_metadata(part(&options(OutputFormat::Parquet), &rows, &[]));
+        let memory = Memory::default();
+        let properties = super::parquet::base_properties(::parquet::basic::Compression::UNCOMPRESSED)
+            .set_statistics_enabled(::parquet::file::properties::EnabledStatistics::Chunk);
+        let mut writer = super::parquet::open_writer(Box::new(memory.clone()), &rows.schema(), properties).unwrap();
+        writer.write(&rows).unwrap();
+        super::parquet::close_writer(writer).unwrap();
+        let theirs = parquet_metadata(memory.bytes());
+        assert_eq!(ours.num_row_groups(), 1);
+        for (ours, theirs) in ours.row_group(0).columns().iter().zip(theirs.row_group(0).columns()) {
+            assert_eq!(ours.statistics(), theirs.statistics(), "{}", ours.column_path());
+            assert_eq!((ours.num_values(), ours.column_descr()), (theirs.num_values(), theirs.column_descr()));
+        }
+    }
+}
+
+#[test]
+fn a_dictionary_that_grows_too_large_takes_no_more_values() {
+    let text =
+        |n: usize| if n < 40_000 { format!("few {}", n % 10) } else { format!("a value of its own, number {n}, {}", "x".repeat(n % 60)) };
+    let column: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..120_000).map(text)));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..400_000).map(|n| if n < 40_000 { n % 10 } else { n * n })));
+    for rows in [named(vec![("x", column)]), named(vec![("x", numbers)])] {
+        let bytes = part(&options(OutputFormat::Parquet), &rows, &[]);
+        let metadata = parquet_metadata(bytes);
+        let encodings: Vec<_> = metadata.row_group(0).column(0).encodings().collect();
+        assert!(encodings.contains(&Encoding::RLE_DICTIONARY), "{encodings:?}");
+        assert!(encodings.iter().any(|encoding| matches!(encoding, Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY)));
+        check_parquet(&rows, &options(OutputFormat::Parquet));
+    }
+}
+
+#[test]
+fn pages_are_compressed_where_that_pays() {
+    let noise: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..30_000u64).map(|n| {
+        let mixed = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        format!("{:016x}{:016x}", mixed(n), mixed(n + 1_000_000))
+    })));
+    let prose: ArrayRef =
+        Arc::new(StringViewArray::from_iter_values((0..30_000).map(|n| format!("the same words again and again, {n} times"))));
+    let rows = named(vec![("noise", noise), ("prose", prose)]);
+    let metadata =
+        parquet_metadata(part(&OutputOptions { compression: Some("snappy".into()), ..options(OutputFormat::Parquet) }, &rows, &[]));
+    let of = |column: usize| metadata.row_group(0).column(column).compression();
+    assert_eq!((of(0), of(1)), (::parquet::basic::Compression::UNCOMPRESSED, ::parquet::basic::Compression::SNAPPY));
+}
+
+#[test]
+fn large_values_close_pages_early() {
+    let column: ArrayRef =
+        Arc::new(StringViewArray::from_iter_values((0..64usize).map(|n| char::from(b'a' + n as u8 % 26).to_string().repeat(1 << 20))));
+    let rows = named(vec![("text", column)]);
+    let options = OutputOptions { compression: Some("none".into()), ..options(OutputFormat::Parquet) };
+    let file = SerializedFileReader::new(bytes::Bytes::from(part(&options, &rows, &[]))).unwrap();
+    let groups: Vec<i64> = file.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(groups, [32, 32]);
+    let mut pages = file.get_row_group(0).unwrap().get_column_page_reader(0).unwrap();
+    assert_eq!(std::iter::from_fn(|| pages.get_next_page().unwrap()).count(), 4);
+    check_parquet(&rows, &options);
 }
 
 #[test]
@@ -312,7 +436,7 @@ fn numbers_keep_every_digit_in_ndjson() {
         ("f", Arc::new(Float32Array::from(vec![0.1f32]))),
         ("l", Arc::new(lists.finish())),
         ("b", Arc::new(BinaryArray::from_vec(vec![b"\xff"]))),
-        ("n", arrow_array::new_null_array(&DataType::Null, 1)),
+        ("n", new_null_array(&DataType::Null, 1)),
         ("ns", Arc::new(TimestampNanosecondArray::from(vec![1]))),
         ("day", Arc::new(Date64Array::from(vec![86_400_000]))),
     ];

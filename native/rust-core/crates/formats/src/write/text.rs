@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{OutputOptions, PartWriter, Recut, Sink, sink_error};
+use super::{OutputOptions, PartWriter, Sink, sink_error};
 use crate::error::Error;
 
 /// The sink gets pieces of at least this many bytes.
@@ -20,7 +20,6 @@ pub(super) trait RowFormat: Send + Sized {
 /// A part of text.
 pub(super) struct TextPart<F: RowFormat> {
     format: F,
-    recut: Recut,
     sink: Sink,
     piece: Vec<u8>,
     sent_bytes: u64,
@@ -38,15 +37,7 @@ impl<F: RowFormat> TextPart<F> {
         let format = new_format(options, &schema)?;
         let mut piece = Vec::new();
         format.head(&mut piece);
-        Ok(TextPart { format, recut: Recut::new(schema), sink, piece, sent_bytes: 0, rows: 0 })
-    }
-
-    fn append(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        self.format.rows(batch, &mut self.piece)?;
-        if self.piece.len() >= PIECE_BYTES {
-            self.send()?;
-        }
-        Ok(())
+        Ok(TextPart { format, sink, piece, sent_bytes: 0, rows: 0 })
     }
 
     fn send(&mut self) -> Result<(), Error> {
@@ -60,9 +51,9 @@ impl<F: RowFormat> TextPart<F> {
 impl<F: RowFormat> PartWriter for TextPart<F> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
-        self.recut.push(batch.clone())?;
-        while let Some(full) = self.recut.next() {
-            self.append(&full)?;
+        self.format.rows(batch, &mut self.piece)?;
+        if self.piece.len() >= PIECE_BYTES {
+            self.send()?;
         }
         Ok(())
     }
@@ -76,9 +67,6 @@ impl<F: RowFormat> PartWriter for TextPart<F> {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
-        if let Some(rest) = self.recut.rest()? {
-            self.append(&rest)?;
-        }
         self.send()?;
         self.sink.flush().map_err(sink_error)
     }
