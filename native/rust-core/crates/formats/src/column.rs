@@ -11,8 +11,8 @@ use arrow_array::builder::{
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
-use arrow_array::{ArrayRef, PrimitiveArray, new_null_array};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, PrimitiveArray, StringArray, StringViewArray, new_null_array};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use crate::field::{FieldRules, Kind};
@@ -128,24 +128,48 @@ fn primitive<T: ArrowPrimitiveType>(
 ) -> ArrayRef {
     let rows = texts.rows();
     let mut values: Vec<T::Native> = Vec::with_capacity(rows);
-    let mut valid: Vec<bool> = vec![true; rows];
-    let (mut nulls, mut errors) = (0usize, Vec::new());
-    for (row, valid) in valid.iter_mut().enumerate() {
+    let mut nulls = Nulls::new(rows);
+    let (mut errors, has_checks) = (Vec::new(), !rules.checks.is_empty());
+    for row in 0..rows {
         let typed = match texts.text(row).and_then(|text| rules.prepare(text)) {
-            Some(text) => settle(rules, row, text, parse(text.as_bytes()), |typed| value(*typed), &mut errors, noticed),
+            Some(text) => match parse(text.as_bytes()) {
+                Ok(typed) if !has_checks => Some(typed),
+                parsed => settle(rules, row, text, parsed, |typed| value(*typed), &mut errors, noticed),
+            },
             None => {
                 noticed.bad[row] |= rules.required;
                 None
             }
         };
         if typed.is_none() {
-            *valid = false;
-            nulls += 1;
+            nulls.add(row);
         }
         values.push(typed.unwrap_or_default());
     }
-    let nulls = (nulls > 0).then(|| NullBuffer::from(valid));
-    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls).with_data_type(arrow_type(&rules.kind)))
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls.finish()).with_data_type(arrow_type(&rules.kind)))
+}
+
+/// The nulls of a column; nothing is held until there is one.
+struct Nulls {
+    rows: usize,
+    valid: Vec<bool>,
+}
+
+impl Nulls {
+    fn new(rows: usize) -> Nulls {
+        Nulls { rows, valid: Vec::new() }
+    }
+
+    fn add(&mut self, row: usize) {
+        if self.valid.is_empty() {
+            self.valid = vec![true; self.rows];
+        }
+        self.valid[row] = false;
+    }
+
+    fn finish(self) -> Option<NullBuffer> {
+        (!self.valid.is_empty()).then(|| NullBuffer::from(self.valid))
+    }
 }
 
 fn boolean_column(
@@ -169,22 +193,37 @@ fn boolean_column(
     Arc::new(builder.finish())
 }
 
+/// Texts are gathered in one piece and looked at as views of it: cheaper than to build view by view, and checked as a whole.
 fn text_column(rules: &FieldRules, format: TextFormat, texts: &impl Texts, noticed: &mut Noticed) -> ArrayRef {
-    let mut builder = StringViewBuilder::with_capacity(texts.rows());
+    let rows = texts.rows();
+    let mut bytes: Vec<u8> = Vec::with_capacity(rows * 16);
+    let mut ends: Vec<i32> = Vec::with_capacity(rows + 1);
+    ends.push(0);
+    let mut nulls = Nulls::new(rows);
     let mut errors = Vec::new();
-    for row in 0..texts.rows() {
-        let Some(text) = texts.text(row).and_then(|text| rules.prepare(text)) else {
-            noticed.bad[row] |= rules.required;
-            builder.append_null();
-            continue;
+    let is_free = format == TextFormat::Any && rules.checks.is_empty();
+    for row in 0..rows {
+        let text = texts.text(row).and_then(|text| rules.prepare(text));
+        let kept = match text {
+            Some(text) if is_free => Some(text),
+            Some(text) => {
+                let checked = crate::values::text::check(text, format);
+                settle(rules, row, text, checked, |()| Value::Text, &mut errors, noticed).map(|()| text)
+            }
+            None => {
+                noticed.bad[row] |= rules.required;
+                None
+            }
         };
-        let checked = crate::values::text::check(text, format);
-        match settle(rules, row, text, checked, |()| Value::Text, &mut errors, noticed) {
-            Some(()) => builder.append_value(text),
-            None => builder.append_null(),
+        match kept {
+            Some(text) => bytes.extend_from_slice(text.as_bytes()),
+            None => nulls.add(row),
         }
+        // A window, and so all that stands in it, is far smaller than 2 GiB.
+        ends.push(bytes.len() as i32);
     }
-    Arc::new(builder.finish())
+    let array = StringArray::new(OffsetBuffer::new(ends.into()), Buffer::from_vec(bytes), nulls.finish());
+    Arc::new(StringViewArray::from(&array))
 }
 
 /// A column built from one value after the other.

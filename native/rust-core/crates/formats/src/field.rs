@@ -155,18 +155,18 @@ impl FieldRules {
     }
 
     /// The text to be typed, trimmed where the field says so; none if it means null.
-    #[inline]
+    #[inline(always)]
     pub fn prepare<'t>(&self, text: &'t str) -> Option<&'t str> {
         let text = self.trimmed(text);
         if self.is_missing(text.as_bytes()) { None } else { Some(text) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn trimmed<'t>(&self, text: &'t str) -> &'t str {
         if self.trim { trim_blanks(text) } else { text }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn is_missing(&self, text: &[u8]) -> bool {
         if text.is_empty() {
             self.empty_is_missing
@@ -287,8 +287,17 @@ impl FieldRules {
 }
 
 /// Blanks around a value: space, tab, line feed, form feed, carriage return.
-#[inline]
+#[inline(always)]
 pub(crate) fn trim_blanks(text: &str) -> &str {
+    // Every blank is a byte up to the space, and no such byte is part of a longer character.
+    match text.as_bytes() {
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => trim_blanks_slowly(text),
+    }
+}
+
+#[cold]
+fn trim_blanks_slowly(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_ascii_whitespace())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-use millrace_scan::{RawField, Run};
+use millrace_scan::{RawField, Run, unescape_into};
 
 use super::record::{Judgement, Slot, judge};
 use super::rules::CsvRules;
@@ -37,6 +37,8 @@ pub(crate) struct Gather {
     /// Record after record one cell for each field that a column feeds.
     cells: Vec<Cell>,
     side: String,
+    /// Room for one value that is being changed.
+    scratch: Vec<u8>,
     /// Rows that turned out to be rejects after they were gathered.
     dead: Vec<u32>,
     repairs: Vec<(u32, &'static str)>,
@@ -59,10 +61,13 @@ impl Gather {
         let first = self.places.len() as u32;
         self.suspects.extend(run.suspects().iter().map(|record| first + record));
         self.push_places(byte, run, counter);
-        if run.has_quoted() || run.skips_initial_space() || rules.null_sequence.is_some() {
-            self.push_odd_cells(rules, window, base, run);
-        } else {
-            self.push_plain_cells(&rules.fed, base, run);
+        if run.skips_initial_space() || rules.null_sequence.is_some() {
+            return self.push_odd_cells(rules, window, base, run);
+        }
+        let first_cell = self.cells.len();
+        self.push_plain_cells(&rules.fed, base, run);
+        if run.has_quoted() {
+            self.mend_quoted_cells(rules, window, base, run, first_cell);
         }
     }
 
@@ -92,6 +97,23 @@ impl Gather {
         }
     }
 
+    /// Looks again at the cells of a run that stand in quotes: their text is what lies between these, or a changed copy of it.
+    fn mend_quoted_cells(&mut self, rules: &CsvRules, window: &[u8], base: usize, run: &Run, first_cell: usize) {
+        let slice = &window[base..base + run.length()];
+        for (word, (&quoted, &escaped)) in run.quoted().iter().zip(run.escaped()).enumerate() {
+            let mut bits = quoted | escaped;
+            while bits != 0 {
+                let entry = word * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let (record, column) = (entry / run.columns(), entry % run.columns());
+                if let Some(slot) = rules.slots[column] {
+                    let cell = self.cell(rules, column, window, run.field(slice, record, column));
+                    self.cells[first_cell + record * rules.fed.len() + slot] = cell;
+                }
+            }
+        }
+    }
+
     fn push_odd_cells(&mut self, rules: &CsvRules, window: &[u8], base: usize, run: &Run) {
         let slice = &window[base..base + run.length()];
         for record in 0..run.records() {
@@ -109,8 +131,12 @@ impl Gather {
             return Cell { start: 0, end: NULL };
         }
         if field.escaped {
-            let plain = rules.unescaped(field);
-            return self.side_cell(&rules.encoding.decode(&plain).text);
+            let mut plain = std::mem::take(&mut self.scratch);
+            plain.clear();
+            unescape_into(field, &rules.scan, &mut plain);
+            let cell = self.side_cell(&rules.encoding.decode(&plain).text);
+            self.scratch = plain;
+            return cell;
         }
         let start = field.text.as_ptr() as usize - window.as_ptr() as usize;
         Cell { start: start as u32, end: (start + field.text.len()) as u32 }
@@ -183,7 +209,7 @@ impl Gather {
         let rows = self.places.len();
         let column = |(field, column): (usize, &Option<usize>)| match column {
             Some(column) => {
-                let slot = rules.fed.iter().position(|fed| fed == column).expect("every feeding column is in the list");
+                let slot = rules.slots[*column].expect("every feeding column is in the list");
                 let texts = ColumnTexts { base, side: &self.side, cells: &self.cells, width: rules.fed.len(), slot, rows };
                 type_column(&rules.fields[field], &texts, noticed)
             }
@@ -306,7 +332,7 @@ impl Texts for ColumnTexts<'_> {
         self.rows
     }
 
-    #[inline]
+    #[inline(always)]
     fn text(&self, row: usize) -> Option<&str> {
         let Cell { start, end } = self.cells[row * self.width + self.slot];
         if end & (SIDE | NULL) != 0 {

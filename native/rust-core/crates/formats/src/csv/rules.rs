@@ -21,6 +21,8 @@ pub(crate) struct CsvRules {
     pub mapping: Vec<Option<u32>>,
     /// Columns that feed a field, ascending.
     pub fed: Vec<usize>,
+    /// For each column of the file its place in `fed`.
+    pub slots: Vec<Option<usize>>,
     pub header: Vec<String>,
     pub null_sequence: Option<Vec<u8>>,
     pub replace_invalid: bool,
@@ -41,6 +43,7 @@ impl CsvRules {
                 *slot = Some(column);
             }
         }
+        let fed: Vec<usize> = (0..file.mapping.len()).filter(|&column| file.mapping[column].is_some()).collect();
         Ok(CsvRules {
             scan: scan_rules(pins, file)?,
             null_sequence: null_sequence(dialect, &encoding)?,
@@ -48,7 +51,8 @@ impl CsvRules {
             fields,
             columns,
             mapping: file.mapping.clone(),
-            fed: (0..file.mapping.len()).filter(|&column| file.mapping[column].is_some()).collect(),
+            slots: (0..file.mapping.len()).map(|column| fed.iter().position(|fed| *fed == column)).collect(),
+            fed,
             header: file.header.clone(),
             replace_invalid: pins.invalid_bytes == InvalidBytes::Replace,
             pad_short: dialect.short_rows == ShortRows::Pad,

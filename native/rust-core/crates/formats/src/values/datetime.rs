@@ -4,7 +4,7 @@ use chrono::{DateTime, LocalResult, TimeZone};
 use chrono_tz::Tz;
 
 use super::pattern::Pattern;
-use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND, read_iso};
+use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND, micros, read_iso};
 use super::{ValueError, date, fixed_digits};
 
 const NOT: ValueError = ValueError::new("TYPE_DATETIME", "not an ISO 8601 date and time");
@@ -62,6 +62,10 @@ pub fn parse(text: &[u8], format: &DatetimeFormat) -> Result<i64, ValueError> {
 }
 
 fn written_iso(text: &[u8]) -> Result<Written, ValueError> {
+    fixed_iso(text).map_or_else(|| any_iso(text), Ok)
+}
+
+fn any_iso(text: &[u8]) -> Result<Written, ValueError> {
     let day = date::parse_iso(text.get(..10).ok_or(NOT)?).map_err(|error| ValueError::new(NOT.code, error.why))?;
     if !matches!(text.get(10), Some(b'T' | b' ')) {
         return Err(NOT);
@@ -69,6 +73,47 @@ fn written_iso(text: &[u8]) -> Result<Written, ValueError> {
     let rest = &text[11..];
     let (time, used) = read_iso(rest).map_err(|error| if error.code == "TYPE_TIME" { NOT } else { error })?;
     Ok(Written { local: i64::from(day) * MICROS_PER_DAY + time, offset: read_offset(&rest[used..]).ok_or(NOT)? })
+}
+
+/// `YYYY-MM-DDThh:mm:ss`, a fraction of three or six digits or none, and `Z` or nothing: what most programs write. None for any other text,
+/// of which nothing is said then.
+#[inline]
+fn fixed_iso(text: &[u8]) -> Option<Written> {
+    let (head, offset) = match text {
+        [head @ .., b'Z'] => (head, Some(0)),
+        _ => (text, None),
+    };
+    let fraction = match head.len() {
+        19 => 0,
+        23 => 1_000 * three_digits(head, 20)?,
+        26 => 1_000 * three_digits(head, 20)? + three_digits(head, 23)?,
+        _ => return None,
+    };
+    if head.len() > 19 && head[19] != b'.' {
+        return None;
+    }
+    let has_separators = head[4] == b'-' && head[7] == b'-' && head[10] == b'T' && head[13] == b':' && head[16] == b':';
+    if !has_separators {
+        return None;
+    }
+    let year = two_digits(head, 0)? * 100 + two_digits(head, 2)?;
+    let (month, day) = (two_digits(head, 5)?, two_digits(head, 8)?);
+    let (hour, minute, second) = (two_digits(head, 11)?, two_digits(head, 14)?, two_digits(head, 17)?);
+    let day = date::days(year as i32, month, day)?;
+    let time = micros(hour, minute, second)?;
+    Some(Written { local: i64::from(day) * MICROS_PER_DAY + time + i64::from(fraction), offset })
+}
+
+#[inline(always)]
+fn two_digits(text: &[u8], at: usize) -> Option<u32> {
+    let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
+}
+
+#[inline(always)]
+fn three_digits(text: &[u8], at: usize) -> Option<u32> {
+    let ones = text[at + 2].wrapping_sub(b'0');
+    (ones <= 9).then_some(two_digits(text, at)? * 10 + u32::from(ones))
 }
 
 /// Nothing, `Z`, `±hh`, `±hhmm` or `±hh:mm` as seconds east of UTC; the outer none means anything else.
@@ -141,6 +186,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_common_form_agrees_with_every_form(
+            text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,7})?Z?",
+            flip in prop::option::of((0usize..30, any::<u8>())),
+        ) {
+            let mut text = text.into_bytes();
+            if let Some((place, byte)) = flip && place < text.len() {
+                text[place] = byte;
+            }
+            if let Some(written) = fixed_iso(&text) {
+                prop_assert_eq!(any_iso(&text), Ok(written));
+            }
+        }
+
         #[test]
         fn agrees_with_chrono(day in -700_000i64..2_900_000, second in 0i64..86_400, minutes in -1439i32..1440) {
             let naive = NaiveDate::default().and_hms_opt(0, 0, 0).expect("midnight") + chrono::Duration::seconds(day * 86_400 + second);

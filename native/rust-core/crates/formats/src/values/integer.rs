@@ -44,6 +44,9 @@ pub fn parse_plain(text: &[u8]) -> Result<i64, ValueError> {
         Some(b'+') => (false, &text[1..]),
         _ => (false, text),
     };
+    if let Some(value) = super::short_digits(digits) {
+        return Ok(if negative { -(value as i64) } else { value as i64 });
+    }
     // Up to 18 digits cannot overflow, so the common case needs no checks.
     if digits.len() <= 18 {
         let mut value = 0i64;

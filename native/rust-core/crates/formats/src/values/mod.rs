@@ -25,6 +25,52 @@ impl ValueError {
     }
 }
 
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The value of eight digits, of which the first is the lowest byte; none if one of the bytes is no digit.
+#[inline(always)]
+fn eight_digits(word: u64) -> Option<u64> {
+    // A digit has 3 in its upper half, and keeps it when 6 is added.
+    let upper = 0xf0f0_f0f0_f0f0_f0f0;
+    if word & upper != ZEROS || word.wrapping_add(0x0606_0606_0606_0606) & upper != ZEROS {
+        return None;
+    }
+    let ones = word - ZEROS;
+    let pairs = (ones.wrapping_mul(10) + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+}
+
+#[inline(always)]
+fn four_bytes(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..at + 4).and_then(|four| four.try_into().ok()).map(|four| u64::from(u32::from_le_bytes(four)))
+}
+
+#[inline(always)]
+fn eight_bytes(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map(u64::from_le_bytes)
+}
+
+/// The value of 4 to 16 digits, eight at a time; none for any other text, of which nothing is said then.
+#[inline(always)]
+pub(crate) fn short_digits(digits: &[u8]) -> Option<u64> {
+    match digits.len() {
+        length @ 4..=8 => {
+            // The two loads overlap; what is missing in front is made up of zeros.
+            let word = four_bytes(digits, 0)? | four_bytes(digits, length - 4)? << (8 * (length - 4));
+            let missing = 8 * (8 - length);
+            eight_digits(word << missing | ZEROS & ((1 << missing) - 1))
+        }
+        length @ 9..=16 => {
+            let last = eight_digits(eight_bytes(digits, length - 8)?)?;
+            let missing = 8 * (16 - length);
+            let first = eight_bytes(digits, 0)? << missing | ZEROS & ((1 << missing) - 1);
+            Some(eight_digits(first)? * 100_000_000 + last)
+        }
+        _ => None,
+    }
+}
+
 /// The value of `count` decimal digits at the start of `text`; none if there are fewer or another byte stands among them.
 pub(crate) fn fixed_digits(text: &[u8], count: usize) -> Option<u32> {
     let digits = text.get(..count)?;
@@ -46,4 +92,18 @@ pub(crate) fn fraction_micros(digits: &[u8]) -> Result<i64, ValueError> {
         return Err(ValueError::new("TYPE_PRECISION", "more digits than microseconds can hold"));
     }
     Ok(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn digits_eight_at_a_time_agree_with_one_by_one(text in "[0-9]{0,18}|[0-9]{0,8}[ -~][0-9]{0,8}|\\PC{2,6}") {
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (4..=16).contains(&text.len());
+            prop_assert_eq!(short_digits(text.as_bytes()), plain.then(|| text.parse().unwrap()));
+        }
+    }
 }
