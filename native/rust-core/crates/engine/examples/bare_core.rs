@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     let root = file.parent().ok_or("the file needs a folder")?.to_owned();
     std::fs::create_dir_all(folder)?;
     let folder = std::fs::canonicalize(folder)?;
-    let store = Store::new(&[root], &[folder.clone()])?;
+    let store = Store::new(&[root], std::slice::from_ref(&folder))?;
     let bench = Bench { store, file, folder, pins: pins(arguments[1].ends_with(".csv"))?, compression: compression.to_owned() };
     let plan = bench.plan(chunk_size)?;
     let (started, processor) = (Instant::now(), processor_seconds()?);
