@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_engine::cancel::CancelFlag;
-use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, Timer};
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, StagedPieces, Timer};
 use millrace_engine::names::Author;
 use millrace_engine::process::{Phases, Trace};
 use millrace_engine::progress::Progress;
@@ -296,6 +296,10 @@ impl ChunkIo for LocalIo<'_> {
 
     fn delete_own(&mut self, _uri: &str) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn staged_pieces(&mut self, _: u32) -> Result<Box<dyn StagedPieces>, Error> {
+        Err(Error::new("CORE_PANIC", "a plain file has no staged pieces"))
     }
 
     fn trace(&mut self) {}
