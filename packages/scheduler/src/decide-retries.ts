@@ -16,7 +16,7 @@ export async function decideRetries(control: Control): Promise<number> {
 
 async function decideRetry(view: LedgerChunkView, control: Control): Promise<void> {
   const { ledger } = control.queues;
-  if (view.last?.code.startsWith('SPEC_')) return endBySpec(view, view.last, control);
+  if (view.last !== null && isOfTheSpec(view.last.code)) return endBySpec(view, view.last, control);
   const facts = await control.facts.spec(view.jobId, view.generation);
   const bisects = facts === null || !jobStages(facts.job).some(({ name, kind }) => name === view.stage && kind === 'reduce');
   const { retryBaseMs: baseMs, retryMaxMs: maxMs } = control.times;
@@ -28,6 +28,11 @@ async function decideRetry(view: LedgerChunkView, control: Control): Promise<voi
   }
   await ledger.flagDying(view, next.reason);
   await buryAny({ ...view, dying: next.reason }, control);
+}
+
+/** No chunk of the job can do better: neither a wrong query nor a lookup that cannot be used. */
+function isOfTheSpec(code: string): boolean {
+  return code.startsWith('SPEC_') || code === 'INPUT_LOOKUP';
 }
 
 /** What no chunk can do, such as SQL over a column that the probed schema lacks: one dead letter says it all, and the job ends with its message. */
