@@ -199,6 +199,22 @@ test('fields that exclude or need each other', () => {
   check(withInput({ format: 'ndjson', dialect: { delimiter: ';' } }), ['/inputs/dialect', 'CONFLICT']);
   check(withInput({ dialect: { escapeChar: '\\', doubleQuote: true } }), ['/inputs/dialect/escapeChar', 'CONFLICT']);
   check(withInput({ list: 'file:///l' }), ['/inputs/list', 'CONFLICT']);
+  check(withInput({ json: { records: 'data' } }), ['/inputs/json/records', 'BAD_VALUE']);
+  check(withInput({ json: { records: '/a~2' } }), ['/inputs/json/records', 'BAD_VALUE']);
+  check(withInput({ json: { records: '/a~1b/0' } }));
+  check(withInput({ format: 'ndjson', json: { records: '/a' } }), ['/inputs/json/records', 'CONFLICT']);
+  check(withInput({ format: 'lines' }), ['/inputs/lines/regex', 'MISSING_FIELD']);
+  check(withInput({ format: 'lines', lines: {} }), ['/inputs/lines/regex', 'MISSING_FIELD']);
+  check(withInput({ format: 'lines', lines: { regex: '(?<a>x)', grok: '%{WORD:a}' } }), ['/inputs/lines/grok', 'CONFLICT']);
+  check(withInput({ format: 'lines', lines: { regex: '(?<a>x)', patterns: { A: 'a' } } }), ['/inputs/lines/patterns', 'CONFLICT']);
+  check(withInput({ lines: { regex: '(?<a>x)' } }), ['/inputs/lines', 'CONFLICT']);
+  check(
+    withInput({ format: 'lines', lines: { regex: '(?<a>x)(?=y)', recordStart: '(?!z)' } }),
+    ['/inputs/lines/regex', 'REGEX'],
+    ['/inputs/lines/recordStart', 'REGEX'],
+  );
+  check(withInput({ format: 'lines', lines: { grok: '%{A:a}', patterns: { A: '(?<!x)a' } } }), ['/inputs/lines/grok', 'GROK']);
+  check(withInput({ format: 'lines', lines: { grok: '%{WORD:a} (?<b>[(?=]+)' } }));
   check({ ...small, inputs: [{ uri: 'file:///a' }, { uri: 'file:///b' }] }, ['/inputs/1/name', 'NAME_TAKEN']);
   check(withOutput({ format: 'csv', compression: 'snappy' }), ['/output/compression', 'CONFLICT']);
   check(withOutput({ layout: 'perInput', partitionBy: ['a'] }), ['/output/partitionBy', 'CONFLICT']);

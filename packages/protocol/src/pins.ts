@@ -83,7 +83,7 @@ export type Evidence = z.output<typeof evidenceShape>;
 /** Exactly what `Probe` answers for one input. */
 export const inputPinsShape = z.object({
   name: text,
-  format: z.enum(['csv', 'ndjson']),
+  format: z.enum(['csv', 'ndjson', 'json', 'lines']),
   compression: text,
   encoding: text,
   invalidBytes: z.enum(['reject', 'replace']),
@@ -96,7 +96,9 @@ export const inputPinsShape = z.object({
   schema: schemaPinsShape,
   /** Fields whose type was inferred from samples. */
   inferred: z.array(text),
-  json: z.object({ duplicateKeys: z.enum(['reject', 'first', 'last']), maxDepth: z.int().min(1) }),
+  json: z.object({ records: text.default(''), duplicateKeys: z.enum(['reject', 'first', 'last']), maxDepth: z.int().min(1) }),
+  /** Null unless `format` is `lines`. */
+  lines: z.object({ regex: text, recordStart: text.nullable() }).nullable().default(null),
   evidence: z.array(evidenceShape),
   notes: z.array(text),
 });

@@ -157,9 +157,36 @@ function inputIssues(input: Input, path: Path, written: Written): SpecIssue[] {
     if (!isCsv) found.push(issue([...path, 'dialect'], 'SPEC_CONFLICT', `is for csv, got format ${input.format}`));
     found.push(...dialectIssues(input.dialect, [...path, 'dialect']));
   }
-  if (input.lines !== null && input.format !== 'lines') found.push(issue([...path, 'lines'], 'SPEC_CONFLICT', `is for format lines, got ${input.format}`));
+  found.push(...jsonIssues(input, [...path, 'json', 'records']), ...linesIssues(input, [...path, 'lines']));
   if (input.schema !== null) found.push(...schemaRuleIssues(input.schema, [...path, 'schema'], memberOf(written, 'schema')));
   return found;
+}
+
+function jsonIssues({ json, format }: Input, path: Path): SpecIssue[] {
+  if (json.records === '') return [];
+  if (!/^(\/([^~/]|~[01])*)*$/.test(json.records)) {
+    return [issue(path, 'SPEC_BAD_VALUE', `expected a JSON Pointer such as /data/items, got ${shown(json.records)}`)];
+  }
+  return format === 'json' || format === 'auto' ? [] : [issue(path, 'SPEC_CONFLICT', `is for format json, got ${format}`)];
+}
+
+function linesIssues({ lines, format }: Input, path: Path): SpecIssue[] {
+  if (lines === null) {
+    const message = 'format lines needs a regex or a grok pattern';
+    return format === 'lines' ? [issue([...path, 'regex'], 'SPEC_MISSING_FIELD', message)] : [];
+  }
+  if (format !== 'lines') return [issue(path, 'SPEC_CONFLICT', `is for format lines, got ${format}`)];
+  const lacks = 'patterns have no look-around and no back-references';
+  const grok = [lines.grok ?? '', ...Object.values(lines.patterns)];
+  const found: (SpecIssue | false)[] = [
+    lines.regex === null && lines.grok === null && issue([...path, 'regex'], 'SPEC_MISSING_FIELD', 'format lines needs a regex or a grok pattern'),
+    lines.regex !== null && lines.grok !== null && issue([...path, 'grok'], 'SPEC_CONFLICT', 'excludes regex'),
+    lines.grok === null && Object.keys(lines.patterns).length > 0 && issue([...path, 'patterns'], 'SPEC_CONFLICT', 'is for grok, and there is none'),
+    usesLookAround(lines.regex ?? '') && issue([...path, 'regex'], 'SPEC_REGEX', lacks),
+    usesLookAround(lines.recordStart ?? '') && issue([...path, 'recordStart'], 'SPEC_REGEX', lacks),
+    grok.some(usesLookAround) && issue([...path, 'grok'], 'SPEC_GROK', lacks),
+  ];
+  return found.filter((one) => one !== false);
 }
 
 function dialectIssues(dialect: Exclude<Input['dialect'], 'auto'>, path: Path): SpecIssue[] {

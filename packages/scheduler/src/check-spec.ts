@@ -23,15 +23,18 @@ function tenantIssues(spec: ResolvedJobSpec, tenant: string): SpecIssue[] {
   ];
 }
 
-/** Syntax and rules of the stages, without opening an input. Null when they hold. */
+/** Syntax and rules of the stages and of patterns for lines, without opening an input. Null when they hold. */
 export async function checkSql(spec: ResolvedJobSpec, control: Control): Promise<SpecIssue | null> {
-  if (spec.pipeline.length === 0) return null;
+  const lines = spec.inputs.findIndex((input) => input.lines !== null);
+  if (spec.pipeline.length === 0 && lines < 0) return null;
   const none = { input: null, connection: null, jobKey: null, start: null, end: null, record: null, parts: null };
   const answer = await control.core.request({ type: 'Inspect', what: 'check', ...none, spec: canonicalJson(spec) }, { deadlineMs: checkDeadlineMs });
   if (answer.failed === null) return null;
   const { code, message } = answer.failed;
   if (!code.startsWith('SPEC_')) throw new AppError(code as 'INTERNAL', `cannot check the pipeline: ${message}`);
-  return { pointer: '/pipeline/0/sql', code: code as 'SPEC_SQL_SYNTAX', message };
+  const pattern = /^cannot use lines\.(\w+)/.exec(message)?.[1];
+  const pointer = pattern === undefined ? '/pipeline/0/sql' : `/inputs/${lines}/lines/${pattern}`;
+  return { pointer, code: code as 'SPEC_SQL_SYNTAX', message };
 }
 
 /** A file that is not this job's, or null. Of the directories in the place the journal and the rejects are no output; empty ones do not count. */

@@ -79,7 +79,7 @@ function pinsWithoutFiles(input: ResolvedInput, spec: ResolvedJobSpec): InputPin
   const schema = input.schema ?? spec.schema;
   return {
     name: input.name,
-    format: input.format === 'ndjson' ? 'ndjson' : 'csv',
+    format: input.format === 'ndjson' || input.format === 'json' || input.format === 'lines' ? input.format : 'csv',
     compression: 'none',
     encoding: 'utf-8',
     invalidBytes: input.invalidBytes,
@@ -90,7 +90,8 @@ function pinsWithoutFiles(input: ResolvedInput, spec: ResolvedJobSpec): InputPin
     columns: [],
     schema: typeof schema === 'string' ? schemaWithoutFields : { ...schema, fields: schema.fields.map(fieldPins) },
     inferred: [],
-    json: { duplicateKeys: input.json.duplicateKeys, maxDepth: input.json.maxDepth },
+    json: { records: input.json.records, duplicateKeys: input.json.duplicateKeys, maxDepth: input.json.maxDepth },
+    lines: null,
     evidence: [],
     notes: ['there are no files'],
   };

@@ -510,7 +510,9 @@ fn check_start(pins: &InputPins, plan: &FilePlan, start: u64, source: &mut dyn B
     let fits = match (pins.format, written) {
         (Format::Csv, Some(terminator)) => terminator.as_bytes().last() == Some(&before[0]) || matches!(before[0], b'\n' | b'\r'),
         (Format::Csv, None) => matches!(before[0], b'\n' | b'\r'),
-        (Format::Ndjson, _) => before[0] == b'\n',
+        (Format::Ndjson | Format::Lines, _) => before[0] == b'\n',
+        // An element begins behind a comma or the blanks after it.
+        (Format::Json, _) => matches!(before[0], b',' | b' ' | b'\t' | b'\n' | b'\r'),
     };
     if found && fits {
         return Ok(());

@@ -48,6 +48,16 @@ pub struct ReadCounts {
     pub repairs: BTreeMap<&'static str, u64>,
 }
 
+impl ReadCounts {
+    /// Counts a damage, which is a record too. Its lines are counted by whoever passes it.
+    pub(crate) fn damage(&mut self, bytes: u64, lines: u64) {
+        self.records += 1;
+        self.damages += 1;
+        self.damaged_bytes += bytes;
+        self.damaged_lines += lines;
+    }
+}
+
 /// One turn of a reader.
 #[derive(Debug)]
 pub struct Read {

@@ -56,6 +56,17 @@ impl Encoding {
         }
     }
 
+    /// Offset in `bytes` of the offset `at` in their decoded `text`; one inside a character is that of the character.
+    pub(crate) fn byte_offset(&self, bytes: &[u8], text: &str, at: usize) -> usize {
+        let at = at.min(text.len());
+        match self {
+            // One byte a character.
+            Encoding::Single(_) => text.char_indices().take_while(|&(start, character)| start + character.len_utf8() <= at).count(),
+            Encoding::Utf8 if std::str::from_utf8(bytes).is_ok() => at,
+            Encoding::Utf8 => utf8_offset(bytes, at),
+        }
+    }
+
     /// Bytes of `text` in this encoding; none if it has a character that the encoding lacks.
     pub fn encode(&self, text: &str) -> Option<Vec<u8>> {
         match self {
@@ -93,6 +104,24 @@ fn decode_single<'a>(bytes: &'a [u8], table: &[char; 256]) -> Decoded<'a> {
     let text: String = bytes.iter().map(|&byte| table[usize::from(byte)]).collect();
     let invalid_at = bytes.iter().position(|&byte| table[usize::from(byte)] == char::REPLACEMENT_CHARACTER);
     Decoded { text: Cow::Owned(text), invalid_at, cut_off: false }
+}
+
+/// The same for bytes of which some were replaced.
+fn utf8_offset(bytes: &[u8], at: usize) -> usize {
+    let (mut passed, mut characters) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        if at < characters + chunk.valid().len() {
+            break;
+        }
+        passed += chunk.valid().len();
+        characters += chunk.valid().len();
+        if chunk.invalid().is_empty() || at < characters + char::REPLACEMENT_CHARACTER.len_utf8() {
+            break;
+        }
+        passed += chunk.invalid().len();
+        characters += char::REPLACEMENT_CHARACTER.len_utf8();
+    }
+    passed + at.saturating_sub(characters)
 }
 
 /// The byte order mark at the start of a file and what it says: its length and the label, none without one.

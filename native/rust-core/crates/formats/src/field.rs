@@ -175,6 +175,11 @@ impl FieldRules {
         }
     }
 
+    /// Whether any text but the empty one means null.
+    pub(crate) fn has_missing_texts(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
     /// Judges a whole text.
     pub fn judge(&self, text: &str) -> Judged {
         self.judge_prepared(self.prepare(text))

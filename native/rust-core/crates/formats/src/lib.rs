@@ -10,6 +10,8 @@ pub mod error;
 mod feed;
 pub mod field;
 pub mod header;
+mod json;
+mod lines;
 mod ndjson;
 pub mod pins;
 mod plan;

@@ -9,6 +9,10 @@ use crate::schema::Schema;
 pub enum Format {
     Csv,
     Ndjson,
+    /// One array of records.
+    Json,
+    /// Text lines, matched by a regex.
+    Lines,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub struct InputPins {
     /// Fields whose type was inferred from a sample and not written by a person.
     pub inferred: Vec<String>,
     pub json: JsonOptions,
+    /// Set where `format` is `lines`.
+    #[serde(default)]
+    pub lines: Option<LinesOptions>,
     pub evidence: Vec<Evidence>,
     pub notes: Vec<String>,
 }
@@ -118,8 +125,22 @@ pub enum DuplicateKeys {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JsonOptions {
+    /// JSON Pointer of the array of a `json` file; empty: the file is the array.
+    #[serde(default)]
+    pub records: String,
     pub duplicate_keys: DuplicateKeys,
     pub max_depth: u32,
+}
+
+/// How lines become records, and records columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinesOptions {
+    /// Each named group feeds a column; groups `name..2`, `name..3` feed the same one as `name`, the first that matched counts.
+    /// Grok is expanded here already.
+    pub regex: String,
+    /// A line in which this is found begins a record. None: every line is one.
+    pub record_start: Option<String>,
 }
 
 /// Why a pinned value is what it is.
@@ -147,11 +168,11 @@ pub struct FilePlan {
     pub size: u64,
     /// Length of the byte order mark, 0 if there is none.
     pub bom: u32,
-    /// First byte behind preamble and header.
+    /// First byte behind preamble and header; of a JSON array the byte behind its `[`.
     pub data_start: u64,
     /// Physical line, from 1, at `data_start`.
     pub first_line: u64,
-    /// The file's own column names, in its order. Empty for NDJSON.
+    /// The file's own column names, in its order; of lines the groups of the regex. Empty for JSON.
     pub header: Vec<String>,
     /// For each column of the file the index of the schema field it feeds.
     pub mapping: Vec<Option<u32>>,

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use millrace_scan::{Anchor, Counts, Division, ExtentKind, LineRules, PlanScan, Rules, Step, fields_of, next_extent, unescape_into};
+use millrace_scan::planner::BLOCK;
+use millrace_scan::{
+    Anchor, ArrayScan, Counts, Division, ExtentKind, LineRules, PlanScan, Rules, Step, Structure, fields_of, next_extent, unescape_into,
+};
 
 use crate::csv::{dialect_of, scan_rules, untyped_rules};
 use crate::encoding::{Encoding, byte_order_mark};
@@ -53,10 +56,35 @@ pub(crate) fn plan_file(
         extra: Vec::new(),
         cut: None,
     };
-    if pins.format == Format::Csv {
-        plan_columns(pins, &mut head, &mut plan)?;
+    match pins.format {
+        Format::Csv => plan_columns(pins, &mut head, &mut plan)?,
+        Format::Ndjson => {}
+        Format::Json => plan_array(pins, head.source, &mut plan)?,
+        Format::Lines => plan_groups(pins, &mut plan)?,
     }
     Ok(plan)
+}
+
+/// A file without a byte has no array and no records; any other must have one.
+fn plan_array(pins: &InputPins, source: &mut dyn ByteSource, plan: &mut FilePlan) -> Result<(), Error> {
+    let keys = crate::json::keys_of(pins)?;
+    if plan.size > u64::from(plan.bom) {
+        let array = crate::json::find_array(source, u64::from(plan.bom), &keys)?;
+        plan.data_start = array.data_start;
+        plan.first_line = array.line;
+    }
+    Ok(())
+}
+
+/// The columns of lines are the groups of their regex, in every file the same.
+fn plan_groups(pins: &InputPins, plan: &mut FilePlan) -> Result<(), Error> {
+    let options = pins.lines.as_ref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "format lines needs lines.regex or lines.grok"))?;
+    let regex = crate::lines::compile_regex(&options.regex, "lines.regex")?;
+    plan.header = crate::lines::group_columns(&regex).into_iter().map(|(name, _)| name).collect();
+    let mapping = match_columns(&pins.schema, &plan.header, false)?;
+    plan.mapping = mapping.fields;
+    plan.extra = mapping.extra;
+    Ok(())
 }
 
 fn check_readable(pins: &InputPins) -> Result<(), Error> {
@@ -280,12 +308,14 @@ pub(crate) fn plan_scan(
     emit: &mut dyn FnMut(PlannedRange),
     cancel: &dyn Fn() -> bool,
 ) -> Result<FileTotals, Error> {
-    let division = match pins.format {
-        Format::Csv => Division::Csv(Arc::new(scan_rules(pins, file)?)),
-        Format::Ndjson => Division::Lines(LineRules { max_record_bytes: pins.max_record_bytes }),
-    };
     let blanks_are_records = pins.dialect.as_ref().is_some_and(|dialect| dialect.blank_rows == BlankRows::Reject);
     let mut ranges = Ranges { open: None, blanks_are_records, emit };
+    let division = match pins.format {
+        Format::Csv => Division::Csv(Arc::new(scan_rules(pins, file)?)),
+        Format::Ndjson => Division::Lines(LineRules::json(pins.max_record_bytes)),
+        Format::Lines => crate::lines::division(pins)?,
+        Format::Json => return scan_array(pins, file, source, chunk_size, &mut ranges, cancel),
+    };
     let mut scan = PlanScan::new(division, file.data_start, file.first_line, chunk_size);
     loop {
         if cancel() {
@@ -338,6 +368,43 @@ pub(crate) fn last_line_end(pins: &InputPins, source: &mut dyn ByteSource) -> Re
         window.drain(..passed);
         start += passed as u64;
     }
+}
+
+/// `plan_scan` of a JSON array, whose structure is checked on the way. Its last range ends at the array's `]`.
+fn scan_array(
+    pins: &InputPins,
+    file: &FilePlan,
+    source: &mut dyn ByteSource,
+    chunk_size: u64,
+    ranges: &mut Ranges<'_>,
+    cancel: &dyn Fn() -> bool,
+) -> Result<FileTotals, Error> {
+    let broken = |structure: Structure| crate::json::broken(structure.offset, structure.why);
+    let outer = crate::json::keys_of(pins)?.len() as u64;
+    let mut scan = ArrayScan::new(file.data_start, file.first_line, chunk_size, pins.max_record_bytes, outer);
+    if file.size <= u64::from(file.bom) {
+        return Ok(ranges.totals(Counts::default(), file, file.size));
+    }
+    let mut block = vec![0; BLOCK];
+    loop {
+        if cancel() {
+            let totals = ranges.totals(scan.counts(), file, scan.position());
+            return Ok(FileTotals { cancelled: true, ..totals });
+        }
+        let read = source.read_at(scan.position(), &mut block)?;
+        if read == 0 {
+            break;
+        }
+        scan.push(&block[..read]).map_err(broken)?;
+        scan.take_anchors().into_iter().for_each(|anchor| ranges.anchor(anchor));
+    }
+    let size = source.size();
+    if size != UNKNOWN_SIZE && scan.position() < size {
+        return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {}: the input is shorter than it was", scan.position())));
+    }
+    let array = scan.finish().map_err(broken)?;
+    ranges.close(array.end, array.totals);
+    Ok(ranges.totals(Counts { lines: array.lines, ..array.totals }, file, scan.position()))
 }
 
 /// Makes ranges of anchors: each ends where the next one begins.

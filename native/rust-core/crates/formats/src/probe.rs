@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use crate::error::Error;
-use crate::pins::{DuplicateKeys, Evidence, Format, InputPins, InvalidBytes, JsonOptions};
+use crate::pins::{DuplicateKeys, Evidence, Format, InputPins, InvalidBytes, JsonOptions, LinesOptions};
 use crate::schema::Schema;
 use crate::source::{ByteSource, SourceError, read_full};
 
@@ -21,12 +21,13 @@ mod format;
 mod header;
 mod infer;
 mod json;
+mod lines;
 mod magic;
 mod rows;
 #[cfg(test)]
 mod tests;
 
-use declared::{DialectSpec, SchemaSpec};
+use declared::{DialectSpec, LinesSpec, SchemaSpec};
 
 /// This much of a file is looked at.
 pub const SAMPLE_BYTES: usize = 4 << 20;
@@ -118,6 +119,9 @@ pub struct Declared {
     pub keep_intact_prefix: bool,
     #[serde(default)]
     pub json: Value,
+    /// Null, or an object with `regex` or `grok`.
+    #[serde(default)]
+    pub lines: Value,
 }
 
 fn text_input() -> String {
@@ -173,7 +177,10 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     let compression = magic::check(samples, declared, &mut findings)?;
     let label = encoding::detect(samples, &declared.encoding, &mut findings)?;
     let texts: Vec<Text<'_>> = samples.iter().map(Text::of).collect();
-    let format = format::detect(&texts, &declared.format, dialect_spec.is_some(), &mut findings)?;
+    let json = json_options(&declared.json)?;
+    let hints = format::Hints { has_dialect: dialect_spec.is_some(), has_records: !json.records.is_empty() };
+    let format = format::detect(&texts, &declared.format, hints, &mut findings)?;
+    let lines = lines_options(format, LinesSpec::read(&declared.lines)?, &mut findings)?;
     let mut pins = InputPins {
         name: declared.name.clone(),
         format,
@@ -187,7 +194,8 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
         columns: Vec::new(),
         schema: declared::empty_schema(),
         inferred: Vec::new(),
-        json: json_options(&declared.json)?,
+        json,
+        lines,
         evidence: Vec::new(),
         notes: Vec::new(),
     };
@@ -198,6 +206,8 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
             columns::of_csv(&texts, spec, expected, &mut pins, &mut findings)?
         }
         Format::Ndjson => json::columns(&texts, &pins),
+        Format::Json => json::columns_of_array(&texts, &pins)?,
+        Format::Lines => lines::columns(&texts, &pins)?,
     };
     apply_schema(schema_spec, sampled, &mut pins, &mut findings);
     pins.evidence = findings.evidence;
@@ -229,7 +239,8 @@ fn apply_schema(spec: SchemaSpec, sampled: Sampled, pins: &mut InputPins, findin
     match spec {
         SchemaSpec::Given(schema) => {
             findings.set("schema", "given");
-            pins.schema = keep_extra_columns(*schema, &pins.columns, pins.dialect.as_ref().is_some_and(|dialect| !dialect.header));
+            pins.schema =
+                keep_extra_columns(*schema, &pins.columns, pins.dialect.as_ref().is_some_and(|dialect| !dialect.header), pins.format);
         }
         SchemaSpec::Text => {
             findings.set("schema", "text");
@@ -247,7 +258,7 @@ fn apply_schema(spec: SchemaSpec, sampled: Sampled, pins: &mut InputPins, findin
 }
 
 /// Under `extraColumns: keep` the columns that no field takes follow the fields, as text.
-fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool) -> Schema {
+fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool, format: Format) -> Schema {
     use crate::schema::{ExtraColumns, MatchBy};
     if schema.extra_columns != ExtraColumns::Keep {
         return schema;
@@ -263,7 +274,7 @@ fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool) 
                 || schema.fields.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|name| same(name, column)));
             if by_position { *index >= schema.fields.len() } else { !named() }
         })
-        .map(|(_, column)| declared::text_field(column, Format::Csv))
+        .map(|(_, column)| declared::text_field(column, if format == Format::Lines { format } else { Format::Csv }))
         .collect();
     schema.fields.extend(extra);
     schema
@@ -281,17 +292,39 @@ fn json_options(written: &Value) -> Result<JsonOptions, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Written {
+        records: String,
         duplicate_keys: DuplicateKeys,
         max_depth: u32,
     }
     impl Default for Written {
         fn default() -> Written {
-            Written { duplicate_keys: DuplicateKeys::Reject, max_depth: 64 }
+            Written { records: String::new(), duplicate_keys: DuplicateKeys::Reject, max_depth: 64 }
         }
     }
     let written = match written {
         Value::Null => Written::default(),
         value => Written::deserialize(value).map_err(|error| Error::new("SPEC_BAD_VALUE", format!("cannot use json: {error}")))?,
     };
-    Ok(JsonOptions { duplicate_keys: written.duplicate_keys, max_depth: written.max_depth })
+    Ok(JsonOptions { records: written.records, duplicate_keys: written.duplicate_keys, max_depth: written.max_depth })
+}
+
+/// Grok becomes the one regex that everything later uses.
+fn lines_options(format: Format, spec: Option<LinesSpec>, findings: &mut Findings) -> Result<Option<LinesOptions>, Error> {
+    match (format, spec) {
+        (Format::Lines, None) => Err(Error::new("SPEC_MISSING_FIELD", "format lines needs lines.regex or lines.grok")),
+        (Format::Lines, Some(spec)) => {
+            let options = spec.resolve()?;
+            findings.set("lines.regex", &options.regex);
+            Ok(Some(options))
+        }
+        (_, Some(_)) => Err(Error::new("SPEC_CONFLICT", "lines is for format lines only")),
+        (_, None) => Ok(None),
+    }
+}
+
+/// Checks what is written of lines without looking at any: whether its patterns can be used.
+///
+/// Errors: `SPEC_REGEX`, `SPEC_GROK`, `SPEC_MISSING_FIELD`, `SPEC_CONFLICT`, `SPEC_BAD_VALUE`.
+pub fn check_lines(written: &Value) -> Result<(), Error> {
+    LinesSpec::read(written)?.map_or(Ok(()), |spec| spec.resolve().map(|_| ()))
 }

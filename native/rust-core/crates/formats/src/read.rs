@@ -90,13 +90,15 @@ pub fn open_reader(
     match pins.format {
         Format::Csv => crate::csv::open(pins, file, range, excluded, source, options),
         Format::Ndjson => crate::ndjson::open(pins, file, range, excluded, source, options),
+        Format::Json => crate::json::open(pins, file, range, excluded, source, options),
+        Format::Lines => crate::lines::open(pins, file, range, excluded, source, options),
     }
 }
 
 /// Reads byte order mark, preamble and header of one file and matches its columns with the schema.
 ///
 /// Errors: `ENCODING_MISMATCH`, `CSV_HEADER_MISSING`, `SCHEMA_MISSING_COLUMN`, `SCHEMA_EXTRA_COLUMN`, `SCHEMA_AMBIGUOUS_COLUMN`,
-/// `SCHEMA_DRIFT`, and what the source or the pins say.
+/// `SCHEMA_DRIFT`, `JSON_ARRAY_MISSING`, `JSON_ARRAY_BROKEN`, and what the source or the pins say.
 pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str, source: &mut dyn ByteSource) -> Result<FilePlan, Error> {
     crate::plan::plan_file(pins, file, input, uri, etag, source)
 }
@@ -124,7 +126,10 @@ pub fn last_line_end(pins: &InputPins, source: &mut dyn ByteSource) -> Result<Op
 pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> {
     match pins.format {
         Format::Csv => crate::csv::CsvRules::compile(pins, file).map_or(Vec::new(), |rules| crate::csv::cut_fields(&rules, raw)),
-        Format::Ndjson => crate::ndjson::JsonRules::compile(pins).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw)),
+        Format::Lines => crate::lines::LinesRules::compile(pins, file).map_or(Vec::new(), |rules| crate::lines::cut_fields(&rules, raw)),
+        Format::Ndjson | Format::Json => {
+            crate::ndjson::JsonRules::compile(pins).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw))
+        }
     }
 }
 

@@ -64,7 +64,8 @@ pub(crate) fn csv_pins(fields: Vec<Field>) -> InputPins {
             primary_key: Vec::new(),
         },
         inferred: Vec::new(),
-        json: JsonOptions { duplicate_keys: DuplicateKeys::Reject, max_depth: 64 },
+        json: JsonOptions { records: String::new(), duplicate_keys: DuplicateKeys::Reject, max_depth: 64 },
+        lines: None,
         evidence: Vec::new(),
         notes: Vec::new(),
     }

@@ -127,7 +127,7 @@ fn main() {
         }
     }
     let lines = fill(|row| format!("{{\"id\":{row:09},\"name\":\"name of customer\",\"city\":\"Berlin\",\"n\":{:05}}}\n", row % 99_991));
-    let division = Division::Lines(LineRules { max_record_bytes: 16 << 20 });
+    let division = Division::Lines(LineRules::json(16 << 20));
     for &kernel in &kernels {
         let planned = median_speed(lines.len(), || plan(&lines, &division, kernel));
         println!("{:<28} {:<8} {planned:>10.2} {:>10}", "75 B NDJSON lines", kernel.name(), "-");

@@ -13,8 +13,10 @@ pub enum DamageCode {
     UnclosedQuote,
     StrayQuote,
     RecordTooLarge,
-    /// Only from NDJSON division.
+    /// From NDJSON lines and elements of a JSON array.
     JsonRecordTooLarge,
+    /// From plain lines, single or grouped.
+    LinesRecordTooLarge,
 }
 
 impl DamageCode {
@@ -25,6 +27,7 @@ impl DamageCode {
             DamageCode::StrayQuote => "CSV_STRAY_QUOTE",
             DamageCode::RecordTooLarge => "CSV_RECORD_TOO_LARGE",
             DamageCode::JsonRecordTooLarge => "JSON_RECORD_TOO_LARGE",
+            DamageCode::LinesRecordTooLarge => "LINES_RECORD_TOO_LARGE",
         }
     }
 }

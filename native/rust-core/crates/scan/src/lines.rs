@@ -1,5 +1,5 @@
-//! NDJSON: an extent is one line. Only LF ends it; a CR before the LF belongs to the terminator. A line of nothing but blanks, tabs
-//! and CRs is blank; a line over the record limit is a damage, read on without being held.
+//! NDJSON and plain lines: an extent is one line. Only LF ends it; a CR before the LF belongs to the terminator. A line over the record
+//! limit is a damage, read on without being held.
 
 use crate::extent::{DamageCode, Extent, ExtentKind, Skip, Step};
 use crate::fast::{Flow, Halt, Proven, Reached, Sink};
@@ -18,14 +18,32 @@ pub(crate) fn count_line_ends(bytes: &[u8], next: Option<u8>) -> u64 {
     (feeds + returns - pairs - usize::from(is_split_pair)) as u64
 }
 
-/// The rules of an NDJSON input.
+/// What a line holds: says which lines are blank, and what a line over the limit is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// A line of nothing but blanks, tabs and CRs is blank.
+    Json,
+    /// Only a line without any byte is blank.
+    Text,
+}
+
+/// The rules of an input whose records are lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineRules {
     /// L: bytes of a line with its terminator.
     pub max_record_bytes: u64,
+    pub kind: LineKind,
 }
 
 impl LineRules {
+    pub fn json(max_record_bytes: u64) -> LineRules {
+        LineRules { max_record_bytes, kind: LineKind::Json }
+    }
+
+    pub fn text(max_record_bytes: u64) -> LineRules {
+        LineRules { max_record_bytes, kind: LineKind::Text }
+    }
+
     fn limit(&self) -> usize {
         usize::try_from(self.max_record_bytes).unwrap_or(usize::MAX)
     }
@@ -46,14 +64,18 @@ pub fn next_line(window: &[u8], at_end: bool, stream_offset: u64, rules: &LineRu
     let line = &window[..end];
     let kind = match end {
         _ if end > limit => too_large(stream_offset, rules),
-        _ if line.iter().all(u8::is_ascii_whitespace_of_json) => ExtentKind::Blank,
+        _ if rules.kind.is_blank(line) => ExtentKind::Blank,
         _ => ExtentKind::Record,
     };
     Step::Extent(extent(kind, end, count_line_ends(line, None)))
 }
 
 fn too_large(stream_offset: u64, rules: &LineRules) -> ExtentKind {
-    ExtentKind::Damage { code: DamageCode::JsonRecordTooLarge, error_offset: stream_offset + rules.max_record_bytes }
+    let code = match rules.kind {
+        LineKind::Json => DamageCode::JsonRecordTooLarge,
+        LineKind::Text => DamageCode::LinesRecordTooLarge,
+    };
+    ExtentKind::Damage { code, error_offset: stream_offset + rules.max_record_bytes }
 }
 
 fn long_line(window: &[u8], stream_offset: u64, rules: &LineRules) -> Step {
@@ -65,11 +87,11 @@ fn long_line(window: &[u8], stream_offset: u64, rules: &LineRules) -> Step {
 }
 
 /// A CR at the window's end stays, until it is known whether an LF follows.
-fn settled(window: &[u8]) -> usize {
+pub(crate) fn settled(window: &[u8]) -> usize {
     window.len() - usize::from(window.last() == Some(&b'\r'))
 }
 
-fn extent(kind: ExtentKind, length: usize, lines: u64) -> Extent {
+pub(crate) fn extent(kind: ExtentKind, length: usize, lines: u64) -> Extent {
     let fields = u32::from(kind == ExtentKind::Record);
     Extent { kind, length: length as u64, lines, fields, first_error: None, suspect: false, literal: false }
 }
@@ -86,32 +108,34 @@ pub fn skip_long_line(window: &[u8], at_end: bool) -> Skip {
     Skip::More { length: length as u64, lines: count_line_ends(&window[..length], None) }
 }
 
-trait JsonWhitespace {
-    fn is_ascii_whitespace_of_json(&self) -> bool;
-}
-
-impl JsonWhitespace for u8 {
-    #[inline]
-    fn is_ascii_whitespace_of_json(&self) -> bool {
-        matches!(self, b' ' | b'\t' | b'\r' | b'\n')
+impl LineKind {
+    /// `line` with its terminator, not empty.
+    #[inline(always)]
+    fn is_blank(self, line: &[u8]) -> bool {
+        match self {
+            LineKind::Json => line[0] <= b' ' && line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')),
+            LineKind::Text => matches!(line, b"\n" | b"\r\n"),
+        }
     }
 }
 
 /// Gives `sink` the lines from the window's start on; halts before a line over the limit.
 pub(crate) fn scan_lines<K: Sink>(kernel: Kernel, window: &[u8], at_end: bool, rules: &LineRules, sink: &mut K) -> Reached {
-    kernel.run(LineTask { window, at_end, limit: rules.limit(), sink })
+    kernel.run(LineTask { window, at_end, limit: rules.limit(), kind: rules.kind, sink })
 }
 
 struct LineTask<'a, K: Sink> {
     window: &'a [u8],
     at_end: bool,
     limit: usize,
+    kind: LineKind,
     sink: &'a mut K,
 }
 
 struct LineScan<'a> {
     window: &'a [u8],
     limit: usize,
+    kind: LineKind,
     last_end: usize,
     /// Physical line ends since the last line's end: lone CRs.
     lines: u64,
@@ -126,7 +150,8 @@ impl<K: Sink> Task for LineTask<'_, K> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Reached {
         let window = self.window;
-        let mut scan = LineScan { window, limit: self.limit, last_end: 0, lines: 0, may_be_blank: false, last_ends: 1 << 63 };
+        let mut scan =
+            LineScan { window, limit: self.limit, kind: self.kind, last_end: 0, lines: 0, may_be_blank: false, last_ends: 1 << 63 };
         let (words, tail) = window.as_chunks::<WORD>();
         for (index, word) in words.iter().enumerate() {
             let next = window.get((index + 1) * WORD).copied();
@@ -208,7 +233,7 @@ impl LineScan<'_> {
         if end - start > self.limit {
             return Some(Halt::Unproven);
         }
-        let is_blank = self.window[start] <= b' ' && self.window[start..end].iter().all(u8::is_ascii_whitespace_of_json);
+        let is_blank = self.kind.is_blank(&self.window[start..end]);
         let flow = sink.record(Proven { start, end, fields: 1, lines, is_several_lines: false, is_blank });
         if matches!(flow, Flow::StopBefore) {
             return Some(Halt::Sink);
@@ -267,7 +292,7 @@ pub enum LineSplit {
     Done,
 }
 
-/// Divides NDJSON into lines for reading.
+/// Divides a stream into lines for reading.
 #[derive(Clone, Debug)]
 pub struct LineSplitter {
     rules: LineRules,

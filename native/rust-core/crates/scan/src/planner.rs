@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::dialect::Rules;
 use crate::extent::{Extent, ExtentKind, Skip, Step, next_extent, skip_line};
 use crate::fast::{FastRules, Flow, Halt, Proven, Reached, Sink, Span, scan};
+use crate::groups::{GroupRules, next_group, skip_group};
 use crate::lines::{LineRules, next_line, scan_lines, skip_long_line};
 use crate::masks::Kernel;
 
@@ -19,6 +20,7 @@ pub const BLOCK: usize = 1 << 20;
 pub enum Division {
     Csv(Arc<Rules>),
     Lines(LineRules),
+    Groups(GroupRules),
 }
 
 /// What was passed since `data_start`.
@@ -96,13 +98,16 @@ pub struct PlanScan {
     /// Do not look again before the buffer holds as much: what stands there needs a long look-ahead.
     wait_for: usize,
     long_line: Option<Extent>,
+    /// The last byte passed of `long_line` ends no line.
+    is_inside_line: bool,
     tally: Tally,
 }
 
+/// Counts what is passed and sets an anchor at the first extent start at or after each target.
 #[derive(Debug)]
-struct Tally {
-    counts: Counts,
-    anchors: Vec<Anchor>,
+pub(crate) struct Tally {
+    pub(crate) counts: Counts,
+    pub(crate) anchors: Vec<Anchor>,
     data_start: u64,
     first_line: u64,
     chunk_size: u64,
@@ -110,11 +115,27 @@ struct Tally {
 }
 
 impl Tally {
+    /// No anchor is set yet; the first target is `data_start`. A `chunk_size` of 0 counts as 1.
+    pub(crate) fn new(data_start: u64, first_line: u64, chunk_size: u64) -> Tally {
+        let chunk_size = chunk_size.max(1);
+        Tally { counts: Counts::default(), anchors: Vec::new(), data_start, first_line, chunk_size, target: data_start }
+    }
+
+    /// An extent starts at `end`, behind everything counted.
     #[inline(always)]
-    fn pass(&mut self, end: u64) {
+    pub(crate) fn pass(&mut self, end: u64) {
         if end >= self.target {
             self.anchor(end);
         }
+    }
+
+    pub(crate) fn data_start(&self) -> u64 {
+        self.data_start
+    }
+
+    /// The next extent start at or after this offset gets an anchor.
+    pub(crate) fn target(&self) -> u64 {
+        self.target
     }
 
     #[cold]
@@ -143,12 +164,22 @@ impl PlanScan {
         };
         let fast = match &division {
             Division::Csv(rules) => FastRules::of(rules),
-            Division::Lines(_) => None,
+            Division::Lines(_) | Division::Groups(_) => None,
         };
-        let chunk_size = chunk_size.max(1);
-        let mut tally = Tally { counts: Counts::default(), anchors: Vec::new(), data_start, first_line, chunk_size, target: data_start };
-        tally.anchor(data_start);
-        PlanScan { division, fast, kernel, buffer: Vec::new(), held: 0, offset: data_start, wait_for: 0, long_line: None, tally }
+        let mut tally = Tally::new(data_start, first_line, chunk_size);
+        tally.pass(data_start);
+        PlanScan {
+            division,
+            fast,
+            kernel,
+            buffer: Vec::new(),
+            held: 0,
+            offset: data_start,
+            wait_for: 0,
+            long_line: None,
+            is_inside_line: false,
+            tally,
+        }
     }
 
     /// Reads the stream from `data_start` to its end through `read_at` (offset, buffer to fill → bytes read, 0 at the end only).
@@ -232,6 +263,9 @@ impl PlanScan {
                     Skip::More { length, lines } => (length, lines, false),
                 };
                 used += length as usize;
+                if length > 0 {
+                    self.is_inside_line = buffer[used - 1] != b'\n';
+                }
                 long.length += length;
                 long.lines += lines;
                 self.long_line = Some(long);
@@ -254,6 +288,7 @@ impl PlanScan {
                 }
                 Step::LongLine(extent) => {
                     used += extent.length as usize;
+                    self.is_inside_line = buffer[used - 1] != b'\n';
                     self.long_line = Some(extent);
                 }
                 Step::NeedMore => break,
@@ -277,6 +312,7 @@ impl PlanScan {
             (Division::Csv(rules), Some(fast)) => scan(self.kernel, Span { window, at_end, offset, rules, fast }, &mut sink),
             (Division::Csv(_), None) => Reached { consumed: 0, halt: Halt::Unproven },
             (Division::Lines(rules), _) => scan_lines(self.kernel, window, at_end, rules, &mut sink),
+            (Division::Groups(_), _) => Reached { consumed: 0, halt: Halt::Unproven },
         }
     }
 
@@ -284,6 +320,7 @@ impl PlanScan {
         match &self.division {
             Division::Csv(rules) => next_extent(window, at_end, offset, rules),
             Division::Lines(rules) => next_line(window, at_end, offset, rules),
+            Division::Groups(rules) => next_group(window, at_end, offset, rules),
         }
     }
 
@@ -291,6 +328,7 @@ impl PlanScan {
         match &self.division {
             Division::Csv(rules) => skip_line(window, at_end, rules),
             Division::Lines(_) => skip_long_line(window, at_end),
+            Division::Groups(rules) => skip_group(window, at_end, self.is_inside_line, rules),
         }
     }
 }

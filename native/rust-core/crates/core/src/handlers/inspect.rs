@@ -11,6 +11,7 @@ use millrace_engine::streams::open_chunk_stream;
 use millrace_formats::batch::{Read, RecordReader};
 use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::position::Place;
+use millrace_formats::probe::check_lines;
 use millrace_formats::read::{ReadOptions, ReadRange, cut_fields, open_reader};
 use millrace_formats::reject::Reject;
 use millrace_formats::source::ByteSource;
@@ -317,7 +318,7 @@ fn rows(work: &Work, request: &Inspect) -> Answer {
     Ok((Response::done(InspectDone { truncated }), Payload::from(lines)))
 }
 
-/// Syntax and rules of the stages of a spec, without opening an input. The first thing that is wrong is the failure.
+/// Syntax and rules of the stages of a spec and of its patterns for lines, without opening an input. The first thing that is wrong is the failure.
 fn check(work: &Work, request: &Inspect) -> Answer {
     let text = request.spec.as_deref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "checking needs a spec"))?;
     let spec: Value = serde_json::from_str(text).map_err(|error| Error::new("SPEC_WRONG_TYPE", format!("the spec is no JSON: {error}")))?;
@@ -330,6 +331,10 @@ fn check(work: &Work, request: &Inspect) -> Answer {
         if let Some(order_by) = stage.pointer("/dedupe/orderBy").and_then(Value::as_str) {
             work.compiler.check_order(order_by)?;
         }
+    }
+    let inputs = spec.get("inputs").and_then(Value::as_array).into_iter().flatten();
+    for lines in inputs.filter_map(|input| input.get("lines")) {
+        check_lines(lines)?;
     }
     Ok(answer(&json!({ "ok": true })))
 }

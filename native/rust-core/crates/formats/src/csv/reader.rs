@@ -195,7 +195,9 @@ fn damage(place: Place, code: DamageCode, error_offset: u64, raw: &[u8], max_rec
     let message = match code {
         DamageCode::UnclosedQuote => "a quoted field that does not end where its record can be read",
         DamageCode::StrayQuote => "text after a closing quote",
-        DamageCode::RecordTooLarge | DamageCode::JsonRecordTooLarge => "a record larger than maxRecordSize",
+        DamageCode::RecordTooLarge | DamageCode::JsonRecordTooLarge | DamageCode::LinesRecordTooLarge => {
+            "a record larger than maxRecordSize"
+        }
     };
     let offset = (error_offset - place.byte) as usize;
     let spot = Spot { raw, place: &place, offset, column_index: None };

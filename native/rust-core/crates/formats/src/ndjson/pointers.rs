@@ -80,7 +80,7 @@ impl Pointers {
 }
 
 /// The reference tokens of a JSON Pointer (RFC 6901).
-fn split_pointer(path: &str) -> Option<Vec<String>> {
+pub(crate) fn split_pointer(path: &str) -> Option<Vec<String>> {
     if path.is_empty() {
         return Some(Vec::new());
     }

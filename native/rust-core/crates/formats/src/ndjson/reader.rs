@@ -1,15 +1,12 @@
 //! The NDJSON reader: walks the lines of a range and closes a batch at every bound.
 
-use std::sync::Arc;
-
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use millrace_scan::lines::{LineRun, skip_long_line};
 use millrace_scan::{Extent, ExtentKind, LineRules, LineSplit, LineSplitter, Skip};
 
-use super::record::{JsonRules, Judge};
-use crate::batch::{Batch, Read, ReadCounts, RecordReader};
-use crate::column::ColumnBuilder;
+use super::record::JsonRules;
+use super::rows::{Reuse, Rows, Window};
+use crate::batch::{Read, ReadCounts, RecordReader};
 use crate::error::Error;
 use crate::feed::{BLOCK_BYTES, Feed};
 use crate::pins::{FilePlan, InputPins};
@@ -17,7 +14,7 @@ use crate::position::{Counter, Place};
 use crate::range::{Excluded, RangeEnd, check_range, exclude, excluded_reject};
 use crate::read::{ExcludedRange, ReadOptions, ReadRange};
 use crate::reject::{DAMAGE_KEPT_BYTES, Reject};
-use crate::report::{Spot, reject, reject_range};
+use crate::report::{Spot, reject_range};
 use crate::source::ByteSource;
 
 pub(crate) struct NdjsonReader {
@@ -30,15 +27,8 @@ pub(crate) struct NdjsonReader {
     end: RangeEnd,
     options: ReadOptions,
     run: LineRun,
-    judge: Judge,
+    reuse: Option<Box<Reuse>>,
     is_done: bool,
-}
-
-/// The rows of one batch so far.
-struct Open {
-    columns: Vec<ColumnBuilder>,
-    places: Vec<Place>,
-    rejects: Vec<Reject>,
 }
 
 enum Stop {
@@ -59,7 +49,7 @@ impl NdjsonReader {
         check_range(&range, excluded, source.size())?;
         Ok(NdjsonReader {
             rules: JsonRules::compile(pins)?,
-            splitter: LineSplitter::new(LineRules { max_record_bytes: pins.max_record_bytes }),
+            splitter: LineSplitter::new(LineRules::json(pins.max_record_bytes)),
             schema: pins.schema.arrow_schema(),
             feed: Feed::new(source, range.start, range.end, BLOCK_BYTES.min(options.batch_bytes as usize)),
             counter: Counter { file: file.file, record: range.record, line: range.line },
@@ -67,13 +57,23 @@ impl NdjsonReader {
             end: RangeEnd::new(range.end, excluded),
             options,
             run: LineRun::new(),
-            judge: Judge::default(),
+            reuse: None,
             is_done: false,
         })
     }
 
+    fn turn(&mut self, reuse: &mut Reuse) -> Result<Option<Read>, Error> {
+        let mut open = Rows::new(&self.rules, reuse);
+        self.is_done = matches!(self.gather(&mut open)?, Stop::RangeEnd);
+        if self.is_done && open.is_empty() {
+            return Ok(None);
+        }
+        let window = Window { bytes: self.feed.window(), start: self.feed.window_start() };
+        open.finish(&self.rules, &self.schema, &window, &mut self.counts).map(Some)
+    }
+
     /// Fills `open` up to a bound. Rows of one batch never lie in two windows.
-    fn gather(&mut self, open: &mut Open) -> Result<Stop, Error> {
+    fn gather(&mut self, open: &mut Rows<'_>) -> Result<Stop, Error> {
         let batch_end = self.feed.position() + self.options.batch_bytes;
         loop {
             let room = self.options.batch_records.saturating_sub(open.places.len() + open.rejects.len());
@@ -104,7 +104,7 @@ impl NdjsonReader {
         }
     }
 
-    fn take_run(&mut self, open: &mut Open) {
+    fn take_run(&mut self, open: &mut Rows<'_>) {
         let run = std::mem::take(&mut self.run);
         self.counts.records += run.ends().len() as u64;
         self.counts.lines += run.lines();
@@ -119,43 +119,19 @@ impl NdjsonReader {
         self.run = run;
     }
 
-    fn take_line(&mut self, length: usize, lines: u64, open: &mut Open) {
+    fn take_line(&mut self, length: usize, lines: u64, open: &mut Rows<'_>) {
         let place = self.counter.take(self.feed.position(), length as u64, lines);
         let raw = &self.feed.rest()[..length];
-        let line = self.judge.judge(&self.rules, raw, &place);
-        if self.judge.errors.is_empty() {
-            for (index, (column, judged)) in open.columns.iter_mut().zip(&self.judge.judged).enumerate() {
-                let text = self.judge.text(index, &line);
-                column.append(judged.value, self.rules.fields[index].trimmed(text));
-            }
-            open.places.push(place);
-            self.count_repairs();
-        } else {
-            open.rejects.push(reject(place, std::mem::take(&mut self.judge.errors), raw));
-        }
+        open.take(&self.rules, raw, self.feed.at(), place, &mut self.counts);
         self.feed.advance(length);
     }
 
-    /// One repair a record and code.
-    fn count_repairs(&mut self) {
-        let judge = &mut self.judge;
-        judge.repairs.extend(judge.judged.iter().filter_map(|judged| judged.repair));
-        if judge.repairs.is_empty() {
-            return;
-        }
-        judge.repairs.sort_unstable();
-        judge.repairs.dedup();
-        for code in &judge.repairs {
-            *self.counts.repairs.entry(code).or_default() += 1;
-        }
-    }
-
-    fn take_extent(&mut self, extent: &Extent, open: &mut Open) {
+    fn take_extent(&mut self, extent: &Extent, open: &mut Rows<'_>) {
         let byte = self.feed.position();
         self.counts.lines += extent.lines;
         if let ExtentKind::Damage { error_offset, .. } = extent.kind {
             let raw = &self.feed.rest()[..extent.length as usize];
-            count_damage(&mut self.counts, extent);
+            self.counts.damage(extent.length, extent.lines);
             let place = self.counter.take(byte, extent.length, extent.lines);
             open.rejects.push(too_large(place, error_offset, raw, self.rules.max_record_bytes));
         } else if extent.kind == ExtentKind::Record {
@@ -169,7 +145,7 @@ impl NdjsonReader {
     }
 
     /// Passes a line over the limit without holding it; its beginning is kept.
-    fn pass_long_line(&mut self, extent: Extent, open: &mut Open) -> Result<(), Error> {
+    fn pass_long_line(&mut self, extent: Extent, open: &mut Rows<'_>) -> Result<(), Error> {
         let mut extent = extent;
         let byte = self.feed.position();
         let mut head = self.feed.rest()[..(extent.length as usize).min(DAMAGE_KEPT_BYTES)].to_vec();
@@ -190,14 +166,14 @@ impl NdjsonReader {
             self.feed.more()?;
         }
         self.counts.lines += extent.lines;
-        count_damage(&mut self.counts, &extent);
+        self.counts.damage(extent.length, extent.lines);
         let place = self.counter.take(byte, extent.length, extent.lines);
         let error_offset = byte + self.rules.max_record_bytes;
         open.rejects.push(too_large(place, error_offset, &head, self.rules.max_record_bytes));
         Ok(())
     }
 
-    fn pass_excluded(&mut self, excluded: ExcludedRange, open: &mut Open) -> Result<(), Error> {
+    fn pass_excluded(&mut self, excluded: ExcludedRange, open: &mut Rows<'_>) -> Result<(), Error> {
         let Excluded { head, lines } = exclude(&mut self.feed, &excluded, self.rules.max_record_bytes)?;
         self.counts.records += 1;
         self.counts.lines += lines;
@@ -208,14 +184,7 @@ impl NdjsonReader {
     }
 }
 
-fn count_damage(counts: &mut ReadCounts, extent: &Extent) {
-    counts.records += 1;
-    counts.damages += 1;
-    counts.damaged_bytes += extent.length;
-    counts.damaged_lines += extent.lines;
-}
-
-fn too_large(place: Place, error_offset: u64, raw: &[u8], max_record_bytes: u64) -> Reject {
+pub(crate) fn too_large(place: Place, error_offset: u64, raw: &[u8], max_record_bytes: u64) -> Reject {
     let spot = Spot { raw, place: &place, offset: (error_offset - place.byte) as usize, column_index: None };
     let error = spot.error("JSON_RECORD_TOO_LARGE", "a record larger than maxRecordSize".into(), None);
     reject_range(place, error, raw, max_record_bytes)
@@ -226,18 +195,10 @@ impl RecordReader for NdjsonReader {
         if self.is_done {
             return Ok(None);
         }
-        let columns = self.rules.fields.iter().map(|field| ColumnBuilder::new(&field.kind)).collect();
-        let mut open = Open { columns, places: Vec::new(), rejects: Vec::new() };
-        self.is_done = matches!(self.gather(&mut open)?, Stop::RangeEnd);
-        if self.is_done && open.places.is_empty() && open.rejects.is_empty() {
-            return Ok(None);
-        }
-        let columns = open.columns.iter_mut().map(ColumnBuilder::finish).collect();
-        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)
-            .map_err(|error| Error::new("CORE_PANIC", format!("cannot build a batch: {error}")))?;
-        let source = Arc::clone(self.feed.window());
-        let batch = Batch { rows, places: open.places, source, source_start: self.feed.window_start() };
-        Ok(Some(Read { batch, rejects: open.rejects }))
+        let mut reuse = self.reuse.take().unwrap_or_else(|| Box::new(Reuse::new(&self.rules)));
+        let read = self.turn(&mut reuse);
+        self.reuse = Some(reuse);
+        read
     }
 
     fn counts(&self) -> &ReadCounts {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::pointers::Pointers;
+use super::stencil::Stencil;
 use super::walk::{Fault, Found, Shape, Walk, WalkRules};
 use crate::encoding::Encoding;
 use crate::error::Error;
 use crate::field::{FieldRules, Judged, Kind, compile_fields};
-use crate::pins::{InputPins, InvalidBytes, JsonOptions};
+use crate::pins::{Format, InputPins, InvalidBytes, JsonOptions};
 use crate::position::Place;
 use crate::reject::RejectError;
 use crate::report::{Spot, shown};
@@ -22,6 +23,8 @@ pub(crate) struct JsonRules {
     encoding: Encoding,
     replace_invalid: bool,
     refuse_extra: bool,
+    /// Records are lines, and not elements of an array.
+    are_lines: bool,
     pub max_record_bytes: u64,
 }
 
@@ -34,8 +37,22 @@ impl JsonRules {
             encoding: Encoding::from_label(&pins.encoding)?,
             replace_invalid: pins.invalid_bytes == InvalidBytes::Replace,
             refuse_extra: pins.schema.extra_columns == ExtraColumns::Fail,
+            are_lines: pins.format == Format::Ndjson,
             max_record_bytes: pins.max_record_bytes,
         })
+    }
+
+    /// What records look like that nothing is known of yet.
+    pub(crate) fn stencil(&self) -> Stencil {
+        Stencil::new(&self.fields, self.refuse_extra)
+    }
+
+    pub(crate) fn pointers(&self) -> &Pointers {
+        &self.pointers
+    }
+
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.encoding.is_utf8()
     }
 
     fn walk_rules(&self) -> WalkRules<'_> {
@@ -69,7 +86,7 @@ impl Judge {
         let line = Line { text: decoded.text };
         if let Some(at) = decoded.invalid_at {
             // Only the last line of a stream may lack its terminator.
-            let ends_file = content.len() == raw.len();
+            let ends_file = rules.are_lines && content.len() == raw.len();
             let truncated = decoded.cut_off && ends_file;
             let code = if truncated { "ENCODING_TRUNCATED" } else { "ENCODING_INVALID_BYTES" };
             if rules.replace_invalid {
@@ -88,14 +105,14 @@ impl Judge {
     }
 
     fn report_fault(&mut self, rules: &JsonRules, raw: &[u8], place: &Place, line: &Line<'_>, fault: Fault) {
-        let offset = byte_offset(rules, raw, &line.text, fault.at);
+        let offset = rules.encoding.byte_offset(content(raw), &line.text, fault.at);
         let error = Spot { raw, place, offset, column_index: None }.error(fault.code, fault.message, None);
         self.errors.push(RejectError { value: fault.key.map(|key| shown(&key)), ..error });
     }
 
     fn judge_fields(&mut self, rules: &JsonRules, raw: &[u8], place: &Place, line: &Line<'_>) {
         if let Some((at, key)) = self.walk.extra.take() {
-            let offset = byte_offset(rules, raw, &line.text, at);
+            let offset = rules.encoding.byte_offset(content(raw), &line.text, at);
             let message = format!("the key {:?} has no field", shown(&key));
             self.errors.push(Spot { raw, place, offset, column_index: None }.error("SCHEMA_EXTRA_KEY", message, Some(&key)));
         }
@@ -103,7 +120,7 @@ impl Judge {
             let text = found.map(|found| text_of(&found, &line.text, &self.walk.decoded));
             let judged = judge_field(field, found.map(|found| found.shape), text.unwrap_or_default());
             for &error in &judged.errors {
-                let offset = found.map_or(0, |found| byte_offset(rules, raw, &line.text, found.start));
+                let offset = found.map_or(0, |found| rules.encoding.byte_offset(content(raw), &line.text, found.start));
                 let spot = Spot { raw, place, offset, column_index: None };
                 self.errors.push(spot.value_error(field, error, text));
             }
@@ -118,7 +135,7 @@ impl Judge {
 }
 
 /// The line without its terminator: LF, and a CR before it.
-fn content(raw: &[u8]) -> &[u8] {
+pub(crate) fn content(raw: &[u8]) -> &[u8] {
     let line = raw.strip_suffix(b"\n").unwrap_or(raw);
     if line.len() < raw.len() { line.strip_suffix(b"\r").unwrap_or(line) } else { line }
 }
@@ -142,32 +159,6 @@ fn judge_field(field: &FieldRules, shape: Option<Shape>, text: &str) -> Judged {
         (Some(Shape::Number), _) => field.judge_json_number(text),
         (Some(truth), Kind::Boolean(_)) => field.judge_value(Value::Boolean(truth == Shape::True), text),
         (Some(_), _) => field.refuse("true or false"),
-    }
-}
-
-/// Offset in the record's bytes of an offset in its text.
-fn byte_offset(rules: &JsonRules, raw: &[u8], text: &str, at: usize) -> usize {
-    let at = at.min(text.len());
-    match rules.encoding {
-        // One byte a character; an offset inside one is that of the character.
-        Encoding::Single(_) => text.char_indices().take_while(|&(start, character)| start + character.len_utf8() <= at).count(),
-        Encoding::Utf8 if std::str::from_utf8(content(raw)).is_ok() => at,
-        Encoding::Utf8 => {
-            let (mut bytes, mut characters) = (0, 0);
-            for chunk in content(raw).utf8_chunks() {
-                if at < characters + chunk.valid().len() {
-                    break;
-                }
-                bytes += chunk.valid().len();
-                characters += chunk.valid().len();
-                if chunk.invalid().is_empty() || at < characters + char::REPLACEMENT_CHARACTER.len_utf8() {
-                    break;
-                }
-                bytes += chunk.invalid().len();
-                characters += char::REPLACEMENT_CHARACTER.len_utf8();
-            }
-            bytes + at.saturating_sub(characters)
-        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The written parts of an input: dialect and schema as the resolved spec has them, with what was left to detection as None.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::pins::{BlankRows, Format, LongRows, ShortRows, StrayQuotes};
+use crate::lines::{compile_regex, expand_grok, group_columns};
+use crate::pins::{BlankRows, Format, LinesOptions, LongRows, ShortRows, StrayQuotes};
 use crate::schema::{Constraints, ExtraColumns, Field, FieldType, MatchBy, MissingColumns, OnError, Schema};
 
 /// `dialect` as written; None is detected, or off where it is never detected (`commentChar`, `nullSequence`).
@@ -40,6 +43,43 @@ impl DialectSpec {
                 .map_err(|error| Error::new("SPEC_BAD_VALUE", format!("cannot use dialect: {error}"))),
             other => Err(Error::new("SPEC_BAD_VALUE", format!("expected dialect \"auto\" or an object, got {other}"))),
         }
+    }
+}
+
+/// `lines` as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct LinesSpec {
+    regex: Option<String>,
+    grok: Option<String>,
+    patterns: BTreeMap<String, String>,
+    record_start: Option<String>,
+}
+
+impl LinesSpec {
+    pub(super) fn read(written: &Value) -> Result<Option<LinesSpec>, Error> {
+        match written {
+            Value::Null => Ok(None),
+            _ => LinesSpec::deserialize(written)
+                .map(Some)
+                .map_err(|error| Error::new("SPEC_BAD_VALUE", format!("cannot use lines: {error}"))),
+        }
+    }
+
+    pub(super) fn resolve(self) -> Result<LinesOptions, Error> {
+        let regex = match (self.regex, self.grok) {
+            (Some(regex), None) => regex,
+            (None, Some(grok)) => expand_grok(&grok, &self.patterns)?,
+            (None, None) => return Err(Error::new("SPEC_MISSING_FIELD", "format lines needs lines.regex or lines.grok")),
+            (Some(_), Some(_)) => return Err(Error::new("SPEC_CONFLICT", "lines.regex excludes lines.grok")),
+        };
+        if group_columns(&compile_regex(&regex, "lines.regex")?).is_empty() {
+            return Err(Error::new("SPEC_REGEX", "cannot use lines.regex: it has no named group, so no column"));
+        }
+        if let Some(pattern) = &self.record_start {
+            compile_regex(pattern, "lines.recordStart")?;
+        }
+        Ok(LinesOptions { regex, record_start: self.record_start })
     }
 }
 
@@ -213,7 +253,7 @@ pub(super) fn empty_schema() -> Schema {
     }
 }
 
-/// A column as it stands: text of CSV, any value of NDJSON.
+/// A column as it stands: text of CSV and lines, any value of JSON.
 pub(super) fn text_field(name: &str, format: Format) -> Field {
-    Field::new(name, if format == Format::Csv { FieldType::String } else { FieldType::Any })
+    Field::new(name, if matches!(format, Format::Csv | Format::Lines) { FieldType::String } else { FieldType::Any })
 }

@@ -1,4 +1,4 @@
-//! CSV or NDJSON, by content and never by name.
+//! The format of text, by content and never by name.
 
 use super::{Findings, Text};
 use crate::error::Error;
@@ -9,41 +9,67 @@ const LINES: usize = 200;
 /// From this share of lines on that are whole objects it is NDJSON.
 const OBJECT_SHARE: f64 = 0.9;
 
-pub(super) fn detect(texts: &[Text<'_>], written: &str, has_dialect: bool, findings: &mut Findings) -> Result<Format, Error> {
+/// Written parts of an input that only one format has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hints {
+    pub has_dialect: bool,
+    /// `json.records` names an array inside the file.
+    pub has_records: bool,
+}
+
+pub(super) fn detect(texts: &[Text<'_>], written: &str, hints: Hints, findings: &mut Findings) -> Result<Format, Error> {
     let format = match written {
         "csv" => Format::Csv,
         "ndjson" => Format::Ndjson,
+        "json" => Format::Json,
+        "lines" => Format::Lines,
         "auto" => {
-            // Only CSV has a dialect, so one that was written says what the format is.
-            let (format, confidence) = if has_dialect { (Format::Csv, 1.0) } else { by_content(texts)? };
+            let (format, confidence) = match hints {
+                // Only CSV has a dialect and only JSON an array to be found, so what was written says what the format is.
+                Hints { has_dialect: true, has_records: true } => return Err(both()),
+                Hints { has_dialect: true, .. } => (Format::Csv, 1.0),
+                Hints { has_records: true, .. } => (Format::Json, 1.0),
+                _ => by_content(texts)?,
+            };
             findings.detected("format", name(format), confidence, None);
             return Ok(format);
         }
-        other @ ("json" | "parquet" | "arrow" | "lines") => {
+        other @ ("parquet" | "arrow") => {
             return Err(Error::new("SPEC_NOT_AVAILABLE", format!("format {other} is not available in this version; use csv or ndjson")));
         }
-        other => return Err(Error::new("SPEC_BAD_VALUE", format!("expected format csv or ndjson, got {other:?}"))),
+        other => return Err(Error::new("SPEC_BAD_VALUE", format!("expected format csv, ndjson, json or lines, got {other:?}"))),
     };
-    if format == Format::Ndjson && has_dialect {
-        return Err(Error::new("SPEC_CONFLICT", "a dialect is for CSV only, but format is ndjson"));
+    if format != Format::Csv && hints.has_dialect {
+        return Err(Error::new("SPEC_CONFLICT", format!("a dialect is for CSV only, but format is {written}")));
+    }
+    if format != Format::Json && hints.has_records {
+        return Err(Error::new("SPEC_CONFLICT", format!("json.records is for format json only, but format is {written}")));
     }
     findings.set("format", written);
     Ok(format)
+}
+
+fn both() -> Error {
+    Error::new("SPEC_CONFLICT", "a dialect is for CSV only, and json.records for JSON only")
 }
 
 fn name(format: Format) -> &'static str {
     match format {
         Format::Csv => "csv",
         Format::Ndjson => "ndjson",
+        Format::Json => "json",
+        Format::Lines => "lines",
     }
 }
 
 fn by_content(texts: &[Text<'_>]) -> Result<(Format, f64), Error> {
     let (mut objects, mut lines) = (0u32, 0u32);
     let mut json_like = false;
+    if texts.iter().any(|text| !text.bytes.is_empty()) && texts.iter().all(|text| text.bytes.is_empty() || is_array(text.bytes)) {
+        return Ok((Format::Json, 1.0));
+    }
     for text in texts {
         let start = text.bytes.trim_ascii_start();
-        refuse_array(text.uri, start)?;
         json_like |= start.first() == Some(&b'{');
         for line in sampled_lines(text) {
             lines += 1;
@@ -72,14 +98,10 @@ fn is_object(line: &[u8]) -> bool {
     line.first() == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
-fn refuse_array(uri: &str, start: &[u8]) -> Result<(), Error> {
-    let after = start.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
-    if after.is_some_and(|after| matches!(after.first(), Some(b'{' | b'[' | b']'))) {
-        let message =
-            format!("cannot read {uri}: it is one JSON array, and format json is not available in this version; write one object a line");
-        return Err(Error::new("SPEC_NOT_AVAILABLE", message));
-    }
-    Ok(())
+/// A log line may begin with a bracket too; an array of records goes on with another one.
+fn is_array(bytes: &[u8]) -> bool {
+    let after = bytes.trim_ascii_start().strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
+    after.is_some_and(|after| matches!(after.first(), Some(b'{' | b'[' | b']')))
 }
 
 /// One object over many lines would make a very odd table.
@@ -88,10 +110,10 @@ fn refuse_pretty_object(texts: &[Text<'_>]) -> Result<(), Error> {
         let mut values = serde_json::Deserializer::from_slice(text.bytes).into_iter::<serde::de::IgnoredAny>();
         if text.bytes.trim_ascii_start().first() == Some(&b'{') && matches!(values.next(), Some(Ok(_))) {
             let message = format!(
-                "cannot read {}: it is JSON over several lines, and format json is not available in this version; write one object a line",
+                "cannot read {}: it is one JSON object over several lines; name the array in it with json.records, or write one object a line",
                 text.uri
             );
-            return Err(Error::new("SPEC_NOT_AVAILABLE", message));
+            return Err(Error::new("SPEC_MISSING_FIELD", message));
         }
     }
     Ok(())

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use millrace_scan::ElementScan;
+use millrace_scan::json_array::is_blank;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::infer::{Column, Inferred};
 use super::{Sampled, Text};
 use crate::encoding::Encoding;
+use crate::error::Error;
 use crate::pins::InputPins;
 use crate::schema::{Field, FieldType};
 
@@ -25,6 +28,38 @@ pub(super) fn columns(texts: &[Text<'_>], pins: &InputPins) -> Sampled {
         }
     }
     Sampled { fields: keys.finish() }
+}
+
+/// The same for elements of the array that the pins name, as far as the samples reach.
+pub(super) fn columns_of_array(texts: &[Text<'_>], pins: &InputPins) -> Result<Sampled, Error> {
+    let encoding = Encoding::from_label(&pins.encoding).unwrap_or(Encoding::Utf8);
+    let pointer = crate::json::keys_of(pins)?;
+    let mut keys = Keys::default();
+    for text in texts {
+        // A sample without the array, or with a broken one, says nothing: planning looks at the file as a whole.
+        let Ok(array) = crate::json::find_array(&mut { text.bytes }, 0, &pointer) else { continue };
+        for element in elements(&text.bytes[array.data_start as usize..]) {
+            if let Ok(Pairs(pairs)) = serde_json::from_str(&encoding.decode(element).text) {
+                pairs.iter().for_each(|(key, value)| keys.add(key, value.get()));
+            }
+        }
+    }
+    Ok(Sampled { fields: keys.finish() })
+}
+
+/// The elements that end within `bytes`, up to the first place where the structure cannot be followed.
+fn elements(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|&byte| !is_blank(byte) && byte != b',')?;
+        if matches!(rest[start], b']' | b'}') {
+            return None;
+        }
+        let length = ElementScan::default().take(&rest[start..])?;
+        let element = &rest[start..start + length];
+        rest = &rest[start + length..];
+        Some(element)
+    })
 }
 
 /// The keys and raw values of one object, in their order.

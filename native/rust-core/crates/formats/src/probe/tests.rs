@@ -201,9 +201,20 @@ fn what_is_no_text_is_named_and_refused() {
         (b"\xfe\xff\0a\0,".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-16BE"),
         (b"\xff\xfe\0\0a\0\0\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-32"),
         (b"a\0,\0b\0\n\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "UTF-16LE"),
-        (b"[{\"a\":1},\n{\"a\":2}]".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "array"),
-        (b"{\n  \"a\": 1,\n  \"b\": 2\n}\n".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "several lines"),
         (b"a\n".to_vec(), json!({"compression": "arj"}), "SPEC_BAD_VALUE", "arj"),
+        (b"{\n  \"a\": 1,\n  \"b\": 2\n}\n".to_vec(), json!({}), "SPEC_MISSING_FIELD", "json.records"),
+        (b"[{}]".to_vec(), json!({"format": "ndjson", "json": {"records": "/a"}}), "SPEC_CONFLICT", "json.records"),
+        (b"[{}]".to_vec(), json!({"dialect": {}, "json": {"records": "/a"}}), "SPEC_CONFLICT", "dialect"),
+        (b"[{}]".to_vec(), json!({"json": {"records": "a"}}), "SPEC_BAD_VALUE", "Pointer"),
+        (b"[{}]".to_vec(), json!({"format": "json", "dialect": {}}), "SPEC_CONFLICT", "dialect"),
+        (b"a\n".to_vec(), json!({"format": "lines"}), "SPEC_MISSING_FIELD", "lines.regex"),
+        (b"a\n".to_vec(), json!({"format": "lines", "lines": {"regex": "(?<a>a)", "grok": "%{WORD:a}"}}), "SPEC_CONFLICT", "lines.grok"),
+        (b"a\n".to_vec(), json!({"format": "lines", "lines": {"regex": "(?<a>a"}}), "SPEC_REGEX", "lines.regex"),
+        (b"a\n".to_vec(), json!({"format": "lines", "lines": {"regex": "(a)"}}), "SPEC_REGEX", "no named group"),
+        (b"a\n".to_vec(), json!({"format": "lines", "lines": {"regex": "(?<a>\\w{5000}){100}"}}), "SPEC_REGEX", "lines.regex"),
+        (b"a\n".to_vec(), json!({"format": "lines", "lines": {"regex": "(?<a>a)", "recordStart": "("}}), "SPEC_REGEX", "recordStart"),
+        (b"a\n".to_vec(), json!({"format": "lines", "lines": {"grok": "%{NO:a}"}}), "SPEC_GROK", "NO"),
+        (b"a\n".to_vec(), json!({"lines": {"grok": "%{WORD:a}"}}), "SPEC_CONFLICT", "format lines"),
         (b"a\n".to_vec(), json!({"format": "parquet"}), "SPEC_NOT_AVAILABLE", "parquet"),
         (b"a\n".to_vec(), json!({"encoding": "klingon"}), "SPEC_ENCODING", "klingon"),
         (b"a\n".to_vec(), json!({"encoding": "utf-16le"}), "SPEC_NOT_AVAILABLE", "utf-16le"),
@@ -217,6 +228,40 @@ fn what_is_no_text_is_named_and_refused() {
         assert_eq!(error.code, code, "{error}");
         assert!(error.message.contains(part), "{error}");
     }
+}
+
+fn probed(bytes: &str, spec: Value) -> InputPins {
+    probe(&[sample(bytes.as_bytes())], &declared(spec)).unwrap()
+}
+
+#[test]
+fn arrays_are_known_by_their_bracket() {
+    for text in ["[{\"a\":1},\n{\"a\":2,\"b\":\"x\"}]", " [\n {\"a\": 1, \"b\": null}, {\"b\": \"]\"}"] {
+        let pins = probed(text, json!({}));
+        assert_eq!((pins.format, summary(&pins)), (Format::Json, "ndjson a:integer b:string".into()), "{text}");
+    }
+    let below = "{\"meta\": [1], \"rows\": [{\"a\": true}, {\"a\": false}, {\"a\"";
+    let pins = probed(below, json!({"json": {"records": "/rows"}}));
+    assert_eq!((pins.format, summary(&pins)), (Format::Json, "ndjson a:boolean".into()));
+    assert_eq!(probed("[12/Oct] x\n[13/Oct] y\n", json!({})).format, Format::Csv, "a line of a log may begin so");
+    assert_eq!(probed("[]", json!({})).format, Format::Json);
+}
+
+#[test]
+fn lines_have_the_columns_of_their_groups() {
+    let log = "2026-01-02T03:04:05Z INFO 17 up\nnot one of them\n2026-01-02T03:04:06Z WARN 4 down \n";
+    let pins =
+        probed(log, json!({"format": "lines", "lines": {"grok": "^%{TIMESTAMP_ISO8601:at} %{WORD:level} %{INT:n:int} (?<rest>.*)$"}}));
+    assert_eq!((pins.format, summary(&pins)), (Format::Lines, "ndjson at:datetime level:string n:integer rest:string".into()));
+    let lines = pins.lines.clone().unwrap();
+    assert!(lines.regex.contains("(?P<at>") && !lines.regex.contains("%{"), "{}", lines.regex);
+    let again: InputPins = serde_json::from_str(&serde_json::to_string(&pins).unwrap()).unwrap();
+    assert_eq!(again, pins);
+    let stack = "1 a\n b\n2 c\n";
+    let pins =
+        probed(stack, json!({"format": "lines", "schema": "text", "lines": {"regex": "(?s)^(?<n>\\d) (?<t>.*)$", "recordStart": "^\\d"}}));
+    assert_eq!(summary(&pins), "ndjson n:string t:string");
+    assert_eq!(crate::testing::read_whole(&pins, stack.as_bytes()).values(), [vec!["1", "a\n b"], vec!["2", "c"]]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm256_min_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
 };
 
-use super::{LineMasks, Masks, Needles, Simd, Task, WORD};
+use super::{JsonMasks, LineMasks, Masks, Needles, Simd, Task, WORD};
 
 /// Proof that this processor has the instructions: only `detect` makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,17 @@ impl Simd for Avx2 {
     fn line_masks(self, word: &[u8; WORD]) -> LineMasks {
         let parts = load(word);
         LineMasks { lf: equal(parts, b'\n'), cr: equal(parts, b'\r'), low: at_most(parts, b' ') }
+    }
+
+    #[inline(always)]
+    fn json_masks(self, word: &[u8; WORD]) -> JsonMasks {
+        let parts = load(word);
+        JsonMasks {
+            quote: equal(parts, b'"'),
+            backslash: equal(parts, b'\\'),
+            open: equal(parts, b'{') | equal(parts, b'['),
+            close: equal(parts, b'}') | equal(parts, b']'),
+        }
     }
 
     #[inline(always)]

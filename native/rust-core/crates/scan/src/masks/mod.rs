@@ -41,10 +41,20 @@ pub struct LineMasks {
     pub low: u64,
 }
 
+/// The bytes that JSON's structure is made of. Both kinds of bracket stand in one mask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JsonMasks {
+    pub quote: u64,
+    pub backslash: u64,
+    pub open: u64,
+    pub close: u64,
+}
+
 /// What one instruction set can do with a word.
 pub trait Simd: Copy {
     fn masks(self, word: &[u8; WORD], needles: &Needles) -> Masks;
     fn line_masks(self, word: &[u8; WORD]) -> LineMasks;
+    fn json_masks(self, word: &[u8; WORD]) -> JsonMasks;
     /// Bit i of the answer is the xor of the bits 0 to i: turns quotes into "inside quotes".
     fn prefix_xor(self, bits: u64) -> u64;
 }
@@ -147,10 +157,10 @@ mod tests {
     }
 
     impl Task for Everything<'_> {
-        type Output = (Masks, LineMasks, u64);
+        type Output = (Masks, LineMasks, JsonMasks, u64);
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
-            (simd.masks(self.word, &self.needles), simd.line_masks(self.word), simd.prefix_xor(self.bits))
+            (simd.masks(self.word, &self.needles), simd.line_masks(self.word), simd.json_masks(self.word), simd.prefix_xor(self.bits))
         }
     }
 
@@ -163,7 +173,7 @@ mod tests {
         fn kernels_agree(
             bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 2 * WORD),
-                prop::collection::vec(prop::sample::select(b"\r\n,\"\\ \t\0\x1f\x20\x21\x7f\x80\xff".to_vec()), 2 * WORD),
+                prop::collection::vec(prop::sample::select(b"\r\n,\"\\ \t\0\x1f\x20\x21\x7f\x80\xff{}[]".to_vec()), 2 * WORD),
             ],
             written in needles(),
             bits in any::<u64>(),

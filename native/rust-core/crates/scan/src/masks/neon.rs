@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::{uint8x16_t, vandq_u8, vceqq_u8, vcleq_u8, vdupq_n_u8, vld1q_u8, vpaddq_u8, vst1q_u8};
 
-use super::{LineMasks, Masks, Needles, Simd, WORD, prefix_xor_by_shifts};
+use super::{JsonMasks, LineMasks, Masks, Needles, Simd, WORD, prefix_xor_by_shifts};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Neon;
@@ -64,6 +64,17 @@ impl Simd for Neon {
     fn line_masks(self, word: &[u8; WORD]) -> LineMasks {
         let parts = load(word);
         LineMasks { lf: equal(parts, b'\n'), cr: equal(parts, b'\r'), low: at_most(parts, b' ') }
+    }
+
+    #[inline(always)]
+    fn json_masks(self, word: &[u8; WORD]) -> JsonMasks {
+        let parts = load(word);
+        JsonMasks {
+            quote: equal(parts, b'"'),
+            backslash: equal(parts, b'\\'),
+            open: equal(parts, b'{') | equal(parts, b'['),
+            close: equal(parts, b'}') | equal(parts, b']'),
+        }
     }
 
     #[inline(always)]

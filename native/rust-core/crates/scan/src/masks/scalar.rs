@@ -1,6 +1,6 @@
 //! The plain kernel: one byte after the other. Slow, obviously right, and the oracle of the others.
 
-use super::{LineMasks, Masks, Needles, Simd, WORD, prefix_xor_by_shifts};
+use super::{JsonMasks, LineMasks, Masks, Needles, Simd, WORD, prefix_xor_by_shifts};
 
 #[derive(Clone, Copy)]
 pub(super) struct Scalar;
@@ -26,6 +26,18 @@ impl Simd for Scalar {
             masks.lf |= u64::from(byte == b'\n') << bit;
             masks.cr |= u64::from(byte == b'\r') << bit;
             masks.low |= u64::from(byte <= b' ') << bit;
+        }
+        masks
+    }
+
+    #[inline(always)]
+    fn json_masks(self, word: &[u8; WORD]) -> JsonMasks {
+        let mut masks = JsonMasks::default();
+        for (bit, &byte) in word.iter().enumerate() {
+            masks.quote |= u64::from(byte == b'"') << bit;
+            masks.backslash |= u64::from(byte == b'\\') << bit;
+            masks.open |= u64::from(matches!(byte, b'{' | b'[')) << bit;
+            masks.close |= u64::from(matches!(byte, b'}' | b']')) << bit;
         }
         masks
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8};
 
-use super::{LineMasks, Masks, Needles, Simd, WORD, prefix_xor_by_shifts};
+use super::{JsonMasks, LineMasks, Masks, Needles, Simd, WORD, prefix_xor_by_shifts};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sse2;
@@ -50,6 +50,17 @@ impl Simd for Sse2 {
     fn line_masks(self, word: &[u8; WORD]) -> LineMasks {
         let parts = load(word);
         LineMasks { lf: equal(parts, b'\n'), cr: equal(parts, b'\r'), low: at_most(parts, b' ') }
+    }
+
+    #[inline(always)]
+    fn json_masks(self, word: &[u8; WORD]) -> JsonMasks {
+        let parts = load(word);
+        JsonMasks {
+            quote: equal(parts, b'"'),
+            backslash: equal(parts, b'\\'),
+            open: equal(parts, b'{') | equal(parts, b'['),
+            close: equal(parts, b'}') | equal(parts, b']'),
+        }
     }
 
     #[inline(always)]

@@ -93,8 +93,9 @@ proptest! {
     #[test]
     fn fast_lines_equal_canonical(
         limit in prop_oneof![3_u64..40, Just(1_u64 << 20)], data in hostile_lines(900), block in 1_usize..300, max_lines in 1_usize..60,
+        is_text in any::<bool>(),
     ) {
-        let rules = LineRules { max_record_bytes: limit };
+        let rules = if is_text { LineRules::text(limit) } else { LineRules::json(limit) };
         let expected = canonical_lines(&data, &rules);
         for kernel in Kernel::all() {
             prop_assert_eq!(&split_lines(&data, rules, block, max_lines, kernel), &expected, "kernel {}", kernel.name());
@@ -104,7 +105,7 @@ proptest! {
 
 #[test]
 fn lines_by_hand() {
-    let rules = LineRules { max_record_bytes: 8 };
+    let rules = LineRules::json(8);
     let data = b"{}\r\n \t\r\n\n{\"a\":1}\n{\"abc\":1}\n1\r2\n3";
     let kinds: Vec<(u64, ExtentKind, u64)> = canonical_lines(data, &rules).iter().map(|(at, line)| (*at, line.kind, line.lines)).collect();
     let too_large = ExtentKind::Damage { code: DamageCode::JsonRecordTooLarge, error_offset: 25 };
@@ -120,4 +121,12 @@ fn lines_by_hand() {
             (31, ExtentKind::Record, 0),
         ]
     );
+}
+
+#[test]
+fn only_an_empty_text_line_is_blank() {
+    let data = b"\n\r\n \n\t\r\n\r\rx\n0123456789\n";
+    let kinds: Vec<ExtentKind> = canonical_lines(data, &LineRules::text(8)).iter().map(|(_, line)| line.kind).collect();
+    let too_large = ExtentKind::Damage { code: DamageCode::LinesRecordTooLarge, error_offset: 20 };
+    assert_eq!(kinds, [ExtentKind::Blank, ExtentKind::Blank, ExtentKind::Record, ExtentKind::Record, ExtentKind::Record, too_large]);
 }

@@ -2,6 +2,7 @@
 
 mod cost;
 mod division;
+mod groups;
 mod lines;
 mod planning;
 mod strict_machine;

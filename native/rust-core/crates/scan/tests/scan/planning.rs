@@ -78,7 +78,7 @@ proptest! {
     fn line_anchors_are_those_of_the_definition(
         limit in prop_oneof![3_u64..40, Just(1_u64 << 20)], data in hostile_lines(900), chunk_size in 1_u64..400, block in 1_usize..300,
     ) {
-        let rules = LineRules { max_record_bytes: limit };
+        let rules = LineRules::json(limit);
         let expected = defined_plan(&canonical_lines(&data, &rules), 0, 3, chunk_size, data.len() as u64);
         for kernel in Kernel::all() {
             let plan = pushed(&Division::Lines(rules), &data, 0, chunk_size, block, kernel);

@@ -1,0 +1,185 @@
+//! The patterns that grok knows by name: the names are those of Logstash's core, web server, syslog and Java sets, with its names of
+//! columns; the regexes are written for an engine of linear time, without look-around and atomic groups.
+
+/// Name and pattern, by name.
+pub(super) const PATTERNS: [(&str, &str); 108] = [
+    // Words and text
+    ("DATA", r".*?"),
+    ("GREEDYDATA", r".*"),
+    ("NOTSPACE", r"\S+"),
+    ("SPACE", r"\s*"),
+    ("WORD", r"\b\w+\b"),
+    ("QUOTEDSTRING", r#""(?:\\.|[^\\"])*"|'(?:\\.|[^\\'])*'|`(?:\\.|[^\\`])*`"#),
+    ("QS", r"%{QUOTEDSTRING}"),
+    ("USERNAME", r"[a-zA-Z0-9._-]+"),
+    ("USER", r"%{USERNAME}"),
+    ("EMAILLOCALPART", r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}"),
+    ("EMAILADDRESS", r"%{EMAILLOCALPART}@%{HOSTNAME}"),
+    ("UUID", r"[A-Fa-f0-9]{8}-(?:[A-Fa-f0-9]{4}-){3}[A-Fa-f0-9]{12}"),
+    ("URN", r"urn:[0-9A-Za-z][0-9A-Za-z-]{0,31}:(?:%[0-9a-fA-F]{2}|[0-9A-Za-z()+,.:=@;$_!*'/?#-])+"),
+    // Numbers
+    ("INT", r"[+-]?[0-9]+"),
+    ("BASE10NUM", r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"),
+    ("NUMBER", r"%{BASE10NUM}"),
+    ("BASE16NUM", r"[+-]?(?:0x)?[0-9A-Fa-f]+"),
+    ("BASE16FLOAT", r"[+-]?(?:0x)?(?:[0-9A-Fa-f]+(?:\.[0-9A-Fa-f]*)?|\.[0-9A-Fa-f]+)"),
+    ("POSINT", r"\b[1-9][0-9]*\b"),
+    ("NONNEGINT", r"\b[0-9]+\b"),
+    // Networks
+    ("MAC", r"%{CISCOMAC}|%{WINDOWSMAC}|%{COMMONMAC}"),
+    ("CISCOMAC", r"(?:[A-Fa-f0-9]{4}\.){2}[A-Fa-f0-9]{4}"),
+    ("WINDOWSMAC", r"(?:[A-Fa-f0-9]{2}-){5}[A-Fa-f0-9]{2}"),
+    ("COMMONMAC", r"(?:[A-Fa-f0-9]{2}:){5}[A-Fa-f0-9]{2}"),
+    ("IPV4OCTET", r"25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2}"),
+    ("IPV4", r"\b(?:%{IPV4OCTET}\.){3}%{IPV4OCTET}\b"),
+    // The form with an embedded IPv4 address first, then the longest first: an alternation takes the first that fits.
+    (
+        "IPV6",
+        concat!(
+            r"(?:%{HEXTET}:){6}%{IPV4}",
+            r"|(?:%{HEXTET}:){0,5}%{HEXTET}?::(?:%{HEXTET}:){0,5}%{IPV4}",
+            r"|(?:%{HEXTET}:){7}%{HEXTET}",
+            r"|(?:%{HEXTET}(?::%{HEXTET}){0,6})?::(?:%{HEXTET}(?::%{HEXTET}){0,6})?(?:%\w+)?",
+        ),
+    ),
+    ("HEXTET", r"[0-9A-Fa-f]{1,4}"),
+    ("IP", r"%{IPV6}|%{IPV4}"),
+    ("HOSTNAME", r"\b[0-9A-Za-z][0-9A-Za-z-]{0,62}(?:\.[0-9A-Za-z][0-9A-Za-z-]{0,62})*\.?"),
+    ("IPORHOST", r"%{IP}|%{HOSTNAME}"),
+    ("HOSTPORT", r"%{IPORHOST}:%{POSINT}"),
+    // Paths and addresses of the web
+    ("PATH", r"%{UNIXPATH}|%{WINPATH}"),
+    ("UNIXPATH", r"(?:/[[:alnum:]_%!$@:.,+~-]*)+"),
+    ("WINPATH", r"(?:[A-Za-z]+:|\\)(?:\\[^\\?*]*)+"),
+    ("TTY", r"/dev/(?:pts|tty[pq]?)\w*/?[0-9]+"),
+    ("URIPROTO", r"[A-Za-z][A-Za-z0-9+.-]+"),
+    ("URIHOST", r"%{IPORHOST}(?::%{POSINT:port})?"),
+    ("URIPATH", r"(?:/[A-Za-z0-9$.+!*'(){},~:;=@#%&_-]*)+"),
+    ("URIPARAM", r"\?[A-Za-z0-9$.+!*'|(){},~@#%&/=:;_?\[\]<>-]*"),
+    ("URIQUERY", r"[A-Za-z0-9$.+!*'|(){},~@#%&/=:;_?\[\]<>-]*"),
+    ("URIPATHPARAM", r"%{URIPATH}(?:%{URIPARAM})?"),
+    ("URI", r"%{URIPROTO}://(?:%{USER}(?::[^@]*)?@)?(?:%{URIHOST})?(?:%{URIPATHPARAM})?"),
+    // Dates and times
+    (
+        "MONTH",
+        concat!(
+            r"\b(?:[Jj]an(?:uary|uar)?|[Ff]eb(?:ruary|ruar)?|[Mm](?:a|ä)?r(?:ch|z)?|[Aa]pr(?:il)?|[Mm]a[yi]?|[Jj]un[ei]?|[Jj]uly?",
+            r"|[Aa]ug(?:ust)?|[Ss]ep(?:tember)?|[Oo][ck]?t(?:ober)?|[Nn]ov(?:ember)?|[Dd]e[cz](?:ember)?)\b",
+        ),
+    ),
+    ("MONTHNUM", r"0[1-9]|1[0-2]|[1-9]"),
+    ("MONTHNUM2", r"0[1-9]|1[0-2]"),
+    ("MONTHDAY", r"0[1-9]|[12][0-9]|3[01]|[1-9]"),
+    ("DAY", r"Mon(?:day)?|Tue(?:sday)?|Wed(?:nesday)?|Thu(?:rsday)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?"),
+    ("YEAR", r"(?:\d\d){1,2}"),
+    ("HOUR", r"2[0-3]|[01]?[0-9]"),
+    ("MINUTE", r"[0-5][0-9]"),
+    // 60 is a leap second.
+    ("SECOND", r"(?:60|[0-5]?[0-9])(?:[:.,][0-9]+)?"),
+    ("TIME", r"%{HOUR}:%{MINUTE}:%{SECOND}"),
+    ("DATE_US", r"%{MONTHNUM}[/-]%{MONTHDAY}[/-]%{YEAR}"),
+    ("DATE_EU", r"%{MONTHDAY}[./-]%{MONTHNUM}[./-]%{YEAR}"),
+    ("DATE", r"%{DATE_US}|%{DATE_EU}"),
+    ("DATESTAMP", r"%{DATE}[- ]%{TIME}"),
+    ("TZ", r"[APMCE][SD]T|UTC"),
+    ("ISO8601_TIMEZONE", r"Z|[+-]%{HOUR}:?%{MINUTE}"),
+    ("ISO8601_SECOND", r"%{SECOND}"),
+    ("TIMESTAMP_ISO8601", r"%{YEAR}-%{MONTHNUM}-%{MONTHDAY}[T ]%{HOUR}:?%{MINUTE}(?::?%{SECOND})?%{ISO8601_TIMEZONE}?"),
+    ("DATESTAMP_RFC822", r"%{DAY} %{MONTH} %{MONTHDAY} %{YEAR} %{TIME} %{TZ}"),
+    ("DATESTAMP_RFC2822", r"%{DAY}, %{MONTHDAY} %{MONTH} %{YEAR} %{TIME} %{ISO8601_TIMEZONE}"),
+    ("DATESTAMP_OTHER", r"%{DAY} %{MONTH} %{MONTHDAY} %{TIME} %{TZ} %{YEAR}"),
+    ("DATESTAMP_EVENTLOG", r"%{YEAR}%{MONTHNUM2}%{MONTHDAY}%{HOUR}%{MINUTE}%{SECOND}"),
+    ("HTTPDATE", r"%{MONTHDAY}/%{MONTH}/%{YEAR}:%{TIME} %{INT}"),
+    ("HTTPDERROR_DATE", r"%{DAY} %{MONTH} %{MONTHDAY} %{TIME} %{YEAR}"),
+    ("SYSLOGTIMESTAMP", r"%{MONTH} +%{MONTHDAY} %{TIME}"),
+    // Levels of logs
+    (
+        "LOGLEVEL",
+        concat!(
+            r"[Aa]lert|ALERT|[Tt]race|TRACE|[Dd]ebug|DEBUG|[Nn]otice|NOTICE|[Ii]nfo(?:rmation)?|INFO(?:RMATION)?|[Ww]arn(?:ing)?|WARN(?:ING)?",
+            r"|[Ee]rr(?:or)?|ERR(?:OR)?|[Cc]rit(?:ical)?|CRIT(?:ICAL)?|[Ff]atal|FATAL|[Ss]evere|SEVERE|[Ee]merg(?:ency)?|EMERG(?:ENCY)?",
+        ),
+    ),
+    // Web servers
+    ("HTTPDUSER", r"%{EMAILADDRESS}|%{USER}"),
+    (
+        "HTTPD_COMMONLOG",
+        concat!(
+            r"%{IPORHOST:clientip} %{HTTPDUSER:ident} %{HTTPDUSER:auth} \[%{HTTPDATE:timestamp}\] ",
+            r#""(?:%{WORD:verb} %{NOTSPACE:request}(?: HTTP/%{NUMBER:httpversion})?|%{DATA:rawrequest})" "#,
+            r"%{NUMBER:response} (?:%{NUMBER:bytes}|-)",
+        ),
+    ),
+    ("HTTPD_COMBINEDLOG", r"%{HTTPD_COMMONLOG} %{QS:referrer} %{QS:agent}"),
+    ("COMMONAPACHELOG", r"%{HTTPD_COMMONLOG}"),
+    ("COMBINEDAPACHELOG", r"%{HTTPD_COMBINEDLOG}"),
+    (
+        "HTTPD20_ERRORLOG",
+        r"\[%{HTTPDERROR_DATE:timestamp}\] \[%{LOGLEVEL:loglevel}\] (?:\[client %{IPORHOST:clientip}\] )?%{GREEDYDATA:message}",
+    ),
+    (
+        "HTTPD24_ERRORLOG",
+        concat!(
+            r"\[%{HTTPDERROR_DATE:timestamp}\] \[%{WORD:module}:%{LOGLEVEL:loglevel}\] \[pid %{POSINT:pid}(?::tid %{NUMBER:tid})?\]",
+            r"(?: \(%{POSINT:proxy_errorcode}\)%{DATA:proxy_message}:)?(?: \[client %{IPORHOST:clientip}:%{POSINT:clientport}\])?",
+            r"(?: %{DATA:errorcode}:)? %{GREEDYDATA:message}",
+        ),
+    ),
+    ("HTTPD_ERRORLOG", r"%{HTTPD20_ERRORLOG}|%{HTTPD24_ERRORLOG}"),
+    // Syslog
+    ("PROG", r"[\x21-\x5a\x5c\x5e-\x7e]+"),
+    ("SYSLOGPROG", r"%{PROG:program}(?:\[%{POSINT:pid}\])?"),
+    ("SYSLOGHOST", r"%{IPORHOST}"),
+    ("SYSLOGFACILITY", r"<%{NONNEGINT:facility}\.%{NONNEGINT:priority}>"),
+    ("SYSLOGBASE", r"%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource} %{SYSLOGPROG}:"),
+    (
+        "SYSLOGBASE2",
+        concat!(
+            r"(?:%{SYSLOGTIMESTAMP:timestamp}|%{TIMESTAMP_ISO8601:timestamp8601}) (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource}",
+            r"(?: %{SYSLOGPROG}:|)",
+        ),
+    ),
+    ("SYSLOGLINE", r"%{SYSLOGBASE2} %{GREEDYDATA:message}"),
+    (
+        "SYSLOGPAMSESSION",
+        concat!(
+            r"%{SYSLOGBASE} (?P<message>%{WORD:pam_module}\(%{DATA:pam_caller}\): session %{WORD:pam_session_state}",
+            r" for user %{USERNAME:username}(?: by %{GREEDYDATA:pam_by})?)",
+        ),
+    ),
+    ("CRON_ACTION", r"[A-Z ]+"),
+    ("CRONLOG", r"%{SYSLOGBASE} \(%{USER:user}\) %{CRON_ACTION:action} \(%{DATA:message}\)"),
+    ("SYSLOG5424PRI", r"<%{NONNEGINT:syslog5424_pri}>"),
+    ("SYSLOG5424PRINTASCII", r"[!-~]+"),
+    ("SYSLOG5424SD", r"(?:\[%{DATA}\])+"),
+    (
+        "SYSLOG5424BASE",
+        concat!(
+            r"%{SYSLOG5424PRI}%{NONNEGINT:syslog5424_ver} +(?:-|%{TIMESTAMP_ISO8601:syslog5424_ts}) +(?:-|%{IPORHOST:syslog5424_host})",
+            r" +(?:-|%{SYSLOG5424PRINTASCII:syslog5424_app}) +(?:-|%{SYSLOG5424PRINTASCII:syslog5424_proc})",
+            r" +(?:-|%{SYSLOG5424PRINTASCII:syslog5424_msgid}) +(?:-|%{SYSLOG5424SD:syslog5424_sd})?",
+        ),
+    ),
+    ("SYSLOG5424LINE", r"%{SYSLOG5424BASE} +%{GREEDYDATA:syslog5424_msg}"),
+    // Java
+    ("JAVACLASS", r"(?:[a-zA-Z$_][a-zA-Z$_0-9]*\.)*[a-zA-Z$_][a-zA-Z$_0-9]*"),
+    ("JAVAFILE", r"[a-zA-Z$_0-9. -]+"),
+    ("JAVAMETHOD", r"<(?:cl)?init>|[a-zA-Z$_][a-zA-Z$_0-9]*"),
+    ("JAVASTACKTRACEPART", r"%{SPACE}at %{JAVACLASS:class}\.%{JAVAMETHOD:method}\(%{JAVAFILE:file}(?::%{INT:line})?\)"),
+    ("JAVATHREAD", r"[A-Z]{2}-Processor\d+"),
+    ("JAVALOGMESSAGE", r".*"),
+    ("CATALINA_DATESTAMP", r"%{MONTH} %{MONTHDAY}, 20\d\d %{HOUR}:%{MINUTE}:%{SECOND} [AP]M"),
+    ("CATALINALOG", r"%{CATALINA_DATESTAMP:timestamp} %{JAVACLASS:class} %{JAVALOGMESSAGE:logmessage}"),
+    ("TOMCAT_DATESTAMP", r"20\d\d-%{MONTHNUM}-%{MONTHDAY} %{HOUR}:%{MINUTE}:%{SECOND} %{ISO8601_TIMEZONE}"),
+    ("TOMCATLOG", r"%{TOMCAT_DATESTAMP:timestamp} \| %{LOGLEVEL:level} \| %{JAVACLASS:class} - %{JAVALOGMESSAGE:logmessage}"),
+    // Others
+    ("REDISTIMESTAMP", r"%{MONTHDAY} %{MONTH} %{TIME}"),
+    ("REDISLOG", r"\[%{POSINT:pid}\] %{REDISTIMESTAMP:timestamp} \* "),
+    ("POSTGRESQL", r"%{DATESTAMP:timestamp} %{TZ} %{DATA:user_id} %{GREEDYDATA:connection_id} %{POSINT:pid}"),
+    ("RUBY_LOGLEVEL", r"DEBUG|FATAL|ERROR|WARN|INFO"),
+    (
+        "RUBY_LOGGER",
+        r"[DFEWI], \[%{TIMESTAMP_ISO8601:timestamp} *#%{POSINT:pid}\] *%{RUBY_LOGLEVEL:loglevel} -- +%{DATA:progname}: %{GREEDYDATA:message}",
+    ),
+    ("NAGIOSTIME", r"\[%{NUMBER:nagios_epoch}\]"),
+];
