@@ -11,7 +11,6 @@ pub const TYPE: &str = "SPEC_SQL_TYPE";
 pub const UNSUPPORTED: &str = "SPEC_SQL_UNSUPPORTED";
 pub const NOT_ROWWISE: &str = "SPEC_SQL_NOT_ROWWISE";
 pub const NONDETERMINISTIC: &str = "SPEC_SQL_NONDETERMINISTIC";
-pub const NOT_AVAILABLE: &str = "SPEC_NOT_AVAILABLE";
 pub const PARAM_UNKNOWN: &str = "SPEC_PARAM_UNKNOWN";
 pub const BUG: &str = "CORE_PANIC";
 
@@ -19,6 +18,13 @@ pub const CAST: &str = "TRANSFORM_CAST";
 pub const OVERFLOW: &str = "TRANSFORM_OVERFLOW";
 pub const DIVIDE_BY_ZERO: &str = "TRANSFORM_DIVIDE_BY_ZERO";
 pub const FUNCTION: &str = "TRANSFORM_FUNCTION";
+pub const TOO_LARGE: &str = "TRANSFORM_ROW_TOO_LARGE";
+pub const AGGREGATE: &str = "TRANSFORM_AGGREGATE";
+pub const LOOKUP: &str = "INPUT_LOOKUP";
+pub const KEY_MISSING: &str = "SPEC_KEY_MISSING";
+
+pub const MEMORY: &str = "CORE_MEMORY";
+pub const DISK_FULL: &str = "CORE_DISK_FULL";
 
 /// Longest message of a reject, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;

@@ -105,6 +105,8 @@ pub fn evaluate(steps: &[Step], read: &RecordBatch) -> Result<Rows> {
         rows = match step {
             Step::Filter(predicate) => keep(rows, predicate)?,
             Step::Project { exprs, schema } => Rows { batch: project(&rows.batch, exprs, schema)?, origin: rows.origin },
+            Step::Unnest(unnest) => unnest.evaluate(rows)?,
+            Step::Lookup(join) => join.evaluate(rows)?,
         };
     }
     Ok(rows)

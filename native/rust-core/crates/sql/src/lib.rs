@@ -1,11 +1,14 @@
-//! One map-stage SQL query as a [`Program`](millrace_engine::program::Program): parsed, checked, typed and turned into physical expressions
-//! once, then evaluated batch by batch. A record that cannot be evaluated becomes a reject and takes nobody with it.
+//! The SQL of a stage: parsed, checked, typed and compiled once. A map stage is a [`Program`](millrace_engine::program::Program) that runs
+//! batch by batch; a reduce stage is a [`ReduceProgram`](millrace_engine::program::ReduceProgram) that runs over one partition at a time. A
+//! row that cannot be evaluated becomes a reject and takes nobody with it.
 //!
-//! This crate reads no files, knows no other tables than `input`, and has neither clock nor randomness: equal input gives equal output.
+//! This crate reads no files, knows no other tables than those it is given, and has neither clock nor randomness: equal input gives equal
+//! output, bit by bit, whatever the batches and the memory.
 //! Expressions nest up to 1,000 deep; a thread that runs programs should have 32 MiB of stack.
 
 #![forbid(unsafe_code)]
 
+mod aggregate;
 mod compile;
 mod describe;
 mod error;
@@ -13,18 +16,28 @@ mod evaluate;
 pub mod functions;
 mod guard;
 mod isolate;
+mod json;
+mod lookup_join;
+mod operators;
 mod parse;
 mod physical;
+mod reduce_plan;
+mod reduce_run;
 mod rewrite;
 mod rowwise;
 mod rules;
+mod scan;
+mod sort_keys;
+mod statics;
 mod tables;
+mod unnest;
+mod window;
 
 use std::sync::Arc;
 
 use millrace_engine::program::Compiler;
 
-/// The compiler for map stages.
+/// The compiler of stages.
 pub fn compiler() -> Arc<dyn Compiler> {
     Arc::new(compile::SqlCompiler)
 }

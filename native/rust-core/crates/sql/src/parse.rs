@@ -62,7 +62,7 @@ pub fn parse(sql: &str) -> Result<Parsed, ProgramError> {
     }
 }
 
-fn syntax_error(error: ParserError, parser: &Parser<'_>) -> ProgramError {
+pub fn syntax_error(error: ParserError, parser: &Parser<'_>) -> ProgramError {
     match error {
         ParserError::RecursionLimitExceeded => {
             refuse(UNSUPPORTED, place(parser.peek_token_ref().span.start), format!("the query is nested deeper than {MAX_NESTING}"))

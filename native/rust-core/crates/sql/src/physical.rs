@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, Case, Cast, InList, Like, ScalarFunction, TryCast};
@@ -323,6 +323,13 @@ fn output_type(data_type: &DataType) -> Option<DataType> {
         DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(Microsecond),
         DataType::Timestamp(_, zone) => DataType::Timestamp(Microsecond, zone.as_ref().map(|_| "UTC".into())),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            DataType::List(Arc::new(Field::new("item", output_type(item.data_type())?, true)))
+        }
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| Some(Field::new(field.name(), output_type(field.data_type())?, true)));
+            DataType::Struct(fields.collect::<Option<Vec<_>>>()?.into())
+        }
         _ => return None,
     })
 }

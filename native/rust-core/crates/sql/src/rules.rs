@@ -1,20 +1,21 @@
-//! What a map stage may say, checked on the syntax tree: no names or types are needed, so intake can do it before anything is probed.
+//! What a stage may say, checked on the syntax tree: no names or types are needed, so intake can do it before anything is probed.
 //!
+//! In a map stage whatever reads `input` must be row-wise; what reads lookups alone is computed once and may do what a reduce stage may.
 //! The visitor stops at a fixed depth before it descends further, so the depth of the tree never becomes the depth of the stack.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use millrace_engine::program::ProgramError;
+use millrace_engine::program::{ProgramError, StageKind};
 use sqlparser::ast::{
-    Distinct, Expr, Function, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor,
-    TableWithJoins, Visit, Visitor,
+    Distinct, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, ObjectName, Query, Select, SelectFlavor, SelectItem,
+    SetExpr, TableFactor, Visit, Visitor, visit_expressions, visit_relations,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Span;
 
-use crate::error::{NONDETERMINISTIC, NOT_AVAILABLE, NOT_ROWWISE, UNSUPPORTED, refuse, suggestion};
-use crate::functions;
+use crate::error::{NONDETERMINISTIC, NOT_ROWWISE, UNSUPPORTED, refuse, suggestion};
+use crate::functions::{self, aggregates};
 use crate::parse::{Parsed, place};
 
 /// The table of a map stage.
@@ -24,43 +25,6 @@ pub const MAX_DEPTH: usize = 1_000;
 
 const WAY_OUT: &str = "a map stage sees one record at a time; this belongs in a reduce stage after an `exchange`";
 
-const AGGREGATES: &[&str] = &[
-    "any_value",
-    "approx_distinct",
-    "approx_median",
-    "approx_percentile_cont",
-    "array_agg",
-    "avg",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "corr",
-    "count",
-    "covar_pop",
-    "covar_samp",
-    "first_value",
-    "grouping",
-    "last_value",
-    "listagg",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "mode",
-    "nth_value",
-    "percentile_cont",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "string_agg",
-    "sum",
-    "var",
-    "var_pop",
-    "var_samp",
-];
-const WINDOWS: &[&str] = &["cume_dist", "dense_rank", "lag", "lead", "ntile", "percent_rank", "rank", "row_number"];
 const NONDETERMINISTIC_FUNCTIONS: &[&str] = &[
     "current_date",
     "current_time",
@@ -97,21 +61,40 @@ const READERS: &[&str] = &[
     "read_text",
     "sniff_csv",
 ];
-const NOT_BUILT: &[&str] = &["clean_text", "hmac_sha256", "json_value", "personal_data", "pseudonym", "redact", "shift_date"];
-
 /// Checks everything that needs no schema.
-pub fn check(parsed: &Parsed) -> Result<(), ProgramError> {
-    let mut rules = Rules { parsed, tables: HashSet::new(), depth: 0 };
+pub fn check(parsed: &Parsed, kind: StageKind) -> Result<(), ProgramError> {
+    let mut rules = Rules { parsed, kind, over_input: HashSet::new(), tables: HashSet::new(), reads_input: Vec::new(), depth: 0 };
     match parsed.query.visit(&mut rules) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
+/// The first call of a function that needs the job's key, and its place.
+pub fn keyed_call(parsed: &Parsed) -> Option<(String, Option<(u64, u64)>)> {
+    let found = visit_expressions(&parsed.query, |expr| match expr {
+        Expr::Function(function) => {
+            let name = function.name.to_string().replace('"', "").to_lowercase();
+            if functions::KEYED.contains(&name.as_str()) {
+                ControlFlow::Break((name, name_place(&function.name)))
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    found.break_value()
+}
+
 struct Rules<'a> {
     parsed: &'a Parsed,
-    /// Names of common table expressions met so far.
+    kind: StageKind,
+    /// Names of common table expressions met so far that read `input`.
+    over_input: HashSet<String>,
+    /// Names of all common table expressions met so far.
     tables: HashSet<String>,
+    /// For each query around the visited place: must it be row-wise?
+    reads_input: Vec<bool>,
     depth: usize,
 }
 
@@ -123,6 +106,11 @@ impl Visitor for Rules<'_> {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<ProgramError> {
         flow(self.query(query))
+    }
+
+    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<ProgramError> {
+        self.reads_input.pop();
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<ProgramError> {
@@ -156,8 +144,23 @@ fn start(span: Span) -> At {
 }
 
 impl Rules<'_> {
+    /// Must the query around this place be row-wise?
+    fn is_rowwise(&self) -> bool {
+        self.kind == StageKind::Map && self.reads_input.last().copied().unwrap_or(true)
+    }
+
+    /// Does a query read `input`, itself or through others?
+    fn reads(&self, query: &Query) -> bool {
+        let found = visit_relations(query, |name| {
+            let text = name.to_string();
+            let text = text.trim_matches('"');
+            if text == INPUT || self.over_input.contains(text) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found.is_break()
+    }
+
     fn not_rowwise(&self, is_used: bool, clause: &str, keyword: Keyword) -> Verdict {
-        if is_used {
+        if is_used && self.is_rowwise() {
             Err(refuse(NOT_ROWWISE, self.parsed.keyword(keyword), format!("{clause} is not row-wise: {WAY_OUT}")))
         } else {
             Ok(())
@@ -178,13 +181,23 @@ impl Rules<'_> {
                 if name.value == INPUT {
                     return Err(refuse(UNSUPPORTED, start(name.span), "a WITH query may not be named input: that is the stage's table"));
                 }
+                if self.reads(&table.query) {
+                    self.over_input.insert(name.value.clone());
+                }
                 self.tables.insert(name.value.clone());
             }
         }
+        // The whole must be row-wise even if it forgets to read anything.
+        let reads = self.reads_input.is_empty() || self.reads(query);
+        self.reads_input.push(reads);
         self.body(&query.body)?;
         self.not_rowwise(query.order_by.is_some(), "ORDER BY", Keyword::ORDER)?;
         self.not_rowwise(query.limit_clause.is_some(), "LIMIT", self.limit_keyword())?;
         self.not_rowwise(query.fetch.is_some(), "FETCH", Keyword::FETCH)?;
+        if (query.limit_clause.is_some() || query.fetch.is_some()) && query.order_by.is_none() {
+            let at = self.parsed.keyword(self.limit_keyword());
+            return Err(refuse(UNSUPPORTED, at, "LIMIT needs an ORDER BY: without one, which rows stay would be a matter of chance"));
+        }
         self.unsupported(!query.locks.is_empty() || query.for_clause.is_some(), "FOR", Keyword::FOR)?;
         self.unsupported(query.settings.is_some(), "SETTINGS", Keyword::SETTINGS)?;
         self.unsupported(query.format_clause.is_some(), "FORMAT", Keyword::FORMAT)?;
@@ -200,16 +213,22 @@ impl Rules<'_> {
             SetExpr::Select(_) => Ok(()),
             // The visitor comes to the inner query by itself.
             SetExpr::Query(_) => Ok(()),
-            SetExpr::SetOperation { op, .. } => {
+            SetExpr::SetOperation { op, left, right, .. } => {
                 let keyword = match op {
                     sqlparser::ast::SetOperator::Union => Keyword::UNION,
                     sqlparser::ast::SetOperator::Except => Keyword::EXCEPT,
                     sqlparser::ast::SetOperator::Intersect => Keyword::INTERSECT,
                     sqlparser::ast::SetOperator::Minus => Keyword::MINUS,
                 };
-                self.not_rowwise(true, &op.to_string(), keyword)
+                self.not_rowwise(true, &op.to_string(), keyword)?;
+                // The visitor knows selects and queries, not what stands between them.
+                self.body(left)?;
+                self.body(right)
             }
-            SetExpr::Values(_) => self.not_rowwise(true, "VALUES", Keyword::VALUES),
+            SetExpr::Values(_) => {
+                self.not_rowwise(true, "VALUES", Keyword::VALUES)?;
+                self.unsupported(true, "VALUES", Keyword::VALUES)
+            }
             _ => Err(refuse(UNSUPPORTED, None, "a stage is one SELECT; other statements are not allowed")),
         }
     }
@@ -227,11 +246,16 @@ impl Rules<'_> {
         self.not_rowwise(select.having.is_some(), "HAVING", Keyword::HAVING)?;
         self.not_rowwise(!select.named_window.is_empty(), "WINDOW", Keyword::WINDOW)?;
         self.not_rowwise(select.qualify.is_some(), "QUALIFY", Keyword::QUALIFY)?;
-        self.not_rowwise(select.top.is_some(), "TOP", Keyword::TOP)?;
-        self.not_rowwise(!select.connect_by.is_empty(), "CONNECT BY", Keyword::CONNECT)?;
-        self.not_rowwise(!select.cluster_by.is_empty(), "CLUSTER BY", Keyword::CLUSTER)?;
-        self.not_rowwise(!select.distribute_by.is_empty(), "DISTRIBUTE BY", Keyword::DISTRIBUTE)?;
-        self.not_rowwise(!select.sort_by.is_empty(), "SORT BY", Keyword::SORT)?;
+        for (is_used, clause, keyword) in [
+            (select.top.is_some(), "TOP", Keyword::TOP),
+            (!select.connect_by.is_empty(), "CONNECT BY", Keyword::CONNECT),
+            (!select.cluster_by.is_empty(), "CLUSTER BY", Keyword::CLUSTER),
+            (!select.distribute_by.is_empty(), "DISTRIBUTE BY", Keyword::DISTRIBUTE),
+            (!select.sort_by.is_empty(), "SORT BY", Keyword::SORT),
+        ] {
+            self.not_rowwise(is_used, clause, keyword)?;
+            self.unsupported(is_used, clause, keyword)?;
+        }
         self.unsupported(select.into.is_some(), "INTO", Keyword::INTO)?;
         self.unsupported(select.prewhere.is_some(), "PREWHERE", Keyword::PREWHERE)?;
         self.unsupported(!select.lateral_views.is_empty(), "LATERAL VIEW", Keyword::LATERAL)?;
@@ -259,37 +283,57 @@ impl Rules<'_> {
         Ok(())
     }
 
+    /// In a map stage `input` comes once; everything that it is joined to stays the same for all records.
     fn from(&self, select: &Select) -> Verdict {
-        match select.from.as_slice() {
-            [] => Err(refuse(NOT_ROWWISE, start(select.select_token.0.span), "a map stage reads input: the query needs FROM input")),
-            [only] => self.joins(only),
-            [_, second, ..] => self.refuse_join(&second.relation),
+        if !self.is_rowwise() {
+            return Ok(());
         }
-    }
-
-    fn joins(&self, from: &TableWithJoins) -> Verdict {
-        match from.joins.first() {
+        let tables: Vec<&TableFactor> = select
+            .from
+            .iter()
+            .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)))
+            .collect();
+        if tables.is_empty() {
+            return Err(refuse(NOT_ROWWISE, start(select.select_token.0.span), "a map stage reads input: the query needs FROM input"));
+        }
+        if !tables.iter().any(|table| self.table_reads(table)) {
+            return Err(self.no_input(tables[0]));
+        }
+        match tables.iter().filter(|table| self.table_reads(table)).nth(1) {
             None => Ok(()),
-            Some(join) => self.refuse_join(&join.relation),
+            Some(TableFactor::Table { name, .. }) => {
+                Err(refuse(NOT_ROWWISE, name_place(name), format!("input joined to itself is not row-wise: {WAY_OUT}")))
+            }
+            Some(_) => {
+                let at = self.parsed.keyword(Keyword::JOIN);
+                Err(refuse(NOT_ROWWISE, at, format!("input joined to itself is not row-wise: {WAY_OUT}")))
+            }
         }
     }
 
-    fn refuse_join(&self, table: &TableFactor) -> Verdict {
+    /// The query reads something, but not the stage's table.
+    fn no_input(&self, table: &TableFactor) -> ProgramError {
         match table {
-            TableFactor::Table { name, args: None, .. } => {
-                let at = name_place(name);
-                let name = name.to_string();
-                if name == INPUT || self.tables.contains(&name) {
-                    return Err(refuse(NOT_ROWWISE, at, format!("input joined to itself is not row-wise: {WAY_OUT}")));
-                }
-                Err(refuse(NOT_AVAILABLE, at, format!("a join to the lookup {name} is not available in this version")))
+            TableFactor::Table { name, args: None, .. } if !self.tables.contains(&name.to_string()) => {
+                let at = name_place(name).or_else(|| self.parsed.keyword(Keyword::FROM));
+                let known = self.tables.iter().map(String::as_str).chain([INPUT]);
+                let hint = suggestion(&name.to_string(), known);
+                refuse(UNSUPPORTED, at, format!("there is no table {name}{hint} for the records; a map stage reads input"))
             }
-            TableFactor::UNNEST { .. } => Err(refuse(NOT_AVAILABLE, self.parsed.name("unnest"), "unnest is not available in this version")),
-            TableFactor::Derived { .. } => {
-                Err(refuse(NOT_ROWWISE, self.parsed.keyword(Keyword::JOIN), format!("a join is not row-wise: {WAY_OUT}")))
-            }
-            other => self.table(other),
+            other => match self.table(other) {
+                Err(error) => error,
+                Ok(()) => refuse(NOT_ROWWISE, self.parsed.keyword(Keyword::FROM), "a map stage reads input: the query needs FROM input"),
+            },
         }
+    }
+
+    fn table_reads(&self, table: &TableFactor) -> bool {
+        let found = visit_relations(table, |name| {
+            let text = name.to_string();
+            let text = text.trim_matches('"');
+            if text == INPUT || self.over_input.contains(text) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found.is_break()
     }
 
     fn table(&self, table: &TableFactor) -> Verdict {
@@ -307,7 +351,9 @@ impl Rules<'_> {
                 if extras || !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() {
                     return Err(refuse(UNSUPPORTED, at, format!("only a name and an alias may describe the table {name}")));
                 }
-                self.table_name(name, at)?;
+                if name.0.len() != 1 {
+                    return Err(refuse(UNSUPPORTED, at, format!("there is no table {name}: a stage reads its input and its lookups")));
+                }
                 match alias {
                     Some(alias) if alias.at.is_some() || (!alias.columns.is_empty() && name.to_string() == INPUT) => Err(refuse(
                         UNSUPPORTED,
@@ -321,8 +367,10 @@ impl Rules<'_> {
                 self.unsupported(*lateral, "LATERAL", Keyword::LATERAL)?;
                 self.unsupported(sample.is_some(), "TABLESAMPLE", Keyword::TABLESAMPLE)
             }
-            TableFactor::NestedJoin { table_with_joins, .. } => self.joins(table_with_joins),
-            TableFactor::UNNEST { .. } => Err(refuse(NOT_AVAILABLE, self.parsed.name("unnest"), "unnest is not available in this version")),
+            TableFactor::NestedJoin { .. } => Ok(()),
+            TableFactor::UNNEST { .. } => {
+                Err(refuse(UNSUPPORTED, self.parsed.name("unnest"), "unnest stands in the select list, not in FROM"))
+            }
             TableFactor::Function { name, .. } => Err(refuse(
                 UNSUPPORTED,
                 name_place(name),
@@ -333,21 +381,6 @@ impl Rules<'_> {
                 self.parsed.keyword(Keyword::FROM),
                 "this kind of table is not supported: a stage reads its input only",
             )),
-        }
-    }
-
-    fn table_name(&self, name: &ObjectName, at: At) -> Verdict {
-        let text = match name.0.as_slice() {
-            [only] => only.as_ident().map(|ident| ident.value.clone()),
-            _ => None,
-        };
-        match text {
-            Some(text) if text == INPUT || self.tables.contains(&text) => Ok(()),
-            _ => {
-                let known = self.tables.iter().map(String::as_str).chain([INPUT]);
-                let hint = suggestion(&name.to_string(), known);
-                Err(refuse(UNSUPPORTED, at, format!("there is no table {name}{hint}; a map stage reads input")))
-            }
         }
     }
 
@@ -362,11 +395,15 @@ impl Rules<'_> {
         match expr {
             Expr::Function(function) => self.function(function),
             Expr::Subquery(query) | Expr::Exists { subquery: query, .. } | Expr::InSubquery { subquery: query, .. } => self.subquery(query),
-            Expr::InUnnest { .. } => Err(refuse(NOT_AVAILABLE, self.parsed.name("unnest"), "unnest is not available in this version")),
-            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => self.not_rowwise(true, "GROUP BY", Keyword::GROUP),
-            Expr::Array(_) | Expr::Struct { .. } | Expr::Dictionary(_) | Expr::Map(_) | Expr::Tuple(_) | Expr::Named { .. } => {
-                Err(refuse(UNSUPPORTED, None, "lists, structs and maps are not supported"))
+            Expr::InUnnest { .. } => {
+                Err(refuse(UNSUPPORTED, self.parsed.name("unnest"), "IN UNNEST is not supported; use array_has(list, value)"))
             }
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
+                self.not_rowwise(true, "GROUP BY", Keyword::GROUP)?;
+                let message = "GROUPING SETS, ROLLUP and CUBE are not supported; use UNION ALL of several GROUP BY";
+                Err(refuse(UNSUPPORTED, self.parsed.keyword(Keyword::GROUP), message))
+            }
+            Expr::Dictionary(_) | Expr::Map(_) | Expr::Tuple(_) => Err(refuse(UNSUPPORTED, None, "maps and tuples are not supported")),
             Expr::Lambda(_)
             | Expr::MatchAgainst { .. }
             | Expr::Prior(_)
@@ -380,30 +417,37 @@ impl Rules<'_> {
     }
 
     fn subquery(&self, query: &Query) -> Verdict {
+        if !self.is_rowwise() || !self.reads(query) {
+            return Ok(());
+        }
         let at = match query.body.as_ref() {
             SetExpr::Select(select) => start(select.select_token.0.span),
             _ => None,
         };
-        let SetExpr::Select(select) = query.body.as_ref() else {
-            return Err(refuse(NOT_ROWWISE, at, format!("a subquery in an expression is not row-wise: {WAY_OUT}")));
-        };
-        match select.from.first().map(|from| &from.relation) {
-            Some(TableFactor::Table { name, args: None, .. }) if name.to_string() != INPUT && !self.tables.contains(&name.to_string()) => {
-                Err(refuse(NOT_AVAILABLE, name_place(name), format!("a subquery over the lookup {name} is not available in this version")))
-            }
-            _ => Err(refuse(NOT_ROWWISE, at, format!("a subquery in an expression is not row-wise: {WAY_OUT}"))),
-        }
+        Err(refuse(NOT_ROWWISE, at, format!("a subquery over input is not row-wise: {WAY_OUT}")))
     }
 
     fn function(&self, function: &Function) -> Verdict {
         let at = name_place(&function.name);
         let name = function.name.to_string().replace('"', "").to_lowercase();
         let listed = |list: &[&str]| list.contains(&name.as_str());
-        if function.over.is_some() || listed(WINDOWS) {
-            return Err(refuse(NOT_ROWWISE, at, format!("the window function {name} is not row-wise: {WAY_OUT}")));
+        let is_aggregate = aggregates::is_aggregate(&name);
+        if function.over.is_some() || aggregates::is_window(&name) && !is_aggregate {
+            if self.is_rowwise() {
+                return Err(refuse(NOT_ROWWISE, at, format!("the window function {name} is not row-wise: {WAY_OUT}")));
+            }
+            return self.window(function, &name, at);
         }
-        if listed(AGGREGATES) {
-            return Err(refuse(NOT_ROWWISE, at, format!("the aggregate {name} is not row-wise: {WAY_OUT}")));
+        if is_aggregate || listed(aggregates::REFUSED) {
+            if self.is_rowwise() {
+                return Err(refuse(NOT_ROWWISE, at, format!("the aggregate {name} is not row-wise: {WAY_OUT}")));
+            }
+            if listed(aggregates::REFUSED) {
+                let message =
+                    format!("the aggregate {name} is not supported: its answer would depend on how rows are grouped into batches");
+                return Err(refuse(UNSUPPORTED, at, message));
+            }
+            return self.aggregate(function, &name, at);
         }
         if listed(NONDETERMINISTIC_FUNCTIONS) {
             let instead = "job_time() is the instant the job was accepted, record_id() an identifier of the record";
@@ -412,10 +456,7 @@ impl Rules<'_> {
         if listed(READERS) {
             return Err(refuse(UNSUPPORTED, at, format!("the function {name} reads files; a stage reads its input only")));
         }
-        if name == "unnest" || listed(NOT_BUILT) {
-            return Err(refuse(NOT_AVAILABLE, at, format!("{name} is not available in this version")));
-        }
-        if functions::find(&name).is_none() {
+        if name != "unnest" && functions::find(&name).is_none() {
             let hint = suggestion(&name, functions::ALLOWED.iter().map(|entry| entry.name));
             return Err(refuse(UNSUPPORTED, at, format!("there is no function {name}{hint}")));
         }
@@ -429,6 +470,32 @@ impl Rules<'_> {
                 FunctionArguments::Subquery(_) => false,
             };
         if is_plain { Ok(()) } else { Err(refuse(UNSUPPORTED, at, format!("{name} takes plain arguments only"))) }
+    }
+
+    fn window(&self, function: &Function, name: &str, at: At) -> Verdict {
+        if !aggregates::is_window(name) && !aggregates::is_aggregate(name) {
+            let known = aggregates::names();
+            return Err(refuse(UNSUPPORTED, at, format!("there is no window function {name}{}", suggestion(name, known.into_iter()))));
+        }
+        if function.over.is_none() {
+            return Err(refuse(UNSUPPORTED, at, format!("the window function {name} needs OVER (…)")));
+        }
+        let is_plain = function.within_group.is_empty() && matches!(function.parameters, FunctionArguments::None);
+        if is_plain { Ok(()) } else { Err(refuse(UNSUPPORTED, at, format!("{name} takes plain arguments and OVER only"))) }
+    }
+
+    fn aggregate(&self, function: &Function, name: &str, at: At) -> Verdict {
+        let is_plain = function.within_group.is_empty()
+            && matches!(function.parameters, FunctionArguments::None)
+            && match &function.args {
+                FunctionArguments::List(list) => list
+                    .clauses
+                    .iter()
+                    .all(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_) | FunctionArgumentClause::IgnoreOrRespectNulls(_))),
+                FunctionArguments::None => true,
+                FunctionArguments::Subquery(_) => false,
+            };
+        if is_plain { Ok(()) } else { Err(refuse(UNSUPPORTED, at, format!("{name} takes arguments, DISTINCT, ORDER BY and FILTER only"))) }
     }
 }
 

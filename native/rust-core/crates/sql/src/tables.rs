@@ -1,4 +1,5 @@
-//! What the planner may find: the table `input` and the allowed functions, nothing else — no files, no variables, no table functions.
+//! What the planner may find: the stage's tables, its lookups and the allowed functions, nothing else — no files, no variables, no table
+//! functions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,28 +10,49 @@ use datafusion_common::{DataFusionError, Result, TableReference};
 use datafusion_expr::logical_plan::builder::LogicalTableSource;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use millrace_engine::program::{LookupTable, StageKind};
 
-use crate::error::{UNSUPPORTED, refuse};
-use crate::functions;
-use crate::rules::INPUT;
+use crate::error::{UNSUPPORTED, refuse, suggestion};
+use crate::functions::{self, aggregates};
 
-/// The planner's view of a map stage.
+/// The planner's view of a stage.
 pub struct Tables {
-    input: Arc<dyn TableSource>,
+    kind: StageKind,
+    tables: HashMap<String, Arc<dyn TableSource>>,
+    aggregates: HashMap<&'static str, Arc<AggregateUDF>>,
+    windows: HashMap<&'static str, Arc<WindowUDF>>,
     functions: HashMap<&'static str, Arc<ScalarUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     options: Arc<ConfigOptions>,
 }
 
 impl Tables {
-    pub fn new(input: SchemaRef, options: Arc<ConfigOptions>, job: &functions::Job) -> Tables {
+    pub fn new(
+        kind: StageKind,
+        tables: &[(String, SchemaRef)],
+        lookups: &[LookupTable],
+        options: Arc<ConfigOptions>,
+        job: &functions::Job,
+    ) -> Tables {
+        let lookups = lookups.iter().map(|lookup| (&lookup.name, &lookup.schema));
+        let tables = tables.iter().map(|(name, schema)| (name, schema)).chain(lookups).map(|(name, schema)| {
+            let source: Arc<dyn TableSource> = Arc::new(LogicalTableSource::new(Arc::clone(schema)));
+            (name.clone(), source)
+        });
         Tables {
-            input: Arc::new(LogicalTableSource::new(input)),
+            kind,
+            tables: tables.collect(),
+            aggregates: aggregates::build_aggregates(),
+            windows: aggregates::build_windows(),
             functions: functions::build_all(&options, job),
             planners: vec![
                 Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
                 Arc::new(datafusion_functions::datetime::planner::DatetimeFunctionPlanner),
                 Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
+                Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner),
+                Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner),
+                Arc::new(datafusion_functions_aggregate::planner::AggregateFunctionPlanner),
+                Arc::new(datafusion_functions_window::planner::WindowFunctionPlanner),
             ],
             options,
         }
@@ -39,10 +61,16 @@ impl Tables {
 
 impl ContextProvider for Tables {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        if matches!(&name, TableReference::Bare { table } if table.as_ref() == INPUT) {
-            return Ok(Arc::clone(&self.input));
+        if let TableReference::Bare { table } = &name
+            && let Some(source) = self.tables.get(table.as_ref())
+        {
+            return Ok(Arc::clone(source));
         }
-        let error = refuse(UNSUPPORTED, None, format!("there is no table {name}; a map stage reads input"));
+        let mut known: Vec<&str> = self.tables.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let hint = suggestion(name.table(), known.iter().copied());
+        let stage = if self.kind == StageKind::Map { "a map" } else { "this reduce" };
+        let error = refuse(UNSUPPORTED, None, format!("there is no table {name}{hint}; {stage} stage reads {}", known.join(", ")));
         Err(DataFusionError::External(Box::new(error)))
     }
 
@@ -58,12 +86,12 @@ impl ContextProvider for Tables {
         None
     }
 
-    fn get_aggregate_meta(&self, _name: &str) -> Option<Arc<AggregateUDF>> {
-        None
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(name.to_lowercase().as_str()).cloned()
     }
 
-    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.windows.get(name.to_lowercase().as_str()).cloned()
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
@@ -83,10 +111,10 @@ impl ContextProvider for Tables {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.aggregates.keys().map(ToString::to_string).collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.windows.keys().map(ToString::to_string).collect()
     }
 }

@@ -43,7 +43,7 @@ pub fn compile_with(sql: &str, rows: &RecordBatch, params: &Map<String, Value>) 
         accepted_at: "2026-02-03T04:05:06.789Z",
         job_id: "job-1",
         lookups: &[],
-        privacy_key: None,
+        privacy_key: Some(b"a key for tests"),
     })
 }
 

@@ -1,9 +1,7 @@
 //! Whatever stands in the text, the compiler answers with a program or a code of its own, and a program never fails as a whole.
 
-mod table;
-
+use crate::table::{URI, batch, compile, rows};
 use proptest::prelude::*;
-use table::{URI, batch, compile, rows};
 
 /// Words that queries are made of, in and out of place.
 const WORDS: &[&str] = &[

@@ -1,11 +1,9 @@
 //! Every function of the allow-list compiles, runs over a batch with nulls, and answers the same when asked record by record.
 
-mod table;
-
+use crate::table::{batch, compile, rows, run};
 use arrow_select::concat::concat_batches;
 use millrace_engine::program::StageKind;
 use millrace_sql::functions::ALLOWED;
-use table::{batch, compile, rows, run};
 
 #[test]
 fn every_allowed_function_runs() {
@@ -20,9 +18,9 @@ fn every_allowed_function_runs() {
             continue;
         }
         let mut program = compile(&sql).unwrap();
-        let pieces: Vec<_> = (0..4).map(|row| program.run(&batch(rows().slice(row, 1)), table::URI).unwrap().rows).collect();
+        let pieces: Vec<_> = (0..4).map(|row| program.run(&batch(rows().slice(row, 1)), crate::table::URI).unwrap().rows).collect();
         assert_eq!(concat_batches(&program.output_schema(), &pieces).unwrap(), whole.rows, "{}", entry.name);
-        let empty = program.run(&batch(rows().slice(0, 0)), table::URI).unwrap();
+        let empty = program.run(&batch(rows().slice(0, 0)), crate::table::URI).unwrap();
         assert_eq!(empty.rows.num_rows(), 0, "{}", entry.name);
     }
 }

@@ -1,11 +1,9 @@
 //! Overflow, division and casts, as columns and as constants, through the whole path: the right code, the right records, and no others.
 
-mod table;
-
 use std::sync::Arc;
 
+use crate::table::{column, failures, run, run_on};
 use arrow_array::{ArrayRef, Decimal128Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringViewArray};
-use table::{column, failures, run, run_on};
 
 /// Smallest and largest value, and one.
 fn extremes() -> Vec<(&'static str, ArrayRef, String)> {

@@ -1,16 +1,14 @@
 //! A record is rejected if and only if evaluating it alone fails, whatever stands beside it.
 
-mod table;
-
 use std::sync::Arc;
 
+use crate::table::{batch, compile_with, failures, run_on};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, UInt32Array};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use millrace_engine::program::RowFailure;
 use proptest::prelude::*;
 use serde_json::Map;
-use table::{batch, compile_with, failures, run_on};
 
 fn rows(values: &[(Option<i64>, Option<i64>, Option<String>)]) -> RecordBatch {
     let a: Int64Array = values.iter().map(|value| value.0).collect();
@@ -75,7 +73,7 @@ fn one_by_one(sql: &str, input: &RecordBatch) -> (RecordBatch, Vec<u32>, Vec<Row
     let mut program = compile_with(sql, input, &Map::new()).unwrap();
     let (mut pieces, mut origin, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..input.num_rows() {
-        let alone = program.run(&batch(input.slice(row, 1)), table::URI).unwrap();
+        let alone = program.run(&batch(input.slice(row, 1)), crate::table::URI).unwrap();
         origin.extend(alone.origin.iter().map(|_| row as u32));
         failed.extend(alone.failed.into_iter().map(|failure| RowFailure { row: row as u32, ..failure }));
         pieces.push(alone.rows);
@@ -97,7 +95,7 @@ proptest! {
         let compiled = compile_with(&sql, &input, &Map::new());
         // A constant cast that fails is refused before any record is read.
         prop_assume!(!matches!(&compiled, Err(error) if error.code == "SPEC_SQL_TYPE"));
-        let together = compiled.unwrap().run(&batch(input.clone()), table::URI).unwrap();
+        let together = compiled.unwrap().run(&batch(input.clone()), crate::table::URI).unwrap();
         let (rows, origin, failed) = one_by_one(&sql, &input);
         prop_assert_eq!(&together.failed, &failed, "{}", sql);
         prop_assert_eq!(&together.origin, &origin, "{}", sql);

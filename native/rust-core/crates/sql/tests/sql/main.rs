@@ -1,0 +1,10 @@
+//! All tests of queries in one program: the engine is linked once.
+
+mod failures;
+mod functions;
+mod hostile_text;
+mod isolation;
+mod partition;
+mod queries;
+mod reduce;
+mod table;
