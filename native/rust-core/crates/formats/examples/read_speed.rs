@@ -124,10 +124,17 @@ fn pins(head: &[u8], mut declared: Value) -> InputPins {
         let integers = ["id", "user_id", "status"].map(|name| field(name, "integer"));
         let texts = ["method", "path", "ip", "agent", "md5"].map(|name| field(name, "string"));
         let others = [field("ts", "datetime"), field("latency", "number")];
-        declared["schema"] = json!({ "fields": [&integers[..], &texts[..], &others[..]].concat() });
+        let fields: Vec<Value> = integers.into_iter().chain(texts).chain(others).collect();
+        declared["schema"] = json!({ "fields": fields });
     }
     let declared: Declared = serde_json::from_value(declared).expect("a declaration");
-    let sample = Sample { uri: "memory".into(), head: head[..head.len().min(1 << 20)].to_vec(), complete: false, size: head.len() as u64 };
+    let sample = Sample {
+        uri: "memory".into(),
+        compression: None,
+        head: head[..head.len().min(1 << 20)].to_vec(),
+        complete: false,
+        size: head.len() as u64,
+    };
     probe(&[sample], &declared).expect("legal pins")
 }
 
