@@ -5,20 +5,19 @@
  * What is timed of ours is the whole job as a producer sees it, from submit to its end: intake, probing, planning, chunks, receipts, manifest. Starting
  * Redis and the services, with a job of one record, is reported apart.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, hostname, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startLocalStack } from '../packages/cli/src/local-stack.ts';
-import { root } from '../scripts/setup.js';
 import { writeCoreFile } from './core-file.ts';
+import { csvTable, duckdb } from './duckdb.ts';
+import { home, keep, median } from './keep.ts';
 
 const { values } = parseArgs({ options: { rows: { type: 'string', default: '4000000' }, rounds: { type: 'string', default: '5' } } });
 const rows = Number(values.rows);
 const rounds = Number(values.rounds);
-const home = join(root, '.cache', 'bench');
 const file = join(home, `core-${rows}.csv`);
 
 const warmUp = join(home, 'warm-up.csv');
@@ -37,10 +36,6 @@ const SCHEMA = {
     { name: 'md5', type: 'string' },
   ],
 };
-const DUCKDB_TYPES = `{'id': 'BIGINT', 'ts': 'TIMESTAMPTZ', 'user_id': 'BIGINT', 'method': 'VARCHAR', 'path': 'VARCHAR', 'status': 'BIGINT', 'latency': 'DOUBLE', 'ip': 'VARCHAR', 'agent': 'VARCHAR', 'md5': 'VARCHAR'}`;
-
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-
 /** Seconds from submit to the end of the job, with `hosts` hosts of one slot each. */
 async function ours(hosts: number): Promise<{ seconds: number; startSeconds: number; bytesOut: number }> {
   const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
@@ -69,17 +64,10 @@ async function ours(hosts: number): Promise<{ seconds: number; startSeconds: num
   }
 }
 
-/** Seconds of DuckDB's `COPY … TO … (FORMAT parquet, COMPRESSION snappy)` with its store of rejects on, in a process of its own. */
-function duckdb(threads: number): { seconds: number; bytesOut: number } {
+/** Seconds of DuckDB's `COPY … TO … (FORMAT parquet, COMPRESSION snappy)` with its store of rejects on. */
+function theirRun(threads: number): { seconds: number; bytesOut: number } {
   const out = join(home, `duckdb-${threads}.parquet`);
-  const script = `
-    import { DuckDBInstance } from '@duckdb/node-api';
-    const duckdb = await (await DuckDBInstance.create(':memory:', { threads: '${threads}' })).connect();
-    const startedAt = performance.now();
-    await duckdb.run(\`COPY (SELECT * FROM read_csv('${file}', header = true, delim = ',', quote = '"', escape = '"', auto_detect = false,
-      columns = ${DUCKDB_TYPES}, store_rejects = true)) TO '${out}' (FORMAT parquet, COMPRESSION snappy)\`);
-    console.log((performance.now() - startedAt) / 1000);`;
-  const seconds = Number(execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd: root, encoding: 'utf8' }));
+  const { seconds } = duckdb(`COPY (SELECT * FROM ${csvTable(file)}) TO '${out}' (FORMAT parquet, COMPRESSION snappy)`, threads);
   const bytesOut = statSync(out).size;
   rmSync(out);
   return { seconds, bytesOut };
@@ -92,7 +80,7 @@ async function compare(cores: number) {
   let bytes = { millrace: 0, duckdb: 0 };
   for (let round = 0; round <= rounds; round += 1) {
     const a = await ours(cores);
-    const b = duckdb(cores);
+    const b = theirRun(cores);
     bytes = { millrace: a.bytesOut, duckdb: b.bytesOut };
     if (round === 0) continue;
     mine.push(a.seconds);
@@ -113,13 +101,8 @@ mkdirSync(home, { recursive: true });
 console.log(`bench file: ${rows} rows, written once to .cache/bench`);
 writeCoreFile(file, rows);
 writeFileSync(warmUp, 'id,name\n1,anna\n');
-const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), memoryBytes: totalmem(), node: process.version };
 const comparisons = [await compare(1), await compare(2)];
-const date = new Date().toISOString().slice(0, 10);
-const result = { benchmark: 'csv-to-parquet', date, machine, file: { rows, bytes: statSync(file).size }, comparisons };
-const kept = join(root, 'bench', 'results', `${date}-${hostname()}.json`);
-mkdirSync(join(root, 'bench', 'results'), { recursive: true });
-writeFileSync(kept, `${JSON.stringify(result, null, 2)}\n`);
+keep('csv-to-parquet', { file: { rows, bytes: statSync(file).size }, comparisons });
 for (const { cores, millrace, duckdb: other, timesDuckDb } of comparisons) {
   console.log(
     `${cores}: millrace ${millrace.gigabytesPerSecond.toFixed(3)} GB/s, DuckDB ${other.gigabytesPerSecond.toFixed(3)} GB/s, ${timesDuckDb.toFixed(2)} ×`,

@@ -6,6 +6,7 @@
 use std::error::Error as AnyError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use millrace_engine::cancel::CancelFlag;
@@ -61,7 +62,7 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     println!(
         "{}",
         json!({ "mode": mode, "rows": done.rows, "rejected": done.rejected, "bytesIn": bench.size()?, "bytesOut": done.bytes_out, "chunks": plan.ranges.len(),
-            "seconds": seconds, "processorSeconds": processor,
+            "seconds": seconds, "processorSeconds": processor, "syncSeconds": of(done.sync_us),
             "phases": { "read": of(read_us), "decode": of(decode_us), "encode": of(encode_us), "write": of(write_us), "commit": of(commit_us) } })
     );
     Ok(())
@@ -86,6 +87,8 @@ struct Done {
     rejected: u64,
     bytes_out: u64,
     phases: Phases,
+    /// Until what was written is durable.
+    sync_us: u64,
 }
 
 impl Bench {
@@ -138,11 +141,16 @@ impl Bench {
                 memory_bytes: 1 << 30,
                 hook: None,
             };
-            let mut io = LocalIo { store: &self.store, verdict: self.folder.join(format!("verdict-{}.json", chunk.number())), bytes: 0 };
+            let mut io = LocalIo {
+                store: &self.store,
+                verdict: self.folder.join(format!("verdict-{}.json", chunk.number())),
+                sync_us: Arc::default(),
+            };
             let end = process_chunk(&task, None, &mut io, &cx).map_err(|error| error.to_string())?;
             done.rows += end.counts.emitted;
             done.rejected += end.counts.rejected;
             add(&mut done.phases, &end.phases);
+            done.sync_us += io.sync_us.load(Ordering::Relaxed);
         }
         done.bytes_out = parquet_bytes(&self.folder)?;
         Ok(done)
@@ -250,7 +258,7 @@ impl PinnedSource for Source {
     }
 }
 
-struct Sink(millrace_store::PartSink);
+struct Sink(millrace_store::PartSink, Arc<AtomicU64>);
 
 impl PartSink for Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -258,7 +266,9 @@ impl PartSink for Sink {
     }
 
     fn finish(self: Box<Self>) -> Result<SinkEnd, Error> {
+        let started = Instant::now();
         let done = self.0.finish().map_err(of_store)?;
+        self.1.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         Ok(SinkEnd { bytes: done.bytes, sha256: done.sha256 })
     }
 }
@@ -266,7 +276,7 @@ impl PartSink for Sink {
 struct LocalIo<'a> {
     store: &'a Store,
     verdict: PathBuf,
-    bytes: u64,
+    sync_us: Arc<AtomicU64>,
 }
 
 impl ChunkIo for LocalIo<'_> {
@@ -281,7 +291,7 @@ impl ChunkIo for LocalIo<'_> {
 
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
         let path = uri.strip_prefix("file://").unwrap_or(uri);
-        Ok(Box::new(Sink(self.store.open_part(Path::new(path)).map_err(of_store)?)))
+        Ok(Box::new(Sink(self.store.open_part(Path::new(path)).map_err(of_store)?, Arc::clone(&self.sync_us))))
     }
 
     fn check_lease(&mut self) -> Result<(), Error> {
@@ -289,8 +299,9 @@ impl ChunkIo for LocalIo<'_> {
     }
 
     fn put_verdict(&mut self, bytes: &[u8]) -> Result<PutEnd, Error> {
-        self.bytes += bytes.len() as u64;
+        let started = Instant::now();
         self.store.overwrite(&self.verdict, bytes).map_err(of_store)?;
+        self.sync_us.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         Ok(PutEnd::Won)
     }
 

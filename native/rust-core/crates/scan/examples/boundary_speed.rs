@@ -1,5 +1,7 @@
 //! Speed of the boundary scan and of the separator index, per kernel: `cargo run --release -p millrace-scan --example boundary_speed`.
 //! Prints GB/s, the median of several passes over bytes in memory, fed in blocks of 1 MiB. A kernel's name as argument measures that one alone.
+//! `boundary_speed <file> <columns>` measures one CSV file instead, in memory and from the page cache, next to what memory and `read` alone
+//! give, and prints one line of JSON.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -73,8 +75,49 @@ fn index(data: &[u8], rules: &Arc<Rules>, kernel: Kernel) {
     }
 }
 
+/// Adds up all words: what reading memory costs when next to nothing is done with it.
+fn read_memory(data: &[u8]) {
+    let mut sums = [0u64; 8];
+    for words in data.chunks_exact(64) {
+        for (sum, word) in sums.iter_mut().zip(words.chunks_exact(8)) {
+            *sum = sum.wrapping_add(u64::from_le_bytes(word.try_into().expect("eight bytes")));
+        }
+    }
+    black_box(sums);
+}
+
+fn measure_file(path: &str, columns: usize) -> std::io::Result<()> {
+    let data = std::fs::read(path)?;
+    let division = Division::Csv(rules(columns));
+    let kernel = Kernel::best();
+    let memory = median_speed(data.len(), || read_memory(&data));
+    let scanned = median_speed(data.len(), || plan(&data, &division, kernel));
+    let file = std::fs::File::open(path)?;
+    let mut block = vec![0; BLOCK];
+    let read_alone = median_speed(data.len(), || {
+        let mut at = 0;
+        while let Ok(count @ 1..) = std::os::unix::fs::FileExt::read_at(&file, &mut block, at) {
+            at += count as u64;
+            black_box(&block);
+        }
+    });
+    let read_and_scanned = median_speed(data.len(), || {
+        let read = |offset: u64, buffer: &mut [u8]| std::os::unix::fs::FileExt::read_at(&file, buffer, offset);
+        black_box(PlanScan::with_kernel(division.clone(), 0, 1, 32 << 20, kernel).scan(read).expect("the file can be read"));
+    });
+    println!(
+        "{{\"kernel\":\"{}\",\"memoryGbs\":{memory:.2},\"copyAndScanGbs\":{scanned:.2},\"readGbs\":{read_alone:.2},\"readAndScanGbs\":{read_and_scanned:.2}}}",
+        kernel.name()
+    );
+    Ok(())
+}
+
 fn main() {
     let wanted = std::env::args().nth(1);
+    if let (Some(file), Some(columns)) = (&wanted, std::env::args().nth(2).and_then(|text| text.parse().ok())) {
+        measure_file(file, columns).expect("the file can be read");
+        return;
+    }
     let mut kernels = Kernel::all();
     kernels.retain(|kernel| wanted.as_deref().is_none_or(|name| name == kernel.name()));
     let text = "the quick brown fox jumps over the lazy dog ".repeat(20);

@@ -1,0 +1,34 @@
+/** The core alone over the bench file, in a process of its own: `crates/engine/examples/bare_core.rs`. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cargo, targetDir } from '../scripts/setup.js';
+
+export interface BareCore {
+  rows: number;
+  rejected: number;
+  bytesIn: number;
+  bytesOut: number;
+  seconds: number;
+  /** Of the processor, in user mode and in the kernel. */
+  processorSeconds: number;
+  /** Until what was written is durable. */
+  syncSeconds: number;
+  phases: { read: number; decode: number; encode: number; write: number; commit: number };
+}
+
+export async function buildExample(crate: string, name: string): Promise<string> {
+  await cargo(['build', '--release', '--locked', '-p', crate, '--example', name], name);
+  return join(targetDir(), 'release', 'examples', name);
+}
+
+/** `typed` reads, types and checks; `convert` also writes Parquet with snappy, in chunks of 64 MiB. */
+export function bareCore(binary: string, file: string, mode: 'typed' | 'convert'): BareCore {
+  const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  try {
+    return JSON.parse(execFileSync(binary, [file, out, mode, '64', 'snappy'], { encoding: 'utf8' }));
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
