@@ -79,7 +79,7 @@ fn rows() -> Vec<Row> {
             status: [200, 200, 200, 201, 204, 301, 304, 400, 404, 500][random.below(10) as usize],
             latency: format!("{}.{:03}", random.below(900), random.below(1000)),
             ip: format!("{}.{}.{}.{}", random.below(256), random.below(256), random.below(256), random.below(256)),
-            agent: if id % 4 == 0 { format!("{agent} \"v{}\"", random.below(9)) } else { agent.into() },
+            agent: if id.is_multiple_of(4) { format!("{agent} \"v{}\"", random.below(9)) } else { agent.into() },
             md5: format!("{:016x}{:016x}", random.below(u64::MAX / 4).wrapping_mul(31), id.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
         }
     };

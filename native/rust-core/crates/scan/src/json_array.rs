@@ -71,7 +71,7 @@ impl ElementScan {
     /// Takes the next bytes; answers how many of them belong to the value if it ends among them, else all do. The first byte of a value
     /// MUST be no blank and none of `,`, `]` and `}`.
     pub fn take(&mut self, bytes: &[u8]) -> Option<usize> {
-        let Some(&first) = bytes.first() else { return None };
+        let &first = bytes.first()?;
         let skipped = match self.form {
             Form::Unknown => self.begin(first),
             _ => 0,
