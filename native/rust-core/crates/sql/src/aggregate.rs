@@ -113,7 +113,7 @@ impl Planner<'_> {
         });
         let (input, sequence) = if is_ordered { self.in_groups(node, keys, &calls)? } else { (self.bare(node)?, Vec::new()) };
         let plan = engine_aggregate(input, keys, &calls, &sequence)?;
-        self.results(plan, groups.len(), &calls, schema)
+        self.results(plan, groups.len(), &calls, schema, is_ordered)
     }
 
     /// Nothing but the given expressions, which is all that an aggregate reads of its input.
@@ -176,7 +176,14 @@ impl Planner<'_> {
     }
 
     /// The columns that the aggregate has in the plan: sums checked, means divided. Groups are the order.
-    fn results(&self, plan: Arc<dyn ExecutionPlan>, groups: usize, calls: &[Call<'_>], schema: &DFSchema) -> Result<Node> {
+    fn results(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        groups: usize,
+        calls: &[Call<'_>],
+        schema: &DFSchema,
+        is_ordered: bool,
+    ) -> Result<Node> {
         let physical = plan.schema();
         let place = |index: usize| -> PhysicalExprRef { Arc::new(Column::new(physical.field(index).name(), index)) };
         let mut exprs = Vec::new();
@@ -204,7 +211,7 @@ impl Planner<'_> {
         }
         exprs.extend((0..groups).map(|index| (place(index), format!("_group_{index}"))));
         let schema = DFSchema::new_with_metadata(fields, std::collections::HashMap::new())?;
-        Ok(Node { flow: Flow::Plan(projected(exprs, plan)?), schema, order: groups, is_sorted: groups == 0 })
+        Ok(Node { flow: Flow::Plan(projected(exprs, plan)?), schema, order: groups, is_sorted: groups == 0 || is_ordered })
     }
 }
 

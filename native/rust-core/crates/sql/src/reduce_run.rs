@@ -11,7 +11,7 @@ use datafusion_common::{DFSchema, DataFusionError, Result};
 use datafusion_execution::TaskContext;
 use datafusion_execution::config::SessionConfig;
 use datafusion_execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion_execution::memory_pool::GreedyMemoryPool;
+use datafusion_execution::memory_pool::FairSpillPool;
 use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion_expr::LogicalPlan;
 use datafusion_physical_plan::ExecutionPlan;
@@ -98,7 +98,7 @@ fn runtime(memory_bytes: u64, context: &ReduceContext<'_>) -> Result<Arc<Runtime
     };
     let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(context.scratch_bytes);
     RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(GreedyMemoryPool::new(usize::try_from(memory_bytes).unwrap_or(usize::MAX))))
+        .with_memory_pool(Arc::new(FairSpillPool::new(usize::try_from(memory_bytes).unwrap_or(usize::MAX))))
         .with_disk_manager_builder(disk)
         .build_arc()
 }

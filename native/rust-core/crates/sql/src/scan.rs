@@ -12,7 +12,7 @@ use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions, cast::AsArray, 
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use datafusion_common::{DataFusionError, Result};
-use datafusion_execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion_execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion_execution::{SendableRecordBatchStream, SpillFile, TaskContext};
 use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
 use datafusion_physical_plan::{ExecutionPlan, SpillManager};
@@ -220,7 +220,7 @@ impl Table {
             }
         }
         if failures.is_empty() {
-            return Ok(outputs);
+            return Ok(outputs.into_iter().map(released).collect());
         }
         failures.sort_by_key(|failure| failure.row);
         failures.dedup_by_key(|failure| failure.row);
@@ -235,8 +235,21 @@ impl Table {
         for failure in failures {
             self.failed.push(failed_row(table, batch, failure)?);
         }
-        Ok(outputs)
+        Ok(outputs.into_iter().map(released).collect())
     }
+}
+
+/// Texts that were filtered still hold all bytes of their batch; operators that collect rows would run out of memory over bytes that nobody
+/// reads. So texts are copied when they use less than half of what they hold.
+fn released(batch: RecordBatch) -> RecordBatch {
+    let columns = batch.columns().iter().map(|column| {
+        let Some(texts) = column.as_string_view_opt() else { return Arc::clone(column) };
+        let held: usize = texts.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
+        if held > 2 * texts.total_buffer_bytes_used() { Arc::new(texts.gc()) } else { Arc::clone(column) }
+    });
+    let columns = columns.collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options).unwrap_or(batch)
 }
 
 /// All of these rows are known to pass alone.
@@ -279,6 +292,8 @@ struct SpoolWriter {
     spill: SpillManager,
     /// Appends a batch to the file, or ends it and hands it out.
     file: Option<Box<Append>>,
+    /// Most bytes held in memory: the operators behind need the larger share.
+    limit: usize,
 }
 
 impl SpoolWriter {
@@ -287,14 +302,19 @@ impl SpoolWriter {
         let spill =
             SpillManager::new(context.runtime_env(), metrics, schema).with_compression_type(context.session_config().spill_compression());
         let reservation = MemoryConsumer::new("rows that several parts of the query read").register(context.memory_pool());
-        SpoolWriter { batches: VecDeque::new(), reservation, spill, file: None }
+        let limit = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / 8,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        };
+        SpoolWriter { batches: VecDeque::new(), reservation, spill, file: None, limit }
     }
 
     fn write(&mut self, batch: RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        if self.file.is_none() && self.reservation.try_grow(batch.get_array_memory_size()).is_ok() {
+        let size = batch.get_array_memory_size();
+        if self.file.is_none() && self.reservation.size() + size <= self.limit && self.reservation.try_grow(size).is_ok() {
             self.batches.push_back(batch);
             return Ok(());
         }

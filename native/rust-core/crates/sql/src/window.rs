@@ -23,7 +23,7 @@ use futures::{StreamExt, stream};
 use crate::aggregate::{checked, exact_sum_type};
 use crate::describe::describe;
 use crate::error::{UNSUPPORTED, refuse};
-use crate::operators::{BATCH_ROWS, StreamExec, boxed};
+use crate::operators::{BATCH_ROWS, StreamExec, boxed, rebatched};
 use crate::reduce_plan::{ASCENDING, Flow, Node, Planner, first_columns, hidden, options_of, projected};
 
 fn unsupported(message: impl Into<String>) -> DataFusionError {
@@ -181,10 +181,12 @@ fn per_partition(exprs: Vec<Arc<dyn WindowExpr>>, input: Arc<dyn ExecutionPlan>)
     }
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let shape = Arc::clone(&schema);
-    Ok(StreamExec::build("Windows", vec![input], schema, move |mut inputs, context| {
+    let windows = StreamExec::build("Windows", vec![input], schema, move |mut inputs, context| {
         let input = inputs.pop().ok_or_else(|| DataFusionError::Internal("a window lost its input".into()))?;
         Ok(boxed(Arc::clone(&shape), Box::pin(Windows::new(input, &exprs, &shape, context).run())))
-    }))
+    });
+    // Window partitions of a few rows each would burden every operator behind.
+    Ok(rebatched(windows))
 }
 
 struct Windows {

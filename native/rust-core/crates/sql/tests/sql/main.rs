@@ -7,4 +7,5 @@ mod isolation;
 mod partition;
 mod queries;
 mod reduce;
+mod same_bits;
 mod table;
