@@ -39,6 +39,10 @@ impl Account {
         self.current().filtered += records;
     }
 
+    pub fn deduplicate(&mut self, records: u64) {
+        self.current().deduplicated += records;
+    }
+
     /// Counts rejects by their main code, and by each column and code that they list, once a record.
     pub fn reject(&mut self, rejects: &[Reject]) {
         self.current().rejected += rejects.len() as u64;

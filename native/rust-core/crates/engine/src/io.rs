@@ -1,5 +1,7 @@
 //! What processing a chunk needs from the outside: inputs at their pinned version, sinks, the verdict. `core` implements it over a store.
 
+use std::sync::Arc;
+
 use millrace_formats::source::ByteSource;
 
 use crate::error::Error;
@@ -39,6 +41,20 @@ pub trait StagedPieces: Send {
     fn read(&mut self, piece: u64) -> Result<Option<Vec<u8>>, Error>;
 }
 
+/// Opens objects of the journal's `work/` by key. They are written once, under a name that carries their attempt.
+pub trait SourceOpener: Send + Sync {
+    fn open_work(&self, key: &str) -> Result<Box<dyn PinnedSource>, Error>;
+}
+
+/// Places for what does not fit in memory. What is written is gone when the file is dropped, or with the process.
+pub trait Scratch {
+    fn open(&self) -> Result<Box<dyn ScratchFile>, Error>;
+}
+
+pub trait ScratchFile: std::io::Read + std::io::Write + std::io::Seek + Send {}
+
+impl<T: std::io::Read + std::io::Write + std::io::Seek + Send> ScratchFile for T {}
+
 /// The outside of one attempt at one chunk.
 pub trait ChunkIo {
     /// The chunk's verdict as stored, if it is filled.
@@ -48,6 +64,10 @@ pub trait ChunkIo {
     /// The staged pieces of a file of this job.
     fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error>;
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error>;
+    /// The URI of a work object of the journal, for `open_sink` and `delete_own`.
+    fn work_uri(&self, key: &str) -> Result<String, Error>;
+    /// Opens work objects of the journal, also from within a stream that outlives a borrow of this.
+    fn work_opener(&self) -> Arc<dyn SourceOpener>;
     /// The last look before the put: `LEASE_LOST` or `CORE_TIME_LIMIT` when time has run out.
     fn check_lease(&mut self) -> Result<(), Error>;
     /// The commit point. `Won` also if the verdict that stands there is this attempt's own.

@@ -5,23 +5,33 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+mod attempt;
 pub mod budget;
 pub mod cancel;
 pub mod columns;
 mod commit;
+pub mod dedupe;
 pub mod error;
+pub mod exchange;
 mod hex;
 pub mod io;
 pub mod names;
+pub mod order;
 mod outputs;
+pub mod partition;
 pub mod plan;
 mod plan_compressed;
+pub mod plan_stage;
 pub mod process;
 pub mod program;
 pub mod progress;
 pub mod records;
+pub mod reduce;
 pub mod result_version;
 pub mod streams;
+pub mod slices;
+mod sort;
+pub mod stages;
 mod transform;
 mod watch;
 

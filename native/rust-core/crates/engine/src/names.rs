@@ -15,10 +15,7 @@ pub struct Author {
 impl Author {
     /// `<stage>-<chunk>[.<gen>]`; generation 1 keeps the plain name.
     fn place(&self) -> String {
-        match self.generation {
-            1 => format!("{}-{:06}", self.stage, self.chunk),
-            generation => format!("{}-{:06}.{generation:06}", self.stage, self.chunk),
-        }
+        format!("{}-{}", self.stage, numbered(self.chunk, self.generation))
     }
 
     pub fn part_uri(&self, spec: &Spec, number: u32) -> String {
@@ -26,9 +23,41 @@ impl Author {
         format!("{}part-{}-{number}-{}-{}.{extension}", spec.output_uri(), self.place(), self.job_id, self.attempt_id)
     }
 
+    /// Key in the journal of the rows that this attempt hands on to a reduce stage.
+    pub fn exchange_key(&self) -> String {
+        let chunk = numbered(self.chunk, self.generation);
+        format!("jobs/{}/work/exchange/{}/{chunk}-{}.arrows", self.job_id, self.stage, self.attempt_id)
+    }
+
     pub fn rejects_uri(&self, spec: &Spec) -> String {
         format!("{}rejects-{}-{}-{}.pq", spec.rejects_uri(), self.place(), self.job_id, self.attempt_id)
     }
+}
+
+/// `<chunk>[.<gen>]`; generation 1 keeps the plain number.
+fn numbered(chunk: u32, generation: u32) -> String {
+    match generation {
+        1 => format!("{chunk:06}"),
+        generation => format!("{chunk:06}.{generation:06}"),
+    }
+}
+
+fn generation_folder(generation: u32) -> String {
+    if generation == 1 { String::new() } else { format!("{generation:06}/") }
+}
+
+pub fn verdict_key(job_key: &str, stage: &str, chunk: u32, generation: u32) -> String {
+    format!("{}verdicts/{stage}/{}.json", job_folder(job_key), numbered(chunk, generation))
+}
+
+/// A segment of the plan of a stage that reads other stages.
+pub fn stage_segment_key(job_key: &str, stage: &str, generation: u32, segment: u32) -> String {
+    format!("{}plan/{}{stage}/{segment:06}.json", job_folder(job_key), generation_folder(generation))
+}
+
+/// The list of slices of a partition.
+pub fn slices_key(job_key: &str, stage: &str, generation: u32, partition: u32) -> String {
+    format!("{}work/slices/{}{stage}/{partition:06}.ndjson", job_folder(job_key), generation_folder(generation))
 }
 
 /// The folder of a job in the journal, from the key of its `job.json`; it ends in `/`.
@@ -66,6 +95,10 @@ mod tests {
         assert_eq!(author.part_uri(&spec, 1), "file:///o/part-clean-000227.000002-1-j1-a1.csv");
         assert_eq!(segment_key("jobs/j1/job.json", 1, 3), "jobs/j1/plan/000003.json");
         assert_eq!(segment_key("jobs/j1/job.json", 2, 3), "jobs/j1/plan/000002/000003.json");
+        assert_eq!(author.exchange_key(), "jobs/j1/work/exchange/clean/000227.000002-a1.arrows");
+        assert_eq!(verdict_key("jobs/j1/job.json", "clean", 7, 2), "jobs/j1/verdicts/clean/000007.000002.json");
+        assert_eq!(stage_segment_key("jobs/j1/job.json", "total", 1, 3), "jobs/j1/plan/total/000003.json");
+        assert_eq!(slices_key("jobs/j1/job.json", "total", 2, 5), "jobs/j1/work/slices/000002/total/000005.ndjson");
         assert_eq!(pins_key("jobs/j1/job.json"), "jobs/j1/pins.json");
     }
 }

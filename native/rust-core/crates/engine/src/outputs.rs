@@ -5,14 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use millrace_formats::reject::Reject;
 use millrace_formats::write::rejects::{RejectContext, RejectsWriter};
-use millrace_formats::write::{Cuts, OutputOptions, PartWriter, Sink, open_part};
+use millrace_formats::write::{Cuts, OutputOptions, PartWriter, Recut, Sink, open_part};
 
 use crate::error::Error;
+use crate::exchange::{ExchangeWriter, GATHERED_BYTES};
 use crate::io::{ChunkIo, PartSink, SinkEnd, Timer};
 use crate::names::Author;
-use crate::records::{PartRecord, Spec};
+use crate::order::with_order;
+use crate::partition::Partitioner;
+use crate::process::ExchangeTo;
+use crate::records::{ExchangeRecord, PartRecord, Spec};
 
 /// Writers hand on what they have in pieces of any size; the sink sees pieces of this one.
 const SINK_BUFFER_BYTES: usize = 256 << 10;
@@ -22,11 +27,15 @@ const SINK_BUFFER_BYTES: usize = 256 << 10;
 pub struct Closed {
     pub parts: Vec<PartRecord>,
     pub rejects: Vec<PartRecord>,
+    pub exchange: Option<ExchangeRecord>,
+    /// The URI of the exchange object.
+    exchange_uri: Option<String>,
 }
 
 impl Closed {
     pub fn rows(&self) -> u64 {
-        self.parts.iter().map(|part| part.rows).sum()
+        let exchanged = self.exchange.iter().flat_map(|exchange| &exchange.runs).map(|run| run.rows);
+        self.parts.iter().map(|part| part.rows).chain(exchanged).sum()
     }
 
     pub fn reject_rows(&self) -> u64 {
@@ -34,7 +43,7 @@ impl Closed {
     }
 
     pub fn uris(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().chain(&self.rejects).map(|part| part.uri.as_str())
+        self.parts.iter().chain(&self.rejects).map(|part| part.uri.as_str()).chain(self.exchange_uri.as_deref())
     }
 }
 
@@ -45,6 +54,8 @@ pub struct Outputs<'a> {
     /// Trials run the encoders and write nothing.
     discard: bool,
     cuts: Cuts,
+    /// In place of parts.
+    exchange: Option<OpenExchange>,
     part: Option<OpenPart>,
     rejects: Option<OpenRejects>,
     next_part: u32,
@@ -57,6 +68,14 @@ struct OpenPart {
     uri: String,
     writer: Box<dyn PartWriter>,
     sink: SharedSink,
+}
+
+struct OpenExchange {
+    schema: SchemaRef,
+    recut: Recut,
+    writer: ExchangeWriter,
+    /// Opened by the first row.
+    sink: Option<SharedSink>,
 }
 
 struct OpenRejects {
@@ -79,6 +98,7 @@ impl<'a> Outputs<'a> {
             author,
             discard,
             cuts: Cuts::default(),
+            exchange: None,
             part: None,
             rejects: None,
             next_part: 0,
@@ -86,6 +106,22 @@ impl<'a> Outputs<'a> {
             timer,
             write_us: Arc::default(),
         }
+    }
+
+    /// Rows go to another stage, if there is one. They then come with their order columns.
+    pub fn exchange(mut self, to: Option<&ExchangeTo>, less_memory: bool) -> Result<Outputs<'a>, Error> {
+        let Some(to) = to else { return Ok(self) };
+        let schema = with_order(&to.columns);
+        let partitioner = Partitioner::new(&to.columns, &to.keys, to.partitions)?;
+        let gathered_limit = if less_memory { GATHERED_BYTES / 4 } else { GATHERED_BYTES };
+        let writer = ExchangeWriter::new(Arc::clone(&schema), partitioner, gathered_limit);
+        self.exchange = Some(OpenExchange { recut: Recut::new(Arc::clone(&schema)), schema, writer, sink: None });
+        Ok(self)
+    }
+
+    /// Columns of exchanged rows, the order columns last.
+    pub fn exchanged_schema(&self) -> Option<SchemaRef> {
+        self.exchange.as_ref().map(|exchange| Arc::clone(&exchange.schema))
     }
 
     /// Microseconds spent in sinks so far.
@@ -100,6 +136,9 @@ impl<'a> Outputs<'a> {
 
     /// Takes rows. Parts are cut at multiples of 8,192 rows (fewer where rows are large), so that they do not depend on how batches came.
     pub fn write_rows(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if self.exchange.is_some() {
+            return self.exchange_rows(rows.clone(), io);
+        }
         let mut from = 0;
         while from < rows.num_rows() {
             let (count, is_cut) = self.cuts.next(&rows.slice(from, rows.num_rows() - from));
@@ -132,6 +171,47 @@ impl<'a> Outputs<'a> {
     fn open_sink(&self, uri: &str, io: &mut dyn ChunkIo) -> Result<SharedSink, Error> {
         let inner: Box<dyn PartSink> = if self.discard { Box::new(Nowhere(0)) } else { io.open_sink(uri)? };
         Ok(SharedSink { inner: Arc::new(Mutex::new(inner)), timer: Arc::clone(&self.timer), write_us: Arc::clone(&self.write_us) })
+    }
+
+    /// Rows are copied into batches of their own first: those that wait must not hold what they came from.
+    fn exchange_rows(&mut self, rows: RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let Some(exchange) = &mut self.exchange else { return Ok(()) };
+        exchange.recut.push(rows)?;
+        while let Some(full) = self.exchange.as_mut().and_then(|exchange| exchange.recut.next()) {
+            self.gather(full, io)?;
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, rows: RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let Some(exchange) = &mut self.exchange else { return Ok(()) };
+        if exchange.writer.push(rows)? { self.flush_exchange(io) } else { Ok(()) }
+    }
+
+    fn flush_exchange(&mut self, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.sink.is_none()) {
+            let uri = io.work_uri(&self.author.exchange_key())?;
+            let sink = self.open_sink(&uri, io)?;
+            self.closed.exchange_uri = (!self.discard).then_some(uri);
+            self.exchange.as_mut().expect("it was looked at").sink = Some(sink);
+        }
+        let Some(OpenExchange { writer, sink: Some(sink), .. }) = &mut self.exchange else { return Ok(()) };
+        let mut buffered = sink.buffered();
+        writer.flush(&mut buffered)?;
+        buffered.flush().map_err(|error| sink_fault(&error))
+    }
+
+    fn close_exchange(&mut self, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if let Some(rest) = self.exchange.as_mut().map(|exchange| exchange.recut.rest()).transpose()?.flatten() {
+            self.gather(rest, io)?;
+        }
+        if self.exchange.as_ref().is_some_and(|exchange| !exchange.writer.is_empty()) {
+            self.flush_exchange(io)?;
+        }
+        let Some(OpenExchange { writer, sink: Some(sink), .. }) = self.exchange.take() else { return Ok(()) };
+        let end = sink.finish()?;
+        self.closed.exchange = Some(ExchangeRecord { object: self.author.exchange_key(), bytes: end.bytes, runs: writer.into_runs() });
+        Ok(())
     }
 
     fn close_part(&mut self) -> Result<(), Error> {
@@ -167,8 +247,9 @@ impl<'a> Outputs<'a> {
     }
 
     /// Closes what is open; every part is durable then, with size and digest.
-    pub fn close(mut self) -> Result<Closed, Error> {
+    pub fn close(mut self, io: &mut dyn ChunkIo) -> Result<Closed, Error> {
         self.close_part()?;
+        self.close_exchange(io)?;
         if let Some(rejects) = self.rejects.take() {
             let rows = rejects.writer.rows();
             rejects.writer.finish()?;
@@ -176,6 +257,14 @@ impl<'a> Outputs<'a> {
             self.closed.rejects.push(PartRecord { uri: rejects.uri, rows, bytes: end.bytes, sha256: end.sha256 });
         }
         Ok(self.closed)
+    }
+}
+
+/// The error of a sink as it travels inside an `io::Error`.
+fn sink_fault(error: &std::io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<millrace_formats::error::Error>()) {
+        Some(inner) => inner.clone().into(),
+        None => Error::new("STORAGE_UNAVAILABLE", format!("cannot write exchanged rows: {error}")),
     }
 }
 

@@ -478,6 +478,7 @@ fn range_of(chunk: &ChunkEntry) -> Result<&RangeChunk, Error> {
     match chunk {
         ChunkEntry::Range(range) => Ok(range),
         ChunkEntry::Inline(inline) => Err(conflict(format!("chunk {} of a planned segment is an inline one", inline.chunk))),
+        ChunkEntry::Partition(partition) => Err(conflict(format!("chunk {} of planned files is a partition", partition.chunk))),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use millrace_formats::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Read, ReadCounts, RecordReader};
 use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart, measure};
 use millrace_formats::pins::{FilePlan, Format, InputPins, StreamCut};
@@ -13,24 +15,28 @@ use millrace_formats::source::{ByteSource, read_full};
 use millrace_formats::write::OutputOptions;
 
 use crate::account::Account;
+use crate::attempt::Attempt;
 use crate::budget::{Budget, ChunkNeeds};
 use crate::cancel::CancelFlag;
-use crate::commit::{self, Commit};
 use crate::error::Error;
 use crate::hex::sha256_hex;
 use crate::io::{ChunkIo, RecordHook, Timer};
 use crate::names::Author;
+use crate::order::add_order;
 use crate::outputs::{Closed, Outputs};
+use crate::partition::Key;
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, Receipt, Segment, Spec};
-use crate::result_version::RESULT_VERSION;
+use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, Segment, Spec};
 use crate::streams::open_chunk_stream;
-use crate::transform::transform;
+use crate::transform::{Fates, transform};
 use crate::watch::{MemorySource, Watched};
 
 /// Under `memory: less` a batch has at most this many records, and a row group a quarter of its size.
 const LESS_BATCH_RECORDS: usize = 1_024;
+
+/// Payloads are ordered behind the files of a job, whose numbers are all below this.
+const FIRST_PAYLOAD: u32 = 1 << 31;
 
 /// How much the host wants to know of a record that may kill the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +57,8 @@ pub struct ChunkTask<'a> {
     pub segment: &'a Segment,
     pub segment_digest: &'a str,
     pub chunk: &'a ChunkEntry,
+    /// Where the rows go if another stage reads them; None: they are the output.
+    pub exchange: Option<&'a ExchangeTo>,
     /// The bytes of an inline chunk, else empty.
     pub payload: Arc<[u8]>,
     /// Runs the whole path and commits nothing.
@@ -62,6 +70,15 @@ pub struct ChunkTask<'a> {
     pub trace: Trace,
     pub less_memory: bool,
     pub core_version: &'a str,
+}
+
+/// How the rows of a stage reach the stage that reads them.
+#[derive(Clone, Debug)]
+pub struct ExchangeTo {
+    /// Columns of the rows, without order columns.
+    pub columns: SchemaRef,
+    pub keys: Vec<Key>,
+    pub partitions: u32,
 }
 
 /// What surrounds every attempt of a process.
@@ -106,7 +123,7 @@ pub struct ChunkEnd {
 }
 
 impl ChunkEnd {
-    fn without_work(outcome: Outcome, verdict: Option<Vec<u8>>) -> ChunkEnd {
+    pub(crate) fn without_work(outcome: Outcome, verdict: Option<Vec<u8>>) -> ChunkEnd {
         ChunkEnd { outcome, verdict, counts: Counts::default(), by_code: Vec::new(), phases: Phases::default() }
     }
 }
@@ -130,65 +147,28 @@ fn run_chunk<'a>(
     io: &mut dyn ChunkIo,
     cx: &'a Context<'a>,
 ) -> Result<ChunkEnd, Error> {
-    if !task.trial
-        && let Some(winner) = io.read_verdict()?
-    {
-        return already_filled(task, winner);
+    let attempt = task.attempt();
+    if let Some(end) = attempt.already_filled(io)? {
+        return Ok(end);
     }
     let mut run = Run::open(task, program, cx)?;
     for unit in units(task)? {
         run.read_unit(unit, io)?;
     }
-    let (mut phases, account, closed) = run.close()?;
-    let counts = account.check(closed.rows(), closed.reject_rows())?;
-    let by_code = account.by_code.iter().map(|(code, count)| (code.clone(), *count)).collect();
-    if task.trial {
-        return Ok(ChunkEnd { outcome: Outcome::TrialOk, verdict: None, counts, by_code, phases });
-    }
-    cx.progress.enter(Phase::Commit);
-    let started = cx.timer.now_us();
-    let receipt = build_receipt(task, account, counts, &closed);
-    let end = commit::commit(&receipt, &closed, io, &cx.cancel)?;
-    phases.commit_us = cx.timer.now_us().saturating_sub(started);
-    let (outcome, verdict) = match end {
-        Commit::Won(verdict) => (Outcome::Committed, verdict),
-        Commit::Lost(winner) => (Outcome::Superseded, winner),
-    };
-    Ok(ChunkEnd { outcome, verdict: Some(verdict), counts, by_code, phases })
+    let (phases, account, closed) = run.close(io)?;
+    attempt.conclude(account, &closed, phases, io, cx)
 }
 
-/// A verdict that stood there before anything was read. Our own means that an earlier answer of ours was lost.
-fn already_filled(task: &ChunkTask<'_>, winner: Vec<u8>) -> Result<ChunkEnd, Error> {
-    let head: records::VerdictHead = records::parse("verdict", &winner)?;
-    if head.attempt_id.as_deref() != Some(&task.author.attempt_id) {
-        return Ok(ChunkEnd::without_work(Outcome::Superseded, Some(winner)));
-    }
-    let receipt: Receipt = records::parse("verdict", &winner)?;
-    let by_code = receipt.by_code.into_iter().collect();
-    Ok(ChunkEnd { outcome: Outcome::Committed, verdict: Some(winner), counts: receipt.counts, by_code, phases: Phases::default() })
-}
-
-fn build_receipt(task: &ChunkTask<'_>, account: Account, counts: Counts, closed: &Closed) -> Receipt {
-    Receipt {
-        record: "verdict".into(),
-        version: 1,
-        outcome: "committed".into(),
-        job_id: task.author.job_id.clone(),
-        stage: task.author.stage.clone(),
-        chunk: task.author.chunk,
-        generation: task.author.generation,
-        attempt_id: task.author.attempt_id.clone(),
-        spec_digest: task.spec_digest.to_owned(),
-        segment_digest: task.segment_digest.to_owned(),
-        result_version: RESULT_VERSION,
-        core_version: task.core_version.to_owned(),
-        counts,
-        by_code: account.by_code,
-        by_column: account.by_column,
-        repairs: account.repairs,
-        files: account.files,
-        parts: closed.parts.clone(),
-        rejects: closed.rejects.clone(),
+impl ChunkTask<'_> {
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt {
+            author: &self.author,
+            spec_digest: self.spec_digest,
+            segment_digest: self.segment_digest,
+            core_version: self.core_version,
+            trial: self.trial,
+            inputs_digest: None,
+        }
     }
 }
 
@@ -212,6 +192,9 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
             Ok(vec![Unit::Range { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
         }
         ChunkEntry::Inline(chunk) => payload_units(task, chunk),
+        ChunkEntry::Partition(chunk) => {
+            Err(Error::new("PLAN_CONFLICT", format!("chunk {} is a partition, which no map stage reads", chunk.chunk)))
+        }
     }
 }
 
@@ -262,7 +245,8 @@ impl<'a> Run<'a> {
             program,
             cx,
             account: Account::default(),
-            outputs: Outputs::new(task.spec, output, &task.author, task.trial, Arc::clone(&cx.timer)),
+            outputs: Outputs::new(task.spec, output, &task.author, task.trial, Arc::clone(&cx.timer))
+                .exchange(task.exchange, task.less_memory)?,
             phases: Phases::default(),
             read_us: Arc::default(),
             options,
@@ -409,7 +393,11 @@ impl<'a> Run<'a> {
         self.cx.progress.enter(Phase::Transform);
         let started = self.cx.timer.now_us();
         let program = self.program.as_deref_mut();
-        let fates = transform(read.batch, program, &plan.uri)?;
+        let places = self.task.exchange.map(|_| read.batch.places.clone());
+        let mut fates = transform(read.batch, program, &plan.uri)?;
+        if let (Some(places), Some(schema)) = (places, self.outputs.exchanged_schema()) {
+            fates.rows = place_rows(&fates, &places, self.file_order(plan), &schema)?;
+        }
         self.phases.transform_us += self.cx.timer.now_us().saturating_sub(started);
 
         let mut rejects = read.rejects;
@@ -429,6 +417,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What stands for a file in the order of the job. Payloads have no number of their own: they come behind the files, in the order of their
+    /// chunks, and their records one payload after another.
+    fn file_order(&self, plan: &FilePlan) -> (u32, u64) {
+        match self.task.chunk {
+            ChunkEntry::Inline(chunk) => (FIRST_PAYLOAD | chunk.chunk, u64::from(plan.file) << 32),
+            _ => (plan.file, 0),
+        }
+    }
+
     /// Shows each record to the hook of a test build, and says how many are not to be counted.
     fn meet(&self, read: &Read) -> u64 {
         let Some(hook) = self.cx.hook else { return 0 };
@@ -436,13 +433,13 @@ impl<'a> Run<'a> {
         rows as u64
     }
 
-    fn close(mut self) -> Result<(Phases, Account, Closed), Error> {
+    fn close(mut self, io: &mut dyn ChunkIo) -> Result<(Phases, Account, Closed), Error> {
         if self.cx.cancel.is_set() {
             return Err(Error::cancelled());
         }
         let (started, written_before) = (self.cx.timer.now_us(), self.outputs.write_us());
         let write_counter = self.outputs.write_counter();
-        let closed = self.outputs.close()?;
+        let closed = self.outputs.close(io)?;
         let elapsed_us = self.cx.timer.now_us().saturating_sub(started);
         self.phases.write_us = write_counter.load(Ordering::Relaxed);
         self.phases.encode_us += elapsed_us.saturating_sub(self.phases.write_us - written_before);
@@ -473,6 +470,21 @@ fn rest_reject(plan: &FilePlan, chunk: &RangeChunk, cut: &StreamCut, head: Vec<u
     let error = RejectError { code, column: None, column_index: None, byte: cut.decoded_end, line, message, expected: None, value: None };
     let raw_truncated = (head.len() as u64) < cut.decoded_end - cut.end;
     Ok(Reject { place, errors: vec![error], raw: head, raw_truncated })
+}
+
+/// Adds to each row the place it came from: file, record, and its number among the rows of that record.
+fn place_rows(fates: &Fates, places: &[Place], (file, first_record): (u32, u64), schema: &SchemaRef) -> Result<RecordBatch, Error> {
+    let rows = fates.rows.num_rows();
+    let (mut records, mut ordinals) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let mut previous = None;
+    for row in 0..rows {
+        let origin = fates.origin.as_ref().map_or(row, |origin| origin[row] as usize);
+        let ordinal = if previous == Some(origin) { ordinals.last().copied().unwrap_or(0) + 1 } else { 0u32 };
+        records.push(first_record + places[origin].record);
+        ordinals.push(ordinal);
+        previous = Some(origin);
+    }
+    add_order(schema, &fates.rows, vec![file; rows], records, ordinals)
 }
 
 /// Where the last record of a turn ends.

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::hex::sha256_hex;
+use crate::program::Order;
+use crate::stages::{DedupeSpec, ExchangeSpec, Names, PASS_THROUGH};
 
 /// `jobs/<jobId>/job.json`.
 #[derive(Debug, Deserialize)]
@@ -70,10 +72,10 @@ pub struct InputFile {
 pub struct PinsRecord {
     pub record: String,
     pub inputs: Vec<InputPins>,
+    /// How many partitions each reduce stage has, by its name.
+    #[serde(default)]
+    pub partitions: BTreeMap<String, u32>,
 }
-
-/// The stage that passes records through: of an empty pipeline, and before one that begins with an exchange. No stage of a spec has its name.
-pub const PASS_THROUGH_STAGE: &str = "read";
 
 /// What of the resolved job spec the core acts by.
 #[derive(Clone, Debug, Deserialize)]
@@ -97,21 +99,17 @@ pub struct InputSpec {
     pub name: String,
 }
 
+/// A stage as written; `stages::stages_of` says what it means.
 #[derive(Clone, Debug, Deserialize)]
 pub struct StageSpec {
     pub name: String,
-    /// The input a map stage reads, or the stages a reduce stage reads; none = all inputs, or the stage before.
     #[serde(default)]
-    pub from: Option<OneOrMore>,
+    pub from: Option<Names>,
     pub sql: Option<String>,
-}
-
-/// A name, or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMore {
-    One(String),
-    More(Vec<String>),
+    #[serde(default)]
+    pub exchange: Option<ExchangeSpec>,
+    #[serde(default)]
+    pub dedupe: Option<DedupeSpec>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -157,9 +155,9 @@ impl Spec {
         with_slash(&self.output.uri)
     }
 
-    /// The SQL of a stage; none for the pass-through stage before an exchange or of an empty pipeline.
+    /// The SQL of a stage; none for the pass-through stage.
     pub fn sql_of(&self, stage: &str) -> Result<Option<&str>, Error> {
-        if stage == PASS_THROUGH_STAGE {
+        if stage == PASS_THROUGH {
             return Ok(None);
         }
         let found = self.pipeline.iter().find(|candidate| candidate.name == stage);
@@ -172,8 +170,8 @@ impl Spec {
         let from = self.pipeline.iter().find(|candidate| candidate.name == stage).and_then(|found| found.from.as_ref());
         let is_read = |name: &String| match from {
             None => true,
-            Some(OneOrMore::One(one)) => one == name,
-            Some(OneOrMore::More(names)) => names.contains(name),
+            Some(Names::One(one)) => one == name,
+            Some(Names::Several(names)) => names.contains(name),
         };
         self.inputs.iter().enumerate().filter(|(_, input)| is_read(&input.name)).map(|(number, _)| number).collect()
     }
@@ -214,6 +212,7 @@ impl Segment {
 pub enum ChunkEntry {
     Range(RangeChunk),
     Inline(InlineChunk),
+    Partition(PartitionChunk),
 }
 
 impl ChunkEntry {
@@ -221,6 +220,7 @@ impl ChunkEntry {
         match self {
             ChunkEntry::Range(range) => range.chunk,
             ChunkEntry::Inline(inline) => inline.chunk,
+            ChunkEntry::Partition(partition) => partition.chunk,
         }
     }
 
@@ -228,6 +228,7 @@ impl ChunkEntry {
         match self {
             ChunkEntry::Range(range) => range.end - range.start,
             ChunkEntry::Inline(inline) => inline.length,
+            ChunkEntry::Partition(partition) => partition.bytes,
         }
     }
 }
@@ -295,6 +296,63 @@ pub struct InlinePayload {
     pub length: u64,
 }
 
+/// One partition of a reduce stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionChunk {
+    pub chunk: u32,
+    pub partition: u32,
+    /// Rows and stored bytes of its slices.
+    pub rows: u64,
+    pub bytes: u64,
+    /// The list of its slices.
+    pub slices: RecordRef,
+}
+
+/// A record of the journal by key and digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRef {
+    pub key: String,
+    pub digest: String,
+}
+
+/// One line of the list of slices of a partition: a run of rows in the object that a chunk of a stage before has written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slice {
+    /// Index of the stage in `from`.
+    pub table: u32,
+    pub chunk: u32,
+    pub generation: u32,
+    pub object: String,
+    /// Of the whole object.
+    pub object_bytes: u64,
+    #[serde(flatten)]
+    pub run: Run,
+}
+
+/// The rows that an attempt hands on to a reduce stage, in place of parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeRecord {
+    /// Key in the journal.
+    pub object: String,
+    pub bytes: u64,
+    pub runs: Vec<Run>,
+}
+
+/// Rows of one partition that stand together in an exchange object: one stream of Arrow IPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub partition: u32,
+    pub offset: u64,
+    pub length: u64,
+    pub rows: u64,
+    /// XXH3-64 of the bytes of the run, 16 hex digits.
+    pub xxh3: String,
+    /// Places of the first and the last row; rows between them ascend.
+    pub first: Order,
+    pub last: Order,
+}
+
 /// Sums over a file that planning has read to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -332,6 +390,12 @@ pub struct Receipt {
     pub files: Vec<FileFates>,
     pub parts: Vec<PartRecord>,
     pub rejects: Vec<PartRecord>,
+    /// None without rows, and of a stage whose rows are the output.
+    #[serde(default)]
+    pub exchange: Option<ExchangeRecord>,
+    /// Of a reduce chunk: the digest of the list of slices it read.
+    #[serde(default)]
+    pub inputs_digest: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,8 @@ use crate::program::{Program, RowFailure, Transformed};
 /// What became of the records of a batch.
 pub struct Fates {
     pub rows: RecordBatch,
+    /// For each row the record of the batch it came from; None: row by row the same.
+    pub origin: Option<Vec<u32>>,
     pub emitted: u64,
     pub filtered: u64,
     pub rejects: Vec<Reject>,
@@ -19,15 +21,22 @@ pub struct Fates {
 pub fn transform(batch: Batch, program: Option<&mut (dyn Program + 'static)>, file_uri: &str) -> Result<Fates, Error> {
     let records = batch.rows.num_rows() as u64;
     let Some(program) = program else {
-        return Ok(Fates { rows: batch.rows, emitted: records, filtered: 0, rejects: Vec::new() });
+        return Ok(Fates { rows: batch.rows, origin: None, emitted: records, filtered: 0, rejects: Vec::new() });
     };
     if records == 0 {
-        return Ok(Fates { rows: RecordBatch::new_empty(program.output_schema()), emitted: 0, filtered: 0, rejects: Vec::new() });
+        return Ok(Fates {
+            rows: RecordBatch::new_empty(program.output_schema()),
+            origin: None,
+            emitted: 0,
+            filtered: 0,
+            rejects: Vec::new(),
+        });
     }
     let transformed = program.run(&batch, file_uri)?;
     let emitted = count_emitted(&transformed, batch.rows.num_rows())?;
     let rejects: Vec<Reject> = transformed.failed.iter().map(|failure| reject_of(&batch, failure)).collect();
-    Ok(Fates { rows: transformed.rows, emitted, filtered: records - emitted - rejects.len() as u64, rejects })
+    let filtered = records - emitted - rejects.len() as u64;
+    Ok(Fates { rows: transformed.rows, origin: Some(transformed.origin), emitted, filtered, rejects })
 }
 
 /// Records with a row left. A record must not have rows and a failure, nor stand out of order.

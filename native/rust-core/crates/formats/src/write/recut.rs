@@ -100,7 +100,7 @@ impl Recut {
 }
 
 /// Bytes of all values: text by its length, others by their width, whatever buffers they lie in. The sum of `value_bytes`.
-pub(super) fn batch_bytes(batch: &RecordBatch) -> usize {
+pub fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| array_bytes(column)).sum()
 }
 

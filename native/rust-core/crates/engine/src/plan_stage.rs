@@ -1,0 +1,391 @@
+//! A reduce stage's plan: the receipts of the stages it reads become one chunk for each partition, each with the list of its slices.
+//!
+//! A function of the verdicts in the journal alone, which do not change any more: whoever plans puts the same bytes.
+
+use std::collections::BTreeMap;
+
+use crate::cancel::CancelFlag;
+use crate::error::Error;
+use crate::hex::sha256_hex;
+use crate::io::PutEnd;
+use crate::names::{job_folder, slices_key, stage_segment_key, verdict_key};
+use crate::plan::{MAX_SEGMENT_CHUNKS, PlanEnd, SegmentRef};
+use crate::records::{self, ChunkEntry, PartitionChunk, Receipt, RecordHead, RecordRef, Segment, Slice, VerdictHead};
+use crate::slices::list_bytes;
+
+/// Slices that are gathered in one pass over the receipts.
+const GATHERED_SLICES: usize = 1_000_000;
+/// The longest list of slices; as any record of the journal.
+const MAX_LIST_BYTES: usize = 8 << 20;
+
+/// The journal as planning a stage sees it.
+pub trait StageIo {
+    /// All keys below a prefix.
+    fn list(&mut self, prefix: &str) -> Result<Vec<String>, Error>;
+    fn read(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error>;
+    fn put_if_absent(&mut self, key: &str, bytes: &[u8]) -> Result<PutEnd, Error>;
+    /// A segment is durable: the host tells the ledger.
+    fn announce(&mut self, key: &str, segment: &SegmentRef) -> Result<(), Error>;
+}
+
+/// What to plan.
+pub struct StageTask<'a> {
+    pub job_id: &'a str,
+    pub job_key: &'a str,
+    pub stage: &'a str,
+    pub generation: u32,
+    pub spec_digest: &'a str,
+    pub pins_digest: &'a str,
+    /// The stages it reads, in the order of its tables.
+    pub sources: &'a [String],
+    pub partitions: u32,
+    pub first_segment: u32,
+    pub first_chunk: u32,
+}
+
+/// A chunk where its newest plan lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+    generation: u32,
+    entry: Option<PartitionChunk>,
+}
+
+/// Plans the stage. Every chunk of the stages it reads must have an outcome; one that is dead is a gap.
+pub fn plan_stage(task: &StageTask<'_>, io: &mut dyn StageIo, cancel: &CancelFlag) -> Result<PlanEnd, Error> {
+    let plans = Plans::read(task, io)?;
+    let receipts = newest_receipts(task, &plans, io, cancel)?;
+    let sizes = measure(task, &receipts, io, cancel)?;
+    let mut chunks = Vec::new();
+    let mut next_chunk = task.first_chunk;
+    for group in groups(&sizes) {
+        let lists = gather(task, &receipts, group.clone(), io, cancel)?;
+        for (partition, slices) in group.zip(lists) {
+            if let Some(mut chunk) = enter(task, partition, &slices, &plans, io)? {
+                if chunk.chunk == u32::MAX {
+                    chunk.chunk = next_chunk;
+                    next_chunk += 1;
+                }
+                chunks.push(chunk);
+            }
+        }
+    }
+    chunks.sort_by_key(|chunk| chunk.chunk);
+    put_segments(task, chunks, io)
+}
+
+/// What the plans of all generations up to this one list, by stage and chunk.
+struct Plans {
+    sources: Vec<BTreeMap<u32, Listed>>,
+    /// Of the stage itself, from earlier generations, by partition.
+    own: BTreeMap<u32, (u32, Listed)>,
+}
+
+impl Plans {
+    fn read(task: &StageTask<'_>, io: &mut dyn StageIo) -> Result<Plans, Error> {
+        let folder = format!("{}plan/", job_folder(task.job_key));
+        let mut plans = Plans { sources: vec![BTreeMap::new(); task.sources.len()], own: BTreeMap::new() };
+        for key in io.list(&folder)? {
+            let Some(place) = place_of(&key[folder.len()..]) else { continue };
+            let of_others = place.stage.is_some_and(|stage| stage != task.stage && !task.sources.iter().any(|source| source == stage));
+            if place.generation > task.generation || of_others {
+                continue;
+            }
+            let bytes = io.read(&key)?.ok_or_else(|| Error::new("JOURNAL_UNSAFE", format!("{key} was listed and is gone")))?;
+            let head: RecordHead = records::parse(&key, &bytes)?;
+            if head.record == "segment" {
+                plans.note(task, &records::parse(&key, &bytes)?);
+            }
+        }
+        Ok(plans)
+    }
+
+    fn note(&mut self, task: &StageTask<'_>, segment: &Segment) {
+        let generation = segment.generation;
+        if segment.stage == task.stage {
+            let earlier = segment.chunks.iter().filter(|_| generation < task.generation);
+            for entry in earlier.filter_map(partition_of) {
+                let listed = Listed { generation, entry: Some(entry.clone()) };
+                keep_newest(self.own.entry(entry.partition).or_insert((entry.chunk, listed.clone())), (entry.chunk, listed));
+            }
+        }
+        for (source, chunks) in task.sources.iter().zip(&mut self.sources) {
+            if segment.stage == *source {
+                for chunk in &segment.chunks {
+                    let known = chunks.entry(chunk.number()).or_insert(Listed { generation, entry: None });
+                    known.generation = known.generation.max(generation);
+                }
+            }
+        }
+    }
+}
+
+fn keep_newest(known: &mut (u32, Listed), found: (u32, Listed)) {
+    if found.1.generation > known.1.generation {
+        *known = found;
+    }
+}
+
+fn partition_of(chunk: &ChunkEntry) -> Option<&PartitionChunk> {
+    match chunk {
+        ChunkEntry::Partition(partition) => Some(partition),
+        _ => None,
+    }
+}
+
+/// Where a file of a plan stands: `[<gen>/][<stage>/]<segment>.json`.
+struct PlanPlace<'a> {
+    generation: u32,
+    stage: Option<&'a str>,
+}
+
+fn place_of(path: &str) -> Option<PlanPlace<'_>> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    number_of(name.strip_suffix(".json")?)?;
+    let mut names = folder.split('/').filter(|name| !name.is_empty()).peekable();
+    let generation = names.peek().and_then(|name| number_of(name));
+    if generation.is_some() {
+        names.next();
+    }
+    Some(PlanPlace { generation: generation.unwrap_or(1), stage: names.next() })
+}
+
+fn number_of(name: &str) -> Option<u32> {
+    (name.len() >= 6 && name.bytes().all(|byte| byte.is_ascii_digit())).then(|| name.parse().ok()).flatten()
+}
+
+/// A receipt that counts, by the key it stands under.
+struct Counted {
+    table: u32,
+    key: String,
+}
+
+/// The newest verdict of each chunk of the stages that are read. Their receipts are read again for each pass, because a job may have very many.
+fn newest_receipts(task: &StageTask<'_>, plans: &Plans, io: &mut dyn StageIo, cancel: &CancelFlag) -> Result<Vec<Counted>, Error> {
+    let mut found = Vec::new();
+    for (table, (source, chunks)) in task.sources.iter().zip(&plans.sources).enumerate() {
+        for (chunk, listed) in chunks {
+            stop_if(cancel)?;
+            let key = verdict_key(task.job_key, source, *chunk, listed.generation);
+            let bytes = io.read(&key)?;
+            let bytes = bytes.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("{source}.{chunk} has no outcome yet ({key})")))?;
+            let head: VerdictHead = records::parse(&key, &bytes)?;
+            match head.outcome.as_str() {
+                "committed" => found.push(Counted { table: table as u32, key }),
+                "dead" => {}
+                other => return Err(Error::new("PLAN_CONFLICT", format!("{key}: a stage cannot be planned over the outcome {other}"))),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn stop_if(cancel: &CancelFlag) -> Result<(), Error> {
+    if cancel.is_set() { Err(Error::cancelled()) } else { Ok(()) }
+}
+
+fn receipt(counted: &Counted, io: &mut dyn StageIo) -> Result<Receipt, Error> {
+    let gone = || Error::new("JOURNAL_UNSAFE", format!("{} was there and is gone", counted.key));
+    records::parse(&counted.key, &io.read(&counted.key)?.ok_or_else(gone)?)
+}
+
+/// Slices of each partition. Every row a source has put out must stand in one: `BALANCE_MISMATCH`.
+fn measure(task: &StageTask<'_>, receipts: &[Counted], io: &mut dyn StageIo, cancel: &CancelFlag) -> Result<Vec<usize>, Error> {
+    let mut sizes = vec![0; task.partitions as usize];
+    for counted in receipts {
+        stop_if(cancel)?;
+        let receipt = receipt(counted, io)?;
+        let runs = receipt.exchange.as_ref().map_or(&[][..], |exchange| &exchange.runs);
+        let rows: u64 = runs.iter().map(|run| run.rows).sum();
+        if rows != receipt.counts.rows_out {
+            let message = format!("{}: {} rows were put out, its runs hold {rows}", counted.key, receipt.counts.rows_out);
+            return Err(Error::new("BALANCE_MISMATCH", message));
+        }
+        for run in runs {
+            let size = sizes.get_mut(run.partition as usize).ok_or_else(|| {
+                let message = format!("{}: partition {} where stage {} has {}", counted.key, run.partition, task.stage, task.partitions);
+                Error::new("PLAN_CONFLICT", message)
+            })?;
+            *size += 1;
+        }
+    }
+    Ok(sizes)
+}
+
+/// Ranges of partitions whose slices are gathered together.
+fn groups(sizes: &[usize]) -> Vec<std::ops::Range<u32>> {
+    let (mut groups, mut start, mut sum) = (Vec::new(), 0, 0);
+    for (partition, size) in sizes.iter().enumerate() {
+        if sum > 0 && sum + size > GATHERED_SLICES {
+            groups.push(start..partition as u32);
+            (start, sum) = (partition as u32, 0);
+        }
+        sum += size;
+    }
+    groups.push(start..sizes.len() as u32);
+    groups
+}
+
+/// The slices of a range of partitions, each list by table and place.
+fn gather(
+    task: &StageTask<'_>,
+    receipts: &[Counted],
+    group: std::ops::Range<u32>,
+    io: &mut dyn StageIo,
+    cancel: &CancelFlag,
+) -> Result<Vec<Vec<Slice>>, Error> {
+    let mut lists: Vec<Vec<Slice>> = vec![Vec::new(); group.len()];
+    for counted in receipts {
+        stop_if(cancel)?;
+        let receipt = receipt(counted, io)?;
+        let Some(exchange) = receipt.exchange else { continue };
+        for run in exchange.runs.into_iter().filter(|run| group.contains(&run.partition)) {
+            lists[(run.partition - group.start) as usize].push(Slice {
+                table: counted.table,
+                chunk: receipt.chunk,
+                generation: receipt.generation,
+                object: exchange.object.clone(),
+                object_bytes: exchange.bytes,
+                run,
+            });
+        }
+    }
+    for list in &mut lists {
+        list.sort_by(|a, b| (a.table, a.run.first, a.chunk, a.run.offset).cmp(&(b.table, b.run.first, b.chunk, b.run.offset)));
+    }
+    debug_assert!(group.end <= task.partitions);
+    Ok(lists)
+}
+
+/// The chunk of a partition, if it enters this generation; `u32::MAX` stands for a number that is still to be given.
+///
+/// A partition without rows yields nothing and gets no chunk, unless it is the only one, where an aggregate over no rows still is a row, or
+/// had rows before. One that has committed over the same slices is done.
+fn enter(
+    task: &StageTask<'_>,
+    partition: u32,
+    slices: &[Slice],
+    plans: &Plans,
+    io: &mut dyn StageIo,
+) -> Result<Option<PartitionChunk>, Error> {
+    let earlier = plans.own.get(&partition);
+    if slices.is_empty() && task.partitions > 1 && earlier.is_none() {
+        return Ok(None);
+    }
+    let list = list_bytes(slices);
+    if list.len() > MAX_LIST_BYTES {
+        let message = format!(
+            "partition {partition}: {} slices make a list of more than {MAX_LIST_BYTES} bytes; larger chunks make fewer",
+            slices.len()
+        );
+        return Err(Error::new("OVER_LIMIT", message));
+    }
+    let digest = sha256_hex(&list);
+    if let Some((chunk, listed)) = earlier
+        && committed_over(task, *chunk, listed.generation, io)?.as_deref() == Some(&digest)
+    {
+        return Ok(None);
+    }
+    let key = slices_key(task.job_key, task.stage, task.generation, partition);
+    put_same(&key, &list, io)?;
+    Ok(Some(PartitionChunk {
+        chunk: earlier.map_or(u32::MAX, |(chunk, _)| *chunk),
+        partition,
+        rows: slices.iter().map(|slice| slice.run.rows).sum(),
+        bytes: slices.iter().map(|slice| slice.run.length).sum(),
+        slices: RecordRef { key, digest },
+    }))
+}
+
+/// The digest of what a chunk has committed over, if its newest verdict is a receipt.
+fn committed_over(task: &StageTask<'_>, chunk: u32, generation: u32, io: &mut dyn StageIo) -> Result<Option<String>, Error> {
+    let key = verdict_key(task.job_key, task.stage, chunk, generation);
+    let Some(bytes) = io.read(&key)? else { return Ok(None) };
+    let head: VerdictHead = records::parse(&key, &bytes)?;
+    if head.outcome != "committed" {
+        return Ok(None);
+    }
+    Ok(records::parse::<Receipt>(&key, &bytes)?.inputs_digest)
+}
+
+fn put_same(key: &str, bytes: &[u8], io: &mut dyn StageIo) -> Result<(), Error> {
+    match io.put_if_absent(key, bytes)? {
+        PutEnd::Won => Ok(()),
+        PutEnd::Lost(standing) if standing == bytes => Ok(()),
+        PutEnd::Lost(_) => Err(Error::new("PLAN_CONFLICT", format!("{key} stands with other content than these receipts give"))),
+    }
+}
+
+/// Chunks of a segment have consecutive numbers, so that first and count name them.
+fn put_segments(task: &StageTask<'_>, chunks: Vec<PartitionChunk>, io: &mut dyn StageIo) -> Result<PlanEnd, Error> {
+    let mut end = PlanEnd::default();
+    for piece in consecutive(&chunks) {
+        let segment = Segment {
+            record: "segment".into(),
+            version: 1,
+            job_id: task.job_id.to_owned(),
+            generation: task.generation,
+            stage: task.stage.to_owned(),
+            segment: task.first_segment + end.segments,
+            spec_digest: task.spec_digest.to_owned(),
+            pins_digest: task.pins_digest.to_owned(),
+            first_chunk: piece[0].chunk,
+            files: Vec::new(),
+            chunks: piece.iter().cloned().map(ChunkEntry::Partition).collect(),
+            ended: Vec::new(),
+        };
+        let bytes = records::to_bytes(&segment);
+        let key = stage_segment_key(task.job_key, task.stage, task.generation, segment.segment);
+        put_same(&key, &bytes, io)?;
+        let covered = piece.iter().map(|chunk| chunk.bytes).sum();
+        let named = SegmentRef {
+            segment: segment.segment,
+            stage: segment.stage.clone(),
+            digest: sha256_hex(&bytes),
+            first_chunk: segment.first_chunk,
+            chunk_count: piece.len() as u16,
+            bytes: covered,
+        };
+        io.announce(&key, &named)?;
+        end.segments += 1;
+        end.chunks += piece.len() as u32;
+        end.bytes += covered;
+        end.records += piece.iter().map(|chunk| chunk.rows).sum::<u64>();
+    }
+    Ok(end)
+}
+
+fn consecutive(chunks: &[PartitionChunk]) -> impl Iterator<Item = &[PartitionChunk]> {
+    chunks.chunk_by(|a, b| a.chunk + 1 == b.chunk).flat_map(|run| run.chunks(MAX_SEGMENT_CHUNKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_of_plans_are_read_from_their_paths() {
+        let place = |path| place_of(path).map(|place| (place.generation, place.stage));
+        assert_eq!(place("000003.json"), Some((1, None)));
+        assert_eq!(place("000002/000003.json"), Some((2, None)));
+        assert_eq!(place("total/000003.json"), Some((1, Some("total"))));
+        assert_eq!(place("000002/total/000003.json"), Some((2, Some("total"))));
+        assert_eq!(place("sealed.json"), None);
+        assert_eq!(place("000002/total/sealed.json"), None);
+    }
+
+    #[test]
+    fn groups_cover_all_partitions_once() {
+        assert_eq!(groups(&[1, 2, 3]), [0..3]);
+        assert_eq!(groups(&[GATHERED_SLICES, 1, GATHERED_SLICES + 5, 0]), [0..1, 1..2, 2..4]);
+        assert_eq!(groups(&[0]), [0..1]);
+    }
+
+    #[test]
+    fn segments_hold_consecutive_chunks() {
+        let slices = RecordRef { key: String::new(), digest: String::new() };
+        let chunk = |chunk| PartitionChunk { chunk, partition: 0, rows: 0, bytes: 0, slices: slices.clone() };
+        let chunks: Vec<PartitionChunk> = [3, 4, 5, 9, 11, 12].into_iter().map(chunk).collect();
+        let firsts: Vec<(u32, usize)> = consecutive(&chunks).map(|piece| (piece[0].chunk, piece.len())).collect();
+        assert_eq!(firsts, [(3, 3), (9, 1), (11, 2)]);
+    }
+}
