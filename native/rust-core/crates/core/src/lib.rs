@@ -19,6 +19,7 @@ pub mod panics;
 mod places;
 mod running;
 pub mod sandbox;
+mod scratch;
 mod serve;
 mod sql;
 

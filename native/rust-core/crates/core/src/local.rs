@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_engine::Error;
-use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, StagedPieces, Timer};
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, SourceOpener, StagedPieces, Timer};
 use millrace_engine::names::staged_key;
 use millrace_formats::source::{ByteSource, SourceError};
-use millrace_store::{PinnedFile, PutOutcome};
+use millrace_store::{PinnedFile, PutOutcome, uri_of_path};
 use millrace_wire::message::Event;
 
 use crate::failure::of_store;
@@ -75,6 +75,22 @@ pub fn put_end(outcome: PutOutcome) -> PutEnd {
     }
 }
 
+/// Opens what attempts have left in the journal for the stages behind them.
+struct WorkObjects(Arc<Places>);
+
+impl SourceOpener for WorkObjects {
+    fn open_work(&self, key: &str) -> Result<Box<dyn PinnedSource>, Error> {
+        Ok(Box::new(open_source(&self.0, &work_uri(&self.0, key)?, "")?))
+    }
+}
+
+fn work_uri(places: &Places, key: &str) -> Result<String, Error> {
+    if !key.starts_with("jobs/") || !key.contains("/work/") {
+        return Err(Error::new("STORAGE_FORBIDDEN", format!("{key} is no work object of a job")));
+    }
+    Ok(uri_of_path(&places.journal_path(key)?))
+}
+
 /// One attempt's outside.
 pub struct LocalChunkIo<'a> {
     pub places: &'a Arc<Places>,
@@ -101,6 +117,14 @@ impl ChunkIo for LocalChunkIo<'_> {
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
         let sink = self.places.store.open_part(&local_path(uri)?).map_err(of_store)?;
         Ok(Box::new(LocalSink(sink)))
+    }
+
+    fn work_uri(&self, key: &str) -> Result<String, Error> {
+        work_uri(self.places, key)
+    }
+
+    fn work_opener(&self) -> Arc<dyn SourceOpener> {
+        Arc::new(WorkObjects(Arc::clone(self.places)))
     }
 
     fn check_lease(&mut self) -> Result<(), Error> {

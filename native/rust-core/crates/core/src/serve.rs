@@ -17,13 +17,14 @@ use millrace_wire::message::{
 use millrace_wire::{Payload, Received, decode_host_hello, decode_request, encode_core_hello, read_frame};
 
 use crate::failure;
-use crate::handlers::Work;
+use crate::handlers::{StagePlans, Work};
 use crate::handlers::store::StoreDesk;
 use crate::journal::Journal;
 use crate::lease::{Lease, out_of_time};
 use crate::outbox::Outbox;
 use crate::places::Places;
 use crate::running::Running;
+use crate::scratch::ScratchDirectory;
 use crate::sandbox::{self, Entered};
 use crate::{CORE_VERSION, log, memory, panics, sql};
 
@@ -155,6 +156,8 @@ impl Server {
             journal: Journal::default(),
             compiler: sql::compiler(),
             program: None,
+            stage_plans: StagePlans::default(),
+            scratch: ScratchDirectory::new(&hello.scratch_dir, hello.scratch_bytes),
             memory_bytes,
             hook,
             started: Instant::now(),

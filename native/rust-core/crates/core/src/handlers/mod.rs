@@ -1,5 +1,6 @@
 //! One file per kind of request. Handlers know the process around them only through `Work` and `Places`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,11 +13,15 @@ use crate::journal::Journal;
 use crate::outbox::Outbox;
 use crate::places::Places;
 use crate::running::Running;
+use crate::scratch::ScratchDirectory;
+use stages::StagePlan;
 
 mod inspect;
 mod plan;
 mod probe;
 mod process;
+mod reduce;
+mod stages;
 pub mod store;
 
 /// What an answer consists of.
@@ -29,9 +34,32 @@ pub struct Work {
     pub journal: Journal,
     pub compiler: Arc<dyn Compiler>,
     pub program: Option<(ProgramKey, Box<dyn Program>)>,
+    /// What follows from spec and pins of the stages at work.
+    pub stage_plans: StagePlans,
+    pub scratch: ScratchDirectory,
     pub memory_bytes: u64,
     pub hook: Option<&'static dyn RecordHook>,
     pub started: Instant,
+}
+
+/// The stages that a process worked with last.
+#[derive(Default)]
+pub struct StagePlans(VecDeque<(ProgramKey, Arc<StagePlan>)>);
+
+/// A job has at most nine stages.
+const KEPT_STAGE_PLANS: usize = 32;
+
+impl StagePlans {
+    fn get(&self, key: &ProgramKey) -> Option<Arc<StagePlan>> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, plan)| Arc::clone(plan))
+    }
+
+    fn put(&mut self, key: ProgramKey, plan: Arc<StagePlan>) {
+        if self.0.len() == KEPT_STAGE_PLANS {
+            self.0.pop_front();
+        }
+        self.0.push_back((key, plan));
+    }
 }
 
 /// Two chunks with equal keys run the same program.
@@ -51,7 +79,7 @@ impl Work {
             Request::Plan(plan) => plan::plan(self, &plan, running),
             Request::Process(process) => process::process(self, &process, payload, running),
             Request::Inspect(inspect) => inspect::inspect(self, &inspect, running),
-            Request::Reduce(_) => Err(not_available("reduce stages")),
+            Request::Reduce(reduce) => reduce::reduce(self, &reduce, running),
             Request::StorePut(_)
             | Request::StoreGet(_)
             | Request::StoreList(_)

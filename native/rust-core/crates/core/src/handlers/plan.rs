@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use millrace_engine::Error;
 use millrace_engine::io::{PinnedSource, PutEnd};
 use millrace_engine::names::{segment_key, staged_key};
-use millrace_engine::plan::{PlanIo, PlanTask, SegmentRef, plan_files};
+use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
+use millrace_engine::plan_stage::{StageIo, StageTask, plan_stage};
 use millrace_engine::records::InputFile;
 use millrace_wire::Payload;
 use millrace_wire::message::{Event, Plan, PlanDone, PlanMode, PlanSegment, Response, Unplannable};
 
-use super::process::compile_stage;
-use super::{Answer, Work, not_available};
+use super::{Answer, Work, not_available, stages};
 use crate::failure::of_store;
+use crate::journal::{Job, Pins, list};
 use crate::local::{open_source, put_end};
 use crate::outbox::Outbox;
 use crate::places::Places;
@@ -25,7 +26,7 @@ const SEGMENT_WAIT: Duration = Duration::from_secs(2);
 const MAX_UNPLANNABLE: usize = 1_000;
 
 pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
-    if request.mode != PlanMode::Scan || request.span.is_some() {
+    if request.span.is_some() || !matches!(request.mode, PlanMode::Scan | PlanMode::Stage) {
         return Err(not_available("planning in parallel"));
     }
     let job = work.journal.job(&work.places, &request.job_key, &request.spec_digest)?;
@@ -33,8 +34,11 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
     if pins.digest != request.pins_digest {
         return Err(Error::new("PLAN_CONFLICT", format!("expected pins {}, the journal holds {}", request.pins_digest, pins.digest)));
     }
+    stages::check_all(work, &job, &pins)?;
     let stage = request.stage.as_deref().unwrap_or(&job.record.stage);
-    compile_stage(work, stage, &job, &pins)?;
+    if request.mode == PlanMode::Stage {
+        return plan_reduce(work, request, stage, &job, &pins, running);
+    }
     let files = work.journal.inputs(&work.places, &job, request.first_input, request.input_count)?;
     let task = PlanTask {
         job_id: &job.record.job_id,
@@ -56,7 +60,10 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
         generation: request.generation,
         waiting_since: Instant::now(),
     };
-    let end = plan_files(&task, &mut io, &running.cancel, &running.progress)?;
+    Ok(answer(plan_files(&task, &mut io, &running.cancel, &running.progress)?))
+}
+
+fn answer(end: PlanEnd) -> (Response, Payload) {
     let unplannable = end.unplannable.iter().take(MAX_UNPLANNABLE).map(|file| Unplannable {
         file: file.file,
         code: file.code.into(),
@@ -72,7 +79,70 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
         unplannable: unplannable.collect(),
         cancelled: end.cancelled,
     };
-    Ok((Response::done(done), Payload::empty()))
+    (Response::done(done), Payload::empty())
+}
+
+/// `Plan` in mode `stage`: receipts of the stages before to the chunks of a reduce stage.
+fn plan_reduce(work: &mut Work, request: &Plan, stage: &str, job: &Job, pins: &Pins, running: &Running) -> Answer {
+    let plan = stages::plan_of(work, stage, job, pins)?;
+    let partitions = pins.record.partitions.get(stage).copied();
+    let task = StageTask {
+        job_id: &job.record.job_id,
+        job_key: &request.job_key,
+        stage,
+        generation: request.generation,
+        spec_digest: &job.spec_digest,
+        pins_digest: &pins.digest,
+        sources: &plan.stage.from,
+        partitions: partitions.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins do not say how many partitions {stage} has")))?,
+        first_segment: request.first_segment,
+        first_chunk: request.first_chunk,
+    };
+    let mut io = LocalStageIo { places: &work.places, outbox: &work.outbox, running };
+    let end = match plan_stage(&task, &mut io, &running.cancel) {
+        Err(error) if error.is_cancelled() => PlanEnd { cancelled: true, ..PlanEnd::default() },
+        end => end?,
+    };
+    Ok(answer(end))
+}
+
+struct LocalStageIo<'a> {
+    places: &'a Places,
+    outbox: &'a Outbox,
+    running: &'a Running,
+}
+
+impl StageIo for LocalStageIo<'_> {
+    fn list(&mut self, prefix: &str) -> Result<Vec<String>, Error> {
+        list(self.places, prefix)
+    }
+
+    fn read(&mut self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let object = self.places.store.get(&self.places.journal_path(key)?, None).map_err(of_store)?;
+        Ok(object.map(|object| object.bytes))
+    }
+
+    fn put_if_absent(&mut self, key: &str, bytes: &[u8]) -> Result<PutEnd, Error> {
+        self.running.lease.check()?;
+        self.places.store.put_if_absent(&self.places.journal_path(key)?, bytes, None).map(put_end).map_err(of_store)
+    }
+
+    fn announce(&mut self, key: &str, segment: &SegmentRef) -> Result<(), Error> {
+        self.outbox.tell(self.running.request_id, Event::PlanSegment(event_of(key.to_owned(), segment)));
+        Ok(())
+    }
+}
+
+fn event_of(key: String, segment: &SegmentRef) -> PlanSegment {
+    PlanSegment {
+        segment: segment.segment,
+        key,
+        digest: segment.digest.clone(),
+        stage: segment.stage.clone(),
+        first_chunk: segment.first_chunk,
+        chunk_count: segment.chunk_count,
+        bytes: segment.bytes,
+    }
 }
 
 struct LocalPlanIo<'a> {
@@ -114,16 +184,8 @@ impl PlanIo for LocalPlanIo<'_> {
 
     fn announce(&mut self, segment: &SegmentRef) -> Result<(), Error> {
         self.waiting_since = Instant::now();
-        let event = PlanSegment {
-            segment: segment.segment,
-            key: segment_key(self.job_key, self.generation, segment.segment),
-            digest: segment.digest.clone(),
-            stage: segment.stage.clone(),
-            first_chunk: segment.first_chunk,
-            chunk_count: segment.chunk_count,
-            bytes: segment.bytes,
-        };
-        self.outbox.tell(self.running.request_id, Event::PlanSegment(event));
+        let key = segment_key(self.job_key, self.generation, segment.segment);
+        self.outbox.tell(self.running.request_id, Event::PlanSegment(event_of(key, segment)));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use millrace_wire::message::{
     self, ChunkDone, ChunkOutcome, CodeCount, Counts, MemoryMode, Phases, Process, ProcessMode, Response, TraceMode,
 };
 
-use super::{Answer, ProgramKey, Work};
+use super::{Answer, ProgramKey, Work, stages};
 use crate::CORE_VERSION;
 use crate::journal::{Job, Pins};
 use crate::local::{LocalChunkIo, Stopwatch};
@@ -26,6 +26,7 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     let pins = work.journal.pins(&work.places, &request.job_key)?;
     let segment = work.journal.segment(&work.places, &request.segment_key, &request.segment_digest)?;
     let chunk = chunk_of(request, &job, &pins, &segment)?;
+    let plan = stages::plan_of(work, &request.stage, &job, &pins)?;
     compile_stage(work, &request.stage, &job, &pins)?;
 
     let task = ChunkTask {
@@ -42,6 +43,7 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
         segment: &segment,
         segment_digest: &request.segment_digest,
         chunk,
+        exchange: plan.exchange.as_ref(),
         payload: Arc::from(&payload[..]),
         trial: request.mode == ProcessMode::Trial,
         range: request.range.as_ref().map(range_of),
@@ -134,7 +136,7 @@ fn trace_of(trace: TraceMode) -> Trace {
     }
 }
 
-fn answer(end: ChunkEnd) -> (Response, Payload) {
+pub(super) fn answer(end: ChunkEnd) -> (Response, Payload) {
     let outcome = match end.outcome {
         Outcome::Committed => ChunkOutcome::Committed,
         Outcome::Superseded => ChunkOutcome::Superseded,

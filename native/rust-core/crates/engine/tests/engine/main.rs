@@ -4,4 +4,5 @@ mod commit;
 mod memory;
 mod plan;
 mod process;
+mod reduce;
 mod streams;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use millrace_engine::cancel::CancelFlag;
-use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, StagedPieces, Timer};
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, SourceOpener, StagedPieces, Timer};
 use millrace_engine::names::Author;
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
-use millrace_engine::process::Trace;
+use millrace_engine::process::{ExchangeTo, Trace};
 use millrace_engine::program::Program;
 use millrace_engine::progress::Progress;
 use millrace_engine::records::{ChunkEntry, InputFile, Receipt, Segment, Spec};
@@ -91,7 +91,7 @@ impl PartSink for Sink {
     }
 }
 
-struct NoTimer;
+pub struct NoTimer;
 
 impl Timer for NoTimer {
     fn now_us(&self) -> u64 {
@@ -153,6 +153,14 @@ impl ChunkIo for World {
         Ok(Box::new(Sink { uri: uri.into(), bytes: Vec::new(), objects: Arc::clone(&self.objects) }))
     }
 
+    fn work_uri(&self, key: &str) -> Result<String, Error> {
+        Ok(format!("work://{key}"))
+    }
+
+    fn work_opener(&self) -> Arc<dyn SourceOpener> {
+        Arc::new(WorkObjects(Arc::clone(&self.objects)))
+    }
+
     fn check_lease(&mut self) -> Result<(), Error> {
         self.lease.clone().map_or(Ok(()), Err)
     }
@@ -180,6 +188,17 @@ impl ChunkIo for World {
     }
 }
 
+/// Work objects among what attempts have written.
+struct WorkObjects(Objects);
+
+impl SourceOpener for WorkObjects {
+    fn open_work(&self, key: &str) -> Result<Box<dyn PinnedSource>, Error> {
+        let objects = self.0.lock().unwrap();
+        let bytes = objects.get(&format!("work://{key}")).cloned().ok_or_else(|| Error::new("INPUT_NOT_FOUND", key))?;
+        Ok(Box::new(Bytes { bytes, changed: false }))
+    }
+}
+
 /// What a test changes of an attempt.
 pub struct Attempt {
     pub trial: bool,
@@ -189,6 +208,7 @@ pub struct Attempt {
     pub payload: Vec<u8>,
     pub memory_bytes: u64,
     pub hook: Option<&'static dyn millrace_engine::io::RecordHook>,
+    pub exchange: Option<ExchangeTo>,
 }
 
 impl Default for Attempt {
@@ -201,6 +221,7 @@ impl Default for Attempt {
             payload: Vec::new(),
             memory_bytes: 1 << 30,
             hook: None,
+            exchange: None,
         }
     }
 }
@@ -222,6 +243,7 @@ pub fn run(
         segment,
         segment_digest: "d",
         chunk,
+        exchange: attempt.exchange.as_ref(),
         payload: Arc::from(attempt.payload.as_slice()),
         trial: attempt.trial,
         range: None,

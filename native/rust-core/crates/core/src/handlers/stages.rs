@@ -1,0 +1,126 @@
+//! What a stage is made of: its compiled query, the columns of its rows, the tables it reads, and how its rows reach the stage behind it.
+//!
+//! Everything here follows from spec and pins, so it is made once for a stage and kept for its next chunk.
+
+use std::sync::Arc;
+
+use millrace_engine::Error;
+use millrace_engine::columns::input_columns;
+use millrace_engine::partition::keys_of;
+use millrace_engine::process::ExchangeTo;
+use millrace_engine::program::{ReduceInput, ReduceProgram, SchemaRef};
+use millrace_engine::stages::{Stage, StageKind, find, reader_of, stages_of};
+
+use super::process::compile_stage;
+use super::{ProgramKey, Work};
+use crate::journal::{Job, Pins};
+
+/// Name and columns of each table.
+pub type Tables = Vec<(String, SchemaRef)>;
+
+/// How a stage stands among the others.
+pub struct StagePlan {
+    pub stage: Stage,
+    /// Of a reduce stage: the stages it reads.
+    pub tables: Tables,
+    /// None: its rows are the output.
+    pub exchange: Option<ExchangeTo>,
+}
+
+/// Settles names and types of all stages, so that a mistake in any query is found before the first chunk runs.
+pub fn check_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<(), Error> {
+    for stage in stages_of(&job.spec) {
+        plan_of(work, &stage.name, job, pins)?;
+        output_columns(work, &stages_of(&job.spec), &stage, job, pins)?;
+    }
+    Ok(())
+}
+
+pub fn plan_of(work: &mut Work, name: &str, job: &Job, pins: &Pins) -> Result<Arc<StagePlan>, Error> {
+    let key = key_of(name, job, pins);
+    if let Some(known) = work.stage_plans.get(&key) {
+        return Ok(known);
+    }
+    let stages = stages_of(&job.spec);
+    let stage = find(&stages, name)?.clone();
+    let tables = tables_of(work, &stages, &stage, job, pins)?;
+    let exchange = match reader_of(&stages, name) {
+        None => None,
+        Some(reader) => Some(exchange_to(work, &stages, &stage, reader, job, pins)?),
+    };
+    let plan = Arc::new(StagePlan { stage, tables, exchange });
+    work.stage_plans.put(key, Arc::clone(&plan));
+    Ok(plan)
+}
+
+fn key_of(stage: &str, job: &Job, pins: &Pins) -> ProgramKey {
+    ProgramKey {
+        job_id: job.record.job_id.clone(),
+        stage: stage.to_owned(),
+        spec_digest: job.spec_digest.clone(),
+        pins_digest: pins.digest.clone(),
+    }
+}
+
+fn tables_of(work: &mut Work, stages: &[Stage], stage: &Stage, job: &Job, pins: &Pins) -> Result<Tables, Error> {
+    if stage.kind == StageKind::Map {
+        return Ok(Vec::new());
+    }
+    let sources = stage.from.iter().map(|name| find(stages, name));
+    sources.map(|source| source.and_then(|source| Ok((source.name.clone(), output_columns(work, stages, source, job, pins)?)))).collect()
+}
+
+/// The columns that a stage yields.
+fn output_columns(work: &mut Work, stages: &[Stage], stage: &Stage, job: &Job, pins: &Pins) -> Result<SchemaRef, Error> {
+    if stage.kind == StageKind::Reduce {
+        let tables = tables_of(work, stages, stage, job, pins)?;
+        if let Some(dedupe) = &stage.dedupe {
+            let Some((_, columns)) = tables.first() else { return Err(reads_nothing(stage)) };
+            if let Some(order_by) = &dedupe.order_by {
+                work.compiler.compile_order(order_by, Arc::clone(columns))?;
+            }
+            return Ok(Arc::clone(columns));
+        }
+        return Ok(compile_reduce(work, stage, &tables, job, pins)?.output_schema());
+    }
+    compile_stage(work, &stage.name, job, pins)?;
+    match &work.program {
+        Some((_, program)) => Ok(program.output_schema()),
+        None => input_columns(&stage.name, &job.spec, &pins.record.inputs),
+    }
+}
+
+fn reads_nothing(stage: &Stage) -> Error {
+    Error::new("PLAN_CONFLICT", format!("stage {} reads no other", stage.name))
+}
+
+/// A stage that reads one other sees it as `input`.
+pub fn compile_reduce(work: &Work, stage: &Stage, tables: &Tables, job: &Job, _pins: &Pins) -> Result<Box<dyn ReduceProgram>, Error> {
+    let sql = stage.sql.as_deref().ok_or_else(|| Error::new("PLAN_CONFLICT", format!("stage {} has no query", stage.name)))?;
+    let named: Tables = match tables.as_slice() {
+        [(_, columns)] => vec![("input".to_owned(), Arc::clone(columns))],
+        several => several.to_vec(),
+    };
+    let input = ReduceInput {
+        sql,
+        tables: &named,
+        params: &job.spec.params,
+        accepted_at: &job.record.accepted_at,
+        job_id: &job.record.job_id,
+        lookups: &[],
+        privacy_key: None,
+    };
+    Ok(work.compiler.compile_reduce(input)?)
+}
+
+fn exchange_to(work: &mut Work, stages: &[Stage], stage: &Stage, reader: &Stage, job: &Job, pins: &Pins) -> Result<ExchangeTo, Error> {
+    let tables = tables_of(work, stages, reader, job, pins)?;
+    let missing = |what: &str| Error::new("PLAN_CONFLICT", format!("stage {}: {what}", reader.name));
+    let columns = tables.iter().find(|(name, _)| *name == stage.name).map(|(_, columns)| Arc::clone(columns));
+    let exchange = reader.exchange.as_ref().ok_or_else(|| missing("it reads other stages without an exchange"))?;
+    let partitions = pins.record.partitions.get(&reader.name).copied();
+    let partitions = partitions.ok_or_else(|| missing("the pins do not say how many partitions it has"))?;
+    let sources: Vec<(&str, _)> = tables.iter().map(|(name, columns)| (name.as_str(), columns.as_ref())).collect();
+    let keys = keys_of(&exchange.keys, &sources)?;
+    Ok(ExchangeTo { columns: columns.ok_or_else(|| reads_nothing(reader))?, keys, partitions })
+}
