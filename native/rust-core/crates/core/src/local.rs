@@ -123,8 +123,8 @@ impl ChunkIo for LocalChunkIo<'_> {
         work_uri(self.places, key)
     }
 
-    fn work_opener(&self) -> Arc<dyn SourceOpener> {
-        Arc::new(WorkObjects(Arc::clone(self.places)))
+    fn work_opener(&self) -> Result<Arc<dyn SourceOpener>, Error> {
+        Ok(Arc::new(WorkObjects(Arc::clone(self.places))))
     }
 
     fn check_lease(&mut self) -> Result<(), Error> {

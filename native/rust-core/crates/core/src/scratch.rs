@@ -34,7 +34,8 @@ impl ScratchDirectory {
 impl Scratch for ScratchDirectory {
     fn open(&self) -> Result<Box<dyn ScratchFile>, Error> {
         let path = self.directory()?.join(format!("spill-{}", self.next.fetch_add(1, Ordering::Relaxed)));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(|error| self.fault("write into", &error))?;
+        let file =
+            OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(|error| self.fault("write into", &error))?;
         fs::remove_file(&path).map_err(|error| self.fault("write into", &error))?;
         Ok(Box::new(file))
     }

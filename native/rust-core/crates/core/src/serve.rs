@@ -17,15 +17,15 @@ use millrace_wire::message::{
 use millrace_wire::{Payload, Received, decode_host_hello, decode_request, encode_core_hello, read_frame};
 
 use crate::failure;
-use crate::handlers::{StagePlans, Work};
 use crate::handlers::store::StoreDesk;
+use crate::handlers::{StagePlans, Work};
 use crate::journal::Journal;
 use crate::lease::{Lease, out_of_time};
 use crate::outbox::Outbox;
 use crate::places::Places;
 use crate::running::Running;
-use crate::scratch::ScratchDirectory;
 use crate::sandbox::{self, Entered};
+use crate::scratch::ScratchDirectory;
 use crate::{CORE_VERSION, log, memory, panics, sql};
 
 /// Deep expressions recurse; this is enough for the deepest that is let in.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use millrace_engine::cancel::CancelFlag;
-use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, StagedPieces, Timer};
+use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, SourceOpener, StagedPieces, Timer};
 use millrace_engine::names::Author;
 use millrace_engine::process::{Phases, Trace};
 use millrace_engine::progress::Progress;
@@ -230,6 +230,7 @@ fn task<'a>(spec: &'a Spec, pins: &'a [InputPins], segment: &'a Segment, chunk: 
         segment,
         segment_digest: "",
         chunk,
+        exchange: None,
         payload: Arc::new([]),
         trial: false,
         range: None,
@@ -311,6 +312,14 @@ impl ChunkIo for LocalIo<'_> {
 
     fn staged_pieces(&mut self, _: u32) -> Result<Box<dyn StagedPieces>, Error> {
         Err(Error::new("CORE_PANIC", "a plain file has no staged pieces"))
+    }
+
+    fn work_uri(&self, _: &str) -> Result<String, Error> {
+        Err(Error::new("CORE_PANIC", "a stage whose rows are the output hands none on"))
+    }
+
+    fn work_opener(&self) -> Result<Arc<dyn SourceOpener>, Error> {
+        Err(Error::new("CORE_PANIC", "a map stage reads no work objects"))
     }
 
     fn trace(&mut self) {}

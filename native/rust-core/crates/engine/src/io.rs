@@ -67,7 +67,7 @@ pub trait ChunkIo {
     /// The URI of a work object of the journal, for `open_sink` and `delete_own`.
     fn work_uri(&self, key: &str) -> Result<String, Error>;
     /// Opens work objects of the journal, also from within a stream that outlives a borrow of this.
-    fn work_opener(&self) -> Arc<dyn SourceOpener>;
+    fn work_opener(&self) -> Result<Arc<dyn SourceOpener>, Error>;
     /// The last look before the put: `LEASE_LOST` or `CORE_TIME_LIMIT` when time has run out.
     fn check_lease(&mut self) -> Result<(), Error>;
     /// The commit point. `Won` also if the verdict that stands there is this attempt's own.

@@ -28,10 +28,10 @@ pub mod progress;
 pub mod records;
 pub mod reduce;
 pub mod result_version;
-pub mod streams;
 pub mod slices;
 mod sort;
 pub mod stages;
+pub mod streams;
 mod transform;
 mod watch;
 

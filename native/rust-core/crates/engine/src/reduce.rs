@@ -143,9 +143,10 @@ fn open_tables(task: &ReduceTask<'_>, io: &mut dyn ChunkIo, cx: &Context<'_>) ->
     if let Some(slice) = task.slices.iter().find(|slice| slice.table as usize >= task.tables.len()) {
         return Err(Error::new("PLAN_CONFLICT", format!("a slice of {} belongs to no stage that this one reads", slice.object)));
     }
+    let opener = io.work_opener()?;
     let table = |(index, (_, columns)): (usize, &(String, SchemaRef))| {
         let slices = task.slices.iter().filter(|slice| slice.table as usize == index).cloned().collect();
-        MergedSlices::new(with_order(columns), slices, io.work_opener(), cx.cancel.clone())
+        MergedSlices::new(with_order(columns), slices, Arc::clone(&opener), cx.cancel.clone())
     };
     Ok(task.tables.iter().enumerate().map(table).collect())
 }

@@ -94,7 +94,8 @@ fn plan_reduce(work: &mut Work, request: &Plan, stage: &str, job: &Job, pins: &P
         spec_digest: &job.spec_digest,
         pins_digest: &pins.digest,
         sources: &plan.stage.from,
-        partitions: partitions.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins do not say how many partitions {stage} has")))?,
+        partitions: partitions
+            .ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins do not say how many partitions {stage} has")))?,
         first_segment: request.first_segment,
         first_chunk: request.first_chunk,
     };

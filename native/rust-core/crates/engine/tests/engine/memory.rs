@@ -157,8 +157,8 @@ impl ChunkIo for World {
         Ok(format!("work://{key}"))
     }
 
-    fn work_opener(&self) -> Arc<dyn SourceOpener> {
-        Arc::new(WorkObjects(Arc::clone(&self.objects)))
+    fn work_opener(&self) -> Result<Arc<dyn SourceOpener>, Error> {
+        Ok(Arc::new(WorkObjects(Arc::clone(&self.objects))))
     }
 
     fn check_lease(&mut self) -> Result<(), Error> {

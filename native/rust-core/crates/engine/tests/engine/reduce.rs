@@ -202,10 +202,12 @@ fn text_of(rows: &[(i64, String)]) -> String {
     std::iter::once("id,name\n".to_string()).chain(lines).collect()
 }
 
-fn dedupe_all(journal: &Journal, chunks: &[PartitionChunk], keys: &[&str], keep_last: bool, memory_bytes: u64) -> Vec<Receipt> {
+fn dedupe_all(journal: &Journal, chunks: &[PartitionChunk], keys: &[&str], keep_last: bool, small: bool) -> Vec<Receipt> {
     let run = |chunk: &PartitionChunk| {
         let keys = keys.iter().map(|key| (*key).to_string()).collect();
         let reducer = Reducer::Dedupe { keys, order_by: None, keep_last };
+        // Hardly more than what a process and its output hold: everything is spilled.
+        let memory_bytes = if small { (56 << 20) + 9 * chunk.bytes + 40_000 } else { 1 << 30 };
         let end = journal.reduce(chunk, reducer, Resources { memory_bytes, exchange: None }).unwrap();
         memory::receipt(&end)
     };
@@ -254,9 +256,7 @@ proptest! {
         let mut journal = Journal::map(&text_of(&rows), chunk_size, &to);
         journal.plan(1, partitions).unwrap();
         let keys: &[&str] = if by_both { &["id", "name"] } else { &["id"] };
-        // Hardly more than what a process and its output hold: everything is spilled.
-        let memory_bytes = if small { (56 << 20) + 40_000 } else { 1 << 30 };
-        let receipts = dedupe_all(&journal, &journal.planned(), keys, keep_last, memory_bytes);
+        let receipts = dedupe_all(&journal, &journal.planned(), keys, keep_last, small);
         let key_of = |(id, name): &(i64, String)| if by_both { format!("{id},{name}") } else { id.to_string() };
         let mut keepers: HashMap<String, usize> = HashMap::new();
         for (number, row) in rows.iter().enumerate() {
