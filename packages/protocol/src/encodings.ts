@@ -1,6 +1,6 @@
 /**
- * Labels of encodings, as in the Encoding Standard: UTF-8 and everything with one byte a character is read. `latin-1` and `iso-8859-1` are the true
- * ISO 8859-1 (0x80 to 0x9F are controls), not, as there, another name of windows-1252.
+ * Labels of encodings, as in the Encoding Standard; those of several bytes a character are converted before anything looks at them. `latin-1` and
+ * `iso-8859-1` are the true ISO 8859-1 (0x80 to 0x9F are controls), not, as there, another name of windows-1252.
  */
 
 const isoNumbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16];
@@ -48,28 +48,29 @@ const readable = new Set([
   'x-mac-roman',
   'x-mac-cyrillic',
   'x-mac-ukrainian',
-  ...isoNumbers.flatMap((number) => [`iso-8859-${number}`, `iso8859-${number}`, `iso8859${number}`]),
-  ...windowsNumbers.flatMap((number) => [`windows-125${number}`, `cp125${number}`, `x-cp125${number}`]),
-]);
-
-const later = new Set([
   'utf-16',
   'utf-16le',
   'utf-16be',
   'gbk',
   'gb2312',
+  'chinese',
   'gb18030',
   'big5',
   'big5-hkscs',
   'euc-jp',
-  'iso-2022-jp',
   'shift_jis',
   'shift-jis',
   'sjis',
+  'ms_kanji',
   'windows-31j',
   'euc-kr',
+  'ks_c_5601-1987',
   'windows-949',
+  ...isoNumbers.flatMap((number) => [`iso-8859-${number}`, `iso8859-${number}`, `iso8859${number}`]),
+  ...windowsNumbers.flatMap((number) => [`windows-125${number}`, `cp125${number}`, `x-cp125${number}`]),
 ]);
+
+const later = new Set(['iso-2022-jp']);
 
 /** `available` to read, `later`: known but not read by this version, `unknown`. Case does not count. */
 export function encodingSupport(label: string): 'available' | 'later' | 'unknown' {

@@ -278,7 +278,7 @@ test('what this version does not do is refused by name, all at once', () => {
       {
         uri: ['s3://b/a', 'https://h/a'],
         format: 'parquet',
-        encoding: 'shift_jis',
+        encoding: 'iso-2022-jp',
         pin: 'file',
         connection: 'c',
         expect: { sha256: 'a'.repeat(64) },

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use millrace_formats::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Read, ReadCounts, RecordReader};
 use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart, measure};
+use millrace_formats::encoding::shows_structure;
 use millrace_formats::pins::{FilePlan, Format, InputPins, StreamCut};
 use millrace_formats::position::Place;
 use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, plan_file};
@@ -512,8 +513,8 @@ fn output_options(task: &ChunkTask<'_>) -> OutputOptions {
 
 /// A range begins at the first data byte or right behind a line end; anything else was not planned from these bytes.
 fn check_start(pins: &InputPins, plan: &FilePlan, start: u64, source: &mut dyn ByteSource) -> Result<(), Error> {
-    // Where decoding starts right at the range, nothing can be read before it.
-    if start == plan.data_start || start <= source.first_offset() {
+    // Where decoding starts right at the range, nothing can be read before it; of converted text a byte says nothing.
+    if start == plan.data_start || start <= source.first_offset() || !shows_structure(&pins.encoding) {
         return Ok(());
     }
     let written = pins.dialect.as_ref().and_then(|dialect| dialect.line_terminator.as_deref()).filter(|text| !text.is_empty());

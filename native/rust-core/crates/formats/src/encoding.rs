@@ -27,7 +27,7 @@ pub struct Decoded<'a> {
 impl Encoding {
     /// Knows the labels of the Encoding Standard, and `latin-1` and `iso-8859-1` as the true ISO 8859-1.
     ///
-    /// Errors: `SPEC_ENCODING` for a label nobody knows or that is never read, `SPEC_NOT_AVAILABLE` for a multi-byte one.
+    /// Errors: `SPEC_ENCODING` for a label nobody knows or that is never read, `SPEC_NOT_AVAILABLE` for one that is converted first or not read yet.
     pub fn from_label(label: &str) -> Result<Encoding, Error> {
         let plain = label.trim().to_ascii_lowercase();
         if matches!(plain.as_str(), "latin-1" | "iso-8859-1") {
@@ -122,6 +122,16 @@ fn utf8_offset(bytes: &[u8], at: usize) -> usize {
         characters += char::REPLACEMENT_CHARACTER.len_utf8();
     }
     passed + at.saturating_sub(characters)
+}
+
+/// Whether a label can be read at all, as it is or converted. Errors as in `Encoding::from_label`.
+pub fn check_label(label: &str) -> Result<(), Error> {
+    if shows_structure(label) { Encoding::from_label(label).map(|_| ()) } else { Ok(()) }
+}
+
+/// Whether records and fields can be told apart in the raw bytes. Otherwise the stream is converted before anything looks at it.
+pub fn shows_structure(label: &str) -> bool {
+    crate::convert::converted(label).is_none()
 }
 
 /// The byte order mark at the start of a file and what it says: its length and the label, none without one.

@@ -3,6 +3,7 @@
 
 pub mod batch;
 mod column;
+mod convert;
 mod csv;
 pub mod decompress;
 pub mod encoding;

@@ -307,6 +307,7 @@ pub(crate) fn plan_scan(
     chunk_size: u64,
     emit: &mut dyn FnMut(PlannedRange),
     cancel: &dyn Fn() -> bool,
+    map: &mut MapOffsets<'_>,
 ) -> Result<FileTotals, Error> {
     let blanks_are_records = pins.dialect.as_ref().is_some_and(|dialect| dialect.blank_rows == BlankRows::Reject);
     let mut ranges = Ranges { open: None, blanks_are_records, emit };
@@ -323,7 +324,7 @@ pub(crate) fn plan_scan(
             return Ok(FileTotals { cancelled: true, ..totals });
         }
         let goes_on = scan.pull(|offset, buffer| source.read_at(offset, buffer))?;
-        scan.take_anchors().into_iter().for_each(|anchor| ranges.anchor(anchor));
+        map_anchors(scan.take_anchors(), scan.settled(), map).into_iter().for_each(|anchor| ranges.anchor(anchor));
         if !goes_on {
             break;
         }
@@ -333,9 +334,22 @@ pub(crate) fn plan_scan(
     if size != UNKNOWN_SIZE && plan.end < size {
         return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {}: the input is shorter than it was", plan.end)));
     }
-    plan.anchors.into_iter().for_each(|anchor| ranges.anchor(anchor));
-    ranges.close(plan.end, plan.totals);
-    Ok(ranges.totals(plan.totals, file, plan.end))
+    let settled = plan.anchors.first().map_or(plan.end, |anchor| anchor.offset);
+    map_anchors(plan.anchors, settled, map).into_iter().for_each(|anchor| ranges.anchor(anchor));
+    let end = map(&[plan.end], plan.end)[0];
+    ranges.close(end, plan.totals);
+    Ok(ranges.totals(plan.totals, file, end))
+}
+
+/// Turns offsets of what is scanned, ascending, into those of the stream. Nothing before the second argument is asked for again.
+pub(crate) type MapOffsets<'m> = dyn FnMut(&[u64], u64) -> Vec<u64> + 'm;
+
+fn map_anchors(mut anchors: Vec<Anchor>, settled: u64, map: &mut MapOffsets<'_>) -> Vec<Anchor> {
+    let offsets: Vec<u64> = anchors.iter().map(|anchor| anchor.offset).collect();
+    for (anchor, offset) in anchors.iter_mut().zip(map(&offsets, settled)) {
+        anchor.offset = offset;
+    }
+    anchors
 }
 
 /// Bytes read at once while looking for line ends.

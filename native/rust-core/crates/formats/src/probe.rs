@@ -4,6 +4,8 @@
 //! The order is compression, encoding, format, dialect, header, schema; each step relies on the ones before. Nothing here changes between two
 //! calls with the same samples.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -176,7 +178,8 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     let mut findings = Findings::default();
     let compression = magic::check(samples, declared, &mut findings)?;
     let label = encoding::detect(samples, &declared.encoding, &mut findings)?;
-    let texts: Vec<Text<'_>> = samples.iter().map(Text::of).collect();
+    let converted = as_utf8(samples, &label);
+    let texts: Vec<Text<'_>> = converted.iter().map(Text::of).collect();
     let json = json_options(&declared.json)?;
     let hints = format::Hints { has_dialect: dialect_spec.is_some(), has_records: !json.records.is_empty() };
     let format = format::detect(&texts, &declared.format, hints, &mut findings)?;
@@ -213,6 +216,14 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     pins.evidence = findings.evidence;
     pins.notes = findings.notes;
     Ok(pins)
+}
+
+/// The samples as the steps after the encoding see them.
+fn as_utf8<'s>(samples: &'s [Sample], label: &str) -> Cow<'s, [Sample]> {
+    let Some(encoding) = crate::convert::converted(label) else { return Cow::Borrowed(samples) };
+    let convert =
+        |sample: &Sample| Sample { head: crate::convert::convert_head(encoding, &sample.head, sample.complete), ..sample.clone() };
+    Cow::Owned(samples.iter().map(convert).collect())
 }
 
 /// The text of a sample behind its byte order mark.

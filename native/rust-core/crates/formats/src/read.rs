@@ -2,10 +2,15 @@
 //!
 //! Nothing here knows storage or clocks: bytes come by `ByteSource`, cancelling is a question asked once a block.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, RecordReader};
+use crate::convert::{Conversion, ConvertedReader, ConvertedSource, convert_head, converted};
+use crate::encoding::byte_order_mark;
 use crate::error::Error;
 use crate::pins::{FilePlan, Format, InputPins};
-use crate::source::ByteSource;
+use crate::source::{ByteSource, read_full};
 
 /// What to read: `start` is an extent start of the plan (or `data_start`), `end` another one or the end of the file.
 /// `record` and `line` (from 1) are those of the first record at `start`.
@@ -87,6 +92,9 @@ pub fn open_reader(
     source: Box<dyn ByteSource>,
     options: ReadOptions,
 ) -> Result<Box<dyn RecordReader>, Error> {
+    if let Some(encoding) = converted(&pins.encoding) {
+        return open_converted(pins, file, range, excluded, source, options, encoding);
+    }
     match pins.format {
         Format::Csv => crate::csv::open(pins, file, range, excluded, source, options),
         Format::Ndjson => crate::ndjson::open(pins, file, range, excluded, source, options),
@@ -100,7 +108,57 @@ pub fn open_reader(
 /// Errors: `ENCODING_MISMATCH`, `CSV_HEADER_MISSING`, `SCHEMA_MISSING_COLUMN`, `SCHEMA_EXTRA_COLUMN`, `SCHEMA_AMBIGUOUS_COLUMN`,
 /// `SCHEMA_DRIFT`, `JSON_ARRAY_MISSING`, `JSON_ARRAY_BROKEN`, and what the source or the pins say.
 pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str, source: &mut dyn ByteSource) -> Result<FilePlan, Error> {
-    crate::plan::plan_file(pins, file, input, uri, etag, source)
+    let Some(encoding) = converted(&pins.encoding) else {
+        return crate::plan::plan_file(pins, file, input, uri, etag, source);
+    };
+    check_mark(pins, source)?;
+    let size = source.size();
+    let conversion = Rc::new(RefCell::new(Conversion::new(Box::new(source), encoding, 0)));
+    let mut text = ConvertedSource(Rc::clone(&conversion));
+    let plan = crate::plan::plan_file(&as_utf8(pins), file, input, uri, etag, &mut text)?;
+    let mapped = conversion.borrow().map(&[u64::from(plan.bom), plan.data_start]);
+    Ok(FilePlan { size, bom: mapped[0] as u32, data_start: mapped[1], ..plan })
+}
+
+/// The same pins for text that was converted.
+fn as_utf8(pins: &InputPins) -> InputPins {
+    InputPins { encoding: "utf-8".into(), ..pins.clone() }
+}
+
+/// A byte order mark must agree with the pinned encoding.
+fn check_mark(pins: &InputPins, source: &mut dyn ByteSource) -> Result<(), Error> {
+    let mut head = [0; 4];
+    let filled = read_full(source, 0, &mut head)?;
+    match byte_order_mark(&head[..filled]) {
+        Some((_, label)) if converted(label) != converted(&pins.encoding) => {
+            Err(Error::new("ENCODING_MISMATCH", format!("cannot read the file as {}: its byte order mark says {label}", pins.encoding)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_converted(
+    pins: &InputPins,
+    file: &FilePlan,
+    range: ReadRange,
+    excluded: &[ExcludedRange],
+    source: Box<dyn ByteSource>,
+    options: ReadOptions,
+    encoding: &'static encoding_rs::Encoding,
+) -> Result<Box<dyn RecordReader>, Error> {
+    let mut conversion = Conversion::new(source, encoding, range.start).bounded(pins.max_record_bytes);
+    let mut streams: Vec<u64> = excluded.iter().flat_map(|one| [one.start, one.end]).chain([range.end]).collect();
+    streams.sort_unstable();
+    streams.dedup();
+    let texts = conversion.locate(&streams)?;
+    let text_of = |stream: u64| texts[streams.partition_point(|known| *known < stream)];
+    let range = ReadRange { end: text_of(range.end), ..range };
+    let excluded: Vec<ExcludedRange> =
+        excluded.iter().map(|one| ExcludedRange { start: text_of(one.start), end: text_of(one.end), code: one.code }).collect();
+    let conversion = Rc::new(RefCell::new(conversion));
+    let text = Box::new(ConvertedSource(Rc::clone(&conversion)));
+    let reader = open_reader(&as_utf8(pins), file, range, &excluded, text, options)?;
+    Ok(Box::new(ConvertedReader { counts: reader.counts().clone(), reader, conversion, max_record_bytes: pins.max_record_bytes }))
 }
 
 /// Walks a planned file once and hands out its exact chunk ranges, in order, each of about `chunk_size` bytes.
@@ -113,17 +171,34 @@ pub fn plan_scan(
     emit: &mut dyn FnMut(PlannedRange),
     cancel: &dyn Fn() -> bool,
 ) -> Result<FileTotals, Error> {
-    crate::plan::plan_scan(pins, file, source, chunk_size, emit, cancel)
+    let Some(encoding) = converted(&pins.encoding) else {
+        return crate::plan::plan_scan(pins, file, source, chunk_size, emit, cancel, &mut |offsets, _| offsets.to_vec());
+    };
+    let conversion = Rc::new(RefCell::new(Conversion::new(Box::new(source), encoding, file.data_start)));
+    let mut text = ConvertedSource(Rc::clone(&conversion));
+    let mut map = |offsets: &[u64], settled: u64| {
+        let mut conversion = conversion.borrow_mut();
+        let mapped = conversion.map(offsets);
+        conversion.forget_before(settled);
+        mapped
+    };
+    crate::plan::plan_scan(&as_utf8(pins), file, &mut text, chunk_size, emit, cancel, &mut map)
 }
 
 /// Where the last physical line of a stream ends, so that no record is cut in two; none if no line does.
 pub fn last_line_end(pins: &InputPins, source: &mut dyn ByteSource) -> Result<Option<u64>, Error> {
-    crate::plan::last_line_end(pins, source)
+    let Some(encoding) = converted(&pins.encoding) else { return crate::plan::last_line_end(pins, source) };
+    let conversion = Rc::new(RefCell::new(Conversion::new(Box::new(source), encoding, 0)));
+    let end = crate::plan::last_line_end(&as_utf8(pins), &mut ConvertedSource(Rc::clone(&conversion)))?;
+    Ok(end.map(|text| conversion.borrow().map(&[text])[0]))
 }
 
 /// The fields of one record as read (text where bytes are invalid is replaced), in the file's order; none if `raw` is not one record
 /// that can be cut. For exports and looking at rejects.
 pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> {
+    if let Some(encoding) = converted(&pins.encoding) {
+        return cut_fields(&as_utf8(pins), file, &convert_head(encoding, raw, true));
+    }
     match pins.format {
         Format::Csv => crate::csv::CsvRules::compile(pins, file).map_or(Vec::new(), |rules| crate::csv::cut_fields(&rules, raw)),
         Format::Lines => crate::lines::LinesRules::compile(pins, file).map_or(Vec::new(), |rules| crate::lines::cut_fields(&rules, raw)),

@@ -35,6 +35,20 @@ pub struct SourceError {
     pub message: String,
 }
 
+impl<S: ByteSource + ?Sized> ByteSource for &mut S {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        (**self).read_at(offset, buffer)
+    }
+
+    fn first_offset(&self) -> u64 {
+        (**self).first_offset()
+    }
+}
+
 impl ByteSource for Box<dyn ByteSource + '_> {
     fn size(&self) -> u64 {
         (**self).size()

@@ -218,6 +218,11 @@ impl PlanScan {
         self.offset + self.held as u64
     }
 
+    /// Stream offset up to which all is divided: no anchor comes before it any more.
+    pub fn settled(&self) -> u64 {
+        self.offset
+    }
+
     /// What was divided so far.
     pub fn counts(&self) -> Counts {
         self.tally.counts

@@ -3,7 +3,7 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 
 use super::{Findings, Sample};
-use crate::encoding::{Encoding, byte_order_mark};
+use crate::encoding::{byte_order_mark, check_label};
 use crate::error::Error;
 
 /// With fewer bytes outside ASCII than this, statistics say nothing.
@@ -17,21 +17,18 @@ const STATISTICS_BYTES: usize = 1 << 20;
 
 /// The label to pin.
 pub(super) fn detect(samples: &[Sample], written: &str, findings: &mut Findings) -> Result<String, Error> {
-    refuse_wide_marks(samples)?;
+    refuse_utf32(samples)?;
+    let marked = samples.iter().find_map(|sample| byte_order_mark(&sample.head).map(|(_, label)| (sample, label)));
     if written != "auto" {
-        let encoding = Encoding::from_label(written)?;
-        if let Some(marked) = samples.iter().find(|sample| byte_order_mark(&sample.head).is_some())
-            && !encoding.is_utf8()
-        {
-            let message = format!("cannot read {}: its byte order mark says utf-8, but encoding is set to {written}", marked.uri);
-            return Err(Error::new("ENCODING_MISMATCH", message));
-        }
-        findings.set("encoding", written);
-        return Ok(written.into());
+        return declared(written, marked, findings);
     }
-    if samples.iter().any(|sample| byte_order_mark(&sample.head).is_some()) {
-        findings.detected("encoding", "utf-8", 1.0, None);
-        return Ok("utf-8".into());
+    if let Some((_, label)) = marked {
+        findings.detected("encoding", label, 1.0, None);
+        return Ok(label.into());
+    }
+    if let Some(label) = samples.iter().find_map(|sample| zeros_of_wide_text(&sample.head)) {
+        findings.detected("encoding", label, 0.9, None);
+        return Ok(label.into());
     }
     let (valid, broken) = utf8_sequences(samples);
     let share = if broken == 0 { 1.0 } else { valid as f64 / (valid + broken) as f64 };
@@ -45,22 +42,38 @@ pub(super) fn detect(samples: &[Sample], written: &str, findings: &mut Findings)
     by_statistics(samples, findings)
 }
 
-fn refuse_wide_marks(samples: &[Sample]) -> Result<(), Error> {
-    for sample in samples {
-        let found = match sample.head.as_slice() {
-            [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32, by its byte order mark"),
-            [0xff, 0xfe, ..] => Some("UTF-16LE, by its byte order mark"),
-            [0xfe, 0xff, ..] => Some("UTF-16BE, by its byte order mark"),
-            head => zeros_of_wide_text(head),
+/// What was written, unless a byte order mark contradicts it. `utf-16` leaves the order of bytes to the mark.
+fn declared(written: &str, marked: Option<(&Sample, &'static str)>, findings: &mut Findings) -> Result<String, Error> {
+    if written.trim().eq_ignore_ascii_case("utf-16") {
+        let Some((_, label)) = marked.filter(|(_, label)| *label != "utf-8") else {
+            let message = "cannot read encoding utf-16: the file has no byte order mark; set utf-16le or utf-16be";
+            return Err(Error::new("ENCODING_MISMATCH", message));
         };
-        if let Some(what) = found {
-            return Err(Error::new(
-                "SPEC_NOT_AVAILABLE",
-                format!("cannot read {}: it is {what}, which is not available in this version; convert it to UTF-8", sample.uri),
-            ));
-        }
+        findings.set("encoding", label);
+        return Ok(label.into());
     }
-    Ok(())
+    check_label(written)?;
+    if let Some((sample, label)) = marked
+        && !same_encoding(written, label)
+    {
+        let message = format!("cannot read {}: its byte order mark says {label}, but encoding is set to {written}", sample.uri);
+        return Err(Error::new("ENCODING_MISMATCH", message));
+    }
+    findings.set("encoding", written);
+    Ok(written.into())
+}
+
+fn same_encoding(written: &str, label: &str) -> bool {
+    let known = |label: &str| encoding_rs::Encoding::for_label(label.trim().to_ascii_lowercase().as_bytes());
+    known(written) == known(label)
+}
+
+fn refuse_utf32(samples: &[Sample]) -> Result<(), Error> {
+    let is_wide = |sample: &&Sample| matches!(sample.head.as_slice(), [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..]);
+    samples.iter().find(is_wide).map_or(Ok(()), |sample| {
+        let message = format!("cannot read {}: it is UTF-32, by its byte order mark, which is never read; convert it to UTF-8", sample.uri);
+        Err(Error::new("SPEC_ENCODING", message))
+    })
 }
 
 /// ASCII in UTF-16 has a zero in every second byte.
@@ -73,9 +86,9 @@ fn zeros_of_wide_text(head: &[u8]) -> Option<&'static str> {
     let (even, odd, half) = (zeros(0), zeros(1), head.len() / 2);
     let wide = |zeros: usize, others: usize| zeros * 10 > half * 3 && others * 10 < zeros;
     if wide(odd, even) {
-        Some("UTF-16LE, by its zero bytes")
+        Some("utf-16le")
     } else if wide(even, odd) {
-        Some("UTF-16BE, by its zero bytes")
+        Some("utf-16be")
     } else {
         None
     }
@@ -134,7 +147,7 @@ fn by_statistics(samples: &[Sample], findings: &mut Findings) -> Result<String, 
             ),
         ));
     }
-    Encoding::from_label(&label).map_err(|_| {
+    check_label(&label).map_err(|_| {
         Error::new("SPEC_NOT_AVAILABLE", format!("cannot read encoding {label}, which was detected: it is not available in this version"))
     })?;
     findings.detected("encoding", label.clone(), share, Some(runner_up));
