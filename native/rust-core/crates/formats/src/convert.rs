@@ -577,7 +577,7 @@ mod tests {
                 crate::read::open_reader(&pins, &plan, range, &[], Box::new(LongLived(bytes)), ReadOptions::default()).expect("pins");
             reader.next().map(|read| read.map(|read| (read.batch.rows.num_rows(), read.rejects.len()))).map_err(|error| error.code)
         };
-        assert_eq!(read(100_000), Ok(Some((0, 1))));
+        assert_eq!(read(100_000), Ok(Some((1, 1))));
         assert_eq!(read(10 << 20), Err("OVER_LIMIT"));
     }
 

@@ -188,7 +188,8 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
         name: declared.name.clone(),
         format,
         compression: compression.map_or("none", Compression::name).into(),
-        encoding: label,
+        // Converted text is looked at as what it is now.
+        encoding: if crate::encoding::shows_structure(&label) { label.clone() } else { "utf-8".into() },
         invalid_bytes: invalid_bytes(&declared.invalid_bytes)?,
         max_record_bytes: declared.max_record_size,
         max_inflation: declared.max_inflation,
@@ -213,6 +214,7 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
         Format::Lines => lines::columns(&texts, &pins)?,
     };
     apply_schema(schema_spec, sampled, &mut pins, &mut findings);
+    pins.encoding = label;
     pins.evidence = findings.evidence;
     pins.notes = findings.notes;
     Ok(pins)

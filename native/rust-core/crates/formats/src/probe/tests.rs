@@ -428,3 +428,24 @@ fn samples_of_compressed_files_are_decompressed_by_their_magic_or_as_declared() 
     let mixed = [take(fixture, "auto").expect("a gzip"), take(plain, "auto").expect("plain text")];
     assert_eq!(probe(&mixed, &declared(json!({}))).expect_err("two kinds").code, "INPUT_MAGIC");
 }
+
+#[test]
+fn wide_and_multi_byte_text_is_looked_at_as_text() {
+    let text = "id;名\n1;東京\n2;大阪\n";
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&b"\xff\xfe"[..], &wide].concat();
+    let (japanese, _, _) = encoding_rs::SHIFT_JIS.encode(text);
+    for (bytes, spec, label) in [
+        (marked.as_slice(), json!({}), "utf-16le"),
+        (&marked, json!({"encoding": "utf-16"}), "utf-16le"),
+        (&wide, json!({"encoding": "utf-16le"}), "utf-16le"),
+        (&japanese, json!({"encoding": "Shift_JIS"}), "Shift_JIS"),
+    ] {
+        let pins = probe(&[sample(bytes)], &declared(spec)).expect(label);
+        assert_eq!((pins.encoding.as_str(), pins.columns.join("|").as_str()), (label, "id|名"));
+        assert_eq!(pins.dialect.expect("csv").delimiter, ";");
+        assert_eq!(pins.schema.fields[0].field_type, crate::schema::FieldType::Integer);
+    }
+    let ascii: Vec<u8> = "id,name\n1,a\n2,b\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(probe(&[sample(&ascii)], &declared(json!({}))).expect("by its zeros").encoding, "utf-16be");
+}
