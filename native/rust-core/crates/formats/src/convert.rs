@@ -551,6 +551,15 @@ mod tests {
     }
 
     #[test]
+    fn one_document_of_json_is_refused() {
+        let wide = encode("utf-16le", "[{\"a\":1}]");
+        let mut pins = ndjson_pins(vec![field("a", FieldType::String)]);
+        (pins.format, pins.encoding) = (crate::pins::Format::Json, "utf-16le".into());
+        let refused = crate::read::plan_file(&pins, 0, 0, "file:///a", "e", &mut &wide[..]);
+        assert_eq!(refused.map_err(|error| error.code), Err("SPEC_NOT_AVAILABLE"));
+    }
+
+    #[test]
     fn blocks_end_at_characters_and_long_texts_are_mapped() {
         for label in LABELS {
             // No line end and nothing below `0` for longer than any block.

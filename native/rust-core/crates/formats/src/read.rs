@@ -111,6 +111,7 @@ pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str,
     let Some(encoding) = converted(&pins.encoding) else {
         return crate::plan::plan_file(pins, file, input, uri, etag, source);
     };
+    check_convertible(pins)?;
     check_mark(pins, source)?;
     let size = source.size();
     let conversion = Rc::new(RefCell::new(Conversion::new(Box::new(source), encoding, 0)));
@@ -118,6 +119,16 @@ pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str,
     let plan = crate::plan::plan_file(&as_utf8(pins), file, input, uri, etag, &mut text)?;
     let mapped = conversion.borrow().map(&[u64::from(plan.bom), plan.data_start]);
     Ok(FilePlan { size, bom: mapped[0] as u32, data_start: mapped[1], ..plan })
+}
+
+/// One JSON document in another encoding than UTF-8 is against RFC 8259, and its array is found by offsets that are not mapped back.
+pub(crate) fn check_convertible(pins: &InputPins) -> Result<(), Error> {
+    if pins.format == Format::Json && converted(&pins.encoding).is_some() {
+        let message =
+            format!("format json in encoding {} is not available in this version; use ndjson, or convert it to UTF-8", pins.encoding);
+        return Err(Error::new("SPEC_NOT_AVAILABLE", message));
+    }
+    Ok(())
 }
 
 /// The same pins for text that was converted.
