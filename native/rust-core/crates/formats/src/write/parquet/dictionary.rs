@@ -5,9 +5,14 @@ use super::views::{is_inline, length_of};
 /// Bytes that the values of one dictionary may take.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// Open addressing; a slot holds the upper half of a hash and, below it, the index plus one. 0 is free.
+/// Bits of a slot that hold an index plus one: more than `MAX_BYTES` and the rows of a step can fill, as each value counts four bytes.
+const INDEX_BITS: u32 = 20;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+
+/// Open addressing; a slot holds bits of the hash and, below them, the index plus one. 0 is free. Four bytes a slot, so that the table of
+/// a dictionary stays in the processor's cache.
 struct Slots {
-    slots: Vec<u64>,
+    slots: Vec<u32>,
     count: usize,
 }
 
@@ -16,32 +21,36 @@ impl Slots {
         Slots { slots: vec![0; 1 << 10], count: 0 }
     }
 
+    fn tag(hash: u64) -> u32 {
+        (hash >> 32) as u32 & !INDEX_MASK
+    }
+
     /// The index of the value with this hash for which `is_same` says so, else the next free one, with true.
-    #[inline]
-    fn find(&mut self, hash: u64, is_same: impl Fn(usize) -> bool) -> (usize, bool) {
+    #[inline(always)]
+    fn find(&self, hash: u64, is_same: impl Fn(usize) -> bool) -> (usize, bool) {
         let mask = self.slots.len() - 1;
-        let upper = hash & 0xffff_ffff_0000_0000;
+        let tag = Slots::tag(hash);
         let mut at = hash as usize & mask;
         loop {
             let slot = self.slots[at];
             if slot == 0 {
-                break;
+                return (self.count, true);
             }
-            if slot & 0xffff_ffff_0000_0000 == upper {
-                let index = (slot as u32 - 1) as usize;
+            if slot & !INDEX_MASK == tag {
+                let index = (slot & INDEX_MASK) as usize - 1;
                 if is_same(index) {
                     return (index, false);
                 }
             }
             at = (at + 1) & mask;
         }
-        (self.count, true)
     }
 
-    /// Takes the next index for a hash that `find` did not find. `hashes` of all before it are asked for when the table grows.
+    /// Takes the next index for a hash that `find` did not find. `hash_of` is asked for all before it when the table grows.
+    #[inline(never)]
     fn insert(&mut self, hash: u64, hash_of: impl Fn(usize) -> u64) {
         if (self.count + 1) * 2 > self.slots.len() {
-            self.slots = vec![0; self.slots.len() * 4];
+            self.slots = vec![0; self.slots.len() * 2];
             for index in 0..self.count {
                 self.place(hash_of(index), index);
             }
@@ -56,7 +65,7 @@ impl Slots {
         while self.slots[at] != 0 {
             at = (at + 1) & mask;
         }
-        self.slots[at] = (hash & 0xffff_ffff_0000_0000) | (index as u64 + 1);
+        self.slots[at] = Slots::tag(hash) | (index as u32 + 1);
     }
 }
 
@@ -125,7 +134,7 @@ impl Texts {
         let hash = hash_long(text);
         let (index, is_new) = self.slots.find(hash, |index| {
             let own = self.views[index];
-            own as u64 == view as u64 && &self.bytes[place_of(own)..place_of(own) + text.len()] == text
+            own as u64 == view as u64 && is_same_long(&self.bytes[place_of(own)..place_of(own) + text.len()], text)
         });
         if is_new {
             let place = self.bytes.len() as u128;
@@ -156,15 +165,33 @@ fn place_of(view: u128) -> usize {
     (view >> 64) as usize
 }
 
-/// Texts of more than 12 bytes: eight at a time, the last eight overlapping those before.
-#[inline]
-fn hash_long(text: &[u8]) -> u64 {
-    let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-    let mut state = text.len() as u64;
-    for eight in text.chunks_exact(8) {
-        state = mix(state, word(eight));
+#[inline(always)]
+fn word_at(text: &[u8], at: usize) -> u64 {
+    text.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+/// Texts of one length above 12 bytes, without a call for the short ones: words that overlap.
+#[inline(always)]
+fn is_same_long(a: &[u8], b: &[u8]) -> bool {
+    let length = a.len();
+    let differ = |at: usize| word_at(a, at) ^ word_at(b, at);
+    match length {
+        0..=16 => differ(0) | differ(length - 8) == 0,
+        17..=32 => differ(0) | differ(8) | differ(length - 16) | differ(length - 8) == 0,
+        _ => a == b,
     }
-    mix(state, word(&text[text.len() - 8..]))
+}
+
+/// Texts of more than 12 bytes: eight at a time, the last eight overlapping those before.
+#[inline(always)]
+fn hash_long(text: &[u8]) -> u64 {
+    let length = text.len();
+    let ends = |state: u64| mix(state ^ word_at(text, 0), word_at(text, length - 8));
+    match length {
+        0..=16 => ends(length as u64),
+        17..=32 => ends(mix(length as u64 ^ word_at(text, 8), word_at(text, length - 16))),
+        _ => ends(text.chunks_exact(8).fold(length as u64, |state, eight| mix(state, word_at(eight, 0)))),
+    }
 }
 
 #[cfg(test)]
