@@ -42,7 +42,9 @@ pub fn operators(
     statics: &mut StaticCache,
     feeds: &Feeds,
 ) -> Result<(Arc<dyn ExecutionPlan>, DFSchema)> {
-    let used = used_columns(plan)?;
+    let mut used = used_columns(plan)?;
+    // What a subtree hands on is used, whether or not it says so: a bare table has no expressions.
+    used.extend(plan.schema().fields().iter().map(|field| field.name().clone()));
     let mut compute = |subtree: &LogicalPlan| statics.table(subtree);
     let mut planner = Planner { options: Arc::clone(options), tables, used, statics: &mut compute, feeds: Some(feeds) };
     let node = match plan {

@@ -1,5 +1,6 @@
 //! All tests of queries in one program: the engine is linked once.
 
+mod differential;
 mod failures;
 mod functions;
 mod hostile_text;
