@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn files_leave_nothing_behind() {
-        let root = tempfile::tempdir().unwrap();
-        let scratch = ScratchDirectory::new(root.path().to_str().unwrap(), 10);
+        let root = std::env::temp_dir().join(format!("millrace-scratch-test-{}", std::process::id()));
+        let scratch = ScratchDirectory::new(root.to_str().unwrap(), 10);
         let mut file = scratch.open().unwrap();
         file.write_all(b"spilled").unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
@@ -65,6 +65,7 @@ mod tests {
         assert_eq!(text, "spilled");
         assert_eq!(fs::read_dir(scratch.directory().unwrap()).unwrap().count(), 0);
         drop(scratch);
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+        fs::remove_dir(&root).unwrap();
     }
 }

@@ -28,12 +28,14 @@ pub struct Order<'a> {
     pub text: &'a str,
     pub chunk_size: u64,
     pub pipeline: Value,
+    /// Of each reduce stage, as the pins say it.
+    pub partitions: Value,
     pub format: &'a str,
 }
 
 impl Default for Order<'_> {
     fn default() -> Self {
-        Order { text: "", chunk_size: 1 << 20, pipeline: json!([]), format: "csv" }
+        Order { text: "", chunk_size: 1 << 20, pipeline: json!([]), partitions: json!({}), format: "csv" }
     }
 }
 
@@ -80,7 +82,7 @@ impl Job {
         let inputs_digest = self.put("jobs/j1/inputs/000000.json", &inputs);
         let output = json!({ "uri": uri_of_path(&self.path("out/data")) + "/", "format": order.format, "compression": "none" });
         let spec = json!({
-            "name": "test", "pipeline": order.pipeline, "output": output, "params": { "low": 2 }, "execution": { "chunkSize": order.chunk_size },
+            "name": "test", "inputs": [{ "name": "input" }], "pipeline": order.pipeline, "output": output, "params": { "low": 2 }, "execution": { "chunkSize": order.chunk_size },
         });
         self.spec_digest = sha256_hex(spec.to_string().as_bytes());
         let job = json!({
@@ -92,8 +94,10 @@ impl Job {
         self.put(JOB_KEY, &job);
         let probed = host.ask(probe(&self.input_uri(), &declared()));
         let pins: Value = serde_json::from_slice(&probed.payload).unwrap_or_else(|_| panic!("{:?}", probed.response));
-        self.pins_digest =
-            self.put("jobs/j1/pins.json", &json!({ "record": "pins", "version": 1, "jobId": "j1", "rules": 1, "inputs": [pins] }));
+        self.pins_digest = self.put(
+            "jobs/j1/pins.json",
+            &json!({ "record": "pins", "version": 1, "jobId": "j1", "rules": 1, "inputs": [pins], "partitions": order.partitions }),
+        );
     }
 
     pub fn plan(&self) -> Plan {
@@ -118,7 +122,7 @@ impl Job {
         (done.clone(), segments.collect())
     }
 
-    fn segment(&self, announced: &PlanSegment) -> Segment {
+    pub fn segment(&self, announced: &PlanSegment) -> Segment {
         let bytes = std::fs::read(self.path("journal").join(&announced.key)).unwrap();
         assert_eq!(sha256_hex(&bytes), announced.digest);
         serde_json::from_slice(&bytes).unwrap()
@@ -178,6 +182,9 @@ impl Job {
 }
 
 fn stage_of(pipeline: &Value) -> String {
+    if pipeline[0]["exchange"].is_object() {
+        return "read".to_owned();
+    }
     pipeline[0]["name"].as_str().unwrap_or("read").to_owned()
 }
 

@@ -6,5 +6,6 @@ mod hooks;
 mod host;
 mod jobs;
 mod life;
+mod reduce;
 mod store;
 mod work;

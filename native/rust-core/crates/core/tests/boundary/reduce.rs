@@ -1,0 +1,163 @@
+//! Reduce stages: `Plan` over the receipts of the stages before, `Reduce` over each partition, down to the parts of the last stage.
+
+use millrace_engine::records::{ChunkEntry, PartitionChunk, Receipt};
+use millrace_wire::message::{DoneBody, Event, Plan, PlanMode, PlanSegment, Reduce};
+use serde_json::{Value, json};
+
+use crate::host::Host;
+use crate::jobs::{JOB_KEY, Job, Order, receipt};
+
+fn stage(name: &str, partitions: u32, keys: &[&str], body: &Value) -> Value {
+    let mut stage =
+        json!({ "name": name, "from": null, "sql": null, "dedupe": null, "exchange": { "keys": keys, "partitions": partitions } });
+    for (key, value) in body.as_object().unwrap() {
+        stage[key] = value.clone();
+    }
+    stage
+}
+
+/// Where a stage continues the numbering.
+#[derive(Clone, Copy)]
+struct Next {
+    segment: u32,
+    chunk: u32,
+}
+
+fn plan(job: &Job, stage: &str, next: Next) -> Plan {
+    Plan {
+        mode: PlanMode::Stage,
+        stage: Some(stage.into()),
+        input_count: 0,
+        first_segment: next.segment,
+        first_chunk: next.chunk,
+        ..job.plan()
+    }
+}
+
+fn planned(job: &Job, host: &mut Host, stage: &str, next: Next) -> Vec<(PlanSegment, PartitionChunk)> {
+    let answered = host.ask(plan(job, stage, next));
+    let DoneBody::PlanDone(done) = answered.done() else { panic!("{:?}", answered.response) };
+    let mut chunks = Vec::new();
+    for event in &answered.events {
+        let Event::PlanSegment(announced) = event else { continue };
+        for entry in job.segment(announced).chunks {
+            let ChunkEntry::Partition(chunk) = entry else { panic!("{entry:?} is no partition") };
+            chunks.push((announced.clone(), chunk));
+        }
+    }
+    assert_eq!((done.chunks as usize, done.records), (chunks.len(), chunks.iter().map(|(_, chunk)| chunk.rows).sum()));
+    chunks
+}
+
+fn reduce(job: &Job, stage: &str, segment: &PlanSegment, chunk: &PartitionChunk) -> Reduce {
+    Reduce {
+        job_key: JOB_KEY.into(),
+        spec_digest: job.spec_digest.clone(),
+        segment_key: segment.key.clone(),
+        segment_digest: segment.digest.clone(),
+        chunk_index: chunk.chunk,
+        stage: stage.into(),
+        generation: 1,
+        attempt_id: format!("a{}", chunk.chunk),
+        verdict_key: format!("jobs/j1/verdicts/{stage}/{:06}.json", chunk.chunk),
+        partition: chunk.partition,
+        ..Reduce::default()
+    }
+}
+
+/// Runs the map stage and then each reduce stage; the receipts of the last.
+fn run(job: &Job, host: &mut Host, stages: &[&str]) -> Vec<Receipt> {
+    let mut receipts = job.run(host);
+    assert!(receipts.iter().all(|receipt| receipt.parts.is_empty()), "rows that are handed on are no parts");
+    let mut next = Next { segment: 1, chunk: receipts.len() as u32 };
+    for stage in stages {
+        let chunks = planned(job, host, stage, next);
+        next = Next { segment: next.segment + 1, chunk: next.chunk + chunks.len() as u32 };
+        receipts = chunks.iter().map(|(segment, chunk)| receipt(&host.ask(reduce(job, stage, segment, chunk)))).collect();
+    }
+    receipts
+}
+
+fn sorted(mut rows: Vec<String>) -> Vec<String> {
+    rows.sort();
+    rows
+}
+
+const EVENTS: &str = "id,name\n1,a\n2,b\n1,c\n3,d\nx,bad\n2,b\n1,a\n4,e\n";
+
+#[test]
+fn dedupe_keeps_the_first_of_each_key_for_every_chunk_size() {
+    let dedupe = json!({ "dedupe": { "keys": null, "orderBy": null, "keep": "first" } });
+    for (chunk_size, partitions) in [(1 << 20, 1), (5, 1), (5, 7)] {
+        let pipeline = json!([stage("once", partitions, &["id"], &dedupe)]);
+        let order = Order { text: EVENTS, chunk_size, pipeline, partitions: json!({ "once": partitions }), ..Order::default() };
+        let (job, mut host) = Job::prepare(&order);
+        let receipts = run(&job, &mut host, &["once"]);
+        assert_eq!(sorted(job.rows(&receipts)), ["1,a", "2,b", "3,d", "4,e"]);
+        let sum = |of: fn(&Receipt) -> u64| receipts.iter().map(of).sum::<u64>();
+        assert_eq!((sum(|r| r.counts.records_in), sum(|r| r.counts.emitted), sum(|r| r.counts.deduplicated)), (7, 4, 3));
+    }
+}
+
+#[test]
+fn order_by_decides_which_row_stays() {
+    let dedupe = json!({ "dedupe": { "keys": null, "orderBy": "name DESC", "keep": "first" } });
+    let order = Order {
+        text: EVENTS,
+        chunk_size: 5,
+        pipeline: json!([stage("once", 3, &["id"], &dedupe)]),
+        partitions: json!({ "once": 3 }),
+        ..Order::default()
+    };
+    let (job, mut host) = Job::prepare(&order);
+    assert_eq!(sorted(job.rows(&run(&job, &mut host, &["once"]))), ["1,c", "2,b", "3,d", "4,e"]);
+}
+
+#[test]
+fn groups_are_counted_and_counted_again() {
+    let pipeline = json!([
+        { "name": "clean", "from": null, "sql": "SELECT id, name FROM input WHERE id < 4", "exchange": null, "dedupe": null },
+        stage("per", 4, &["id"], &json!({ "sql": "SELECT id, count(*) AS n FROM input GROUP BY id" })),
+        stage("total", 1, &[], &json!({ "sql": "SELECT count(*) AS groups, sum(n) AS n FROM input" })),
+    ]);
+    let order = Order { text: EVENTS, chunk_size: 5, pipeline, partitions: json!({ "per": 4, "total": 1 }), ..Order::default() };
+    let (job, mut host) = Job::prepare(&order);
+    assert_eq!(job.rows(&run(&job, &mut host, &["per", "total"])), ["3,6"]);
+}
+
+#[test]
+fn a_stage_is_planned_only_over_outcomes_and_the_same_again() {
+    let pipeline = json!([stage("total", 1, &[], &json!({ "sql": "SELECT count(*) AS n FROM input" }))]);
+    let order = Order { text: EVENTS, chunk_size: 5, pipeline, partitions: json!({ "total": 1 }), ..Order::default() };
+    let (job, mut host) = Job::prepare(&order);
+    let (_, segments) = job.run_plan(&mut host);
+    let failed = host.ask(plan(&job, "total", Next { segment: 1, chunk: 9 }));
+    assert_eq!(failed.failed().code, "PLAN_CONFLICT");
+    assert!(failed.failed().message.contains("has no outcome yet"), "{}", failed.failed().message);
+    for (announced, segment) in &segments {
+        for chunk in &segment.chunks {
+            receipt(&host.ask(job.process(announced, chunk.number())));
+        }
+    }
+    let next = Next { segment: segments.len() as u32, chunk: 9 };
+    let first = planned(&job, &mut host, "total", next);
+    assert_eq!(planned(&job, &mut host, "total", next), first);
+    let (segment, chunk) = &first[0];
+    let wrong = Reduce { partition: 3, ..reduce(&job, "total", segment, chunk) };
+    assert_eq!(host.ask(wrong).failed().code, "PLAN_CONFLICT");
+    assert_eq!(job.rows(&[receipt(&host.ask(reduce(&job, "total", segment, chunk)))]), ["7"]);
+}
+
+#[test]
+fn keys_that_are_no_keys_are_refused_when_the_first_stage_is_planned() {
+    let sql = json!({ "sql": "SELECT count(*) AS n FROM input" });
+    for (keys, clean, code) in [
+        (["missing"], "SELECT id FROM input", "SPEC_SQL_UNKNOWN_COLUMN"),
+        (["f"], "SELECT CAST(id AS DOUBLE) AS f FROM input", "SPEC_EXCHANGE_KEY"),
+    ] {
+        let pipeline =
+            json!([{ "name": "clean", "from": null, "sql": clean, "exchange": null, "dedupe": null }, stage("total", 2, &keys, &sql)]);
+        let (job, mut host) = Job::prepare(&Order { text: EVENTS, pipeline, partitions: json!({ "total": 2 }), ..Order::default() });
+        assert_eq!(host.ask(job.plan()).failed().code, code);
+    }
+}
