@@ -331,7 +331,9 @@ async function severalRejects(directory: Directory, manifest: Manifest): Promise
 }
 
 function describeRow(row: RejectRow): void {
-  say(`   ${basename(row.file)}  record ${count(row.record)}  line ${count(row.line)}  byte ${count(row.byte)}  column ${row.column ?? '-'}  ${row.code}`);
+  say(
+    `   ${basename(row.file)}  record ${count(row.record)}  line ${count(row.line ?? 0)}  byte ${count(row.byte ?? 0)}  column ${row.column ?? '-'}  ${row.code}`,
+  );
   say(`     ${messageOf(row)}`);
   const bytes = Buffer.from(row.rawBase64, 'base64');
   say(`     ${bytes.subarray(0, 24).toString('hex').replace(/../g, '$& ')}${bytes.length > 24 ? '…' : ''}`);

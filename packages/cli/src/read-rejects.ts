@@ -10,11 +10,12 @@ export interface RejectRow {
   readonly file: string;
   readonly etag: string;
   readonly record: number;
-  readonly line: number;
-  readonly byte: number;
-  readonly byteEnd: number;
-  readonly errorLine: number;
-  readonly errorByte: number;
+  /** These five are null in files that are no text. */
+  readonly line: number | null;
+  readonly byte: number | null;
+  readonly byteEnd: number | null;
+  readonly errorLine: number | null;
+  readonly errorByte: number | null;
   readonly column: string | null;
   readonly columnIndex: number | null;
   readonly code: string;
@@ -25,7 +26,7 @@ export interface RejectRow {
   readonly raw: string;
   readonly rawBase64: string;
   readonly rawTruncated: boolean;
-  readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number; readonly message: string }[];
+  readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number | null; readonly message: string }[];
 }
 
 const PAGE_ROWS = 1_000;

@@ -277,7 +277,7 @@ test('what this version does not do is refused by name, all at once', () => {
     inputs: [
       {
         uri: ['s3://b/a', 'https://h/a'],
-        format: 'parquet',
+        format: 'csv',
         encoding: 'iso-2022-jp',
         pin: 'file',
         connection: 'c',
@@ -309,7 +309,6 @@ test('what this version does not do is refused by name, all at once', () => {
     [
       '/inputs/0/uri/0',
       '/inputs/0/uri/1',
-      '/inputs/0/format',
       '/inputs/0/encoding',
       '/inputs/0/pin',
       '/inputs/0/connection',

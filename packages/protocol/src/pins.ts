@@ -83,7 +83,7 @@ export type Evidence = z.output<typeof evidenceShape>;
 /** Exactly what `Probe` answers for one input. */
 export const inputPinsShape = z.object({
   name: text,
-  format: z.enum(['csv', 'ndjson', 'json', 'lines']),
+  format: z.enum(['csv', 'ndjson', 'json', 'lines', 'parquet', 'arrow']),
   compression: text,
   encoding: text,
   invalidBytes: z.enum(['reject', 'replace']),

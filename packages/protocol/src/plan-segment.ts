@@ -55,6 +55,19 @@ export const rangeChunkShape = z.object({
 });
 export type RangeChunk = z.output<typeof rangeChunkShape>;
 
+/** Rows `[start, end)` of a Parquet or Arrow file, counted from 0. */
+export const rowsChunkShape = z.object({
+  chunk: count,
+  kind: z.literal('rows'),
+  file: count,
+  start: count,
+  end: count,
+  /** Its share of the file's bytes; the shares of all chunks sum up to the size of the file. */
+  bytes: count,
+  records: count,
+});
+export type RowsChunk = z.output<typeof rowsChunkShape>;
+
 export const inlineChunkShape = z.object({
   chunk: count,
   kind: z.literal('inline'),
@@ -78,7 +91,7 @@ export const partitionChunkShape = z.object({
 });
 export type PartitionChunk = z.output<typeof partitionChunkShape>;
 
-export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, inlineChunkShape, partitionChunkShape]);
+export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, rowsChunkShape, inlineChunkShape, partitionChunkShape]);
 /** A chunk as its plan segment lists it. */
 export type Chunk = z.output<typeof chunkShape>;
 
@@ -148,9 +161,15 @@ export function chunkBytes(chunk: Chunk): number {
       return chunk.end - chunk.start;
     case 'inline':
       return chunk.length;
+    case 'rows':
     case 'partition':
       return chunk.bytes;
     default:
       return chunk satisfies never;
   }
 }
+
+/** Chunks that are a part of one planned file: a range of its bytes, or of its rows. */
+export type FileChunk = RangeChunk | RowsChunk;
+
+export const isFileChunk = (chunk: Chunk): chunk is FileChunk => chunk.kind === 'range' || chunk.kind === 'rows';

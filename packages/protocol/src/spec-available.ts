@@ -45,7 +45,7 @@ function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
   const remote = (input.uri ?? []).flatMap((uri, at) => unless(schemeOf(uri) === 'file', [...path, 'uri', at], `${schemeOf(uri)}:// as input`));
   return [
     ...remote,
-    ...unless(['auto', 'csv', 'ndjson', 'json', 'lines'].includes(input.format), [...path, 'format'], `format ${input.format}`),
+    ...unless(['auto', 'csv', 'ndjson', 'json', 'lines', 'parquet', 'arrow'].includes(input.format), [...path, 'format'], `format ${input.format}`),
     ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
     ...unless(input.pin === 'job', [...path, 'pin'], 'pin: file'),
     ...unless(input.connection === null, [...path, 'connection'], 'connection'),

@@ -7,6 +7,7 @@ import {
   type Chunk,
   type Command,
   chunkBytes,
+  isFileChunk,
   type JobId,
   type JobRecord,
   maxSegmentChunks,
@@ -114,8 +115,8 @@ async function unplannedFiles(view: JobView, control: Control): Promise<{ file: 
 export function cutFile(view: JobView): number | null {
   const segments = view.plans.flatMap((plan) => plan.segments);
   const ended = new Set(segments.flatMap(({ record }) => record.ended.map(({ file }) => file)));
-  const cut = segments.flatMap(({ record }) => record.chunks).find((chunk) => chunk.kind === 'range' && !ended.has(chunk.file));
-  return cut?.kind === 'range' ? cut.file : null;
+  const cut = segments.flatMap(({ record }) => record.chunks).find((chunk) => isFileChunk(chunk) && !ended.has(chunk.file));
+  return cut !== undefined && isFileChunk(cut) ? cut.file : null;
 }
 
 interface Entering {
@@ -182,7 +183,7 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
   if (!first) throw new TypeError('cannot write a segment without chunks');
   const { jobId, stage, pinsDigest } = first.segment.record;
   const copies: Chunk[] = chunks.map(({ chunk }) => chunk);
-  const wanted = new Set(copies.flatMap((chunk) => (chunk.kind === 'range' ? [chunk.file] : [])));
+  const wanted = new Set(copies.flatMap((chunk) => (isFileChunk(chunk) ? [chunk.file] : [])));
   const files = new Map(
     chunks
       .flatMap(({ segment: stored }) => stored.record.files)
@@ -216,5 +217,5 @@ function sealOf(jobId: JobId, generation: number, segments: readonly Stored<'seg
 
 function recordsOf(chunk: Chunk): number {
   if (chunk.kind === 'inline') return 0;
-  return chunk.kind === 'range' ? chunk.records : chunk.rows;
+  return isFileChunk(chunk) ? chunk.records : chunk.rows;
 }

@@ -1,6 +1,6 @@
 /** Bisects a chunk on cores: trials of ranges, each of which may kill its core, until the records to leave out are known. */
 import { CoreGoneError, type CoreProcess } from '@millrace/core-client';
-import type { Chunk } from '@millrace/protocol';
+import { type FileChunk, isFileChunk } from '@millrace/protocol';
 import type { ExcludedRange } from '@millrace/protocol/wire';
 import { findPoison, type PoisonRecord, type RecordRange } from './bisect.ts';
 import { type ClassifiedFailure, classifyCode } from './classify.ts';
@@ -13,13 +13,13 @@ const CUTS_DEADLINE_MS = 120_000;
 /** What to exclude, or how the attempt ends when that cannot be found out. */
 export async function bisectChunk(tried: ChunkTry): Promise<{ readonly excluded: readonly ExcludedRange[] } | { readonly end: ChunkRun }> {
   const { chunk, bytes, spec } = tried.work;
-  if (chunk.kind !== 'range') return { end: failedRun(tried, classifyCode('CORE_CRASH', 'an inline chunk cannot be bisected')) };
+  if (!isFileChunk(chunk)) return { end: failedRun(tried, classifyCode('CORE_CRASH', 'an inline chunk cannot be bisected')) };
   const { clock } = tried.host;
   const overAt = clock.monotonicMs() + attemptDeadlineMs(bytes, spec.execution.attemptTimeLimit, true);
   try {
     const bisection = await findPoison(wholeOf(chunk), {
       trial: (range) => trial(tried, range),
-      halve: (range) => halve(tried, range),
+      halve: async (range) => (chunk.kind === 'rows' ? halvesOfRows(range) : halve(tried, range)),
       isOver: () => clock.monotonicMs() >= overAt,
     });
     if ('found' in bisection) return { excluded: bisection.found.map(excludedRange) };
@@ -57,7 +57,18 @@ async function trial(tried: ChunkTry, range: RecordRange): Promise<string | null
 /** Rejects know two codes for records that were not survived; a hang or a limit of time is a crash to the reader of the reject. */
 const excludedRange = ({ range: { start, end }, code }: PoisonRecord): ExcludedRange => ({ start, end, code: code === 'CORE_MEMORY' ? code : 'CORE_CRASH' });
 
-const wholeOf = ({ start, end, record, line, records }: Extract<Chunk, { kind: 'range' }>): RecordRange => ({ start, end, record, line, records });
+/** Rows have no lines; the core takes any number for theirs. */
+const wholeOf = (chunk: FileChunk): RecordRange => {
+  const { start, end, records } = chunk;
+  return chunk.kind === 'rows' ? { start, end, record: start + 1, line: 1, records } : { start, end, record: chunk.record, line: chunk.line, records };
+};
+
+/** Rows can be cut anywhere. */
+function halvesOfRows({ start, end, line }: RecordRange): readonly RecordRange[] {
+  const middle = start + Math.floor((end - start) / 2);
+  const part = (from: number, to: number): RecordRange => ({ start: from, end: to, record: from + 1, line, records: to - from });
+  return middle === start ? [] : [part(start, middle), part(middle, end)];
+}
 
 /** Two halves, cut at a record start that the core's own reader finds; none when cutting kills the core too. */
 async function halve(tried: ChunkTry, range: RecordRange): Promise<readonly RecordRange[]> {

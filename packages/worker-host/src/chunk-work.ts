@@ -1,6 +1,6 @@
 /** What a chunk's attempt works on, read from the journal by the keys and digests that the ledger gave. */
 import { specOfGeneration } from '@millrace/journal';
-import { type Chunk, chunkBytes, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
+import { type Chunk, chunkBytes, isFileChunk, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
 import type { Secret } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
@@ -46,7 +46,7 @@ export function barePlace({ jobId, stage, chunk, generation, mode }: AttemptOrde
 }
 
 function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk: Chunk): AttemptPlace {
-  const file = chunk.kind === 'range' ? segment.files.find((candidate) => candidate.file === chunk.file) : undefined;
+  const file = isFileChunk(chunk) ? segment.files.find((candidate) => candidate.file === chunk.file) : undefined;
   return {
     jobId: orders.jobId,
     jobName: job.name,

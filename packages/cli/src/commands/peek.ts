@@ -65,8 +65,8 @@ interface Place {
 interface Window {
   readonly start: number;
   readonly bytes: Uint8Array;
-  /** `source`: the file as pinned. `reject`: the bytes kept with the reject, because the file is another one now. */
-  readonly from: 'source' | 'reject';
+  /** `source`: the file as pinned. `row`: a row of a file of columns, as JSON. `reject`: the bytes kept with the reject, because the file is another one now. */
+  readonly from: 'source' | 'reject' | 'row';
 }
 
 async function findPlace(directory: Directory, view: JobView, flags: FlagValues): Promise<Place> {
@@ -82,7 +82,7 @@ async function findPlace(directory: Directory, view: JobView, flags: FlagValues)
   return { uri: file.uri, etag: file.etag, byte, mark: found?.reject?.errors[0]?.byte ?? byte, record: found, reject: null };
 }
 
-const placeOfReject = (row: RejectRow): Place => ({ uri: row.file, etag: row.etag, byte: row.byte, mark: row.errorByte, record: null, reject: row });
+const placeOfReject = (row: RejectRow): Place => ({ uri: row.file, etag: row.etag, byte: row.byte ?? 0, mark: row.errorByte ?? 0, record: null, reject: row });
 
 async function findReject(directory: Directory, view: JobView, id: string): Promise<RejectRow> {
   let number = 0;
@@ -130,6 +130,8 @@ function windowBytes(flags: FlagValues): number {
 }
 
 async function readPlace({ core }: Directory, place: Place, bytes: number): Promise<Window> {
+  // A row of a Parquet or Arrow file is no run of bytes: its reject holds it as JSON.
+  if (place.reject?.byte === null) return { start: 0, bytes: Buffer.from(place.reject.rawBase64, 'base64').subarray(0, bytes), from: 'row' };
   // A long record may hold its fault far behind its start: the mark must be in the window.
   const start = place.mark - place.byte < bytes ? place.byte : place.mark - Math.floor(bytes / 4);
   const input = { uri: place.uri, connection: null, etag: place.etag, size: 0 };
@@ -154,7 +156,7 @@ async function readPlace({ core }: Directory, place: Place, bytes: number): Prom
 function describe(place: Place, window: Window): string[] {
   const lines = [
     `${place.uri}${window.from === 'reject' ? '   (the file is another one now: bytes kept with the reject)' : ''}`,
-    ...hexLines(window, place.mark),
+    ...(window.from === 'row' ? [new TextDecoder().decode(window.bytes)] : hexLines(window, place.mark)),
   ];
   if (place.reject !== null) lines.push(...describeReject(place.reject));
   if (place.record !== null) lines.push(...describeRecord(place.record));
@@ -181,10 +183,12 @@ function visibleByte(byte: number): string {
 
 function describeReject(row: RejectRow): string[] {
   const lines = [
-    `${row.code}  record ${count(row.record)}  line ${count(row.line)}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${messageOf(row)}`,
+    `${row.code}  record ${count(row.record)}${row.line === null ? '' : `  line ${count(row.line)}`}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${messageOf(row)}`,
   ];
   for (const error of row.errors.slice(1))
-    lines.push(`  also ${error.code} at byte ${count(error.byte)}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);
+    lines.push(
+      `  also ${error.code}${error.byte === null ? '' : ` at byte ${count(error.byte)}`}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`,
+    );
   const { hint } = codeInfo(row.code);
   if (hint !== '') lines.push(`hint: ${hint}`);
   return lines;

@@ -74,7 +74,7 @@ export function describeReject(row: RejectRow): string[] {
   const id = row.rejectId.slice(row.rejectId.indexOf('.') + 1);
   const column = row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`;
   return [
-    `${id}  ${row.code}  ${row.file}  record ${count(row.record)}  line ${count(row.line)}  byte ${count(row.byte)}${column}`,
+    `${id}  ${row.code}  ${row.file}  record ${count(row.record)}${placeInText(row)}${column}`,
     `    ${messageOf(row)}`,
     `    ${visibleText(row.raw, 120)}`,
   ];
@@ -130,3 +130,6 @@ async function writeExport(directory: Directory, view: JobView, path: string, fo
 }
 
 export const shortRejectId = (row: RejectRow): string => `${shortChunk(row.stage, row.chunk)}.${row.rejectId.slice(row.rejectId.lastIndexOf('.') + 1)}`;
+
+/** Empty for a row of a file that is no text. */
+const placeInText = ({ line, byte }: RejectRow): string => (line === null || byte === null ? '' : `  line ${count(line)}  byte ${count(byte)}`);

@@ -14,12 +14,13 @@ import {
   chunkBytes,
   type DeadVerdict,
   type EndedFile,
+  type FileChunk,
   type Gap,
   type InputFile,
+  isFileChunk,
   type ManifestFile,
   type ManifestPart,
   type ManifestStage,
-  type RangeChunk,
   type Receipt,
   type ReceiptSums,
   type Stage,
@@ -148,7 +149,7 @@ function stageImbalances({ stages, chunks }: GenerationRecords, sums: readonly M
 /** A record that no chunk holds would be missed by every balance, so the chunks of each file must follow one another up to the totals of planning. */
 function planConflict({ chunks, ended }: GenerationRecords): string | null {
   const byFile = Map.groupBy(
-    chunks.flatMap(({ chunk }) => (chunk.kind === 'range' ? [chunk] : [])),
+    chunks.flatMap(({ chunk }) => (isFileChunk(chunk) ? [chunk] : [])),
     ({ file }) => file,
   );
   for (const { file, records } of ended) {
@@ -158,12 +159,15 @@ function planConflict({ chunks, ended }: GenerationRecords): string | null {
   return null;
 }
 
-function holeIn(chunks: readonly RangeChunk[], records: number): string | null {
+function holeIn(chunks: readonly FileChunk[], records: number): string | null {
   const ordered = [...chunks].sort((a, b) => a.start - b.start);
   let [next, end] = [1, ordered[0]?.start ?? 0];
-  for (const { chunk, start, record, ...range } of ordered) {
-    if (start !== end || record !== next) return `chunk ${chunk} begins with record ${record} at byte ${start}, but ${next} at ${end} is next`;
-    [next, end] = [record + range.records, range.end];
+  for (const part of ordered) {
+    const { chunk, start } = part;
+    const record = part.kind === 'rows' ? start + 1 : part.record;
+    const unit = part.kind === 'rows' ? 'row' : 'byte';
+    if (start !== end || record !== next) return `chunk ${chunk} begins with record ${record} at ${unit} ${start}, but ${next} at ${end} is next`;
+    [next, end] = [record + part.records, part.end];
   }
   return next - 1 === records ? null : `planning counted ${records} records, its chunks hold ${next - 1}`;
 }
@@ -196,7 +200,7 @@ const placedParts = (committed: readonly Committed[], pick: (receipt: Receipt) =
   committed.flatMap(({ stage, chunk, receipt }) => pick(receipt).map((part) => ({ ...part, chunk: `${stage}.${chunk.chunk}` })));
 
 function chunkGap(stage: string, chunk: Chunk, verdict: DeadVerdict): Gap {
-  const place = chunk.kind === 'range' ? { file: chunk.file, range: { start: chunk.start, end: chunk.end } } : { file: null, range: null };
+  const place = isFileChunk(chunk) ? { file: chunk.file, range: { start: chunk.start, end: chunk.end } } : { file: null, range: null };
   return { chunk: `${stage}.${chunk.chunk}`, ...place, code: verdict.code, acceptedBy: 'budget' };
 }
 

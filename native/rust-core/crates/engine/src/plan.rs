@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use millrace_formats::decompress::Compression;
 use millrace_formats::pins::{FilePlan, InputPins};
-use millrace_formats::read::{FileTotals, PlannedRange, plan_file, plan_scan};
+use millrace_formats::read::{FileTotals, PlannedRange, PlannedRows, plan_file, plan_rows, plan_scan};
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
@@ -15,7 +15,7 @@ use crate::hex::{Sha256Hex, sha256_hex};
 use crate::io::{PinnedSource, PutEnd};
 use crate::plan_compressed::Decoding;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, DecodeFrom, EndedFile, InputFile, RangeChunk, RecordHead, Segment};
+use crate::records::{self, ChunkEntry, DecodeFrom, EndedFile, InputFile, PlannedPart, RangeChunk, RecordHead, RowsChunk, Segment};
 
 /// A segment is put when it holds this many chunks, or when `PlanIo::is_due` says that it has waited long enough.
 pub const MAX_SEGMENT_CHUNKS: usize = 1_000;
@@ -120,7 +120,7 @@ pub fn plan_files(task: &PlanTask<'_>, io: &mut dyn PlanIo, cancel: &CancelFlag,
 /// Codes that a file brings upon itself: the job goes on without it. All others end the request.
 fn is_of_the_file(code: &str) -> bool {
     const EXACT: [&str; 5] = ["CSV_HEADER_MISSING", "ENCODING_MISMATCH", "OVER_LIMIT", "JSON_ARRAY_BROKEN", "JSON_ARRAY_MISSING"];
-    code.starts_with("INPUT_") || code.starts_with("SCHEMA_") || EXACT.contains(&code)
+    ["INPUT_", "SCHEMA_", "PARQUET_", "ARROW_"].iter().any(|family| code.starts_with(family)) || EXACT.contains(&code)
 }
 
 struct Planner<'a> {
@@ -128,7 +128,7 @@ struct Planner<'a> {
     next_segment: u32,
     next_chunk: u32,
     /// Chunks that stand in the journal already and must be met again, by file, in order.
-    standing: BTreeMap<u32, VecDeque<RangeChunk>>,
+    standing: BTreeMap<u32, VecDeque<ChunkEntry>>,
     /// Files whose end stands in the journal.
     ended: HashMap<u32, EndedFile>,
     pending: Pending,
@@ -139,7 +139,7 @@ struct Planner<'a> {
 #[derive(Default)]
 struct Pending {
     files: Vec<FilePlan>,
-    chunks: Vec<RangeChunk>,
+    chunks: Vec<ChunkEntry>,
     ended: Vec<EndedFile>,
     file_bytes: usize,
 }
@@ -178,7 +178,7 @@ impl<'a> Planner<'a> {
     /// be planned again under another number. It is counted where it stands.
     fn recall_earlier(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
         let wanted: BTreeSet<u32> = self.task.files.iter().map(|file| file.file).collect();
-        let mut found: BTreeMap<(u32, u64), RangeChunk> = BTreeMap::new();
+        let mut found: BTreeMap<(u32, u64), ChunkEntry> = BTreeMap::new();
         for generation in 1..=self.task.generation {
             let end = if generation == self.task.generation { self.task.first_segment } else { u32::MAX };
             for number in 0..end {
@@ -188,18 +188,20 @@ impl<'a> Planner<'a> {
                     break;
                 }
                 let segment: Segment = records::parse("plan segment", &bytes)?;
-                for chunk in segment.chunks.iter().filter_map(|chunk| range_of(chunk).ok()).filter(|chunk| wanted.contains(&chunk.file)) {
-                    found.insert((chunk.file, chunk.start), chunk.clone());
+                for chunk in &segment.chunks {
+                    if let Some(part) = chunk.planned().filter(|part| wanted.contains(&part.file)) {
+                        found.insert((part.file, part.start), chunk.clone());
+                    }
                 }
                 self.ended.extend(segment.ended.into_iter().filter(|ended| wanted.contains(&ended.file)).map(|ended| (ended.file, ended)));
             }
         }
-        found.into_values().for_each(|chunk| self.stand(chunk));
+        found.into_iter().for_each(|((file, _), chunk)| self.stand(file, chunk));
         Ok(())
     }
 
-    fn stand(&mut self, chunk: RangeChunk) {
-        self.standing.entry(chunk.file).or_default().push_back(chunk);
+    fn stand(&mut self, file: u32, chunk: ChunkEntry) {
+        self.standing.entry(file).or_default().push_back(chunk);
     }
 
     /// Takes up what an earlier planner has put, and tells the host of it: perhaps nobody did.
@@ -211,7 +213,7 @@ impl<'a> Planner<'a> {
             }
             let segment = self.read_segment(&bytes)?;
             for chunk in &segment.chunks {
-                self.stand(range_of(chunk)?.clone());
+                self.stand(part_of(chunk)?.file, chunk.clone());
             }
             self.accept(&segment, &bytes, io)?;
         }
@@ -238,9 +240,9 @@ impl<'a> Planner<'a> {
             self.end.lines += ended.lines;
         }
         for chunk in &segment.chunks {
-            let chunk = range_of(chunk)?;
-            self.end.records += chunk.records;
-            self.end.damages += chunk.damages;
+            let part = part_of(chunk)?;
+            self.end.records += part.records;
+            self.end.damages += part.damages;
         }
         self.end.segments += 1;
         self.end.chunks += segment.chunks.len() as u32;
@@ -293,7 +295,11 @@ impl<'a> Planner<'a> {
     ) -> Result<(FilePlan, FileTotals), Error> {
         let mut source = io.open_source(file)?;
         let plan = plan_file(pins, file.file, file.input, &file.uri, &file.etag, source.as_mut())?;
-        let totals = self.scan(pins, &plan, source.as_mut(), io, cancel)?;
+        let totals = if pins.format.has_rows() {
+            self.cut_rows(pins, &plan, source.as_mut(), io)?
+        } else {
+            self.scan(pins, &plan, source.as_mut(), io, cancel)?
+        };
         source.check_unchanged()?;
         if totals.cancelled { Err(Error::cancelled()) } else { Ok((plan, totals)) }
     }
@@ -313,6 +319,23 @@ impl<'a> Planner<'a> {
             self.take(&decoded.plan, range, Some(decode), io)?;
         }
         Ok((decoded.plan, decoded.totals))
+    }
+
+    /// A file of columns says itself where its rows lie.
+    fn cut_rows(
+        &mut self,
+        pins: &InputPins,
+        plan: &FilePlan,
+        source: &mut dyn PinnedSource,
+        io: &mut dyn PlanIo,
+    ) -> Result<FileTotals, Error> {
+        let (planned, totals) = plan_rows(pins, plan, source, self.task.chunk_size)?;
+        for rows in planned {
+            let PlannedRows { start, end, bytes } = rows;
+            let chunk = RowsChunk { chunk: 0, file: plan.file, start, end, bytes, records: end - start };
+            self.take_chunk(plan, ChunkEntry::Rows(chunk), io)?;
+        }
+        Ok(totals)
     }
 
     /// Walks the file. The first error of a put stops the walk and is what comes out.
@@ -342,8 +365,8 @@ impl<'a> Planner<'a> {
     }
 
     fn take(&mut self, plan: &FilePlan, range: PlannedRange, decode: Option<DecodeFrom>, io: &mut dyn PlanIo) -> Result<(), Error> {
-        let mut chunk = RangeChunk {
-            chunk: self.next_chunk + self.pending.chunks.len() as u32,
+        let chunk = RangeChunk {
+            chunk: 0,
             file: plan.file,
             start: range.start,
             end: range.end,
@@ -356,12 +379,19 @@ impl<'a> Planner<'a> {
             comment_lines: range.comment_lines,
             decode,
         };
+        self.take_chunk(plan, ChunkEntry::Range(chunk), io)
+    }
+
+    /// The next chunk of a file: one that stands already must be the same, another one gets the next number.
+    fn take_chunk(&mut self, plan: &FilePlan, chunk: ChunkEntry, io: &mut dyn PlanIo) -> Result<(), Error> {
         if let Some(standing) = self.standing.get_mut(&plan.file).and_then(VecDeque::pop_front) {
-            chunk.chunk = standing.chunk;
-            return meet(&standing, &chunk);
+            return meet(&standing, &chunk.renumbered(standing.number()));
         }
+        let chunk = chunk.renumbered(self.next_chunk + self.pending.chunks.len() as u32);
         self.pending.name_file(plan);
-        self.pending.file_bytes += chunk.decode.as_ref().map_or(0, DecodeFrom::record_bytes);
+        if let ChunkEntry::Range(RangeChunk { decode: Some(decode), .. }) = &chunk {
+            self.pending.file_bytes += decode.record_bytes();
+        }
         self.pending.chunks.push(chunk);
         self.put_if_full(io)
     }
@@ -386,7 +416,7 @@ impl<'a> Planner<'a> {
             pins_digest: self.task.pins_digest.to_owned(),
             first_chunk: self.next_chunk,
             files: pending.files.clone(),
-            chunks: pending.chunks.iter().cloned().map(ChunkEntry::Range).collect(),
+            chunks: pending.chunks.clone(),
             ended: pending.ended.clone(),
         };
         let bytes = records::to_bytes(&segment);
@@ -402,16 +432,17 @@ impl<'a> Planner<'a> {
     fn follow(&mut self, pending: Pending, winner: &[u8], io: &mut dyn PlanIo) -> Result<(), Error> {
         let segment = self.read_segment(winner)?;
         let mut ours = pending.chunks.into_iter();
-        for chunk in &segment.chunks {
-            let theirs = range_of(chunk)?;
+        for theirs in &segment.chunks {
+            let file = part_of(theirs)?.file;
             match ours.next() {
                 Some(own) => meet(theirs, &own)?,
-                None => self.stand(theirs.clone()),
+                None => self.stand(file, theirs.clone()),
             }
         }
         self.accept(&segment, winner, io)?;
         for chunk in ours {
-            let plan = pending.files.iter().find(|plan| plan.file == chunk.file).expect("a pending chunk names its file");
+            let file = part_of(&chunk)?.file;
+            let plan = pending.files.iter().find(|plan| plan.file == file).expect("a pending chunk names its file");
             self.pending.name_file(plan);
             self.pending.chunks.push(chunk);
         }
@@ -431,7 +462,12 @@ impl<'a> Planner<'a> {
 
     /// The file is left out. Chunks of it that were put stand: each is checked again when it runs.
     fn give_up(&mut self, file: &InputFile, error: Error) -> Result<(), Error> {
-        let kept = self.pending.chunks.iter().position(|chunk| chunk.file == file.file).unwrap_or(self.pending.chunks.len());
+        let kept = self
+            .pending
+            .chunks
+            .iter()
+            .position(|chunk| chunk.planned().is_some_and(|part| part.file == file.file))
+            .unwrap_or(self.pending.chunks.len());
         self.pending.chunks.truncate(kept);
         self.pending.files.retain(|plan| plan.file != file.file);
         self.standing.remove(&file.file);
@@ -467,19 +503,15 @@ fn check_digest(source: &mut dyn PinnedSource, expected: &str, cancel: &CancelFl
     if actual == expected { Ok(()) } else { Err(Error::new("INPUT_DIGEST_MISMATCH", format!("expected SHA-256 {expected}, got {actual}"))) }
 }
 
-fn meet(standing: &RangeChunk, found: &RangeChunk) -> Result<(), Error> {
+fn meet(standing: &ChunkEntry, found: &ChunkEntry) -> Result<(), Error> {
     if standing == found {
         return Ok(());
     }
-    Err(conflict(format!("chunk {} stands in the journal as {standing:?} and was found as {found:?}", standing.chunk)))
+    Err(conflict(format!("chunk {} stands in the journal as {standing:?} and was found as {found:?}", standing.number())))
 }
 
-fn range_of(chunk: &ChunkEntry) -> Result<&RangeChunk, Error> {
-    match chunk {
-        ChunkEntry::Range(range) => Ok(range),
-        ChunkEntry::Inline(inline) => Err(conflict(format!("chunk {} of a planned segment is an inline one", inline.chunk))),
-        ChunkEntry::Partition(partition) => Err(conflict(format!("chunk {} of planned files is a partition", partition.chunk))),
-    }
+fn part_of(chunk: &ChunkEntry) -> Result<PlannedPart, Error> {
+    chunk.planned().ok_or_else(|| conflict(format!("chunk {} of a planned segment is part of no file", chunk.number())))
 }
 
 fn ended_of(file: u32, totals: &FileTotals) -> EndedFile {

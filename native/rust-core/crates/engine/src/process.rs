@@ -10,7 +10,7 @@ use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, R
 use millrace_formats::encoding::shows_structure;
 use millrace_formats::pins::{FilePlan, Format, InputPins, StreamCut};
 use millrace_formats::position::Place;
-use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, plan_file};
+use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, open_rows, plan_file};
 use millrace_formats::reject::{DAMAGE_KEPT_BYTES, Reject, RejectError};
 use millrace_formats::source::{ByteSource, read_full};
 use millrace_formats::write::OutputOptions;
@@ -28,7 +28,7 @@ use crate::outputs::{Closed, Outputs};
 use crate::partition::Key;
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, Segment, Spec};
+use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, RowsChunk, Segment, Spec};
 use crate::streams::open_chunk_stream;
 use crate::transform::{Fates, transform};
 use crate::watch::{MemorySource, Watched};
@@ -176,6 +176,7 @@ impl ChunkTask<'_> {
 /// One file's share of a chunk: all of a range chunk, or one payload of an inline one.
 enum Unit<'a> {
     Range { plan: &'a FilePlan, chunk: &'a RangeChunk, range: ReadRange, whole: bool },
+    Rows { plan: &'a FilePlan, chunk: &'a RowsChunk, range: ReadRange, whole: bool },
     Payload { number: u32, key: &'a str, source: MemorySource },
 }
 
@@ -183,20 +184,28 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
     match task.chunk {
         ChunkEntry::Range(chunk) => {
             let whole = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
-            let range = task.range.unwrap_or(whole);
-            if range.start < chunk.start || range.end > chunk.end || range.start > range.end || (range != whole && !task.trial) {
-                return Err(Error::new(
-                    "PLAN_CONFLICT",
-                    format!("bytes {}–{} are no part of a trial of this chunk", range.start, range.end),
-                ));
-            }
+            let range = part_of(task, whole)?;
             Ok(vec![Unit::Range { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
+        }
+        ChunkEntry::Rows(chunk) => {
+            let whole = ReadRange { start: chunk.start, end: chunk.end, record: chunk.start + 1, line: 0 };
+            let range = ReadRange { line: 0, ..part_of(task, whole)? };
+            Ok(vec![Unit::Rows { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
         }
         ChunkEntry::Inline(chunk) => payload_units(task, chunk),
         ChunkEntry::Partition(chunk) => {
             Err(Error::new("PLAN_CONFLICT", format!("chunk {} is a partition, which no map stage reads", chunk.chunk)))
         }
     }
+}
+
+/// All of the chunk or, in a trial, the part that was asked for.
+fn part_of(task: &ChunkTask<'_>, whole: ReadRange) -> Result<ReadRange, Error> {
+    let range = task.range.unwrap_or(whole);
+    if range.start < whole.start || range.end > whole.end || range.start > range.end || (range != whole && !task.trial) {
+        return Err(Error::new("PLAN_CONFLICT", format!("{}–{} is no part of a trial of this chunk", range.start, range.end)));
+    }
+    Ok(range)
 }
 
 fn payload_units<'a>(task: &ChunkTask<'a>, chunk: &'a InlineChunk) -> Result<Vec<Unit<'a>>, Error> {
@@ -240,7 +249,7 @@ impl<'a> Run<'a> {
             output_bytes: output.parquet.row_group_size.min(task.chunk.bytes() * 2),
             payload_bytes: task.payload.len() as u64,
         })?;
-        cx.progress.expect_bytes(task.range.map_or(task.chunk.bytes(), |range| range.end.saturating_sub(range.start)));
+        cx.progress.expect_bytes(expected_bytes(task));
         Ok(Run {
             task,
             program,
@@ -265,18 +274,37 @@ impl<'a> Run<'a> {
                 let mut stream = open_chunk_stream(pins, plan, chunk, Box::new(watched.clone()), &mut pieces)?;
                 check_start(pins, plan, range.start, stream.as_mut())?;
                 self.account.open_file(Some(plan.file), None);
-                let mut counts = self.read_range(pins, plan, range, stream, &watched, io)?;
+                let reader = open_reader(pins, plan, range, &self.task.excluded, stream, self.options)?;
+                let mut counts = self.read_range(plan, range, range.end - range.start, reader, &watched, io)?;
                 if let Some(cut) = plan.cut.as_ref().filter(|cut| cut.end == range.end) {
                     self.reject_rest(pins, plan, chunk, cut, &mut counts, io)?;
                 }
-                self.close_unit(&counts, range);
+                self.close_unit(&counts, range.end - range.start);
                 if whole {
                     check_plan(chunk, &counts, self.task.excluded.is_empty())?;
                 }
                 Ok(())
             }
+            Unit::Rows { plan, chunk, range, whole } => {
+                let pins = self.pins_of(plan.input)?;
+                let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
+                self.account.open_file(Some(plan.file), None);
+                let bytes = if whole { chunk.bytes } else { 0 };
+                let reader = open_rows(pins, plan, range, &self.task.excluded, Box::new(watched.clone()), self.options)?;
+                let counts = self.read_range(plan, range, bytes, reader, &watched, io)?;
+                self.close_unit(&counts, bytes);
+                if whole && counts.records != chunk.records {
+                    let message = format!("chunk {}: {} records were planned, {} were read", chunk.chunk, chunk.records, counts.records);
+                    return Err(Error::new("PLAN_CONFLICT", message));
+                }
+                Ok(())
+            }
             Unit::Payload { number, key, source } => {
                 let pins = self.pins_of(0)?;
+                if pins.format.has_rows() {
+                    let message = "records sent inline are text, but the pins say that the input is a file of columns";
+                    return Err(Error::new("INPUT_MAGIC", message));
+                }
                 let watched = self.watch(Box::new(source));
                 let (mut stream, end) = open_payload_stream(pins, &watched)?;
                 let plan = plan_file(pins, number, 0, key, "", stream.as_mut())?;
@@ -284,8 +312,9 @@ impl<'a> Run<'a> {
                 let range = ReadRange { start: plan.data_start, end, record: 1, line: plan.first_line };
                 // Preamble and header are bytes of the chunk too.
                 self.bytes_done += plan.data_start;
-                let counts = self.read_range(pins, &plan, range, stream, &watched, io)?;
-                self.close_unit(&counts, range);
+                let reader = open_reader(pins, &plan, range, &self.task.excluded, stream, self.options)?;
+                let counts = self.read_range(&plan, range, range.end - range.start, reader, &watched, io)?;
+                self.close_unit(&counts, range.end - range.start);
                 Ok(())
             }
         }
@@ -302,17 +331,16 @@ impl<'a> Run<'a> {
 
     fn read_range(
         &mut self,
-        pins: &InputPins,
         plan: &FilePlan,
         range: ReadRange,
-        stream: Box<dyn ByteSource>,
+        bytes: u64,
+        mut reader: Box<dyn RecordReader>,
         watched: &Watched,
         io: &mut dyn ChunkIo,
     ) -> Result<ReadCounts, Error> {
-        let mut reader = open_reader(pins, plan, range, &self.task.excluded, stream, self.options)?;
         let mut next_byte = range.start;
         loop {
-            self.stand_at(plan, range, reader.counts(), next_byte, io);
+            self.stand_at(plan, range, bytes, reader.counts(), next_byte, io);
             if self.cx.cancel.is_set() {
                 return Err(Error::cancelled());
             }
@@ -330,9 +358,9 @@ impl<'a> Run<'a> {
         Ok(reader.counts().clone())
     }
 
-    fn close_unit(&mut self, counts: &ReadCounts, range: ReadRange) {
-        self.account.close_file(counts, range.end - range.start);
-        self.bytes_done += range.end - range.start;
+    fn close_unit(&mut self, counts: &ReadCounts, bytes: u64) {
+        self.account.close_file(counts, bytes);
+        self.bytes_done += bytes;
         self.records_done += counts.records;
     }
 
@@ -368,11 +396,13 @@ impl<'a> Run<'a> {
     }
 
     /// Makes visible where the next batch begins, before it is touched.
-    fn stand_at(&self, plan: &FilePlan, range: ReadRange, counts: &ReadCounts, next_byte: u64, io: &mut dyn ChunkIo) {
+    fn stand_at(&self, plan: &FilePlan, range: ReadRange, bytes: u64, counts: &ReadCounts, next_byte: u64, io: &mut dyn ChunkIo) {
         let progress = &self.cx.progress;
         progress.enter(Phase::Read);
         progress.stand_at(plan.file, next_byte, range.record + counts.records, range.line + counts.lines);
-        progress.count_bytes(self.bytes_done + next_byte - range.start);
+        // Of rows that is the share that is done.
+        let (done, all) = (u128::from(next_byte - range.start), u128::from((range.end - range.start).max(1)));
+        progress.count_bytes(self.bytes_done + (u128::from(bytes) * done / all) as u64);
         let sums = self.account.counts(0);
         progress.count_fates(self.records_done + counts.records, sums.emitted, sums.filtered, sums.rejected);
         if self.task.trace != Trace::None {
@@ -430,7 +460,7 @@ impl<'a> Run<'a> {
     /// Shows each record to the hook of a test build, and says how many are not to be counted.
     fn meet(&self, read: &Read) -> u64 {
         let Some(hook) = self.cx.hook else { return 0 };
-        let rows = (0..read.batch.rows.num_rows()).filter(|row| !hook.meet(read.batch.raw(*row))).count();
+        let rows = (0..read.batch.rows.num_rows()).filter(|row| !hook.meet(&read.batch.raw(*row))).count();
         rows as u64
     }
 
@@ -494,6 +524,14 @@ fn end_of(read: &Read) -> Option<u64> {
     row.max(read.rejects.last().map(|reject| reject.place.byte_end))
 }
 
+/// Bytes of the chunk, or of the part of a trial where they are known.
+fn expected_bytes(task: &ChunkTask<'_>) -> u64 {
+    match (task.chunk, task.range) {
+        (ChunkEntry::Range(_), Some(range)) => range.end.saturating_sub(range.start),
+        _ => task.chunk.bytes(),
+    }
+}
+
 fn read_options(task: &ChunkTask<'_>) -> ReadOptions {
     let normal = ReadOptions { batch_records: MAX_BATCH_RECORDS, batch_bytes: MAX_BATCH_BYTES };
     match (task.trace, task.less_memory) {
@@ -526,6 +564,7 @@ fn check_start(pins: &InputPins, plan: &FilePlan, start: u64, source: &mut dyn B
         (Format::Ndjson | Format::Lines, _) => before[0] == b'\n',
         // An element begins behind a comma or the blanks after it.
         (Format::Json, _) => matches!(before[0], b',' | b' ' | b'\t' | b'\n' | b'\r'),
+        (Format::Parquet | Format::Arrow, _) => false,
     };
     if found && fits {
         return Ok(());

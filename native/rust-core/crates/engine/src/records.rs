@@ -213,6 +213,7 @@ pub enum ChunkEntry {
     Range(RangeChunk),
     Inline(InlineChunk),
     Partition(PartitionChunk),
+    Rows(RowsChunk),
 }
 
 impl ChunkEntry {
@@ -221,7 +222,30 @@ impl ChunkEntry {
             ChunkEntry::Range(range) => range.chunk,
             ChunkEntry::Inline(inline) => inline.chunk,
             ChunkEntry::Partition(partition) => partition.chunk,
+            ChunkEntry::Rows(rows) => rows.chunk,
         }
+    }
+
+    /// Its part of a planned file; none of a chunk that brings its own bytes.
+    pub fn planned(&self) -> Option<PlannedPart> {
+        match self {
+            ChunkEntry::Range(range) => {
+                Some(PlannedPart { file: range.file, start: range.start, records: range.records, damages: range.damages })
+            }
+            ChunkEntry::Rows(rows) => Some(PlannedPart { file: rows.file, start: rows.start, records: rows.records, damages: 0 }),
+            ChunkEntry::Inline(_) | ChunkEntry::Partition(_) => None,
+        }
+    }
+
+    /// The same chunk under another number.
+    pub fn renumbered(mut self, number: u32) -> ChunkEntry {
+        match &mut self {
+            ChunkEntry::Range(range) => range.chunk = number,
+            ChunkEntry::Inline(inline) => inline.chunk = number,
+            ChunkEntry::Rows(rows) => rows.chunk = number,
+            ChunkEntry::Partition(partition) => partition.chunk = number,
+        }
+        self
     }
 
     pub fn bytes(&self) -> u64 {
@@ -229,8 +253,18 @@ impl ChunkEntry {
             ChunkEntry::Range(range) => range.end - range.start,
             ChunkEntry::Inline(inline) => inline.length,
             ChunkEntry::Partition(partition) => partition.bytes,
+            ChunkEntry::Rows(rows) => rows.bytes,
         }
     }
+}
+
+/// What planning needs to know of any chunk of a file. `start` counts bytes or, in a file of columns, rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedPart {
+    pub file: u32,
+    pub start: u64,
+    pub records: u64,
+    pub damages: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -273,6 +307,18 @@ impl DecodeFrom {
             DecodeFrom::Staged { sha256, .. } => 64 + 67 * sha256.len(),
         }
     }
+}
+
+/// Rows `[start, end)` of a Parquet or Arrow file, counted from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsChunk {
+    pub chunk: u32,
+    pub file: u32,
+    pub start: u64,
+    pub end: u64,
+    /// Its share of the file's bytes.
+    pub bytes: u64,
+    pub records: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

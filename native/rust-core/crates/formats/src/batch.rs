@@ -1,5 +1,6 @@
 //! What a reader hands on: typed rows with the place of each, the bytes they came from, and the rejects found on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,13 +22,18 @@ pub struct Batch {
     /// The input's bytes from `source_start` on; they cover every record of the batch.
     pub source: Arc<Vec<u8>>,
     pub source_start: u64,
+    /// The rows as the file has them, for formats whose records are no run of bytes (Parquet, Arrow); `source` is empty then.
+    pub file_rows: Option<RecordBatch>,
 }
 
 impl Batch {
-    /// The bytes of the record that row `row` came from, terminator included.
-    pub fn raw(&self, row: usize) -> &[u8] {
+    /// The bytes of the record that row `row` came from, terminator included; of a row of a Parquet or Arrow file its JSON.
+    pub fn raw(&self, row: usize) -> Cow<'_, [u8]> {
+        if let Some(rows) = &self.file_rows {
+            return Cow::Owned(crate::columnar::json_of_row(rows, row));
+        }
         let place = &self.places[row];
-        &self.source[(place.byte - self.source_start) as usize..(place.byte_end - self.source_start) as usize]
+        Cow::Borrowed(&self.source[(place.byte - self.source_start) as usize..(place.byte_end - self.source_start) as usize])
     }
 }
 

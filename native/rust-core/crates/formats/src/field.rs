@@ -210,6 +210,11 @@ impl FieldRules {
         self.settle(Some(value), errors)
     }
 
+    /// A value that is wrong before any constraint is asked.
+    pub(crate) fn settle_error(&self, error: ValueError) -> Judged {
+        self.settle(None, vec![error])
+    }
+
     /// A value of a kind that the type cannot take at all, such as a JSON object for an integer.
     pub fn refuse(&self, why: &'static str) -> Judged {
         self.settle(None, vec![ValueError::new(self.kind.type_code(), why)])

@@ -1,8 +1,10 @@
 //! Bytes to typed, validated batches and rejects, and batches to bytes. No I/O, no clock: sans-IO throughout.
 #![forbid(unsafe_code)]
 
+mod arrow_ipc;
 pub mod batch;
 mod column;
+mod columnar;
 mod convert;
 mod csv;
 pub mod decompress;
@@ -14,6 +16,7 @@ pub mod header;
 mod json;
 mod lines;
 mod ndjson;
+mod parquet;
 pub mod pins;
 mod plan;
 pub mod position;

@@ -13,6 +13,15 @@ pub enum Format {
     Json,
     /// Text lines, matched by a regex.
     Lines,
+    Parquet,
+    Arrow,
+}
+
+impl Format {
+    /// Files of columns: planned and read by rows, without lines and bytes.
+    pub fn has_rows(self) -> bool {
+        matches!(self, Format::Parquet | Format::Arrow)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

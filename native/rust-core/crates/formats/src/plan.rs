@@ -41,7 +41,7 @@ pub(crate) fn plan_file(
 ) -> Result<FilePlan, Error> {
     check_readable(pins)?;
     let mut head = Head { size: source.size(), source, bytes: Vec::new() };
-    let bom = check_beginning(pins, &mut head)?;
+    let bom = if pins.format.has_rows() { 0 } else { check_beginning(pins, &mut head)? };
     let mut plan = FilePlan {
         file,
         input,
@@ -61,6 +61,8 @@ pub(crate) fn plan_file(
         Format::Ndjson => {}
         Format::Json => plan_array(pins, head.source, &mut plan)?,
         Format::Lines => plan_groups(pins, &mut plan)?,
+        Format::Parquet => crate::parquet::plan_file(pins, head.source, &mut plan)?,
+        Format::Arrow => crate::arrow_ipc::plan_file(pins, head.source, &mut plan)?,
     }
     Ok(plan)
 }
@@ -316,6 +318,7 @@ pub(crate) fn plan_scan(
         Format::Ndjson => Division::Lines(LineRules::json(pins.max_record_bytes)),
         Format::Lines => crate::lines::division(pins)?,
         Format::Json => return scan_array(pins, file, source, chunk_size, &mut ranges, cancel),
+        Format::Parquet | Format::Arrow => return Err(Error::new("PLAN_CONFLICT", "files of columns are planned by rows")),
     };
     let mut scan = PlanScan::new(division, file.data_start, file.first_line, chunk_size);
     loop {

@@ -1,6 +1,9 @@
 //! Where a record stands. Counted from the start of the file, never of the chunk, so that a person can go there.
 
 /// The place of one record: `record` and `line` count from 1, `byte` from 0, `byte_end` is exclusive and includes the terminator.
+///
+/// A row of a Parquet or Arrow file has neither line nor bytes: `line` is 0 then, and `byte` counts the file's rows from 0, so that ranges and
+/// order mean the same for every format. Nobody outside sees these two numbers; `in_text` tells them apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub file: u32,
@@ -8,6 +11,13 @@ pub struct Place {
     pub line: u64,
     pub byte: u64,
     pub byte_end: u64,
+}
+
+impl Place {
+    /// Line and bytes mean something.
+    pub fn in_text(&self) -> bool {
+        self.line > 0
+    }
 }
 
 /// Numbers of the next record.

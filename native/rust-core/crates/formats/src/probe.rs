@@ -19,6 +19,7 @@ mod columns;
 mod declared;
 mod dialect;
 mod encoding;
+mod file_columns;
 mod format;
 mod header;
 mod infer;
@@ -30,6 +31,7 @@ mod rows;
 mod tests;
 
 use declared::{DialectSpec, LinesSpec, SchemaSpec};
+pub use file_columns::columns_of;
 
 /// This much of a file is looked at.
 pub const SAMPLE_BYTES: usize = 4 << 20;
@@ -46,6 +48,8 @@ pub struct Sample {
     pub size: u64,
     /// How the file is compressed, by its first bytes or as it was declared.
     pub compression: Option<Compression>,
+    /// What `columns_of` says of a file of columns.
+    pub columns: Option<arrow_schema::SchemaRef>,
 }
 
 /// Reads the sample of a file. `declared` is the compression as it was written: `auto`, `none` or a name.
@@ -63,11 +67,12 @@ pub fn take_sample(mut source: Box<dyn ByteSource>, uri: &str, declared: &str) -
             let filled = read_full(source.as_mut(), 0, &mut head)?;
             head.truncate(filled);
             let complete = filled as u64 == size;
-            (head, complete)
+            let columns = columns_of(&head, source.as_mut())?;
+            return Ok(Sample { uri: uri.into(), head, complete, size, compression, columns });
         }
         Some(compression) => decoded_head(source, compression, uri)?,
     };
-    Ok(Sample { uri: uri.into(), head, complete, size, compression })
+    Ok(Sample { uri: uri.into(), head, complete, size, compression, columns: None })
 }
 
 fn decoded_head(source: Box<dyn ByteSource>, compression: Compression, uri: &str) -> Result<(Vec<u8>, bool), Error> {
@@ -176,6 +181,9 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     let dialect_spec = DialectSpec::read(&declared.dialect)?;
     let schema_spec = SchemaSpec::read(&declared.schema)?;
     let mut findings = Findings::default();
+    if let Some(format) = file_columns::detect(samples, declared, dialect_spec.is_some(), &mut findings)? {
+        return file_columns::probe(format, samples, schema_spec, declared, findings);
+    }
     let compression = magic::check(samples, declared, &mut findings)?;
     let label = encoding::detect(samples, &declared.encoding, &mut findings)?;
     let converted = as_utf8(samples, &label);
@@ -212,6 +220,8 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
         Format::Ndjson => json::columns(&texts, &pins),
         Format::Json => json::columns_of_array(&texts, &pins)?,
         Format::Lines => lines::columns(&texts, &pins)?,
+        // Taken care of above.
+        Format::Parquet | Format::Arrow => Sampled { fields: Vec::new() },
     };
     apply_schema(schema_spec, sampled, &mut pins, &mut findings);
     pins.encoding = label;
@@ -288,7 +298,7 @@ fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool, 
                 || schema.fields.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|name| same(name, column)));
             if by_position { *index >= schema.fields.len() } else { !named() }
         })
-        .map(|(_, column)| declared::text_field(column, if format == Format::Lines { format } else { Format::Csv }))
+        .map(|(_, column)| declared::text_field(column, if format == Format::Lines || format.has_rows() { format } else { Format::Csv }))
         .collect();
     schema.fields.extend(extra);
     schema

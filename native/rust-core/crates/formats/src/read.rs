@@ -70,6 +70,15 @@ pub struct PlannedRange {
     pub comment_lines: u64,
 }
 
+/// One chunk of a file of columns: rows `[start, end)`, counted from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlannedRows {
+    pub start: u64,
+    pub end: u64,
+    /// Its share of the file's bytes; the shares of all chunks sum up to the size of the file.
+    pub bytes: u64,
+}
+
 /// Sums over a whole file. `lines` counts from the file's first line, preamble and header included; `bytes` is the file's size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileTotals {
@@ -100,6 +109,25 @@ pub fn open_reader(
         Format::Ndjson => crate::ndjson::open(pins, file, range, excluded, source, options),
         Format::Json => crate::json::open(pins, file, range, excluded, source, options),
         Format::Lines => crate::lines::open(pins, file, range, excluded, source, options),
+        Format::Parquet | Format::Arrow => Err(Error::new("PLAN_CONFLICT", "files of columns are read by rows")),
+    }
+}
+
+/// The same for a file of columns, whose range counts rows from 0. Its decoders want a source that may be handed to another thread.
+///
+/// Errors: `PARQUET_*`, `ARROW_*`, `OVER_LIMIT`, and what the source says.
+pub fn open_rows(
+    pins: &InputPins,
+    file: &FilePlan,
+    range: ReadRange,
+    excluded: &[ExcludedRange],
+    source: Box<dyn ByteSource + Send>,
+    options: ReadOptions,
+) -> Result<Box<dyn RecordReader>, Error> {
+    match pins.format {
+        Format::Parquet => crate::parquet::open(pins, file, range, excluded, source, options),
+        Format::Arrow => crate::arrow_ipc::open(pins, file, range, excluded, source, options),
+        other => Err(Error::new("PLAN_CONFLICT", format!("an input of format {other:?} is not read by rows"))),
     }
 }
 
@@ -204,6 +232,22 @@ pub fn last_line_end(pins: &InputPins, source: &mut dyn ByteSource) -> Result<Op
     Ok(end.map(|text| conversion.borrow().map(&[text])[0]))
 }
 
+/// The chunks of a planned file of columns, in order, each of about `chunk_size` stored bytes. Their ranges count rows from 0.
+///
+/// Errors: `PARQUET_*`, `ARROW_*`, `OVER_LIMIT`, and what the source says.
+pub fn plan_rows(
+    pins: &InputPins,
+    file: &FilePlan,
+    source: &mut dyn ByteSource,
+    chunk_size: u64,
+) -> Result<(Vec<PlannedRows>, FileTotals), Error> {
+    match pins.format {
+        Format::Parquet => crate::parquet::plan_rows(file, source, chunk_size),
+        Format::Arrow => crate::arrow_ipc::plan_rows(file, source, chunk_size),
+        other => Err(Error::new("PLAN_CONFLICT", format!("an input of format {other:?} has no planned rows"))),
+    }
+}
+
 /// The fields of one record as read (text where bytes are invalid is replaced), in the file's order; none if `raw` is not one record
 /// that can be cut. For exports and looking at rejects.
 pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> {
@@ -216,6 +260,7 @@ pub fn cut_fields(pins: &InputPins, file: &FilePlan, raw: &[u8]) -> Vec<String> 
         Format::Ndjson | Format::Json => {
             crate::ndjson::JsonRules::compile(pins).map_or(Vec::new(), |rules| crate::ndjson::cut_fields(&rules, raw))
         }
+        Format::Parquet | Format::Arrow => crate::columnar::cut_fields(&file.header, raw),
     }
 }
 

@@ -146,13 +146,24 @@ pub(crate) fn read_range_without(
     outcome: &mut Outcome,
 ) {
     let source = Box::new(SlowSource { bytes: bytes.to_vec(), most: 1 + bytes.len() / 3 });
-    let mut reader = crate::read::open_reader(pins, plan, range, excluded, source, options).expect("the pins are valid");
+    let open = if pins.format.has_rows() {
+        crate::read::open_rows(pins, plan, range, excluded, source, options)
+    } else {
+        crate::read::open_reader(pins, plan, range, excluded, source, options)
+    };
+    let mut reader = open.expect("the pins are valid");
     while let Some(read) = reader.next().expect("bytes in memory can be read") {
         let batch = &read.batch;
         assert!(batch.places.len() + read.rejects.len() <= options.batch_records, "a batch holds too many records");
         assert_eq!(batch.rows.schema(), pins.schema.arrow_schema());
         for (row, (place, values)) in batch.places.iter().zip(rows_of(&batch.rows)).enumerate() {
-            assert_eq!(batch.raw(row), &bytes[place.byte as usize..place.byte_end as usize], "a position must point at the record's bytes");
+            if place.in_text() {
+                assert_eq!(
+                    &batch.raw(row)[..],
+                    &bytes[place.byte as usize..place.byte_end as usize],
+                    "a position must point at the record's bytes"
+                );
+            }
             outcome.rows.push((*place, values));
         }
         assert_eq!(batch.places.len(), batch.rows.num_rows());

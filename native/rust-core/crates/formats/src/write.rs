@@ -13,7 +13,7 @@ use crate::error::Error;
 pub use recut::{BATCH_BYTES, Cuts, Recut, batch_bytes};
 
 mod choose;
-mod column;
+pub(crate) mod column;
 mod csv;
 mod ndjson;
 mod parquet;

@@ -30,7 +30,7 @@ fn batch(failing: usize) -> Batch {
     ];
     let rows = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let places = (0..ROWS as u64).map(|row| Place { record: row + 1, line: row + 2, byte: row, byte_end: row + 1, file: 0 }).collect();
-    Batch { rows, places, source: Arc::new(Vec::new()), source_start: 0 }
+    Batch { rows, places, source: Arc::new(Vec::new()), source_start: 0, file_rows: None }
 }
 
 fn measure(out: &mut impl Write, sql: &str, failing: usize) -> std::io::Result<()> {

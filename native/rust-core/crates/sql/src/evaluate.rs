@@ -55,9 +55,9 @@ impl MapProgram {
         let columns = self.sources.iter().map(|source| match source {
             Source::Input(index) => Arc::clone(batch.rows.column(*index)),
             Source::File => same_text(file_uri, rows),
-            Source::Record => numbers(&batch.places, |place| place.record),
-            Source::Line => numbers(&batch.places, |place| place.line),
-            Source::Byte => numbers(&batch.places, |place| place.byte),
+            Source::Record => numbers(&batch.places, |place| Some(place.record)),
+            Source::Line => numbers(&batch.places, |place| place.in_text().then_some(place.line)),
+            Source::Byte => numbers(&batch.places, |place| place.in_text().then_some(place.byte)),
             Source::RecordId => record_id::column(&self.job_id, file_uri, &batch.places),
         });
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -86,8 +86,8 @@ impl Program for MapProgram {
     }
 }
 
-fn numbers(places: &[Place], part: impl Fn(&Place) -> u64) -> ArrayRef {
-    Arc::new(Int64Array::from_iter_values(places.iter().map(|place| part(place) as i64)))
+fn numbers(places: &[Place], part: impl Fn(&Place) -> Option<u64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter(places.iter().map(|place| part(place).map(|number| number as i64))))
 }
 
 fn same_text(text: &str, rows: usize) -> ArrayRef {

@@ -191,7 +191,7 @@ fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
         return Some(record_value(found, &reject.place, &reject.raw, Some(reject)));
     }
     let row = read.batch.places.iter().position(|place| wanted.is_at(place))?;
-    Some(record_value(found, &read.batch.places[row], read.batch.raw(row), None))
+    Some(record_value(found, &read.batch.places[row], &read.batch.raw(row), None))
 }
 
 fn record_value(found: &Found, place: &Place, raw: &[u8], reject: Option<&Reject>) -> Value {

@@ -220,7 +220,10 @@ fn each_payload_of_an_inline_chunk_is_a_file_of_its_own() {
     assert_eq!(rows(&world.objects), ["1,a", "3,c"]);
     let places: Vec<_> =
         rejects(&world.objects).iter().map(|row| (row.file.clone(), row.code.clone(), row.record, row.line, row.byte)).collect();
-    assert_eq!(places, [("call-0".into(), "TYPE_INTEGER".into(), 2, 3, 12), ("call-1".into(), "CSV_SHORT_ROW".into(), 2, 3, 12)]);
+    assert_eq!(
+        places,
+        [("call-0".into(), "TYPE_INTEGER".into(), 2, Some(3), Some(12)), ("call-1".into(), "CSV_SHORT_ROW".into(), 2, Some(3), Some(12))]
+    );
     let receipt = receipt(&end);
     let files: Vec<_> = receipt.files.iter().map(|file| (file.file, file.key.as_deref(), file.records_in, file.rejected)).collect();
     assert_eq!(files, [(None, Some("call-0"), 2, 1), (None, Some("call-1"), 2, 1)]);

@@ -220,7 +220,7 @@ impl RecordReader for CsvReader {
         for (_, code) in finished.repairs {
             *self.counts.repairs.entry(code).or_default() += 1;
         }
-        let batch = Batch { rows: finished.rows, places: finished.places, source: window, source_start: start };
+        let batch = Batch { rows: finished.rows, places: finished.places, source: window, source_start: start, file_rows: None };
         Ok(Some(Read { batch, rejects: finished.rejects }))
     }
 

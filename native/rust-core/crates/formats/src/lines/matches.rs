@@ -114,7 +114,7 @@ impl Matches {
         for (_, code) in noticed.repairs {
             *counts.repairs.entry(code).or_default() += 1;
         }
-        let batch = Batch { rows: batch, places: self.places, source: window, source_start: window_start };
+        let batch = Batch { rows: batch, places: self.places, source: window, source_start: window_start, file_rows: None };
         Ok(Read { batch, rejects: self.rejects })
     }
 

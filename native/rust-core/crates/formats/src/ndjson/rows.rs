@@ -139,7 +139,7 @@ impl<'r> Rows<'r> {
         let rows = self.join(schema, walked)?;
         let mut kept = self.kept.iter();
         self.places.retain(|_| kept.next() != Some(&Kept::Nowhere));
-        let batch = Batch { rows, places: self.places, source: Arc::clone(window.bytes), source_start: window.start };
+        let batch = Batch { rows, places: self.places, source: Arc::clone(window.bytes), source_start: window.start, file_rows: None };
         Ok(Read { batch, rejects: self.rejects })
     }
 

@@ -59,6 +59,8 @@ fn name(format: Format) -> &'static str {
         Format::Ndjson => "ndjson",
         Format::Json => "json",
         Format::Lines => "lines",
+        Format::Parquet => "parquet",
+        Format::Arrow => "arrow",
     }
 }
 

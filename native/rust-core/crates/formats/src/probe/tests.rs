@@ -7,7 +7,7 @@ use super::*;
 use crate::schema::FieldType;
 
 fn sample(bytes: &[u8]) -> Sample {
-    Sample { uri: "file:///in/a".into(), head: bytes.to_vec(), complete: true, size: bytes.len() as u64, compression: None }
+    Sample { uri: "file:///in/a".into(), head: bytes.to_vec(), complete: true, size: bytes.len() as u64, compression: None, columns: None }
 }
 
 fn declared(value: Value) -> Declared {
@@ -193,9 +193,8 @@ fn what_is_no_text_is_named_and_refused() {
         (b"\xfd7zXZ\x00".to_vec(), json!({}), "INPUT_MAGIC", "xz"),
         (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaadata.csv".to_vec(), json!({}), "INPUT_MAGIC", "zip"),
         (b"PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaaa[Content_Types].xml".to_vec(), json!({}), "INPUT_MAGIC", "CSV"),
-        (b"PAR1....".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "parquet"),
         (b"PAR1....".to_vec(), json!({"format": "csv"}), "INPUT_MAGIC", "parquet"),
-        (b"ARROW1\0\0".to_vec(), json!({}), "SPEC_NOT_AVAILABLE", "arrow"),
+        (b"a\n".to_vec(), json!({"format": "arrow"}), "ARROW_MAGIC", "arrow"),
         (b"%PDF-1.7".to_vec(), json!({}), "INPUT_MAGIC", "PDF"),
         (b"\xff\xfe\0\0a\0\0\0".to_vec(), json!({}), "SPEC_ENCODING", "UTF-32"),
         (b"a\n".to_vec(), json!({"compression": "arj"}), "SPEC_BAD_VALUE", "arj"),
@@ -212,7 +211,9 @@ fn what_is_no_text_is_named_and_refused() {
         (b"a\n".to_vec(), json!({"format": "lines", "lines": {"regex": "(?<a>a)", "recordStart": "("}}), "SPEC_REGEX", "recordStart"),
         (b"a\n".to_vec(), json!({"format": "lines", "lines": {"grok": "%{NO:a}"}}), "SPEC_GROK", "NO"),
         (b"a\n".to_vec(), json!({"lines": {"grok": "%{WORD:a}"}}), "SPEC_CONFLICT", "format lines"),
-        (b"a\n".to_vec(), json!({"format": "parquet"}), "SPEC_NOT_AVAILABLE", "parquet"),
+        (b"a\n".to_vec(), json!({"format": "parquet"}), "PARQUET_MAGIC", "parquet"),
+        (b"PAR1....".to_vec(), json!({"compression": "gzip"}), "SPEC_CONFLICT", "parquet"),
+        (b"PAR1....".to_vec(), json!({"dialect": {"delimiter": ";"}}), "SPEC_CONFLICT", "dialect"),
         (b"a\n".to_vec(), json!({"encoding": "klingon"}), "SPEC_ENCODING", "klingon"),
         (b"a\n".to_vec(), json!({"encoding": "utf-16"}), "ENCODING_MISMATCH", "utf-16le"),
         (b"\xff\xfea\0".to_vec(), json!({"encoding": "utf-16be"}), "ENCODING_MISMATCH", "utf-16le"),

@@ -35,6 +35,12 @@ impl DatetimeFormat {
         let zone: Tz = name.parse().ok()?;
         Some((zone != Tz::UTC).then_some(zone))
     }
+
+    /// The instant of a local time of this zone, both in microseconds.
+    pub(crate) fn instant_of_local(&self, local: i64) -> Result<i64, ValueError> {
+        let instant = self.zone.map_or(Ok(local), |zone| in_zone(local, zone))?;
+        if (MIN..=MAX).contains(&instant) { Ok(instant) } else { Err(OUT) }
+    }
 }
 
 /// A date and time as written: local microseconds since 1970, and the offset in seconds where the text has one.

@@ -24,7 +24,7 @@ use crate::error::Error;
 
 /// What a value is, as far as quoting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Free text.
     Text,
     /// A JSON number.
@@ -38,7 +38,7 @@ pub(super) enum Kind {
 }
 
 /// A column, cast to the few types that are rendered here.
-pub(super) enum Column {
+pub(crate) enum Column {
     Null,
     Boolean(BooleanArray),
     Int32(PrimitiveArray<Int32Type>),
@@ -59,7 +59,7 @@ pub(super) enum Column {
 
 /// Parts of a second that an instant counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fraction {
+pub(crate) enum Fraction {
     Micro,
     Nano,
 }
@@ -88,7 +88,7 @@ pub(super) fn check_type(name: &str, data_type: &DataType) -> Result<(), Error> 
 }
 
 impl Column {
-    pub(super) fn of(array: &ArrayRef) -> Result<Column, Error> {
+    pub(crate) fn of(array: &ArrayRef) -> Result<Column, Error> {
         Ok(match array.data_type() {
             DataType::Null => Column::Null,
             DataType::Boolean => Column::Boolean(array.as_boolean().clone()),
@@ -133,7 +133,7 @@ impl Column {
         })
     }
 
-    pub(super) fn is_null(&self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         match self {
             Column::Null => true,
             Column::Boolean(array) => array.is_null(row),
@@ -153,7 +153,7 @@ impl Column {
     }
 
     /// The bytes of a text value, without a copy.
-    pub(super) fn text(&self, row: usize) -> Option<&[u8]> {
+    pub(crate) fn text(&self, row: usize) -> Option<&[u8]> {
         match self {
             Column::Text(array) => Some(array.value(row).as_bytes()),
             Column::LargeText(array) => Some(array.value(row).as_bytes()),
@@ -163,7 +163,7 @@ impl Column {
     }
 
     /// Appends the value, which must not be null, unquoted.
-    pub(super) fn append(&self, row: usize, out: &mut Vec<u8>) -> Kind {
+    pub(crate) fn append(&self, row: usize, out: &mut Vec<u8>) -> Kind {
         match self {
             Column::Null => Kind::Json,
             Column::Boolean(array) => {
@@ -191,7 +191,7 @@ impl Column {
     }
 
     /// Appends the value as JSON, `null` for null.
-    pub(super) fn append_json(&self, row: usize, out: &mut Vec<u8>) {
+    pub(crate) fn append_json(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             out.extend_from_slice(b"null");
             return;
@@ -225,7 +225,7 @@ impl Column {
 }
 
 /// Appends `{"key":value,…}`; the keys come from `json_key`.
-pub(super) fn append_json_object(columns: &[(Vec<u8>, Column)], row: usize, out: &mut Vec<u8>) {
+pub(crate) fn append_json_object(columns: &[(Vec<u8>, Column)], row: usize, out: &mut Vec<u8>) {
     for (index, (key, column)) in columns.iter().enumerate() {
         out.push(if index == 0 { b'{' } else { b',' });
         out.extend_from_slice(key);
@@ -238,7 +238,7 @@ pub(super) fn append_json_object(columns: &[(Vec<u8>, Column)], row: usize, out:
 }
 
 /// A name as it stands in an object, with its quotes and the colon.
-pub(super) fn json_key(name: &str) -> Vec<u8> {
+pub(crate) fn json_key(name: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(name.len() + 3);
     append_json_text(name.as_bytes(), &mut key);
     key.push(b':');

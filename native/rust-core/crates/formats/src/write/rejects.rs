@@ -124,8 +124,8 @@ fn error_fields() -> Fields {
         Field::new("code", DataType::Utf8, false),
         Field::new("column", DataType::Utf8, true),
         Field::new("columnIndex", DataType::Int32, true),
-        Field::new("byte", DataType::Int64, false),
-        Field::new("line", DataType::Int64, false),
+        Field::new("byte", DataType::Int64, true),
+        Field::new("line", DataType::Int64, true),
         Field::new("message", DataType::Utf8, false),
         Field::new("expected", DataType::Utf8, true),
         Field::new("value", DataType::Utf8, true),
@@ -135,7 +135,7 @@ fn error_fields() -> Fields {
 fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let optional = |name: &str| Field::new(name, DataType::Utf8, true);
-    let number = |name: &str| Field::new(name, DataType::Int64, false);
+    let number = |name: &str| Field::new(name, DataType::Int64, name != "record");
     let errors = DataType::List(Arc::new(Field::new("item", DataType::Struct(error_fields()), true)));
     Arc::new(Schema::new(vec![
         text("rejectId"),
@@ -232,8 +232,9 @@ impl Columns {
         let main = reject.errors.first().expect("a reject has at least one error");
         let place = &reject.place;
         let numbers = [place.record, place.line, place.byte, place.byte_end, main.line, main.byte];
-        for (builder, value) in self.places.iter_mut().zip(numbers) {
-            builder.append_value(value as i64);
+        for (index, (builder, value)) in self.places.iter_mut().zip(numbers).enumerate() {
+            // Only the number of a row is known where the file is no text.
+            builder.append_option((index == 0 || place.in_text()).then_some(value as i64));
         }
         self.column.append_option(main.column.as_deref());
         self.column_index.append_option(main.column_index.map(|index| index as i32));
@@ -245,7 +246,7 @@ impl Columns {
         self.raw.append_value(&reject.raw);
         self.raw_truncated.append_value(reject.raw_truncated);
         for error in &reject.errors {
-            append_error(self.errors.values(), error);
+            append_error(self.errors.values(), error, place.in_text());
         }
         self.errors.append(true);
     }
@@ -279,7 +280,7 @@ impl Columns {
     }
 }
 
-fn append_error(item: &mut StructBuilder, error: &RejectError) {
+fn append_error(item: &mut StructBuilder, error: &RejectError, in_text: bool) {
     let mut text = |index: usize, value: Option<&str>| {
         item.field_builder::<StringBuilder>(index).expect("errors are made of error_fields").append_option(value);
     };
@@ -291,7 +292,7 @@ fn append_error(item: &mut StructBuilder, error: &RejectError) {
     let index = error.column_index.map(|index| index as i32);
     item.field_builder::<Int32Builder>(2).expect("errors are made of error_fields").append_option(index);
     for (index, value) in [(3, error.byte), (4, error.line)] {
-        item.field_builder::<Int64Builder>(index).expect("errors are made of error_fields").append_value(value as i64);
+        item.field_builder::<Int64Builder>(index).expect("errors are made of error_fields").append_option(in_text.then_some(value as i64));
     }
     item.append(true);
 }
@@ -309,11 +310,12 @@ pub struct RejectRow {
     pub file: String,
     pub etag: String,
     pub record: u64,
-    pub line: u64,
-    pub byte: u64,
-    pub byte_end: u64,
-    pub error_line: u64,
-    pub error_byte: u64,
+    /// None of these five where the file is no text.
+    pub line: Option<u64>,
+    pub byte: Option<u64>,
+    pub byte_end: Option<u64>,
+    pub error_line: Option<u64>,
+    pub error_byte: Option<u64>,
     pub column: Option<String>,
     pub column_index: Option<u32>,
     pub path: Option<String>,
@@ -335,8 +337,8 @@ pub struct RejectRowError {
     pub code: String,
     pub column: Option<String>,
     pub column_index: Option<u32>,
-    pub byte: u64,
-    pub line: u64,
+    pub byte: Option<u64>,
+    pub line: Option<u64>,
     pub message: String,
     pub expected: Option<String>,
     pub value: Option<String>,
@@ -387,6 +389,10 @@ impl Cells<'_> {
         self.0[column].as_primitive::<Int64Type>().value(row) as u64
     }
 
+    fn optional_number(&self, column: usize, row: usize) -> Option<u64> {
+        self.0[column].is_valid(row).then(|| self.number(column, row))
+    }
+
     fn small(&self, column: usize, row: usize) -> u32 {
         self.0[column].as_primitive::<Int32Type>().value(row) as u32
     }
@@ -408,11 +414,11 @@ fn reject_row(cells: &Cells<'_>, row: usize) -> RejectRow {
         file: cells.text(6, row),
         etag: cells.text(7, row),
         record: cells.number(8, row),
-        line: cells.number(9, row),
-        byte: cells.number(10, row),
-        byte_end: cells.number(11, row),
-        error_line: cells.number(12, row),
-        error_byte: cells.number(13, row),
+        line: cells.optional_number(9, row),
+        byte: cells.optional_number(10, row),
+        byte_end: cells.optional_number(11, row),
+        error_line: cells.optional_number(12, row),
+        error_byte: cells.optional_number(13, row),
         column: cells.optional(14, row),
         column_index: cells.optional_small(15, row),
         path: cells.optional(16, row),
@@ -432,8 +438,8 @@ fn row_errors(errors: &StructArray) -> Vec<RejectRowError> {
         code: cells.text(0, row),
         column: cells.optional(1, row),
         column_index: cells.optional_small(2, row),
-        byte: cells.number(3, row),
-        line: cells.number(4, row),
+        byte: cells.optional_number(3, row),
+        line: cells.optional_number(4, row),
         message: cells.text(5, row),
         expected: cells.optional(6, row),
         value: cells.optional(7, row),

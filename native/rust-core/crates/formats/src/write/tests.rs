@@ -568,16 +568,16 @@ fn rejects_read_back_and_their_bytes_do_not_depend_on_calls() {
         assert_eq!((row.generation, row.chunk, row.file.as_str(), row.etag.as_str()), (2, 17, "file:///in/a.csv", "1-2-3-4"));
         assert_eq!(
             (row.record, row.line, row.byte, row.byte_end),
-            (reject.place.record, reject.place.line, reject.place.byte, reject.place.byte_end)
+            (reject.place.record, Some(reject.place.line), Some(reject.place.byte), Some(reject.place.byte_end))
         );
         assert_eq!(
             (row.error_line, row.error_byte, row.code.as_str()),
-            (reject.errors[0].line, reject.errors[0].byte, reject.errors[0].code)
+            (Some(reject.errors[0].line), Some(reject.errors[0].byte), reject.errors[0].code)
         );
         assert_eq!((&row.column, row.column_index, &row.path), (&reject.errors[0].column, reject.errors[0].column_index, &None));
         assert_eq!((&row.raw, row.raw_truncated), (&reject.raw, reject.raw_truncated));
         let errors: Vec<_> = row.errors.iter().map(|error| (error.code.as_str(), error.byte, &error.value, &error.expected)).collect();
-        let want: Vec<_> = reject.errors.iter().map(|error| (error.code, error.byte, &error.value, &error.expected)).collect();
+        let want: Vec<_> = reject.errors.iter().map(|error| (error.code, Some(error.byte), &error.value, &error.expected)).collect();
         assert_eq!(errors, want);
     }
     let json = serde_json::to_value(&back[3]).unwrap();

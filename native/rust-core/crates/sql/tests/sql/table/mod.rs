@@ -32,7 +32,7 @@ pub fn rows() -> RecordBatch {
 pub fn batch(rows: RecordBatch) -> Batch {
     let place = |index: u64| Place { file: 0, record: index + 1, line: index + 2, byte: 10 * index, byte_end: 10 * (index + 1) };
     let places = (0..rows.num_rows() as u64).map(place).collect();
-    Batch { rows, places, source: Arc::new(Vec::new()), source_start: 0 }
+    Batch { rows, places, source: Arc::new(Vec::new()), source_start: 0, file_rows: None }
 }
 
 pub fn compile_with(sql: &str, rows: &RecordBatch, params: &Map<String, Value>) -> Result<Box<dyn Program>, ProgramError> {
