@@ -134,6 +134,7 @@ fn pins(head: &[u8], mut declared: Value) -> InputPins {
         head: head[..head.len().min(1 << 20)].to_vec(),
         complete: false,
         size: head.len() as u64,
+        columns: None,
     };
     probe(&[sample], &declared).expect("legal pins")
 }

@@ -35,8 +35,9 @@ fn run(chunk_size: u64) -> (Vec<String>, Rejected, BTreeMap<String, u64>) {
     let (job, mut host) = Job::prepare(&Order { text: DIRTY, chunk_size, ..Order::default() });
     let receipts = job.run(&mut host);
     let rejects = job.rejects(&receipts);
-    let found =
-        rejects.iter().map(|row| (row.code.clone(), row.record, row.line, row.byte, String::from_utf8_lossy(&row.raw).into_owned()));
+    let found = rejects
+        .iter()
+        .map(|row| (row.code.clone(), row.record, row.line.unwrap(), row.byte.unwrap(), String::from_utf8_lossy(&row.raw).into_owned()));
     let mut sums = BTreeMap::new();
     for receipt in &receipts {
         let counts = receipt.counts;

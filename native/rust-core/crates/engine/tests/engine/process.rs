@@ -33,7 +33,7 @@ fn every_record_has_one_fate_and_every_reject_its_place() {
         ("CSV_SHORT_ROW", 6, 8, 52),
         ("CSV_LONG_ROW", 7, 9, 54),
     ];
-    assert_eq!(found, expected.map(|(code, record, line, byte)| (code.to_owned(), record, line, byte)));
+    assert_eq!(found, expected.map(|(code, record, line, byte)| (code.to_owned(), record, Some(line), Some(byte))));
     assert_eq!(receipt(&end).by_code, BTreeMap::from(expected.map(|(code, ..)| (code.to_owned(), 1))));
 }
 
@@ -70,7 +70,8 @@ fn records_that_sql_cannot_evaluate_become_rejects_with_their_bytes() {
     assert_eq!((counts.records_in, counts.emitted, counts.filtered, counts.rejected, counts.rows_out), (6, 2, 1, 3, 4));
     assert_eq!(rows(&world.objects), ["1,a", "1,a", "5,e", "5,e"]);
     let found = rejects(&world.objects);
-    let codes: Vec<_> = found.iter().map(|row| (row.code.as_str(), row.record, row.line, row.byte, row.raw.as_slice())).collect();
+    let codes: Vec<_> =
+        found.iter().map(|row| (row.code.as_str(), row.record, row.line.unwrap(), row.byte.unwrap(), row.raw.as_slice())).collect();
     let expected: [(&str, u64, u64, u64, &[u8]); 3] = [
         ("TRANSFORM_DIVIDE_BY_ZERO", 3, 4, 16, b"3,c\n"),
         ("TYPE_INTEGER", 4, 5, 20, b"x,d\n"),
@@ -263,7 +264,7 @@ proptest! {
 }
 
 /// Code, record, line, byte, end, offending byte, raw bytes.
-type Rejected = (String, u64, u64, u64, u64, u64, Vec<u8>);
+type Rejected = (String, u64, Option<u64>, Option<u64>, Option<u64>, Option<u64>, Vec<u8>);
 type Sums = (u64, u64, u64, u64, BTreeMap<String, u64>);
 
 /// Rows, rejects without what names their chunk, and sums, over all chunks of a file.
