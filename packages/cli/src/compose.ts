@@ -58,7 +58,7 @@ export function startStack(options: StackOptions): Stack {
   const roles: RoleProcess[] = [];
   const start = (role: Role, slots = 1): RoleProcess => {
     const name = `${role}-${roles.length}`;
-    const started = startRole(role, name, roleEnvironment(options, taskKey, name, slots), options.logFile);
+    const started = startRole(role, name, roleEnvironment(options, role, taskKey, name, slots), options.logFile);
     roles.push(started);
     return started;
   };
@@ -67,7 +67,7 @@ export function startStack(options: StackOptions): Stack {
   return { roles, start, stop: (deadlineMs = STOP_DEADLINE_MS) => stopRoles(roles, deadlineMs) };
 }
 
-function roleEnvironment(options: StackOptions, taskKey: string, name: string, slots: number): NodeJS.ProcessEnv {
+function roleEnvironment(options: StackOptions, role: Role, taskKey: string, name: string, slots: number): NodeJS.ProcessEnv {
   const scratch = join(options.scratchDirectory, `scratch-${name}`);
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   return {
@@ -82,11 +82,12 @@ function roleEnvironment(options: StackOptions, taskKey: string, name: string, s
     MILLRACE_TIME_SCALE: String(options.timeScale),
     MILLRACE_READ_ROOTS: options.readRoots.join(':'),
     MILLRACE_WRITE_ROOTS: options.writeRoots.join(':'),
-    MILLRACE_SECRETS: process.env['MILLRACE_SECRETS'],
     MILLRACE_SCRATCH: scratch,
     MILLRACE_LOG_LEVEL: process.env['MILLRACE_LOG_LEVEL'] ?? 'info',
     MILLRACE_PARENT_PID: String(process.pid),
     MILLRACE_WORKER_ID: name,
+    // Nobody but a host needs to know where secrets lie.
+    ...(role === 'worker-host' ? { MILLRACE_SECRETS: process.env['MILLRACE_SECRETS'] } : {}),
   };
 }
 

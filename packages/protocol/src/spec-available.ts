@@ -3,7 +3,7 @@
  * is ignored silently. Pure.
  */
 import { encodingSupport } from './encodings.ts';
-import type { ResolvedInput, ResolvedJobSpec, ResolvedSchema, ResolvedStage } from './job-spec-shape.ts';
+import type { ResolvedInput, ResolvedJobSpec, ResolvedSchema } from './job-spec-shape.ts';
 import { schemeOf } from './places.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf } from './spec-issues.ts';
@@ -22,8 +22,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
     ...schemaIssues(spec.schema, ['schema']),
-    ...spec.pipeline.flatMap((stage, index) => stageIssues(stage, ['pipeline', index])),
-    ...unless(spec.pipeline.length <= 1, ['pipeline'], 'a pipeline of more than one stage'),
     ...unless(schemeOf(output.uri) === 'file', ['output', 'uri'], `${schemeOf(output.uri)}:// as output`),
     ...unless(schemeOf(spec.rejects.uri) === 'file' || schemeOf(output.uri) !== 'file', ['rejects', 'uri'], `${schemeOf(spec.rejects.uri)}:// for rejects`),
     ...unless(output.format !== 'arrow', ['output', 'format'], 'arrow as output'),
@@ -33,7 +31,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
     ...unless(output.partitionBy.length === 0, ['output', 'partitionBy'], 'partitionBy'),
     ...unless(!output.compact, ['output', 'compact'], 'compact'),
     ...unless(output.connection === null, ['output', 'connection'], 'connection'),
-    ...unless(spec.privacy === null, ['privacy', 'key'], 'a privacy key'),
     ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
     ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),
     ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
@@ -67,14 +64,6 @@ function schemaIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] 
         ...unless(field.items === null, [...at, 'items'], 'items of a field'),
       ];
     }),
-  ];
-}
-
-function stageIssues(stage: ResolvedStage, path: Path): SpecIssue[] {
-  return [
-    ...unless(stage.exchange === null, [...path, 'exchange'], 'exchange'),
-    ...unless(stage.dedupe === null, [...path, 'dedupe'], 'dedupe'),
-    ...unless(stage.lookups.length === 0, [...path, 'lookups'], 'lookups'),
   ];
 }
 

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod base64;
+mod beside;
 mod cache;
 mod failure;
 mod handlers;

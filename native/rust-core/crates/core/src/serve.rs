@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use millrace_engine::RESULT_VERSION;
+use millrace_engine::cancel::CancelFlag;
 use millrace_engine::cancel::Reason;
 use millrace_engine::io::RecordHook;
 use millrace_wire::hello::{PROTOCOL, SCHEMA_HASH, exit};
@@ -161,6 +162,8 @@ impl Server {
             memory_bytes,
             hook,
             started: Instant::now(),
+            secrets: Vec::new(),
+            cancel: CancelFlag::default(),
         };
         let desk = Arc::new(StoreDesk { places, journal: Journal::default() });
         let (work_sender, work_receiver) = channel();

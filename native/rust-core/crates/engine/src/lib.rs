@@ -15,6 +15,7 @@ pub mod error;
 pub mod exchange;
 mod hex;
 pub mod io;
+pub mod lookups;
 pub mod names;
 pub mod order;
 mod outputs;

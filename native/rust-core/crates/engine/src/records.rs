@@ -75,6 +75,21 @@ pub struct PinsRecord {
     /// How many partitions each reduce stage has, by its name.
     #[serde(default)]
     pub partitions: BTreeMap<String, u32>,
+    #[serde(default)]
+    pub lookups: Vec<LookupPins>,
+}
+
+/// A small table of a stage: the version that is read, and how.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LookupPins {
+    pub stage: String,
+    pub name: String,
+    pub uri: String,
+    pub etag: String,
+    /// What it may take in memory.
+    pub max_bytes: u64,
+    pub input: InputPins,
 }
 
 /// What of the resolved job spec the core acts by.
@@ -90,6 +105,8 @@ pub struct Spec {
     pub output: OutputSpec,
     #[serde(default)]
     pub rejects: RejectsSpec,
+    #[serde(default)]
+    pub privacy: Option<PrivacySpec>,
     #[serde(default)]
     pub execution: ExecutionSpec,
 }
@@ -110,6 +127,12 @@ pub struct StageSpec {
     pub exchange: Option<ExchangeSpec>,
     #[serde(default)]
     pub dedupe: Option<DedupeSpec>,
+}
+
+/// Names the secret that keyed functions use; the secret itself comes with each request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PrivacySpec {
+    pub key: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use datafusion_common::config::{ConfigOptions, SpillCompression};
 use datafusion_common::{DFSchema, DataFusionError, Result};
@@ -184,7 +184,9 @@ fn report(feeds: &Feeds, cancelled: &dyn Fn() -> bool, sink: &mut dyn ReduceSink
 fn hand_on(batch: &RecordBatch, output: &SchemaRef, sink: &mut dyn ReduceSink) -> Result<(), ProgramError> {
     for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
         let piece = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));
-        let rows = RecordBatch::try_new(Arc::clone(output), piece.columns().to_vec());
+        // A subquery such as EXISTS may need rows and none of their columns.
+        let options = RecordBatchOptions::new().with_row_count(Some(piece.num_rows()));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(output), piece.columns().to_vec(), &options);
         sink.rows(rows.map_err(|error| refuse(BUG, None, format!("the result is not what the query was compiled for: {error}")))?)?;
     }
     Ok(())

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use millrace_engine::cancel::CancelFlag;
 use millrace_engine::io::RecordHook;
 use millrace_engine::program::{Compiler, Program};
 use millrace_wire::Payload;
-use millrace_wire::message::{Request, Response};
+use millrace_wire::message::{Request, Response, Secret};
 
 use crate::journal::Journal;
 use crate::outbox::Outbox;
@@ -40,6 +41,9 @@ pub struct Work {
     pub memory_bytes: u64,
     pub hook: Option<&'static dyn RecordHook>,
     pub started: Instant,
+    /// Of the request in hand.
+    pub secrets: Vec<Secret>,
+    pub cancel: CancelFlag,
 }
 
 /// The stages that a process worked with last.
@@ -71,9 +75,28 @@ pub struct ProgramKey {
     pub pins_digest: String,
 }
 
+fn secrets_of(request: &Request) -> Vec<Secret> {
+    match request {
+        Request::Plan(plan) => plan.call.secrets.clone(),
+        Request::Process(process) => process.call.secrets.clone(),
+        Request::Reduce(reduce) => reduce.call.secrets.clone(),
+        _ => Vec::new(),
+    }
+}
+
 impl Work {
-    /// Answers one work request.
+    /// Answers one work request. Its secrets, and programs that hold one, end with it.
     pub fn handle(&mut self, request: Request, payload: Payload, running: &Running) -> Answer {
+        self.secrets = secrets_of(&request);
+        self.cancel = running.cancel.clone();
+        let answer = self.answer(request, payload, running);
+        if !std::mem::take(&mut self.secrets).is_empty() {
+            self.program = None;
+        }
+        answer
+    }
+
+    fn answer(&mut self, request: Request, payload: Payload, running: &Running) -> Answer {
         match request {
             Request::Probe(probe) => probe::probe(self, &probe),
             Request::Plan(plan) => plan::plan(self, &plan, running),

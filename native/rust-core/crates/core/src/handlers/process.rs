@@ -16,6 +16,7 @@ use millrace_wire::message::{
 
 use super::{Answer, ProgramKey, Work, stages};
 use crate::CORE_VERSION;
+use crate::beside::{lookups_of, privacy_key};
 use crate::journal::{Job, Pins};
 use crate::local::{LocalChunkIo, Stopwatch};
 use crate::memory;
@@ -102,14 +103,15 @@ pub(super) fn compile_stage(work: &mut Work, stage: &str, job: &Job, pins: &Pins
     if work.program.as_ref().is_some_and(|(known, _)| *known == key) {
         return Ok(());
     }
+    let lookups = lookups_of(work, stage, pins)?;
     let program = work.compiler.compile(CompileInput {
         sql,
         columns,
         params: &job.spec.params,
         accepted_at: &job.record.accepted_at,
         job_id: &job.record.job_id,
-        lookups: &[],
-        privacy_key: None,
+        lookups: &lookups,
+        privacy_key: privacy_key(work, &job.spec)?,
     })?;
     work.program = Some((key, program));
     Ok(())

@@ -13,6 +13,7 @@ use millrace_engine::stages::{Stage, StageKind, find, reader_of, stages_of};
 
 use super::process::compile_stage;
 use super::{ProgramKey, Work};
+use crate::beside::{lookups_of, privacy_key};
 use crate::journal::{Job, Pins};
 
 /// Name and columns of each table.
@@ -95,7 +96,7 @@ fn reads_nothing(stage: &Stage) -> Error {
 }
 
 /// A stage that reads one other sees it as `input`.
-pub fn compile_reduce(work: &Work, stage: &Stage, tables: &Tables, job: &Job, _pins: &Pins) -> Result<Box<dyn ReduceProgram>, Error> {
+pub fn compile_reduce(work: &Work, stage: &Stage, tables: &Tables, job: &Job, pins: &Pins) -> Result<Box<dyn ReduceProgram>, Error> {
     let sql = stage.sql.as_deref().ok_or_else(|| Error::new("PLAN_CONFLICT", format!("stage {} has no query", stage.name)))?;
     let named: Tables = match tables.as_slice() {
         [(_, columns)] => vec![("input".to_owned(), Arc::clone(columns))],
@@ -107,8 +108,8 @@ pub fn compile_reduce(work: &Work, stage: &Stage, tables: &Tables, job: &Job, _p
         params: &job.spec.params,
         accepted_at: &job.record.accepted_at,
         job_id: &job.record.job_id,
-        lookups: &[],
-        privacy_key: None,
+        lookups: &lookups_of(work, &stage.name, pins)?,
+        privacy_key: privacy_key(work, &job.spec)?,
     };
     Ok(work.compiler.compile_reduce(input)?)
 }
