@@ -143,15 +143,23 @@ impl<K: Sink, const PLAIN: bool> Task for ScanTask<'_, '_, K, PLAIN> {
             return Reached { consumed: 0, halt: Halt::Unproven };
         }
         let (words, _) = window.as_chunks::<WORD>();
-        let mut base = 0;
-        for word in words {
-            // The last word has no byte behind it and is judged as a tail.
-            let Some(&next) = window.get(base + WORD) else { break };
-            if let Some(halt) = scan.word::<K, false>(base, word, WORD, next == b'\n', self.sink) {
+        // The last word has no byte behind it and is judged as a tail.
+        let words = &words[..window.len().saturating_sub(1) / WORD];
+        let mut at = 0;
+        while at < words.len() {
+            if PLAIN && !K::WANTS_SEPARATORS {
+                at = scan.count_words(words, at);
+                if at == words.len() {
+                    break;
+                }
+            }
+            let base = at * WORD;
+            if let Some(halt) = scan.word::<K, false>(base, &words[at], WORD, window[base + WORD] == b'\n', self.sink) {
                 return scan.reached(halt, self.sink);
             }
-            base += WORD;
+            at += 1;
         }
+        let base = words.len() * WORD;
         let tail = &window[base..];
         if !tail.is_empty() {
             let mut word = [0; WORD];
@@ -263,9 +271,6 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         lf_follows: bool,
         sink: &mut K,
     ) -> Option<Halt> {
-        if PLAIN && !TAIL && !K::WANTS_SEPARATORS && self.count_unquoted(base, bytes, lf_follows) {
-            return None;
-        }
         let word = self.classify::<K, TAIL>(base, bytes, valid, lf_follows, sink);
         let is_plain = (word.violations | word.inner | self.inner_ends | (word.lines ^ word.ends) | self.lines) == 0;
         let may_count = PLAIN || (self.span.fast.limit >= WORD && !self.span.fast.has_comments);
@@ -275,35 +280,82 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         self.record_by_record(word, sink)
     }
 
-    /// Counts a word without quotes, outside quotes, in the plain dialect: what most words of most files are. False: it is not one.
+    /// Counts words of the plain dialect in which every record stands on one line of its own, from word `at` on: what most words of
+    /// most files are. Gives the first word that is not such a one, or comes too late for bulk. Quotes cost no branch: whether a word
+    /// holds any is hard to foretell. Delimiters are not counted: only records over several lines need them.
     #[inline(always)]
-    fn count_unquoted(&mut self, base: usize, bytes: &[u8; WORD], lf_follows: bool) -> bool {
-        let masks = self.simd.masks(bytes, &self.needles);
-        let has_state = self.inside | self.last_close | self.inner_ends | self.lines;
-        if masks.quote | has_state != 0 || base + WORD >= self.bulk_before {
-            return false;
+    fn count_words(&mut self, words: &[[u8; WORD]], mut at: usize) -> usize {
+        // As many words as end before `bulk_before`.
+        let until = words.len().min(self.bulk_before.saturating_sub(1) / WORD);
+        if (self.inner_ends | self.lines) != 0 || at >= until {
+            return at;
         }
-        let ends = masks.lf | (masks.cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63));
-        let first_end = base + if ends == 0 { WORD } else { ends.trailing_zeros() as usize + 1 };
-        if first_end - self.last_end > self.span.fast.limit {
-            return false;
+        let from = at;
+        let needles = self.needles;
+        let (mut inside, mut last_separator, mut last_close) = (self.inside, self.last_separator, self.last_close);
+        let (mut last_cr, mut last_ends, mut last_end) = (self.last_cr, self.last_ends, self.last_end);
+        let (mut line_ends, mut blanks) = (0, 0);
+        while at < until {
+            let base = at * WORD;
+            let masks = self.simd.masks(&words[at], &needles);
+            let now_inside = self.simd.prefix_xor(masks.quote) ^ inside;
+            let mut lines = masks.lf;
+            if masks.cr != 0 {
+                let lf_follows = self.span.window[base + WORD] == b'\n';
+                lines |= masks.cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63);
+            }
+            let ends = lines & !now_inside;
+            let separators = (masks.delimiter | masks.lf | masks.cr) & !now_inside;
+            let opening = masks.quote & now_inside;
+            let closing = masks.quote & !now_inside;
+            let behind_separator = separators << 1 | last_separator;
+            let behind_close = closing << 1 | last_close;
+            let violations = (opening & !(behind_separator | behind_close)) | (behind_close & !(separators | masks.quote));
+            let is_long = base + WORD - last_end > self.span.fast.limit;
+            if (violations | (lines & now_inside) | u64::from(is_long)) != 0 {
+                break;
+            }
+            let behind_end = ends << 1 | last_ends >> 63;
+            if (ends & behind_end) | masks.cr | last_cr != 0 {
+                let behind_cr_lf = masks.lf & (masks.cr << 1 | last_cr) & (ends << 2 | last_ends >> 62);
+                blanks += u64::from((ends & (behind_end | behind_cr_lf)).count_ones());
+            }
+            line_ends += u64::from(ends.count_ones());
+            if ends != 0 {
+                last_end = base + WORD - ends.leading_zeros() as usize;
+            }
+            inside = ((now_inside as i64) >> 63) as u64;
+            last_separator = separators >> 63;
+            last_close = closing >> 63;
+            last_cr = masks.cr >> 63;
+            last_ends = ends;
+            at += 1;
         }
-        let blank_by_one = ends & (ends << 1 | self.last_ends >> 63);
-        let blank_by_two = masks.lf & (masks.cr << 1 | self.last_cr) & (ends << 2 | self.last_ends >> 62);
-        let blanks = u64::from((blank_by_one | blank_by_two).count_ones());
-        self.bulk_records += u64::from(ends.count_ones()) - blanks;
+        (self.inside, self.last_separator, self.last_close) = (inside, last_separator, last_close);
+        (self.last_cr, self.last_ends, self.last_end) = (last_cr, last_ends, last_end);
+        self.bulk_records += line_ends - blanks;
         self.bulk_blanks += blanks;
-        if ends == 0 {
-            self.delimiters += masks.delimiter.count_ones() as usize;
-        } else {
-            let behind = ends.leading_zeros();
-            self.last_end = base + WORD - behind as usize;
-            self.delimiters = (masks.delimiter & !(u64::MAX >> behind)).count_ones() as usize;
+        if at > from {
+            self.delimiters = self.count_delimiters(at * WORD);
         }
-        self.last_separator = (masks.delimiter | masks.lf | masks.cr) >> 63;
-        self.last_cr = masks.cr >> 63;
-        self.last_ends = ends;
-        true
+        at
+    }
+
+    /// Delimiters outside quotes from the end of the last record to `until`, in the plain dialect.
+    #[inline(always)]
+    fn count_delimiters(&self, until: usize) -> usize {
+        let (words, tail) = self.span.window[self.last_end..until].as_chunks::<WORD>();
+        let mut last = [0; WORD];
+        last[..tail.len()].copy_from_slice(tail);
+        let behind_tail = u64::MAX.checked_shl(tail.len() as u32).unwrap_or(0);
+        let (mut inside, mut count) = (0, 0);
+        for (word, ignored) in words.iter().map(|word| (word, 0)).chain([(&last, behind_tail)]) {
+            let masks = self.simd.masks(word, &self.needles);
+            let now_inside = self.simd.prefix_xor(masks.quote) ^ inside;
+            count += (masks.delimiter & !now_inside & !ignored).count_ones() as usize;
+            inside = ((now_inside as i64) >> 63) as u64;
+        }
+        count
     }
 
     #[inline(always)]

@@ -199,6 +199,13 @@ impl PlanScan {
         Ok(!at_end)
     }
 
+    /// Divides a stream that stands in memory whole, from `data_start` on, where it stands. Nothing may have been taken before.
+    pub fn scan_slice(mut self, bytes: &[u8]) -> Plan {
+        let used = self.divide_window(bytes, true);
+        self.offset += used as u64;
+        self.finish()
+    }
+
     /// Takes the next bytes of the stream, of any number.
     pub fn push(&mut self, block: &[u8]) {
         self.make_room(block.len());

@@ -5,6 +5,8 @@ mod scalar;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "x86_64")]
@@ -77,6 +79,8 @@ enum Choice {
     Sse2,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -98,13 +102,14 @@ impl Kernel {
         {
             kernels.push(Kernel(Choice::Sse2));
             kernels.extend(avx2::Avx2::detect().map(|avx2| Kernel(Choice::Avx2(avx2))));
+            kernels.extend(avx512::Avx512::detect().map(|avx512| Kernel(Choice::Avx512(avx512))));
         }
         #[cfg(target_arch = "aarch64")]
         kernels.push(Kernel(Choice::Neon));
         kernels
     }
 
-    /// `scalar`, `sse2`, `avx2` or `neon`, if this machine can run it.
+    /// `scalar`, `sse2`, `avx2`, `avx512` or `neon`, if this machine can run it.
     pub fn from_name(name: &str) -> Option<Kernel> {
         Kernel::all().into_iter().find(|kernel| kernel.name() == name)
     }
@@ -116,6 +121,8 @@ impl Kernel {
             Choice::Sse2 => "sse2",
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512(_) => "avx512",
             #[cfg(target_arch = "aarch64")]
             Choice::Neon => "neon",
         }
@@ -128,6 +135,8 @@ impl Kernel {
             Choice::Sse2 => task.run(sse2::Sse2),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(avx2) => avx2.run(task),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512(avx512) => avx512.run(task),
             #[cfg(target_arch = "aarch64")]
             Choice::Neon => task.run(neon::Neon),
         }
