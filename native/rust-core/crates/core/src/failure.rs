@@ -23,7 +23,7 @@ pub fn class_of(code: &str) -> FailureClass {
 
 /// An error of the store keeps its code and its sentence.
 pub fn of_store(error: millrace_store::Error) -> Error {
-    Error::new(error.code, error.to_string())
+    Error { retry_after_ms: error.retry_after_ms, ..Error::new(error.code, error.to_string()) }
 }
 
 /// The answer to a request that failed, with how far it came.
@@ -45,7 +45,7 @@ pub fn failed(error: &Error, progress: Option<Snapshot>) -> Failed {
         bytes_done: done.bytes_in,
         records_done: done.records_in,
         peak_rss_bytes: memory::peak_rss_bytes(),
-        retry_after_ms: None,
+        retry_after_ms: error.retry_after_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
         backtrace: None,
     }
 }
@@ -59,6 +59,14 @@ pub fn panicked(message: String, backtrace: Option<String>) -> Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_store_asks_for_is_passed_on() {
+        let mut told = millrace_store::Error::new("STORAGE_THROTTLED", "put", "s3://b/k", "the store answered 429");
+        told.retry_after_ms = Some(7_000);
+        let answer = failed(&of_store(told), None);
+        assert_eq!((answer.retry_after_ms, answer.class), (Some(7_000), FailureClass::Transient));
+    }
 
     #[test]
     fn codes_have_the_class_of_the_list() {

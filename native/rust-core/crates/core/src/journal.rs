@@ -100,11 +100,11 @@ pub fn read(places: &Places, key: &str) -> Result<Vec<u8>, Error> {
 
 /// All keys below a prefix of the journal.
 pub fn list(places: &Places, prefix: &str) -> Result<Vec<String>, Error> {
-    let root = places.directory_of(JOURNAL)?;
+    let root = places.folder_of(JOURNAL)?;
     let (mut keys, mut start_after) = (Vec::new(), String::new());
     loop {
         let query = ListQuery { prefix, start_after: &start_after, limit: PAGE, delimiter: false };
-        let listing = places.store.list(root, &query).map_err(of_store)?;
+        let listing = places.store.list(&root, &query).map_err(of_store)?;
         keys.extend(listing.entries.into_iter().map(|entry| entry.key));
         match keys.last() {
             Some(last) if listing.more => start_after.clone_from(last),

@@ -1,23 +1,23 @@
-//! The engine's outside over the local store: pinned sources, sinks, the verdict.
+//! The engine's outside over the store: pinned sources, sinks, the verdict.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_engine::Error;
 use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, SourceOpener, StagedPieces, Timer};
 use millrace_engine::names::staged_key;
+use millrace_engine::records::{Segment, Spec};
 use millrace_formats::source::{ByteSource, SourceError};
-use millrace_store::{PinnedFile, PutOutcome, uri_of_path};
+use millrace_store::{Input, Place, PutOutcome};
 use millrace_wire::message::Event;
 
 use crate::failure::of_store;
 use crate::outbox::Outbox;
-use crate::places::{Places, local_path};
+use crate::places::Places;
 use crate::running::Running;
 
 /// An input file at its pinned version.
-pub struct LocalSource(pub PinnedFile);
+pub struct LocalSource(pub Input);
 
 impl ByteSource for LocalSource {
     fn size(&self) -> u64 {
@@ -27,6 +27,10 @@ impl ByteSource for LocalSource {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
         self.0.read_at(offset, buffer).map_err(|error| SourceError { code: error.code, message: error.to_string() })
     }
+
+    fn announce(&mut self, start: u64, end: u64) {
+        self.0.announce(start, end);
+    }
 }
 
 impl PinnedSource for LocalSource {
@@ -35,10 +39,10 @@ impl PinnedSource for LocalSource {
     }
 }
 
-/// Opens an input by its URI. An empty `etag` takes the version that is there.
-pub fn open_source(places: &Places, uri: &str, etag: &str) -> Result<LocalSource, Error> {
+/// Opens an input by its URI and the connection its spec names. An empty `etag` takes the version that is there.
+pub fn open_source(places: &Places, uri: &str, connection: Option<&str>, etag: &str) -> Result<LocalSource, Error> {
     let pinned = (!etag.is_empty()).then_some(etag);
-    places.store.open_input(&local_path(uri)?, pinned).map(LocalSource).map_err(of_store)
+    places.store.open_input(&places.input(uri, connection)?, pinned).map(LocalSource).map_err(of_store)
 }
 
 /// The staged pieces of one file of a job, as they lie in the journal.
@@ -80,25 +84,38 @@ struct WorkObjects(Arc<Places>);
 
 impl SourceOpener for WorkObjects {
     fn open_work(&self, key: &str) -> Result<Box<dyn PinnedSource>, Error> {
-        Ok(Box::new(open_source(&self.0, &work_uri(&self.0, key)?, "")?))
+        check_work_key(key)?;
+        Ok(Box::new(self.0.store.open_input(&self.0.journal_path(key)?, None).map(LocalSource).map_err(of_store)?))
     }
 }
 
-fn work_uri(places: &Places, key: &str) -> Result<String, Error> {
-    if !key.starts_with("jobs/") || !key.contains("/work/") {
-        return Err(Error::new("STORAGE_FORBIDDEN", format!("{key} is no work object of a job")));
+fn check_work_key(key: &str) -> Result<(), Error> {
+    if key.starts_with("jobs/") && key.contains("/work/") {
+        return Ok(());
     }
-    Ok(uri_of_path(&places.journal_path(key)?))
+    Err(Error::new("STORAGE_FORBIDDEN", format!("{key} is no work object of a job")))
 }
 
 /// One attempt's outside.
 pub struct LocalChunkIo<'a> {
     pub places: &'a Arc<Places>,
     pub job_key: &'a str,
-    pub verdict: PathBuf,
+    pub verdict: Place,
     pub attempt_id: &'a str,
+    pub spec: &'a Spec,
+    pub segment: &'a Segment,
     pub running: &'a Running,
     pub outbox: &'a Outbox,
+}
+
+impl LocalChunkIo<'_> {
+    /// A part goes through the connection of the output, a work object through that of the journal, wherever that lies.
+    fn place_to_write(&self, uri: &str) -> Result<Place, Error> {
+        match self.places.in_journal(uri)? {
+            Some(place) => Ok(place),
+            None => self.places.output(uri, self.spec.output_connection(uri)),
+        }
+    }
 }
 
 impl ChunkIo for LocalChunkIo<'_> {
@@ -107,7 +124,9 @@ impl ChunkIo for LocalChunkIo<'_> {
     }
 
     fn open_source(&mut self, uri: &str, etag: &str) -> Result<Box<dyn PinnedSource>, Error> {
-        Ok(Box::new(open_source(self.places, uri, etag)?))
+        let input = self.segment.files.iter().find(|file| file.uri == uri).map(|file| file.input);
+        let connection = input.and_then(|input| self.spec.input_connection(input));
+        Ok(Box::new(open_source(self.places, uri, connection, etag)?))
     }
 
     fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error> {
@@ -115,12 +134,13 @@ impl ChunkIo for LocalChunkIo<'_> {
     }
 
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
-        let sink = self.places.store.open_part(&local_path(uri)?).map_err(of_store)?;
+        let sink = self.places.store.open_part(&self.place_to_write(uri)?).map_err(of_store)?;
         Ok(Box::new(LocalSink(sink)))
     }
 
     fn work_uri(&self, key: &str) -> Result<String, Error> {
-        work_uri(self.places, key)
+        check_work_key(key)?;
+        Ok(self.places.store.uri_of(&self.places.journal_path(key)?))
     }
 
     fn work_opener(&self) -> Result<Arc<dyn SourceOpener>, Error> {
@@ -136,7 +156,7 @@ impl ChunkIo for LocalChunkIo<'_> {
     }
 
     fn delete_own(&mut self, uri: &str) -> Result<(), Error> {
-        self.places.store.delete(&local_path(uri)?).map(|_| ()).map_err(of_store)
+        self.places.store.delete(&self.place_to_write(uri)?).map(|_| ()).map_err(of_store)
     }
 
     fn trace(&mut self) {

@@ -10,10 +10,12 @@ use millrace_engine::RESULT_VERSION;
 use millrace_engine::cancel::CancelFlag;
 use millrace_engine::cancel::Reason;
 use millrace_engine::io::RecordHook;
+use millrace_store::Call as StoreCall;
 use millrace_wire::hello::{PROTOCOL, SCHEMA_HASH, exit};
 use millrace_wire::limits::{MAX_STORE_PAYLOAD_BYTES, MAX_STORE_REQUESTS};
 use millrace_wire::message::{
-    Cancel, CancelDone, CancelReason, CoreHello, HostHello, Kernel, LogLevel, Ping, PingDone, Request, RequestClass, Response, SandboxState,
+    Call, Cancel, CancelDone, CancelReason, CoreHello, HostHello, Kernel, LogLevel, Ping, PingDone, Request, RequestClass, Response,
+    SandboxState,
 };
 use millrace_wire::{Payload, Received, decode_host_hello, decode_request, encode_core_hello, read_frame};
 
@@ -23,7 +25,7 @@ use crate::handlers::{StagePlans, Work};
 use crate::journal::Journal;
 use crate::lease::{Lease, out_of_time};
 use crate::outbox::Outbox;
-use crate::places::Places;
+use crate::places::{Places, credentials_of};
 use crate::running::Running;
 use crate::sandbox::{self, Entered};
 use crate::scratch::ScratchDirectory;
@@ -304,6 +306,10 @@ impl Shared {
             let failed = failure::panicked("this core panicked before and takes no more work".into(), None);
             return (Response::Failed(failed), Payload::empty());
         }
+        let places = Arc::clone(&work.places);
+        let call = request.call().cloned().unwrap_or_default();
+        let flag = running.cancel.clone();
+        let _visit = places.store.enter(store_call(&call, move || flag.is_set()), &credentials_of(&call));
         match panics::catch(|| work.handle(request, payload, running)) {
             Ok(Ok(answer)) if !running.is_timed_out() || !is_cancelled(&answer.0) => answer,
             Ok(Ok(_)) => self.refuse(&out_of_time(), running),
@@ -324,7 +330,11 @@ impl Shared {
         loop {
             let next = requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(StoreItem { request_id, request, payload }) = next else { return };
-            let (response, answer) = match panics::catch(|| desk.handle(&request, &payload)) {
+            let call = request.call().cloned().unwrap_or_default();
+            let visit = desk.places.store.enter(store_call(&call, || false), &credentials_of(&call));
+            let handled = panics::catch(|| desk.handle(&request, &payload));
+            drop(visit);
+            let (response, answer) = match handled {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => (Response::Failed(failure::failed(&error, None)), Payload::empty()),
                 Err(panic) => (Response::Failed(failure::panicked(panic.message, Some(panic.backtrace))), Payload::empty()),
@@ -336,6 +346,12 @@ impl Shared {
             self.outbox.answer(request_id, response, answer);
         }
     }
+}
+
+/// How long verbs of a request may wait.
+fn store_call(call: &Call, is_cancelled: impl Fn() -> bool + 'static) -> StoreCall {
+    let deadline = (call.deadline_ms > 0).then(|| Instant::now() + Duration::from_millis(call.deadline_ms));
+    StoreCall { deadline, is_cancelled: Box::new(is_cancelled) }
 }
 
 fn is_cancelled(response: &Response) -> bool {

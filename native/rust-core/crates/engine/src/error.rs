@@ -15,11 +15,13 @@ pub struct Error {
     pub message: String,
     /// Where in the input work stood, when that helps.
     pub at: Option<Place>,
+    /// How long a store asks to be left alone, if one did.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Error {
     pub fn new(code: &'static str, message: impl Into<String>) -> Error {
-        Error { code, message: message.into(), at: None }
+        Error { code, message: message.into(), at: None, retry_after_ms: None }
     }
 
     pub fn at(self, place: Place) -> Error {

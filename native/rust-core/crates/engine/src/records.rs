@@ -114,6 +114,8 @@ pub struct Spec {
 #[derive(Clone, Debug, Deserialize)]
 pub struct InputSpec {
     pub name: String,
+    /// The connection that holds it; the best one there is when absent.
+    pub connection: Option<String>,
 }
 
 /// A stage as written; `stages::stages_of` says what it means.
@@ -138,6 +140,8 @@ pub struct PrivacySpec {
 #[derive(Clone, Debug, Deserialize)]
 pub struct OutputSpec {
     pub uri: String,
+    /// The connection that holds it; the best one there is when absent.
+    pub connection: Option<String>,
     #[serde(flatten)]
     pub options: OutputOptions,
 }
@@ -168,6 +172,15 @@ impl Default for ExecutionSpec {
 }
 
 impl Spec {
+    pub fn input_connection(&self, input: u32) -> Option<&str> {
+        self.inputs.get(input as usize)?.connection.as_deref()
+    }
+
+    /// The connection that is named for what is written at `uri`. Rejects that have a place of their own may lie in another store.
+    pub fn output_connection(&self, uri: &str) -> Option<&str> {
+        self.output.connection.as_deref().filter(|_| uri.starts_with(&self.output_uri()))
+    }
+
     /// Where rejects go, ending in `/`.
     pub fn rejects_uri(&self) -> String {
         let default = || format!("{}_rejects/", with_slash(&self.output.uri));

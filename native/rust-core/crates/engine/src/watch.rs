@@ -45,6 +45,10 @@ impl ByteSource for Watched {
         self.read_us.fetch_add(self.timer.now_us().saturating_sub(started), Ordering::Relaxed);
         answer
     }
+
+    fn announce(&mut self, start: u64, end: u64) {
+        self.source.lock().expect("a source does not panic").announce(start, end);
+    }
 }
 
 /// A source of one thread that a layer owns a handle of while planning keeps another.

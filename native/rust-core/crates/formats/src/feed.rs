@@ -28,8 +28,11 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(source: Box<dyn ByteSource>, start: u64, range_end: u64, block_bytes: usize) -> Feed {
+    pub(crate) fn new(mut source: Box<dyn ByteSource>, start: u64, range_end: u64, block_bytes: usize) -> Feed {
         let size = source.size();
+        if start < range_end {
+            source.announce(start, range_end.saturating_add(LOOK_AHEAD_BYTES).min(size));
+        }
         Feed { source, window: Arc::default(), start, at: 0, size, range_end, block_bytes: block_bytes.max(1), spare: Vec::new() }
     }
 

@@ -10,6 +10,8 @@ pub trait ByteSource {
     /// Fills `buffer` from `offset` on and says how many bytes it got: less than asked only near the end of the stream, 0 only behind it.
     /// A layer that decodes is quick where reads go forward; one that goes back starts over.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError>;
+    /// `start..end` is about to be read in order: a source that is far away may fetch it ahead. Nothing has to come of it.
+    fn announce(&mut self, _start: u64, _end: u64) {}
     /// The first offset that can be read: above 0 where decoding starts inside the stream.
     fn first_offset(&self) -> u64 {
         0

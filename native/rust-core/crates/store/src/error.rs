@@ -6,18 +6,27 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// `code` is a string of the closed list in `packages/protocol/src/failure.ts`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot {verb} {place}: {cause}")]
+#[error("cannot {verb} {place}: {cause}{}", after(*tries))]
 pub struct Error {
     pub code: &'static str,
     pub verb: &'static str,
     /// The path, or the URI without user info and query.
     pub place: String,
+    /// Our words, and what the store itself said: its status and its own code.
     pub cause: String,
+    /// How often it was asked; 0 where asking again has no meaning.
+    pub tries: u32,
+    /// How long the store asks to be left alone, if it said so.
+    pub retry_after_ms: Option<u64>,
+}
+
+fn after(tries: u32) -> String {
+    if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
 }
 
 impl Error {
     pub fn new(code: &'static str, verb: &'static str, place: impl std::fmt::Display, cause: impl Into<String>) -> Error {
-        Error { code, verb, place: place.to_string(), cause: cause.into() }
+        Error { code, verb, place: place.to_string(), cause: cause.into(), tries: 0, retry_after_ms: None }
     }
 
     pub(crate) fn of_errno(errno: Errno, verb: &'static str, place: impl std::fmt::Display) -> Error {

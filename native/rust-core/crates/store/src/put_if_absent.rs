@@ -1,18 +1,8 @@
 //! The conditional put: whoever puts first holds the name, everybody else learns what stands there. Every commit rests on it.
 
-use std::path::Path;
-
 use crate::error::{Error, Result};
-use crate::put::LocalName;
+use crate::object::PutOutcome;
 use crate::retry::{self, Created, Next, Owner};
-use crate::store::Store;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PutOutcome {
-    Won,
-    /// Another holds the name; these are its bytes.
-    Lost(Vec<u8>),
-}
 
 /// One name in one store. Behind a trait, so that every answer a store can give has its test.
 pub(crate) trait Name {
@@ -22,16 +12,10 @@ pub(crate) trait Name {
     fn pause(&mut self, tries: u32);
 }
 
-impl Store {
-    /// Puts `bytes` under `path` unless something is there. An object that names `attempt_id` and equals `bytes` is our own: won.
-    ///
-    /// An error means *unknown* or *certainly not saved*: nothing may be concluded or deleted before the name was read again.
-    pub fn put_if_absent(&self, path: &Path, bytes: &[u8], attempt_id: Option<&str>) -> Result<PutOutcome> {
-        put(&mut LocalName::new(self, path, attempt_id), bytes, attempt_id, path)
-    }
-}
-
-pub(crate) fn put(name: &mut dyn Name, bytes: &[u8], attempt_id: Option<&str>, path: &Path) -> Result<PutOutcome> {
+/// Puts `bytes` under the name unless something is there. An object that names `attempt_id` and equals `bytes` is our own: won.
+///
+/// An error means *unknown* or *certainly not saved*: nothing may be concluded or deleted before the name was read again.
+pub(crate) fn put(name: &mut dyn Name, bytes: &[u8], attempt_id: Option<&str>, place: &str) -> Result<PutOutcome> {
     let (mut creates, mut reads) = (1, 0);
     let mut answer = name.create(bytes);
     let mut next = retry::after_create(answer.clone());
@@ -46,29 +30,29 @@ pub(crate) fn put(name: &mut dyn Name, bytes: &[u8], attempt_id: Option<&str>, p
                 next = retry::after_create(answer.clone());
             }
             Next::Read => match name.read()? {
-                Some(existing) => return outcome(existing, bytes, attempt_id, path),
+                Some(existing) => return outcome(existing, bytes, attempt_id, place),
                 None => {
                     reads += 1;
                     name.pause(reads);
-                    next = retry::after_absent(&answer, creates, reads, || vanished(path));
+                    next = retry::after_absent(&answer, creates, reads, || vanished(place));
                 }
             },
         }
     }
 }
 
-fn outcome(existing: Vec<u8>, bytes: &[u8], attempt_id: Option<&str>, path: &Path) -> Result<PutOutcome> {
+fn outcome(existing: Vec<u8>, bytes: &[u8], attempt_id: Option<&str>, place: &str) -> Result<PutOutcome> {
     match retry::judge(&existing, bytes, attempt_id) {
         Owner::Ours => Ok(PutOutcome::Won),
         Owner::Another => Ok(PutOutcome::Lost(existing)),
         Owner::OursAltered => {
-            Err(Error::new("CORE_PANIC", "put", path.display(), "it holds this attempt's name with other bytes; nothing is deleted"))
+            Err(Error::new("CORE_PANIC", "put", place, "it holds this attempt's name with other bytes; nothing is deleted"))
         }
     }
 }
 
-fn vanished(path: &Path) -> Error {
-    Error::new("JOURNAL_UNSAFE", "put", path.display(), "the store says it exists, yet it cannot be read")
+fn vanished(place: &str) -> Error {
+    Error::new("JOURNAL_UNSAFE", "put", place, "the store says it exists, yet it cannot be read")
 }
 
 #[cfg(test)]
@@ -99,7 +83,7 @@ mod tests {
     fn run(creates: &[Created], reads: &[Option<&str>]) -> Result<PutOutcome> {
         let reads = reads.iter().map(|read| Ok(read.map(|text| text.as_bytes().to_vec()))).collect();
         let mut store = Scripted { creates: creates.iter().cloned().collect(), reads };
-        let end = put(&mut store, b"{\"attemptId\":\"a1\"}", Some("a1"), Path::new("/j/v"));
+        let end = put(&mut store, b"{\"attemptId\":\"a1\"}", Some("a1"), "/j/v");
         assert!(store.creates.is_empty() && store.reads.is_empty(), "every answer of the script is asked for");
         end
     }

@@ -1,7 +1,7 @@
 // Written by scripts/generate-wire.ts from schemas/core.fbs. Change that file, not this one.
 
 /** SHA-256 of schemas/core.fbs. */
-export const schemaHash = '86b5b0a060b920b0cb23c9cc93d913e8d5077699e4c259c04f486076289a090f';
+export const schemaHash = 'e45b70f3b8dbf41a4aa5ff444a3008af4cb349aeaab13f80a62157002bd586ba';
 
 /** Bytes 4 to 7 of every header. */
 export const fileIdentifier = 'MRC1';
@@ -40,6 +40,8 @@ export interface Connection {
   readonly auth: AuthKind;
   /** Permits HTTP without TLS, for stores on a laptop. */
   readonly plainHttp: boolean;
+  /** Permits an `Http` connection to lead to addresses that are not public. The endpoints of other kinds are the operator's word already. */
+  readonly privateAddresses: boolean;
 }
 
 /** The first frame to the core. Sizes are bytes. */
@@ -581,6 +583,7 @@ export const tables: Readonly<Record<string, { readonly message: boolean; readon
       { name: 'mode', slot: 6, type: 'enum', of: 'AccessMode', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
       { name: 'auth', slot: 7, type: 'enum', of: 'AuthKind', vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
       { name: 'plainHttp', slot: 8, type: 'bool', of: null, vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
+      { name: 'privateAddresses', slot: 9, type: 'bool', of: null, vector: false, optional: false, exactly: null, atLeast: null, atMost: null, digest: false, filled: false },
     ],
   },
   HostHello: {

@@ -15,7 +15,8 @@ use millrace_formats::probe::check_lines;
 use millrace_formats::read::{ReadOptions, ReadRange, cut_fields, open_reader};
 use millrace_formats::reject::Reject;
 use millrace_formats::source::ByteSource;
-use millrace_formats::write::rejects::{RejectRow, read_rejects};
+use millrace_formats::write::rejects::{RejectRow, read_rejects, read_rejects_bytes};
+use millrace_store::Input;
 use millrace_wire::Payload;
 use millrace_wire::limits::MAX_PAYLOAD_BYTES;
 use millrace_wire::message::{InputRef, Inspect, InspectDone, InspectKind, Response};
@@ -27,13 +28,14 @@ use crate::base64;
 use crate::failure::of_store;
 use crate::journal::{self, Pins};
 use crate::local::{JournalPieces, open_source};
-use crate::places::local_path;
 use crate::running::Running;
 
 /// Largest window of raw bytes.
 const MAX_WINDOW_BYTES: u64 = 64 << 10;
 /// Of one record in an answer; twice its size in text and base64 stays below a payload.
 const MAX_SHOWN_RAW_BYTES: usize = 1 << 20;
+/// Largest file of rejects that is fetched to be looked into: a chunk's, so seldom above a few mebibytes.
+const MAX_REJECTS_BYTES: u64 = 64 << 20;
 /// Rejects of one page when the request does not say where it ends.
 const DEFAULT_ROWS: u64 = 1_000;
 
@@ -61,7 +63,7 @@ fn input_of(request: &Inspect) -> Result<&InputRef, Error> {
 /// `start` to `end` of a file, at most 64 KiB.
 fn bytes(work: &Work, request: &Inspect) -> Answer {
     let input = input_of(request)?;
-    let mut source = open_source(&work.places, &input.uri, &input.etag)?;
+    let mut source = open_source(&work.places, &input.uri, input.connection.as_deref(), &input.etag)?;
     let start = request.start.unwrap_or(0).min(source.size());
     let wanted = request.end.unwrap_or(u64::MAX).clamp(start, source.size());
     let end = wanted.min(start + MAX_WINDOW_BYTES);
@@ -177,7 +179,7 @@ fn read_chunk(work: &Work, found: &Found, running: &Running, mut each: impl FnMu
 fn open_chunk(work: &Work, found: &Found) -> Result<Box<dyn RecordReader>, Error> {
     let plan = found.plan()?;
     let chunk = &found.chunk;
-    let source = open_source(&work.places, &plan.uri, &plan.etag)?;
+    let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
     let stream = open_chunk_stream(found.input_pins()?, plan, chunk, Box::new(source), &mut || {
         let pieces = JournalPieces { places: Arc::clone(&work.places), job_key: found.job_key.clone(), file: plan.file };
         Ok(Box::new(pieces) as Box<dyn StagedPieces>)
@@ -299,11 +301,11 @@ fn line_of(mut row: RejectRow) -> Vec<u8> {
 fn rows(work: &Work, request: &Inspect) -> Answer {
     let input = input_of(request)?;
     let pinned = (!input.etag.is_empty()).then_some(input.etag.as_str());
-    let file = work.places.store.open_input(&local_path(&input.uri)?, pinned).map_err(of_store)?;
+    let mut file = work.places.store.open_input(&work.places.input(&input.uri, input.connection.as_deref())?, pinned).map_err(of_store)?;
     let first = request.start.unwrap_or(0);
     let end = request.end.unwrap_or(first.saturating_add(DEFAULT_ROWS));
     let (mut lines, mut number, mut truncated) = (Vec::new(), 0, false);
-    read_rejects(file.into_file(), |row| {
+    let each = |row: RejectRow| {
         number += 1;
         if number <= first || number > end {
             return number <= first;
@@ -314,8 +316,24 @@ fn rows(work: &Work, request: &Inspect) -> Answer {
             lines.extend_from_slice(&line);
         }
         !truncated && number < end
-    })?;
+    };
+    match file.take_file() {
+        Some(file) => read_rejects(file, each)?,
+        None => read_rejects_bytes(whole_file(&mut file)?, each)?,
+    }
     Ok((Response::done(InspectDone { truncated }), Payload::from(lines)))
+}
+
+/// A file of rejects that lies in a bucket.
+fn whole_file(file: &mut Input) -> Result<Vec<u8>, Error> {
+    let size = file.stat().size;
+    if size > MAX_REJECTS_BYTES {
+        return Err(Error::new("OVER_LIMIT", format!("expected a file of rejects of at most {MAX_REJECTS_BYTES} bytes, got {size}")));
+    }
+    let mut bytes = vec![0; size as usize];
+    file.announce(0, size);
+    file.read_at(0, &mut bytes).map_err(of_store)?;
+    Ok(bytes)
 }
 
 /// Syntax and rules of the stages of a spec and of its patterns for lines, without opening an input. The first thing that is wrong is the failure.
@@ -339,9 +357,9 @@ fn check(work: &Work, request: &Inspect) -> Answer {
     Ok(answer(&json!({ "ok": true })))
 }
 
-/// Whether a directory keeps the promises commits rest on.
+/// Whether a store keeps the promises commits rest on.
 fn self_test(work: &Work, request: &Inspect) -> Answer {
     let name = request.connection.as_deref().unwrap_or(crate::places::JOURNAL);
-    work.places.store.self_test(work.places.directory_of(name)?).map_err(of_store)?;
+    work.places.store.self_test(&work.places.folder_of(name)?).map_err(of_store)?;
     Ok(answer(&json!({ "ok": true })))
 }

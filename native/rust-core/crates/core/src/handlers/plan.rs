@@ -1,6 +1,5 @@
 //! `Plan`: files of a job to plan segments in the journal.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use millrace_engine::Error;
@@ -8,7 +7,8 @@ use millrace_engine::io::{PinnedSource, PutEnd};
 use millrace_engine::names::{segment_key, staged_key};
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
 use millrace_engine::plan_stage::{StageIo, StageTask, plan_stage};
-use millrace_engine::records::InputFile;
+use millrace_engine::records::{InputFile, Spec};
+use millrace_store::Place;
 use millrace_wire::Payload;
 use millrace_wire::message::{Event, Plan, PlanDone, PlanMode, PlanSegment, Response, Unplannable};
 
@@ -54,6 +54,7 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
     };
     let mut io = LocalPlanIo {
         places: &work.places,
+        spec: &job.spec,
         outbox: &work.outbox,
         running,
         job_key: &request.job_key,
@@ -148,6 +149,7 @@ fn event_of(key: String, segment: &SegmentRef) -> PlanSegment {
 
 struct LocalPlanIo<'a> {
     places: &'a Places,
+    spec: &'a Spec,
     outbox: &'a Outbox,
     running: &'a Running,
     job_key: &'a str,
@@ -156,14 +158,14 @@ struct LocalPlanIo<'a> {
 }
 
 impl LocalPlanIo<'_> {
-    fn path(&self, key: &str) -> Result<PathBuf, Error> {
+    fn path(&self, key: &str) -> Result<Place, Error> {
         self.places.journal_path(key)
     }
 }
 
 impl PlanIo for LocalPlanIo<'_> {
     fn open_source(&mut self, file: &InputFile) -> Result<Box<dyn PinnedSource>, Error> {
-        Ok(Box::new(open_source(self.places, &file.uri, &file.etag)?))
+        Ok(Box::new(open_source(self.places, &file.uri, self.spec.input_connection(file.input), &file.etag)?))
     }
 
     fn read_segment(&mut self, generation: u32, segment: u32) -> Result<Option<Vec<u8>>, Error> {

@@ -21,9 +21,9 @@ pub fn probe(work: &Work, request: &Probe) -> Answer {
 }
 
 fn sample(places: &Places, input: &InputRef, compression: &str) -> Result<Sample, Error> {
-    let source = open_source(places, &input.uri, &input.etag)?;
+    let source = open_source(places, &input.uri, input.connection.as_deref(), &input.etag)?;
     let sample = take_sample(Box::new(source), &input.uri, compression)?;
     // The file is looked at once more by its etag: the sample took the source with it.
-    open_source(places, &input.uri, &input.etag)?.check_unchanged()?;
+    open_source(places, &input.uri, input.connection.as_deref(), &input.etag)?.check_unchanged()?;
     Ok(sample)
 }

@@ -65,6 +65,8 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
         job_key: &request.job_key,
         verdict: work.places.journal_path(&request.verdict_key)?,
         attempt_id: &request.attempt_id,
+        spec: &job.spec,
+        segment: &segment,
         running,
         outbox: &work.outbox,
     };

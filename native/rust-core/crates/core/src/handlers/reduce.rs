@@ -61,6 +61,8 @@ pub fn reduce(work: &mut Work, request: &Reduce, running: &Running) -> Answer {
         job_key: &request.job_key,
         verdict: work.places.journal_path(&request.verdict_key)?,
         attempt_id: &request.attempt_id,
+        spec: &job.spec,
+        segment: &segment,
         running,
         outbox: &work.outbox,
     };

@@ -1,9 +1,7 @@
 //! The store verbs: keys of a scope to files, with what each scope may do.
 
-use std::path::{Path, PathBuf};
-
 use millrace_engine::{Error, sha256_hex};
-use millrace_store::{Deleted, ListQuery, PutOutcome, Stat, uri_of_path};
+use millrace_store::{Access, Deleted, ListQuery, Place, PutOutcome, Stat};
 use millrace_wire::Payload;
 use millrace_wire::message::{
     DeleteOutcome, DeleteResult, PutMode, PutOutcome as WirePutOutcome, Request, Response, Scope, ScopeKind, StoreDelete, StoreDeleteDone,
@@ -12,8 +10,11 @@ use millrace_wire::message::{
 
 use super::Answer;
 use crate::failure::of_store;
-use crate::journal::Journal;
-use crate::places::{Places, join, local_path};
+use crate::journal::{Job, Journal};
+use crate::places::Places;
+
+/// A scope that names no connection: a place is found by its URI alone.
+const BY_URI: &str = "files";
 
 /// What store requests are answered from.
 pub struct StoreDesk {
@@ -40,25 +41,24 @@ impl StoreDesk {
                 format!("{}: the bytes to put have another digest than the request says", request.key),
             ));
         }
-        let path = self.path_to_write(&request.scope, &request.key)?;
+        let place = self.place_to_write(&request.scope, &request.key)?;
         let store = &self.places.store;
-        let outcome = match request.mode {
-            PutMode::Create => store.put_if_absent(&path, payload, None),
-            PutMode::Replace => store.replace(&path, payload, request.if_match.as_deref().unwrap_or_default()),
-            PutMode::Overwrite => store.overwrite(&path, payload).map(|_| PutOutcome::Won),
+        let put = match request.mode {
+            PutMode::Create => store.create(&place, payload, None),
+            PutMode::Replace => store.replace(&place, payload, request.if_match.as_deref().unwrap_or_default()),
+            PutMode::Overwrite => store.overwrite(&place, payload).map(|etag| (PutOutcome::Won, etag)),
         };
-        let (outcome, existing) = match outcome.map_err(of_store)? {
-            PutOutcome::Won => (WirePutOutcome::Won, Vec::new()),
-            PutOutcome::Lost(existing) => (WirePutOutcome::Lost, existing),
+        let (outcome, existing, etag) = match put.map_err(of_store)? {
+            (PutOutcome::Won, etag) => (WirePutOutcome::Won, Vec::new(), etag),
+            (PutOutcome::Lost(existing), etag) => (WirePutOutcome::Lost, existing, etag),
         };
-        let etag = store.stat(&path).map_err(of_store)?.map(|stat| stat.etag).unwrap_or_default();
         Ok((Response::done(StorePutDone { outcome, etag }), Payload::from(existing)))
     }
 
     fn get(&self, request: &StoreGet) -> Answer {
-        let path = self.path(&request.scope, &request.key)?;
+        let place = self.place(&request.scope, &request.key, Access::Read)?;
         let range = request.range.as_ref().map(|range| (range.start, range.end));
-        let Some(object) = self.places.store.get(&path, range).map_err(of_store)? else {
+        let Some(object) = self.places.store.get(&place, range).map_err(of_store)? else {
             return Ok((Response::done(StoreGetDone { object: None }), Payload::empty()));
         };
         if request.if_match.as_ref().is_some_and(|etag| *etag != object.stat.etag) {
@@ -71,8 +71,8 @@ impl StoreDesk {
     }
 
     fn stat(&self, request: &StoreStat) -> Answer {
-        let path = self.path(&request.scope, &request.key)?;
-        let object = self.places.store.stat(&path).map_err(of_store)?.map(|stat| stored(&stat));
+        let place = self.place(&request.scope, &request.key, Access::Read)?;
+        let object = self.places.store.stat(&place).map_err(of_store)?.map(|stat| stored(&stat));
         Ok((Response::done(StoreStatDone { object }), Payload::empty()))
     }
 
@@ -92,23 +92,23 @@ impl StoreDesk {
         Ok((Response::done(done), Payload::empty()))
     }
 
-    /// The directory to list, and what stands before its keys in those of the answer. URIs are listed from the folder their prefix ends in, so
+    /// The folder to list, and what stands before its keys in those of the answer. URIs are listed from the folder their prefix ends in, so
     /// that only names, and never escapes, differ between the two.
-    fn list_root(&self, scope: &Scope, prefix: &str) -> Result<(PathBuf, String), Error> {
-        if !prefix.starts_with("file://") {
-            let root = self.places.directory_of(&scope.connection)?.to_owned();
-            if scope.kind == ScopeKind::Output {
-                self.check_output(scope, &root.join(prefix))?;
+    fn list_root(&self, scope: &Scope, prefix: &str) -> Result<(Place, String), Error> {
+        let job = self.job_of(scope)?;
+        if !is_uri(prefix) {
+            let root = self.places.folder_of(&scope.connection)?;
+            if let Some(job) = &job {
+                self.check_output(job, &root, prefix)?;
             }
             return Ok((root, String::new()));
         }
-        let base = &prefix[..=prefix.rfind('/').expect("a file URI has slashes")];
-        let root = local_path(base)?;
-        if scope.kind == ScopeKind::Output {
-            self.check_output(scope, &local_path(prefix)?)?;
-        }
-        if scope.kind == ScopeKind::Journal {
-            self.check_journal(scope, &root)?;
+        let base = &prefix[..=prefix.rfind('/').expect("a URI has slashes")];
+        let root = self.place_of_uri(scope, base, job.as_deref(), Access::Read)?;
+        match scope.kind {
+            ScopeKind::Output => self.check_output(job.as_ref().ok_or_else(unnamed_job)?, &root, "")?,
+            ScopeKind::Journal => self.check_journal(scope, &root)?,
+            ScopeKind::Inputs => {}
         }
         Ok((root, base.to_owned()))
     }
@@ -122,60 +122,91 @@ impl StoreDesk {
         if request.scope.kind == ScopeKind::Journal && !request.purge && is_protected(key) {
             return DeleteOutcome::Refused;
         }
-        let Ok(path) = self.path_to_write(&request.scope, key) else { return DeleteOutcome::Refused };
-        let outcome = match self.places.store.delete(&path) {
+        let Ok(place) = self.place_to_write(&request.scope, key) else { return DeleteOutcome::Refused };
+        let outcome = match self.places.store.delete(&place) {
             Ok(Deleted::Deleted) => DeleteOutcome::Deleted,
             Ok(Deleted::Absent) => DeleteOutcome::Absent,
             Err(error) if error.code == "STORAGE_FORBIDDEN" => DeleteOutcome::Refused,
             Err(_) => DeleteOutcome::Failed,
         };
-        if let (true, Some(folder), Ok(root)) = (request.purge, path.parent(), self.places.directory_of(&request.scope.connection)) {
+        if let (true, Ok(root)) = (request.purge, self.places.folder_of(&request.scope.connection)) {
             // Empty folders are no objects; one that stays does no harm.
-            let _ = self.places.store.prune_empty(folder, root);
+            let _ = self.places.store.prune_empty(&place, &root);
         }
         outcome
     }
 
-    fn path_to_write(&self, scope: &Scope, key: &str) -> Result<PathBuf, Error> {
+    fn place_to_write(&self, scope: &Scope, key: &str) -> Result<Place, Error> {
         if scope.kind == ScopeKind::Inputs {
             return Err(Error::new("STORAGE_FORBIDDEN", "inputs are never written"));
         }
-        self.path(scope, key)
+        self.place(scope, key, Access::Write)
     }
 
-    /// The file of a key: a URI, or a name below the connection.
-    fn path(&self, scope: &Scope, key: &str) -> Result<PathBuf, Error> {
-        let path = if key.starts_with("file://") { local_path(key)? } else { join(self.places.directory_of(&scope.connection)?, key)? };
-        match scope.kind {
-            ScopeKind::Journal => self.check_journal(scope, &path)?,
-            ScopeKind::Output => self.check_output(scope, &path)?,
-            // The read roots of the process are the grant.
-            ScopeKind::Inputs => {}
+    /// The place of a key: a URI, or a name below the connection.
+    fn place(&self, scope: &Scope, key: &str, access: Access) -> Result<Place, Error> {
+        let job = self.job_of(scope)?;
+        let place = match is_uri(key) {
+            true => self.place_of_uri(scope, key, job.as_deref(), access)?,
+            false => self.places.below(&self.places.folder_of(&scope.connection)?, key)?,
+        };
+        match (scope.kind, &job) {
+            (ScopeKind::Journal, _) => self.check_journal(scope, &place)?,
+            (ScopeKind::Output, Some(job)) => self.check_output(job, &place, "")?,
+            (ScopeKind::Output, None) => return Err(unnamed_job()),
+            // The grants of the process are the limit.
+            (ScopeKind::Inputs, _) => {}
         }
-        Ok(path)
+        Ok(place)
     }
 
-    fn check_journal(&self, scope: &Scope, path: &Path) -> Result<(), Error> {
-        let root = self.places.directory_of(&scope.connection)?;
-        if path.starts_with(root) {
+    /// Of an output through the connection of its job, so that a request cannot choose another; else through the one that the scope names, if it is
+    /// one: local files are named by their URI alone.
+    fn place_of_uri(&self, scope: &Scope, uri: &str, job: Option<&Job>, access: Access) -> Result<Place, Error> {
+        let is_file = uri.starts_with("file://");
+        let named = (!is_file && scope.connection != BY_URI).then_some(scope.connection.as_str());
+        match (job, access) {
+            // What is looked at there is what was written: through the connection that may write.
+            (Some(job), _) if !is_file => self.places.output(uri, job.spec.output_connection(uri)),
+            (_, Access::Write) => self.places.output(uri, named),
+            (_, Access::Read) => self.places.input(uri, named),
+        }
+    }
+
+    /// The job that an output scope names.
+    fn job_of(&self, scope: &Scope) -> Result<Option<std::sync::Arc<Job>>, Error> {
+        match (scope.kind, &scope.job_key, &scope.spec_digest) {
+            (ScopeKind::Output, Some(job_key), Some(spec_digest)) => self.journal.job(&self.places, job_key, spec_digest).map(Some),
+            (ScopeKind::Output, _, _) => Err(unnamed_job()),
+            _ => Ok(None),
+        }
+    }
+
+    fn check_journal(&self, scope: &Scope, place: &Place) -> Result<(), Error> {
+        if place.is_within(&self.places.folder_of(&scope.connection)?) {
             return Ok(());
         }
-        Err(Error::new("STORAGE_FORBIDDEN", format!("{} lies outside the journal", uri_of_path(path))))
+        Err(Error::new("STORAGE_FORBIDDEN", format!("{} lies outside the journal", self.places.store.name_of(place))))
     }
 
-    /// Only below the output and the rejects of the job that the scope names.
-    fn check_output(&self, scope: &Scope, path: &Path) -> Result<(), Error> {
-        let (Some(job_key), Some(spec_digest)) = (&scope.job_key, &scope.spec_digest) else {
-            return Err(Error::new("STORAGE_FORBIDDEN", "a place of output is named by its job"));
-        };
-        let job = self.journal.job(&self.places, job_key, spec_digest)?;
+    /// Only below the output and the rejects of the job that the scope names. `rest`: what a listing adds to the place.
+    fn check_output(&self, job: &Job, place: &Place, rest: &str) -> Result<(), Error> {
+        let place = if rest.is_empty() { place.clone() } else { self.places.below(place, rest.trim_end_matches('/'))? };
         for uri in [job.spec.output_uri(), job.spec.rejects_uri()] {
-            if path.starts_with(local_path(&uri)?) {
+            if place.is_within(&self.places.output(&uri, job.spec.output_connection(&uri))?) {
                 return Ok(());
             }
         }
-        Err(Error::new("STORAGE_FORBIDDEN", format!("{} lies outside the output of the job", uri_of_path(path))))
+        Err(Error::new("STORAGE_FORBIDDEN", format!("{} lies outside the output of the job", self.places.store.name_of(&place))))
     }
+}
+
+fn is_uri(key: &str) -> bool {
+    key.contains("://")
+}
+
+fn unnamed_job() -> Error {
+    Error::new("STORAGE_FORBIDDEN", "a place of output is named by its job")
 }
 
 fn stored(stat: &Stat) -> StoredObject {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use millrace_engine::records::{ChunkEntry, Receipt, Segment};
 use millrace_engine::sha256_hex;
 use millrace_formats::write::rejects::{RejectRow, read_rejects_bytes};
-use millrace_store::{Store, path_of_uri, uri_of_path};
+use millrace_store::{Grants, Place, Store, path_of_uri, uri_of_path};
 use millrace_wire::message::{ChunkDone, DoneBody, Event, Plan, PlanDone, PlanSegment, Probe, Process};
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ impl Job {
     }
 
     fn store(&self) -> Store {
-        Store::new(&[], &[self.root.path().to_owned()]).unwrap()
+        Store::new(&Grants { write_roots: vec![self.root.path().to_owned()], ..Grants::default() }).unwrap()
     }
 
     fn put(&self, key: &str, value: &Value) -> String {
@@ -71,12 +71,12 @@ impl Job {
     }
 
     pub fn put_bytes(&self, key: &str, bytes: &[u8]) -> String {
-        self.store().overwrite(&self.path("journal").join(key), bytes).unwrap();
+        self.store().overwrite(&Place::File(self.path("journal").join(key)), bytes).unwrap();
         sha256_hex(bytes)
     }
 
     fn put_records(&mut self, order: &Order<'_>, host: &mut Host) {
-        let stat = self.store().stat(&self.input).unwrap().unwrap();
+        let stat = self.store().stat(&Place::File(self.input.clone())).unwrap().unwrap();
         let file = json!({ "file": 0, "input": 0, "uri": self.input_uri(), "etag": stat.etag, "size": stat.size });
         let inputs = json!({ "record": "inputs", "version": 1, "jobId": "j1", "segment": 0, "first": 0, "files": [file] });
         let inputs_digest = self.put("jobs/j1/inputs/000000.json", &inputs);

@@ -280,7 +280,16 @@ fn what_is_not_built_yet_is_refused_by_name() {
     let failed = host.ask(look(&job, InspectKind::Footer));
     assert_eq!(failed.failed().code, "SPEC_NOT_AVAILABLE");
     assert!(failed.failed().message.contains("not available in this version"));
-    assert_eq!(host.ask(probe("s3://bucket/key", &declared())).failed().code, "SPEC_NOT_AVAILABLE");
+}
+
+#[test]
+fn a_bucket_that_no_connection_grants_is_never_asked() {
+    let (_job, mut host) = Job::prepare(&Order { text: DIRTY, ..Order::default() });
+    for (uri, code) in
+        [("s3://bucket/key", "STORAGE_FORBIDDEN"), ("https://169.254.169.254/", "STORAGE_FORBIDDEN"), ("ftp://a/b", "SPEC_SCHEME_DENIED")]
+    {
+        assert_eq!(host.ask(probe(uri, &declared())).failed().code, code, "{uri}");
+    }
 }
 
 #[cfg(feature = "sql")]

@@ -2152,6 +2152,7 @@ impl<'a> Connection<'a> {
   pub const VT_MODE: ::flatbuffers::VOffsetT = 16;
   pub const VT_AUTH: ::flatbuffers::VOffsetT = 18;
   pub const VT_PLAIN_HTTP: ::flatbuffers::VOffsetT = 20;
+  pub const VT_PRIVATE_ADDRESSES: ::flatbuffers::VOffsetT = 22;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -2168,6 +2169,7 @@ impl<'a> Connection<'a> {
     if let Some(x) = args.region { builder.add_region(x); }
     if let Some(x) = args.endpoint { builder.add_endpoint(x); }
     if let Some(x) = args.name { builder.add_name(x); }
+    builder.add_private_addresses(args.private_addresses);
     builder.add_plain_http(args.plain_http);
     builder.add_auth(args.auth);
     builder.add_mode(args.mode);
@@ -2241,6 +2243,14 @@ impl<'a> Connection<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<bool>(Connection::VT_PLAIN_HTTP, Some(false)).unwrap()}
   }
+  /// Permits an `Http` connection to lead to addresses that are not public. The endpoints of other kinds are the operator's word already.
+  #[inline]
+  pub fn private_addresses(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Connection::VT_PRIVATE_ADDRESSES, Some(false)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Connection<'_> {
@@ -2258,6 +2268,7 @@ impl ::flatbuffers::Verifiable for Connection<'_> {
      .visit_field::<AccessMode>("mode", Self::VT_MODE, false)?
      .visit_field::<AuthKind>("auth", Self::VT_AUTH, false)?
      .visit_field::<bool>("plain_http", Self::VT_PLAIN_HTTP, false)?
+     .visit_field::<bool>("private_addresses", Self::VT_PRIVATE_ADDRESSES, false)?
      .finish();
     Ok(())
   }
@@ -2272,6 +2283,7 @@ pub struct ConnectionArgs<'a> {
     pub mode: AccessMode,
     pub auth: AuthKind,
     pub plain_http: bool,
+    pub private_addresses: bool,
 }
 impl<'a> Default for ConnectionArgs<'a> {
   #[inline]
@@ -2286,6 +2298,7 @@ impl<'a> Default for ConnectionArgs<'a> {
       mode: AccessMode::Read,
       auth: AuthKind::None,
       plain_http: false,
+      private_addresses: false,
     }
   }
 }
@@ -2332,6 +2345,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ConnectionBuilder<'a, 'b, A> 
     self.fbb_.push_slot::<bool>(Connection::VT_PLAIN_HTTP, plain_http, false);
   }
   #[inline]
+  pub fn add_private_addresses(&mut self, private_addresses: bool) {
+    self.fbb_.push_slot::<bool>(Connection::VT_PRIVATE_ADDRESSES, private_addresses, false);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ConnectionBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     ConnectionBuilder {
@@ -2360,6 +2377,7 @@ impl ::core::fmt::Debug for Connection<'_> {
       ds.field("mode", &self.mode());
       ds.field("auth", &self.auth());
       ds.field("plain_http", &self.plain_http());
+      ds.field("private_addresses", &self.private_addresses());
       ds.finish()
   }
 }

@@ -6,8 +6,8 @@ use crate::pack::{enums, tables, unions};
 
 /// SHA-256 of `schemas/core.fbs`.
 pub const SCHEMA_HASH: [u8; 32] = [
-    0x86, 0xb5, 0xb0, 0xa0, 0x60, 0xb9, 0x20, 0xb0, 0xcb, 0x23, 0xc9, 0xcc, 0x93, 0xd9, 0x13, 0xe8,
-    0xd5, 0x07, 0x76, 0x99, 0xe4, 0xc2, 0x59, 0xc0, 0x4f, 0x48, 0x60, 0x76, 0x28, 0x9a, 0x09, 0x0f,
+    0xe4, 0x5b, 0x70, 0xf3, 0xb8, 0xdb, 0xf4, 0x1a, 0x4a, 0xa5, 0xff, 0x44, 0x4a, 0x30, 0x08, 0xaf,
+    0x4c, 0xb3, 0x49, 0xae, 0xaa, 0xb1, 0x3f, 0x80, 0xa6, 0x21, 0x57, 0x00, 0x2b, 0xd5, 0x86, 0xba,
 ];
 
 /// Bytes 4 to 7 of every header.
@@ -226,6 +226,8 @@ pub struct Connection {
     pub auth: AuthKind,
     /// Permits HTTP without TLS, for stores on a laptop.
     pub plain_http: bool,
+    /// Permits an `Http` connection to lead to addresses that are not public. The endpoints of other kinds are the operator's word already.
+    pub private_addresses: bool,
 }
 
 /// The first frame to the core. Sizes are bytes.
@@ -828,7 +830,7 @@ enums! {
 }
 
 tables! {
-    Connection via ConnectionArgs { name, kind, endpoint, region, bucket, prefix, mode, auth, plain_http }
+    Connection via ConnectionArgs { name, kind, endpoint, region, bucket, prefix, mode, auth, plain_http, private_addresses }
     HostHello via HostHelloArgs { protocol, schema_hash, host_version, nonce, parent_pid, slot, memory_bytes, scratch_bytes, scratch_dir, read_roots, write_roots, connections, http_allow, ports, sandbox, log_level }
     CoreHello via CoreHelloArgs { protocol, schema_hash, core_version, result_version, nonce, pid, sandbox, sandbox_missing, kernel, features }
     NamedValue via NamedValueArgs { name, value }

@@ -179,6 +179,7 @@ impl Sample for Connection {
             mode: Sample::sample(draw),
             auth: Sample::sample(draw),
             plain_http: Sample::sample(draw),
+            private_addresses: Sample::sample(draw),
         }
     }
 }

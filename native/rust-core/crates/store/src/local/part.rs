@@ -6,22 +6,14 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::beneath::sync_directory;
 use crate::error::{Error, Result};
-use crate::put::Temporary;
-use crate::read::Object;
-use crate::store::Store;
-
-/// A part that is durable under its final name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartDone {
-    pub bytes: u64,
-    /// Lower-case hex.
-    pub sha256: String,
-}
+use crate::local::beneath::sync_directory;
+use crate::local::put::Temporary;
+use crate::local::root::LocalStore;
+use crate::object::{PartDone, hex};
 
 /// An open part. Dropping it before `finish` removes it.
-pub struct PartSink {
+pub struct LocalPart {
     temporary: Temporary,
     name: PathBuf,
     path: PathBuf,
@@ -29,18 +21,18 @@ pub struct PartSink {
     bytes: u64,
 }
 
-impl Store {
+impl LocalStore {
     /// Opens a part. Its name must be the attempt's own: an object that stands there already is a fault found by `finish`. Until then it is called
     /// `.tmp-<name>-<n>`: what a kill leaves tells whose it was.
-    pub fn open_part(&self, path: &Path) -> Result<PartSink> {
+    pub fn open_part(&self, path: &Path) -> Result<LocalPart> {
         let (directory, name) = self.open_parent(path, "write")?;
         let temporary =
             Temporary::create(directory, &name.to_string_lossy()).map_err(|errno| Error::of_errno(errno, "write", path.display()))?;
-        Ok(PartSink { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0 })
+        Ok(LocalPart { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0 })
     }
 }
 
-impl PartSink {
+impl LocalPart {
     /// Appends; every error is final, the part must be dropped.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.temporary.file.write_all(bytes).map_err(|error| Error::of_io(&error, "write", self.path.display()))?;
@@ -95,17 +87,6 @@ fn publish_by_link(temporary: &mut Temporary, name: &Path) -> rustix::io::Result
     Ok(())
 }
 
-impl Object {
-    /// SHA-256 of the bytes in lower-case hex.
-    pub fn sha256(&self) -> String {
-        hex(&Sha256::digest(&self.bytes))
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +94,7 @@ mod tests {
     #[test]
     fn a_link_publishes_where_rename_cannot_and_never_overwrites() {
         let root = tempfile::tempdir().unwrap();
-        let store = Store::new(&[], &[root.path().to_owned()]).unwrap();
+        let store = LocalStore::new(&[], &[root.path().to_owned()]).unwrap();
         let mut part = store.open_part(&root.path().join("x")).unwrap();
         part.write(b"abc").unwrap();
         publish_by_link(&mut part.temporary, Path::new("x")).unwrap();

@@ -5,17 +5,13 @@ use std::path::Path;
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 
-use crate::beneath;
+use crate::allow::Access;
 use crate::error::{Error, Result};
-use crate::store::{Access, Store};
+use crate::local::beneath;
+use crate::local::root::LocalStore;
+use crate::object::Deleted;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    Deleted,
-    Absent,
-}
-
-impl Store {
+impl LocalStore {
     /// Removes a file. Directories stay: another attempt may be about to write into one.
     pub fn delete(&self, path: &Path) -> Result<Deleted> {
         let (root, rest) = self.locate(path, Access::Write, "delete")?;

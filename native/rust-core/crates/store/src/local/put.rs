@@ -9,13 +9,13 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::beneath::sync_directory;
 use crate::error::{Error, Result};
+use crate::local::beneath::sync_directory;
+use crate::local::read::stat_of;
+use crate::local::root::LocalStore;
+use crate::object::{MAX_OBJECT_BYTES, PutOutcome, Stat, TEMPORARY_PREFIX};
 use crate::put_if_absent::Name;
-use crate::read::{Stat, stat_of};
 use crate::retry::Created;
-use crate::store::{MAX_OBJECT_BYTES, Store};
-use crate::{PutOutcome, TEMPORARY_PREFIX};
 
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP).union(Mode::ROTH);
 /// After a failed sync the kernel calls the pages clean; the only honest second try is another file.
@@ -62,13 +62,13 @@ impl Drop for Temporary {
 
 /// A name of a local directory.
 pub(crate) struct LocalName<'a> {
-    store: &'a Store,
+    store: &'a LocalStore,
     path: &'a Path,
     owner: String,
 }
 
 impl<'a> LocalName<'a> {
-    pub fn new(store: &'a Store, path: &'a Path, attempt_id: Option<&str>) -> LocalName<'a> {
+    pub fn new(store: &'a LocalStore, path: &'a Path, attempt_id: Option<&str>) -> LocalName<'a> {
         LocalName { store, path, owner: owner_name(attempt_id) }
     }
 }
@@ -130,7 +130,7 @@ pub(crate) fn owner_name(attempt_id: Option<&str>) -> String {
     }
 }
 
-fn write_temporary(store: &Store, path: &Path, bytes: &[u8], owner: &str) -> Result<(Temporary, PathBuf)> {
+fn write_temporary(store: &LocalStore, path: &Path, bytes: &[u8], owner: &str) -> Result<(Temporary, PathBuf)> {
     if bytes.len() as u64 > MAX_OBJECT_BYTES {
         let cause = format!("expected at most {MAX_OBJECT_BYTES} bytes, got {}", bytes.len());
         return Err(Error::new("OVER_LIMIT", "put", path.display(), cause));
@@ -156,7 +156,7 @@ fn try_write(directory: OwnedFd, bytes: &[u8], owner: &str) -> rustix::io::Resul
     Ok(temporary)
 }
 
-impl Store {
+impl LocalStore {
     /// Puts `bytes` under `path`, whatever stood there; readers see the old bytes or the new ones.
     pub fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<Stat> {
         let (temporary, name) = write_temporary(self, path, bytes, &owner_name(None))?;

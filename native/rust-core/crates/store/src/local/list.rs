@@ -9,38 +9,14 @@ use rustix::fs::{AtFlags, Dir, FileType, OFlags};
 use rustix::io::Errno;
 
 use crate::TEMPORARY_PREFIX;
-use crate::beneath;
+use crate::allow::Access;
 use crate::error::{Error, Result};
-use crate::read::{Stat, stat_of};
-use crate::store::{Access, Store};
+use crate::local::beneath;
+use crate::local::read::stat_of;
+use crate::local::root::LocalStore;
+use crate::object::{Entry, ListQuery, Listing};
 
-/// What to list below a directory. Keys are relative to it.
-#[derive(Clone, Debug, Default)]
-pub struct ListQuery<'a> {
-    /// Keys begin with it; it may end inside a name.
-    pub prefix: &'a str,
-    /// Keys that are greater, by bytes. Empty: from the first.
-    pub start_after: &'a str,
-    pub limit: usize,
-    /// Stop at the next `/` behind the prefix: a directory then is one entry, its key ending in `/`.
-    pub delimiter: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub key: String,
-    /// `None` for a directory.
-    pub stat: Option<Stat>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    pub entries: Vec<Entry>,
-    /// There are keys behind the last entry.
-    pub more: bool,
-}
-
-impl Store {
+impl LocalStore {
     /// Lists below `root`. A root or prefix that does not exist has no keys. Links, devices and names that are no UTF-8 are left out.
     pub fn list(&self, root: &Path, query: &ListQuery<'_>) -> Result<Listing> {
         let fault = |errno| Error::of_errno(errno, "list", root.join(query.prefix).display());

@@ -5,11 +5,64 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use millrace_store::{Deleted, ListQuery, PutOutcome, Store};
+use millrace_store::{Deleted, Grants, Input, ListQuery, Listing, Object, PartSink, Place, PutOutcome, Result, Stat, Store};
 
-fn directory() -> (tempfile::TempDir, Store) {
+/// A store of local directories, by path.
+struct Local(Store);
+
+fn at(path: &Path) -> Place {
+    Place::File(path.to_owned())
+}
+
+impl Local {
+    fn new(read: &[PathBuf], write: &[PathBuf]) -> Result<Local> {
+        Store::new(&Grants { read_roots: read.to_vec(), write_roots: write.to_vec(), ..Grants::default() }).map(Local)
+    }
+
+    fn put_if_absent(&self, path: &Path, bytes: &[u8], attempt_id: Option<&str>) -> Result<PutOutcome> {
+        self.0.put_if_absent(&at(path), bytes, attempt_id)
+    }
+
+    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<String> {
+        self.0.overwrite(&at(path), bytes)
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8], etag: &str) -> Result<PutOutcome> {
+        self.0.replace(&at(path), bytes, etag).map(|(outcome, _)| outcome)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.0.stat(&at(path))
+    }
+
+    fn get(&self, path: &Path, range: Option<(u64, u64)>) -> Result<Option<Object>> {
+        self.0.get(&at(path), range)
+    }
+
+    fn open_input(&self, path: &Path, pinned: Option<&str>) -> Result<Input> {
+        self.0.open_input(&at(path), pinned)
+    }
+
+    fn open_part(&self, path: &Path) -> Result<PartSink> {
+        self.0.open_part(&at(path))
+    }
+
+    fn list(&self, root: &Path, query: &ListQuery<'_>) -> Result<Listing> {
+        self.0.list(&at(root), query)
+    }
+
+    fn delete(&self, path: &Path) -> Result<Deleted> {
+        self.0.delete(&at(path))
+    }
+
+    fn self_test(&self, root: &Path) -> Result<()> {
+        self.0.self_test(&at(root))
+    }
+}
+
+fn directory() -> (tempfile::TempDir, Local) {
     let root = tempfile::tempdir().unwrap();
-    let store = Store::new(&[], &[root.path().to_owned()]).unwrap();
+    let store = Local::new(&[], &[root.path().to_owned()]).unwrap();
     (root, store)
 }
 
@@ -91,13 +144,13 @@ fn an_etag_is_device_inode_size_and_time_and_survives_moving_the_file_away_and_b
     let meta = std::fs::metadata(&path).unwrap();
     let time = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
     let etag = format!("{:x}-{:x}-8-{time:x}", meta.dev(), meta.ino());
-    let opened = store.open_input(&path, Some(&etag)).unwrap();
+    let mut opened = store.open_input(&path, Some(&etag)).unwrap();
     let mut buffer = [0; 16];
     assert_eq!(opened.read_at(4, &mut buffer).unwrap(), 4);
     assert_eq!(&buffer[..4], b"1,2\n");
     opened.check_unchanged().unwrap();
     std::fs::rename(&path, root.path().join("away")).unwrap();
-    assert_eq!(store.open_input(&path, Some(&etag)).unwrap_err().code, "INPUT_NOT_FOUND");
+    assert_eq!(store.open_input(&path, Some(&etag)).err().unwrap().code, "INPUT_NOT_FOUND");
     opened.check_unchanged().unwrap();
     std::fs::rename(root.path().join("away"), &path).unwrap();
     assert!(store.open_input(&path, Some(&etag)).is_ok());
@@ -108,12 +161,12 @@ fn a_file_that_changes_while_it_is_read_is_found_out() {
     let (root, store) = directory();
     let path = root.path().join("in.csv");
     std::fs::write(&path, "a,b\n1,2\n").unwrap();
-    let opened = store.open_input(&path, None).unwrap();
+    let mut opened = store.open_input(&path, None).unwrap();
     let etag = opened.stat().etag.clone();
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(4).unwrap();
     assert_eq!(opened.read_at(0, &mut [0; 8]).unwrap_err().code, "INPUT_CHANGED");
     assert_eq!(opened.check_unchanged().unwrap_err().code, "INPUT_CHANGED");
-    assert_eq!(store.open_input(&path, Some(&etag)).unwrap_err().code, "INPUT_CHANGED");
+    assert_eq!(store.open_input(&path, Some(&etag)).err().unwrap().code, "INPUT_CHANGED");
 }
 
 #[test]
@@ -124,10 +177,10 @@ fn what_is_no_regular_file_is_never_read_and_never_waited_for() {
     std::fs::create_dir(root.path().join("folder")).unwrap();
     for name in ["pipe", "socket", "folder"] {
         let path = root.path().join(name);
-        assert_eq!(store.open_input(&path, None).unwrap_err().code, "INPUT_MAGIC", "{name}");
-        assert_eq!(store.open_input(&path, Some("1-2-3-4")).unwrap_err().code, "INPUT_CHANGED", "{name}");
+        assert_eq!(store.open_input(&path, None).err().unwrap().code, "INPUT_MAGIC", "{name}");
+        assert_eq!(store.open_input(&path, Some("1-2-3-4")).err().unwrap().code, "INPUT_CHANGED", "{name}");
     }
-    assert_eq!(store.open_input(&root.path().join("none"), None).unwrap_err().code, "INPUT_NOT_FOUND");
+    assert_eq!(store.open_input(&root.path().join("none"), None).err().unwrap().code, "INPUT_NOT_FOUND");
 }
 
 #[test]
@@ -136,13 +189,13 @@ fn no_verb_leaves_its_roots() {
     std::fs::write(outside.path().join("secret"), "s").unwrap();
     let read_only = tempfile::tempdir().unwrap();
     let (root, _) = directory();
-    let store = Store::new(&[read_only.path().to_owned()], &[root.path().to_owned()]).unwrap();
+    let store = Local::new(&[read_only.path().to_owned()], &[root.path().to_owned()]).unwrap();
     symlink(outside.path(), root.path().join("link")).unwrap();
     symlink(outside.path().join("secret"), root.path().join("alias")).unwrap();
     let hostile = ["link/secret", "alias", "../x", "a/../../x"].map(|name| root.path().join(name));
     for path in hostile.iter().chain([&outside.path().join("secret"), &PathBuf::from("relative")]) {
         assert_eq!(store.get(path, None).unwrap_err().code, "STORAGE_FORBIDDEN", "{path:?}");
-        assert_eq!(store.open_input(path, None).unwrap_err().code, "STORAGE_FORBIDDEN", "{path:?}");
+        assert_eq!(store.open_input(path, None).err().unwrap().code, "STORAGE_FORBIDDEN", "{path:?}");
     }
     let new = [root.path().join("link/new"), outside.path().join("new"), root.path().join("../new"), read_only.path().join("new")];
     for path in &new {
@@ -236,7 +289,7 @@ fn a_store_on_a_local_directory_passes_its_self_test_and_leaves_nothing() {
 fn a_root_that_does_not_exist_is_made_by_the_first_write() {
     let (root, _) = directory();
     let deep = root.path().join("not/there/yet");
-    let store = Store::new(&[], std::slice::from_ref(&deep)).unwrap();
+    let store = Local::new(&[], std::slice::from_ref(&deep)).unwrap();
     assert_eq!(store.get(&deep.join("x"), None), Ok(None));
     store.put_if_absent(&deep.join("k/x"), b"1", None).unwrap();
     assert_eq!(store.get(&deep.join("k/x"), None).unwrap().unwrap().bytes, b"1");
@@ -255,7 +308,7 @@ fn a_directory_that_was_removed_is_made_again() {
 fn a_directory_without_the_right_to_write_is_forbidden() {
     if rustix::process::geteuid().is_root() {
         // Root may write anywhere; a read-only file system answers like a missing right.
-        let Ok(store) = Store::new(&[], &[PathBuf::from("/proc/self")]) else { panic!("a root is only checked when it is used") };
+        let Ok(store) = Local::new(&[], &[PathBuf::from("/proc/self")]) else { panic!("a root is only checked when it is used") };
         assert!(store.put_if_absent(Path::new("/proc/self/x"), b"1", None).is_err());
         return;
     }
@@ -271,7 +324,7 @@ fn a_full_disk_is_storage_full_and_leaves_nothing() {
     const INNER: &str = "MILLRACE_STORE_TEST_LIMITED";
     if let Some(root) = std::env::var_os(INNER) {
         let root = PathBuf::from(root);
-        let store = Store::new(&[], std::slice::from_ref(&root)).unwrap();
+        let store = Local::new(&[], std::slice::from_ref(&root)).unwrap();
         let large = vec![7; 1 << 20];
         assert_eq!(store.put_if_absent(&root.join("put"), &large, Some("a1")).unwrap_err().code, "STORAGE_FULL");
         assert_eq!(store.overwrite(&root.join("over"), &large).unwrap_err().code, "STORAGE_FULL");

@@ -7,24 +7,8 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
-use crate::store::{MAX_OBJECT_BYTES, Store};
-
-/// What identifies one version of a file. Two equal etags mean that no byte was changed by any tool that keeps times honest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stat {
-    /// `<device>-<inode>-<size>-<mtime in ns>`, each in lower-case hex.
-    pub etag: String,
-    pub size: u64,
-    /// Nanoseconds since 1970.
-    pub modified_at_ns: i128,
-}
-
-/// A small object and the version it was read as.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    pub stat: Stat,
-    pub bytes: Vec<u8>,
-}
+use crate::local::root::LocalStore;
+use crate::object::{MAX_OBJECT_BYTES, Object, Stat};
 
 /// An input, open under one version. Reads follow the inode, so that a file moved away is read on.
 #[derive(Debug)]
@@ -34,7 +18,7 @@ pub struct PinnedFile {
     stat: Stat,
 }
 
-impl Store {
+impl LocalStore {
     /// Size, version and time of a regular file; `None` if nothing is there.
     pub fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         match self.open_regular(path, "stat") {
@@ -99,8 +83,8 @@ impl PinnedFile {
     }
 
     /// The open file, for readers that bring their own way of reading. The version is no longer watched then.
-    pub fn into_file(self) -> std::fs::File {
-        self.file
+    pub fn try_clone(&self) -> std::io::Result<std::fs::File> {
+        self.file.try_clone()
     }
 
     /// Fills `buffer` from `offset` on; less than asked only at the end. Fewer bytes than the pinned size promises is `INPUT_CHANGED`.
