@@ -12,8 +12,10 @@ export type Role = 'scheduler' | 'worker-host';
 
 export interface StackOptions {
   readonly redisUrl: string;
-  /** Absolute directory of the journal. */
-  readonly journalDirectory: string;
+  /** Where the journal lies. */
+  readonly journalUri: string;
+  /** Settings and credentials of remote stores, as variables. */
+  readonly connections: Readonly<Record<string, string>>;
   /** A directory that goes with the stack: scratch space of the cores. */
   readonly scratchDirectory: string;
   readonly readRoots: readonly string[];
@@ -75,7 +77,8 @@ function roleEnvironment(options: StackOptions, role: Role, taskKey: string, nam
     HOME: process.env['HOME'],
     TMPDIR: process.env['TMPDIR'],
     MILLRACE_REDIS: options.redisUrl,
-    MILLRACE_JOURNAL: `file://${options.journalDirectory}`,
+    ...options.connections,
+    MILLRACE_JOURNAL: options.journalUri,
     MILLRACE_CORE: options.coreBinary,
     MILLRACE_TASK_KEY: taskKey,
     MILLRACE_SLOTS: String(slots),

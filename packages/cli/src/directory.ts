@@ -2,16 +2,17 @@
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
-import { type JobView, type Journal, journalConnection, openJournal } from '@millrace/journal';
+import { type Connections, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
+import { type JobView, type Journal, openJournal } from '@millrace/journal';
 import { filePath, isJobId, type JobId, type JobRecord } from '@millrace/protocol';
 import { silentLog } from '@millrace/service-kit';
 import { CommandError } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
+import { localConnections } from './local-connections.ts';
+import { isRemote, journalUriOf, placeOf } from './output-place.ts';
 
 export interface Directory {
-  /** Absolute. */
+  /** An absolute path, or the URI of a folder in a bucket. */
   readonly path: string;
   readonly journal: Journal;
   readonly core: SteadyCore;
@@ -31,7 +32,8 @@ export function coreBinary(): string {
 
 /** Throws when the directory holds no journal. */
 export async function openDirectory(out: string): Promise<Directory> {
-  const path = resolve(out);
+  const path = placeOf(out);
+  if (isRemote(path)) return openDirectoryAt(path);
   if (!existsSync(path)) throw new CommandError(exitCodes.notFound, `no such directory: ${out}`);
   if (!statSync(path).isDirectory() || !existsSync(journalDirectory(path))) {
     throw new CommandError(exitCodes.notFound, `${out} holds no journal`, 'Name the directory that `millrace run … --out DIR` wrote to.');
@@ -39,12 +41,12 @@ export async function openDirectory(out: string): Promise<Directory> {
   return openDirectoryAt(path);
 }
 
-/** For a directory that `run` has just made, or is about to fill. */
+/** For a place that `run` has just made, or is about to fill. `extraReadRoots`: directories and URIs that are to be read too. */
 export function openDirectoryAt(path: string, extraReadRoots: readonly string[] = []): Directory {
   const binary = coreBinary();
   const scratch = mkdtempSync(join(tmpdir(), 'millrace-core-'));
-  const journalUri = pathToFileURL(journalDirectory(path)).href;
-  const core = new SteadyCore(() => startCore({ binary, hello: hello(journalUri, path, extraReadRoots, scratch), log: silentLog }));
+  const connections = localConnections([path, ...extraReadRoots]).withJournal(journalUriOf(path));
+  const core = new SteadyCore(() => startCore({ binary, hello: hello(connections, path, extraReadRoots, scratch), connections, log: silentLog }));
   const close = async (): Promise<void> => {
     await core.stop();
     rmSync(scratch, { recursive: true, force: true });
@@ -52,16 +54,17 @@ export function openDirectoryAt(path: string, extraReadRoots: readonly string[] 
   return { path, journal: openJournal(core), core, close };
 }
 
-function hello(journalUri: string, path: string, extraReadRoots: readonly string[], scratchDir: string): HelloOptions {
+function hello(connections: Connections, path: string, extraReadRoots: readonly string[], scratchDir: string): HelloOptions {
+  const isLocal = (place: string): boolean => place.startsWith('/');
   return {
     hostVersion: '0.1.0',
     slot: 0,
     memoryBytes: CORE_BYTES,
     scratchBytes: CORE_BYTES,
     scratchDir,
-    readRoots: [path, ...extraReadRoots],
-    writeRoots: [path],
-    connections: [journalConnection(journalUri)],
+    readRoots: [path, ...extraReadRoots].filter(isLocal),
+    writeRoots: [path].filter(isLocal),
+    connections: connections.forHello(),
     httpAllow: [],
     ports: [],
     sandbox: 'bestEffort',
@@ -69,11 +72,11 @@ function hello(journalUri: string, path: string, extraReadRoots: readonly string
   };
 }
 
-/** Directories that a job's inputs lie in, so that a core may read them. */
+/** Directories and URIs that a job's inputs lie in, so that a core may read them. */
 export async function inputRoots(journal: Journal, jobId: JobId): Promise<string[]> {
   const roots = new Set<string>();
-  for await (const { uri } of journal.listInputFiles(jobId)) roots.add(resolve(filePath(uri), '..'));
-  return [...roots].filter((root) => existsSync(root));
+  for await (const { uri } of journal.listInputFiles(jobId)) roots.add(uri.startsWith('file://') ? resolve(filePath(uri), '..') : uri);
+  return [...roots].filter((root) => !root.startsWith('/') || existsSync(root));
 }
 
 /** Opens a directory and its newest job, acts, and closes whatever happens. Cores of their own may read the job's inputs too. */

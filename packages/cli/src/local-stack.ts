@@ -1,17 +1,19 @@
 /** Redis, scheduler and worker hosts for one directory, started and stopped as one. Nothing of it is left behind, however this process ends. */
 
-import { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connect, type Producer, UnavailableError } from '@millrace/producer';
 import { CommandError } from './command-error.ts';
 import { type RoleProcess, type Stack, startStack } from './compose.ts';
 import { coreBinary, journalDirectory } from './directory.ts';
 import { exitCodes } from './exit-codes.ts';
+import { localConnections } from './local-connections.ts';
 import { startLocalRedis } from './local-redis.ts';
+import { isRemote, journalUriOf } from './output-place.ts';
 
 export interface LocalStackOptions {
-  /** The output directory; its journal lies below. */
+  /** The output place, a path or the URI of a folder in a bucket; its journal lies below. */
   readonly directory: string;
   readonly readRoots: readonly string[];
   readonly writeRoots: readonly string[];
@@ -22,6 +24,8 @@ export interface LocalStackOptions {
   readonly logFile?: string | null;
   /** One that runs already, instead of a private one. */
   readonly redisUrl?: string | undefined;
+  /** Every URI that is read or written, for the connections they need. */
+  readonly uris?: readonly string[];
 }
 
 export interface LocalStack {
@@ -37,14 +41,15 @@ const CORE_BYTES = 1 << 30;
 
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
   const binary = coreBinary();
-  claimDirectory(options.directory);
+  if (!isRemote(options.directory)) claimDirectory(options.directory);
+  const stores = localConnections(options.uris ?? [options.directory]);
   const redis = options.redisUrl === undefined ? await startLocalRedis() : null;
   const redisUrl = options.redisUrl ?? (redis as { url: string }).url;
-  const journal = journalDirectory(options.directory);
-  const scratch = redis?.directory ?? join(options.directory, '_journal');
+  const scratch = redis?.directory ?? (isRemote(options.directory) ? mkdtempSync(join(tmpdir(), 'millrace-run-')) : journalDirectory(options.directory));
   const stack = startStack({
     redisUrl,
-    journalDirectory: journal,
+    journalUri: journalUriOf(options.directory),
+    connections: stores.environment(scratch),
     scratchDirectory: scratch,
     readRoots: options.readRoots,
     writeRoots: options.writeRoots,
@@ -61,6 +66,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     await producer?.close().catch(() => {});
     await stack.stop();
     await redis?.stop();
+    if (redis === null && isRemote(options.directory)) rmSync(scratch, { recursive: true, force: true });
   };
   try {
     const producer = await Promise.race([connect({ redis: redisUrl }), failed]);

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { type CommandCall, type FlagValues, isSet, textFlag } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
+import { isRemote, placeOf } from './output-place.ts';
 
 export interface WrittenSpec {
   /** As a person would have written it; places are absolute or relative to `baseDirectory`. */
@@ -46,7 +47,11 @@ function inlineSchema(written: WrittenSpec): void {
 
 function specFromFiles(files: readonly string[], out: string, flags: FlagValues): WrittenSpec {
   const uris = files.map((file) => (isGlob(file) || /^[a-z][a-z0-9+.-]*:\/\//i.test(file) ? file : existingFile(file)));
-  const spec: Record<string, unknown> = { name: 'run', inputs: { uri: uris }, output: { uri: `${pathToFileURL(resolve(out)).href.replace(/\/$/, '')}/` } };
+  const spec: Record<string, unknown> = {
+    name: 'run',
+    inputs: { uri: uris },
+    output: { uri: isRemote(out) ? placeOf(out) : `${pathToFileURL(resolve(out)).href.replace(/\/$/, '')}/` },
+  };
   // Text in, text out: without a query or a schema nothing should be reformatted on the way.
   if (textFlag(flags, 'format') === 'csv' && textFlag(flags, 'sql') === undefined && textFlag(flags, 'schema') === undefined) spec['schema'] = 'text';
   return { spec, baseDirectory: process.cwd() };

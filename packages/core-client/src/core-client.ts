@@ -5,6 +5,7 @@
 import {
   type Call,
   type CancelReason,
+  type Credential,
   type DoneOf,
   decodeEventOrResponse,
   type Event,
@@ -48,6 +49,8 @@ export interface ClientOptions {
   /** Ends the core. Its end comes back through `fail`. */
   kill(reason: KillReason, cause: unknown): void;
   readonly cancelMs: number;
+  /** What each request is let in with; asked anew for each. */
+  readonly credentials?: () => readonly Credential[];
 }
 
 export class CoreClient {
@@ -72,7 +75,7 @@ export class CoreClient {
 
   /** Asks once. Rejects with `CoreGoneError` when the core ends before its answer, with `WireError` when the request could not be sent at all. */
   async request<R extends RequestInput>(input: R, options: RequestOptions): Promise<Answer<DoneOf[R['type']]>> {
-    const request = withCall(input, options.deadlineMs);
+    const request = withCall(input, options.deadlineMs, this.#options.credentials?.() ?? []);
     if (requestClass[request.type] !== 'store') return (await this.#ask(request, options)) as Answer<DoneOf[R['type']]>;
     const payloadBytes = options.payload?.length ?? 0;
     await this.#gate.enter(payloadBytes, options.signal ?? new AbortController().signal);
@@ -179,7 +182,7 @@ function cancelReasonOf(signal: AbortSignal): CancelReason {
   return signal.reason === 'drain' || signal.reason === 'fence' ? signal.reason : 'cancel';
 }
 
-function withCall(input: RequestInput, deadlineMs: number): Request {
+function withCall(input: RequestInput, deadlineMs: number, credentials: readonly Credential[]): Request {
   if (input.type === 'Ping') return input;
-  return { ...input, call: { ...emptyCall, ...input.call, deadlineMs: Math.max(1, Math.round(deadlineMs)) } } as Request;
+  return { ...input, call: { ...emptyCall, credentials, ...input.call, deadlineMs: Math.max(1, Math.round(deadlineMs)) } } as Request;
 }

@@ -19,6 +19,7 @@ import {
   schemaHashBytes,
   WireError,
 } from '@millrace/protocol/wire';
+import type { Connections } from './connections.ts';
 import { type Answer, CoreClient, type RequestInput, type RequestOptions } from './core-client.ts';
 import { type CoreEnd, type CoreGoneCode, CoreGoneError, classifyEnd, describeEnd, type KillReason } from './core-gone-error.ts';
 import type { CoreLog } from './core-log.ts';
@@ -36,6 +37,8 @@ export interface CoreOptions {
   /** The child's whole environment. Defaults to a plain locale and UTC; names of ambient credentials must be listed here to reach it. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly hello: HelloOptions;
+  /** The stores of `hello.connections`, when any of them wants credentials. */
+  readonly connections?: Connections;
   readonly log: CoreLog;
   /** Multiplies the times a host waits. Defaults to 1. */
   readonly timeScale?: number;
@@ -102,7 +105,7 @@ class ChildCore implements CoreProcess {
     this.#child = spawn(options.binary, [...(options.arguments ?? [])], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
-      env: { ...(options.environment ?? plainEnvironment) },
+      env: { ...(options.environment ?? plainEnvironment), ...options.connections?.ambient() },
     });
     this.#stderr = new StderrTail(options.log, () => performance.now());
     this.#greeting.promise.catch(() => {});
@@ -116,6 +119,7 @@ class ChildCore implements CoreProcess {
       send: (frame) => this.#channel.send(frame),
       kill: (reason, cause) => void this.#killFor(reason, cause),
       cancelMs: this.#times.cancelMs,
+      credentials: () => options.connections?.credentials() ?? [],
     });
   }
 

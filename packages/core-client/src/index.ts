@@ -1,5 +1,6 @@
 /** Starts Rust cores, speaks the wire with them, ends them. The only package that knows that the core is a child process. */
 
+export { Connections, fileConnection } from './connections.ts';
 export type { Answer, RequestInput, RequestOptions } from './core-client.ts';
 export type { CoreGoneCode, KillReason } from './core-gone-error.ts';
 export { CoreGoneError } from './core-gone-error.ts';

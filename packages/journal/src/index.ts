@@ -32,5 +32,6 @@ export {
   type StagePlan,
   specOfGeneration,
 } from './read-job.ts';
+export { testStore } from './self-test.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';

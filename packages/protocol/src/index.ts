@@ -24,6 +24,7 @@ export { type BudgetDecision, type BudgetMoment, type BudgetSums, decideBudget }
 export { canonicalJson, sha256Hex } from './canonical-json.ts';
 export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, chunkStates, isChunkDone } from './chunk.ts';
 export { type Command, type CommandWord, commandWords } from './command.ts';
+export { authOf, bucketParts, type ConnectionSetting, type CredentialSource, kindOfScheme, parseConnections } from './connections.ts';
 export type { DeadLetter } from './dead-letter.ts';
 export { checkExpected, type InputTotals } from './expected-totals.ts';
 // What goes wrong
@@ -42,6 +43,7 @@ export {
 } from './failure.ts';
 export type { FailureRecord, Position } from './failure-record.ts';
 export { type FingerprintFacts, fingerprint, fingerprintOf, withoutParameters } from './fingerprint.ts';
+export { directoryOfPattern, isHiddenBelow, isPattern, patternOf } from './glob.ts';
 // Who is who
 export {
   type AttemptId,

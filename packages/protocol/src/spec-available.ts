@@ -4,7 +4,6 @@
  */
 import { encodingSupport } from './encodings.ts';
 import type { ResolvedInput, ResolvedJobSpec, ResolvedSchema } from './job-spec-shape.ts';
-import { schemeOf } from './places.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf } from './spec-issues.ts';
 
@@ -22,15 +21,12 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
     ...schemaIssues(spec.schema, ['schema']),
-    ...unless(schemeOf(output.uri) === 'file', ['output', 'uri'], `${schemeOf(output.uri)}:// as output`),
-    ...unless(schemeOf(spec.rejects.uri) === 'file' || schemeOf(output.uri) !== 'file', ['rejects', 'uri'], `${schemeOf(spec.rejects.uri)}:// for rejects`),
     ...unless(output.format !== 'arrow', ['output', 'format'], 'arrow as output'),
     ...unless(output.format === 'arrow' || ['none', 'snappy', 'zstd'].includes(output.compression), ['output', 'compression'], output.compression),
     ...unless(['parquet', 'arrow'].includes(output.format) || output.compression !== 'zstd', ['output', 'compression'], `zstd for ${output.format}`),
     ...unless(output.layout === 'merged', ['output', 'layout'], 'layout: perInput'),
     ...unless(output.partitionBy.length === 0, ['output', 'partitionBy'], 'partitionBy'),
     ...unless(!output.compact, ['output', 'compact'], 'compact'),
-    ...unless(output.connection === null, ['output', 'connection'], 'connection'),
     ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
     ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),
     ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
@@ -39,13 +35,10 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
 }
 
 function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
-  const remote = (input.uri ?? []).flatMap((uri, at) => unless(schemeOf(uri) === 'file', [...path, 'uri', at], `${schemeOf(uri)}:// as input`));
   return [
-    ...remote,
     ...unless(['auto', 'csv', 'ndjson', 'json', 'lines', 'parquet', 'arrow'].includes(input.format), [...path, 'format'], `format ${input.format}`),
     ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
     ...unless(input.pin === 'job', [...path, 'pin'], 'pin: file'),
-    ...unless(input.connection === null, [...path, 'connection'], 'connection'),
     ...(input.schema === null ? [] : schemaIssues(input.schema, [...path, 'schema'])),
   ];
 }

@@ -1,5 +1,5 @@
 /** What intake asks of a spec before it accepts a job: that it is legal, that this version can do it, that its SQL compiles, that its output place is free. */
-import { availabilityIssues, canonicalJson, checkJobSpec, filePath, type JobId, type ResolvedJobSpec, type SpecIssue } from '@millrace/protocol';
+import { availabilityIssues, canonicalJson, checkJobSpec, type JobId, nearestName, type ResolvedJobSpec, type SpecIssue } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 import { listBelow } from './resolve-inputs.ts';
@@ -9,10 +9,10 @@ const checkDeadlineMs = 30_000;
 export type CheckedSpec = { readonly spec: ResolvedJobSpec } | { readonly issues: readonly SpecIssue[] };
 
 /** Again, although the producer did it: a request is input. */
-export function checkWritten(written: unknown, tenant: string): CheckedSpec {
+export function checkWritten(written: unknown, tenant: string, connections: readonly string[] = []): CheckedSpec {
   const checked = checkJobSpec(written);
   if ('issues' in checked) return checked;
-  const issues = [...availabilityIssues(checked.spec), ...tenantIssues(checked.spec, tenant)];
+  const issues = [...availabilityIssues(checked.spec), ...tenantIssues(checked.spec, tenant), ...unknownConnections(checked.spec, connections)];
   return issues.length > 0 ? { issues } : checked;
 }
 
@@ -21,6 +21,20 @@ function tenantIssues(spec: ResolvedJobSpec, tenant: string): SpecIssue[] {
   return [
     { pointer: '/execution/tenant', code: 'SPEC_TENANT_DENIED', message: `expected the tenant of this connection, ${tenant}, got ${spec.execution.tenant}` },
   ];
+}
+
+/** Connections that a spec names and the installation does not have. */
+export function unknownConnections(spec: ResolvedJobSpec, names: readonly string[]): SpecIssue[] {
+  const named = [
+    ...spec.inputs.map(({ connection }, index) => [`/inputs/${index}/connection`, connection] as const),
+    ['/output/connection', spec.output.connection] as const,
+  ];
+  return named.flatMap(([pointer, name]) => {
+    if (name === null || names.includes(name)) return [];
+    const suggestion = nearestName(name, names);
+    const message = `there is no connection ${JSON.stringify(name)}`;
+    return [{ pointer, code: 'SPEC_CONNECTION_UNKNOWN', message, ...(suggestion && { suggestion }) }];
+  });
 }
 
 /** Syntax and rules of the stages and of patterns for lines, without opening an input. Null when they hold. */
@@ -40,12 +54,13 @@ export async function checkSql(spec: ResolvedJobSpec, control: Control): Promise
 /** A file that is not this job's, or null. Of the directories in the place the journal and the rejects are no output; empty ones do not count. */
 export async function foreignOutput(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<string | null> {
   if (spec.output.ifNotEmpty === 'append') return null;
-  const ours = [filePath(spec.rejects.uri), `${filePath(control.journalUri)}/`];
-  for (const { path, found } of await listBelow(filePath(spec.output.uri), control, { fold: true })) {
-    if (path.includes(jobId) || ours.includes(path)) continue;
-    if (!path.endsWith('/')) return found.uri;
-    const [first] = await listBelow(path, control, { most: 1 });
-    if (first) return first.found.uri;
+  const { connection } = spec.output;
+  const ours = [spec.rejects.uri, `${control.journalUri}/`];
+  for (const { uri } of await listBelow(spec.output.uri, control, { fold: true, connection })) {
+    if (uri.includes(jobId) || ours.includes(uri)) continue;
+    if (!uri.endsWith('/')) return uri;
+    const [first] = await listBelow(uri, control, { most: 1, connection });
+    if (first) return first.uri;
   }
   return null;
 }

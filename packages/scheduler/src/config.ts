@@ -5,13 +5,18 @@ import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting } from 
 
 const shape = {
   MILLRACE_REDIS: setting.text().describe('unix:///path/redis.sock or redis://host:port'),
-  MILLRACE_JOURNAL: setting.text().describe('file:///absolute/directory of the journal'),
+  MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory, or s3://bucket/prefix, gs:// or az:// that a connection covers'),
   MILLRACE_CORE: setting.text().prefault(corePath()).describe('path of the core binary'),
   MILLRACE_TASK_KEY: setting.text().describe('<key id>:<64 hex digits>, several separated by commas; the first signs'),
   MILLRACE_POOL: setting.text(63).prefault('default').describe('pool whose queues are filled'),
   MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and sweeps; below 1 for tests and demos'),
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('absolute directories that inputs may lie in, separated by colons'),
   MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('absolute directories that outputs may lie in, separated by colons'),
+  MILLRACE_CONNECTIONS: setting.text().optional().describe('JSON file that lists the stores jobs may use and where their credentials are found'),
+  MILLRACE_HTTP_ALLOW: setting
+    .list()
+    .prefault('')
+    .describe('hosts, each with a port unless it is 443, whose https:// objects may be inputs, separated by commas'),
   MILLRACE_SCRATCH: setting.text().describe('directory for files that do not outlive the process'),
   MILLRACE_LOG_LEVEL: setting
     .choice(...logLevels)

@@ -8,11 +8,13 @@ import type { JobFacts } from './job-facts.ts';
 export interface Control {
   readonly queues: Queues;
   readonly journal: Journal;
-  /** Root of the journal, `file:///…` without a slash at its end. */
+  /** Root of the journal, without a slash at its end. */
   readonly journalUri: string;
   /** For the listing of inputs and the check of SQL; store verbs run beside each other, `Inspect` one at a time. */
   readonly core: CoreLike;
   readonly places: readonly Place[];
+  /** Names of the stores that specs may name. */
+  readonly connections: readonly string[];
   readonly facts: JobFacts;
   readonly times: LeaseTimes;
   readonly taskKeys: TaskKeys;

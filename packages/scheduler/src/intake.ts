@@ -33,7 +33,7 @@ export async function submitJob(request: SubmitRequest, control: Control): Promi
   if (idempotencyKey !== null && jobIdFromKey(tenant, idempotencyKey) !== jobId) {
     return refusal('REQUEST_INVALID', 'cannot submit job: its id is not that of tenant and key');
   }
-  const checked = checkWritten(request.spec, tenant);
+  const checked = checkWritten(request.spec, tenant, control.connections);
   if ('issues' in checked) return specRefusal('submit job', checked.issues);
   const standing = await control.journal.readJobRecord(jobId);
   if (standing !== null) return answerStanding(standing, checked.spec, control);

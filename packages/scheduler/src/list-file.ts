@@ -1,5 +1,5 @@
 /** List files, read whole: they name inputs, at most as many as a job may have. */
-import { type ListedFile, parseInputList, schemeOf } from '@millrace/protocol';
+import { type ListedFile, parseInputList } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 import { readText } from './resolve-inputs.ts';
@@ -7,14 +7,11 @@ import { readText } from './resolve-inputs.ts';
 const mostListBytes = 64 << 20;
 
 /** Throws `INPUT_LIST` with the line, `INPUT_NOT_FOUND`. */
-export async function listedFiles(list: string, control: Control): Promise<readonly ListedFile[]> {
-  const read = await readText(list, mostListBytes, control);
+export async function listedFiles(list: string, connection: string | null, control: Control): Promise<readonly ListedFile[]> {
+  const read = await readText(list, connection, mostListBytes, control);
   if ('bytes' in read) throw new AppError('INPUT_LIST', `cannot read ${list}: expected a list of at most ${mostListBytes} bytes, got ${read.bytes}`);
   const parsed = parseInputList(read.text);
   if ('message' in parsed) throw refused(list, parsed.line, parsed.message);
-  for (const { uri, line } of parsed.files) {
-    if (schemeOf(uri) !== 'file') throw refused(list, line, `${schemeOf(uri)}:// as input is not available in this version`);
-  }
   return parsed.files;
 }
 

@@ -1,4 +1,5 @@
 /** The scheduler as a process: settings → parts → start → wait for a signal. */
+import { Connections } from '@millrace/core-client';
 import { parseTaskKeys } from '@millrace/protocol';
 import { createLogger, runService, service } from '@millrace/service-kit';
 import { readConfig } from './config.ts';
@@ -22,6 +23,8 @@ const scheduler = service(
       timeScale: config.MILLRACE_TIME_SCALE,
       readRoots: config.MILLRACE_READ_ROOTS,
       writeRoots: config.MILLRACE_WRITE_ROOTS,
+      connections: Connections.read(config.MILLRACE_CONNECTIONS, process.env),
+      httpAllow: config.MILLRACE_HTTP_ALLOW,
       scratch: config.MILLRACE_SCRATCH,
       log,
       ...(config.MILLRACE_WORKER_ID === undefined ? {} : { schedulerId: config.MILLRACE_WORKER_ID }),

@@ -5,21 +5,24 @@
 import type { Answer as CoreAnswer } from '@millrace/core-client';
 import {
   checkExpected,
-  filePath,
-  fileUri,
+  directoryOfPattern,
   type InputFile,
+  isHiddenBelow,
+  isPattern,
   type LookupFile,
   maxFilesPerJob,
   maxListEntries,
   maxPayloadBytes,
+  patternOf,
   type ResolvedInput,
   type ResolvedJobSpec,
+  schemeOf,
 } from '@millrace/protocol';
 import type { StoreEntry } from '@millrace/protocol/wire';
 import { AppError } from '@millrace/service-kit';
-import type { Control, Place } from './control.ts';
-import { directoryOfPattern, isHiddenBelow, isPattern, patternOf } from './glob.ts';
+import type { Control } from './control.ts';
 import { listedFiles } from './list-file.ts';
+import { reachOf } from './places.ts';
 
 const deadlineMs = 30_000;
 
@@ -52,10 +55,11 @@ export async function resolveLookups(spec: ResolvedJobSpec, control: Control): P
   const files: LookupFile[] = [];
   for (const { name: stage, lookups } of spec.pipeline) {
     for (const { name, uri, maxSize } of lookups) {
-      const { etag, size } = await fileAt(filePath(uri), uri, control);
+      const found = await fileAt(uri, null, control);
+      const { etag, size } = found;
       if (size > maxSize)
         throw new AppError('INPUT_LOOKUP', `cannot resolve lookup ${name} of stage ${stage}: expected at most ${maxSize} bytes (maxSize), got ${size}`);
-      files.push({ stage, name, uri: fileUri(filePath(uri)), etag, size });
+      files.push({ stage, name, uri: found.uri, etag, size });
     }
   }
   return files;
@@ -63,8 +67,8 @@ export async function resolveLookups(spec: ResolvedJobSpec, control: Control): P
 
 async function filesOfInput(input: ResolvedInput, control: Control): Promise<Found[]> {
   const found = new Map<string, Found>();
-  for (const listed of input.list === null ? [] : await listedFiles(input.list, control)) {
-    const file = await fileAt(filePath(listed.uri), listed.uri, control);
+  for (const listed of input.list === null ? [] : await listedFiles(input.list, input.connection, control)) {
+    const file = await fileAt(listed.uri, input.connection, control);
     if (listed.etag !== null && listed.etag !== file.etag) {
       throw new AppError(
         'INPUT_CHANGED',
@@ -76,54 +80,56 @@ async function filesOfInput(input: ResolvedInput, control: Control): Promise<Fou
   if (input.list !== null && found.size === 0 && input.ifNone === 'fail')
     throw new AppError('INPUT_NONE', `cannot resolve inputs: ${input.list} names no file`);
   for (const uri of input.uri ?? []) {
-    const matches = await filesOfUri(uri, control);
+    const matches = await filesOfUri(uri, input.connection, control);
     if (matches.length === 0 && input.ifNone === 'fail') throw new AppError('INPUT_NONE', `cannot resolve inputs: nothing matches ${uri}`);
     for (const match of matches) found.set(match.uri, match);
   }
   return [...found.values()];
 }
 
-async function filesOfUri(uri: string, control: Control): Promise<Found[]> {
-  const written = uri.slice('file://'.length);
-  if (written.endsWith('/')) {
-    const directory = filePath(uri);
-    return (await listBelow(directory, control)).filter(({ path }) => !isHiddenBelow(directory, path)).map(({ found }) => found);
-  }
-  if (isPattern(written)) return filesOfPattern(written, control);
-  return [await fileAt(filePath(uri), uri, control)];
+async function filesOfUri(uri: string, connection: string | null, control: Control): Promise<Found[]> {
+  // A web server is not listed, and a question mark there begins a query.
+  if (schemeOf(uri) === 'https' || schemeOf(uri) === 'http') return [await fileAt(uri, connection, control)];
+  if (uri.endsWith('/')) return (await listBelow(uri, control, { connection })).filter((found) => !isHiddenBelow(uri, found.uri));
+  if (isPattern(withoutScheme(uri))) return filesOfPattern(uri, connection, control);
+  return [await fileAt(uri, connection, control)];
 }
 
-/** A pattern is matched against spelled URIs: there an escaped mark can be told from a mark. */
-async function filesOfPattern(written: string, control: Control): Promise<Found[]> {
+const withoutScheme = (uri: string): string => uri.slice(schemeOf(uri).length + '://'.length);
+
+/** A pattern is matched against spelled URIs: there an escaped mark of a local path can be told from a mark. */
+async function filesOfPattern(uri: string, connection: string | null, control: Control): Promise<Found[]> {
+  const written = withoutScheme(uri);
   const pattern = patternOf(written);
-  const directory = filePath(`file://${directoryOfPattern(written)}`);
-  const isWanted = (uri: string): boolean => pattern.test(uri.slice('file://'.length)) || pattern.test(withEscapedMarks(uri.slice('file://'.length)));
-  return (await listBelow(directory, control)).filter(({ found }) => isWanted(found.uri)).map(({ found }) => found);
+  const isLocal = schemeOf(uri) === 'file';
+  const directory = directoryOfPattern(written);
+  if (directory === '/' && !isLocal) throw new AppError('SPEC_URI', `cannot resolve ${uri}: expected a bucket without a pattern`);
+  const isWanted = (path: string): boolean => pattern.test(path) || (isLocal && pattern.test(withEscapedMarks(path)));
+  return (await listBelow(`${schemeOf(uri)}://${directory}`, control, { connection })).filter((found) => isWanted(withoutScheme(found.uri)));
 }
 
 function withEscapedMarks(path: string): string {
   return path.replace(/[*?[\]{}]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-async function fileAt(path: string, uri: string, control: Control): Promise<Found> {
-  const place = placeOf(path, control.places);
-  const answer = await control.core.request({ type: 'StoreStat', scope: scopeOf(place), key: path.slice(place.directory.length + 1) }, { deadlineMs });
-  const { object } = doneOf(answer, uri);
+async function fileAt(uri: string, connection: string | null, control: Control): Promise<Found> {
+  const reach = reachOf(uri, connection, control.places);
+  const key = reach.keyOf(uri);
+  const { object } = doneOf(await control.core.request({ type: 'StoreStat', scope: reach.scope, key }, { deadlineMs }), uri);
   if (object === null) throw new AppError('INPUT_NOT_FOUND', `cannot resolve inputs: ${uri} is not there`);
-  return { uri: fileUri(path), etag: object.etag, size: object.size };
+  return { uri: reach.uriOf(key), etag: object.etag, size: object.size };
 }
 
 /** The whole of a small file, or its size when that is more than `mostBytes`. */
-export async function readText(uri: string, mostBytes: number, control: Control): Promise<{ text: string } | { bytes: number }> {
-  const path = filePath(uri);
-  const { size } = await fileAt(path, uri, control);
+export async function readText(uri: string, connection: string | null, mostBytes: number, control: Control): Promise<{ text: string } | { bytes: number }> {
+  const { size } = await fileAt(uri, connection, control);
   if (size > mostBytes) return { bytes: size };
-  const place = placeOf(path, control.places);
-  const key = path.slice(place.directory.length + 1);
+  const { scope, keyOf } = reachOf(uri, connection, control.places);
+  const key = keyOf(uri);
   const pieces: Uint8Array[] = [];
   for (let start = 0; start < size; start += maxPayloadBytes) {
     const range = { start, end: Math.min(size, start + maxPayloadBytes) };
-    const answer = await control.core.request({ type: 'StoreGet', scope: scopeOf(place), key, range, ifMatch: null }, { deadlineMs });
+    const answer = await control.core.request({ type: 'StoreGet', scope, key, range, ifMatch: null }, { deadlineMs });
     if (doneOf(answer, uri).object === null || answer.failed !== null) throw new AppError('INPUT_NOT_FOUND', `cannot read ${uri}: it is not there any more`);
     pieces.push(answer.payload);
   }
@@ -135,45 +141,26 @@ export interface ListOptions {
   readonly fold?: boolean;
   /** Stops at about so many. Defaults to more than a job may have. */
   readonly most?: number;
+  /** The one that a spec names. */
+  readonly connection?: string | null;
 }
 
-/** Every file below a directory, in byte order of their paths. A directory that is not there has none. */
-export async function listBelow(directory: string, control: Control, options: ListOptions = {}): Promise<{ path: string; found: Found }[]> {
-  const place = placeOf(directory, control.places);
-  const prefix = directory.slice(place.directory.length + 1);
+/** Every file below a folder, whose URI ends in `/`, in byte order of their names. A folder that is not there has none. */
+export async function listBelow(folder: string, control: Control, options: ListOptions = {}): Promise<Found[]> {
+  const reach = reachOf(folder, options.connection ?? null, control.places);
+  const prefix = reach.keyOf(folder);
   const most = options.most ?? maxFilesPerJob + 1;
-  const files: { path: string; found: Found }[] = [];
+  const files: Found[] = [];
   let startAfter: string | null = null;
   for (;;) {
-    const request = {
-      type: 'StoreList',
-      scope: scopeOf(place),
-      prefix,
-      startAfter,
-      limit: Math.min(maxListEntries, most),
-      delimiter: options.fold === true,
-    } as const;
-    const done: { entries: readonly StoreEntry[]; more: boolean } = doneOf(await control.core.request(request, { deadlineMs }), directory);
-    for (const { key, etag, size } of done.entries) {
-      const path = `${place.directory}/${key}`;
-      files.push({ path, found: { uri: fileUri(path), etag, size } });
-    }
+    const limit = Math.min(maxListEntries, most);
+    const request = { type: 'StoreList', scope: reach.scope, prefix, startAfter, limit, delimiter: options.fold === true } as const;
+    const done: { entries: readonly StoreEntry[]; more: boolean } = doneOf(await control.core.request(request, { deadlineMs }), folder);
+    for (const { key, etag, size } of done.entries) files.push({ uri: reach.uriOf(key), etag, size });
     const last = done.entries.at(-1);
     if (!done.more || last === undefined || files.length >= most) return files;
     startAfter = last.key;
   }
-}
-
-/** The innermost directory that may be read and holds the path. */
-function placeOf(path: string, places: readonly Place[]): Place {
-  const holding = places.filter(({ directory }) => path.startsWith(`${directory}/`)).sort((a, b) => b.directory.length - a.directory.length);
-  const place = holding[0];
-  if (!place) throw new AppError('STORAGE_FORBIDDEN', `cannot resolve ${fileUri(path)}: it lies outside the places that may be read`);
-  return place;
-}
-
-function scopeOf(place: Place) {
-  return { connection: place.connection, kind: 'inputs', jobKey: null, specDigest: null } as const;
 }
 
 function doneOf<Done>(answer: CoreAnswer<Done>, what: string): Done {

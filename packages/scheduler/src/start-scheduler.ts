@@ -1,7 +1,7 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
-import { type CoreProcess, SteadyCore, startCore } from '@millrace/core-client';
-import { type Journal, journalConnection, openJournal } from '@millrace/journal';
-import { filePath, leaseTimes, newRequestId, type TaskKeys } from '@millrace/protocol';
+import { Connections, type CoreProcess, SteadyCore, startCore } from '@millrace/core-client';
+import { type Journal, openJournal, testStore } from '@millrace/journal';
+import { leaseTimes, newRequestId, type TaskKeys } from '@millrace/protocol';
 import { openQueues, type Queues } from '@millrace/queues';
 import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Control } from './control.ts';
@@ -16,7 +16,7 @@ export interface SchedulerOptions {
   readonly redis: string;
   /** Of all keys in Redis; the default is right but for tests. */
   readonly prefix?: string;
-  /** `file:///absolute/directory` */
+  /** `file:///absolute/directory`, or a folder of a bucket that one of the connections covers. */
   readonly journal: string;
   /** Path of the core binary. */
   readonly core: string;
@@ -25,6 +25,9 @@ export interface SchedulerOptions {
   readonly timeScale: number;
   readonly readRoots: readonly string[];
   readonly writeRoots: readonly string[];
+  readonly connections?: Connections;
+  /** `host[:port]` whose `https://` objects may be read without a connection. */
+  readonly httpAllow?: readonly string[];
   readonly scratch: string;
   readonly log: Log;
   readonly schedulerId?: string;
@@ -50,6 +53,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   try {
     const { resultVersion } = (await steady.current()).hello;
     const core = new InspectingCore(steady);
+    await testStore(core, 'journal');
     queues = await openQueues({ redis: options.redis, times, log: options.log, ...(options.prefix === undefined ? {} : { prefix: options.prefix }) });
     const journal: Journal = openJournal(core);
     const control: Control = {
@@ -57,6 +61,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
       journal,
       core,
       places,
+      connections: (options.connections ?? Connections.none).settings.map(({ name }) => name),
       times,
       clock,
       random,
@@ -86,7 +91,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
 }
 
 function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof connectionOf>[]): Promise<CoreProcess> {
-  const journalDirectory = filePath(options.journal).replace(/\/+$/, '');
+  const connections = (options.connections ?? Connections.none).withJournal(options.journal);
+  const { journalDirectory } = connections;
   return startCore({
     binary: options.core,
     hello: {
@@ -96,13 +102,14 @@ function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof conne
       scratchBytes: 0,
       scratchDir: options.scratch,
       readRoots: [...options.readRoots, ...options.writeRoots],
-      writeRoots: [journalDirectory],
-      connections: [journalConnection(options.journal), ...places],
-      httpAllow: [],
+      writeRoots: journalDirectory === null ? [] : [journalDirectory],
+      connections: [...connections.forHello(), ...places],
+      httpAllow: [...(options.httpAllow ?? [])],
       ports: [],
       sandbox: 'bestEffort',
       logLevel: 'warn',
     },
+    connections,
     log: options.log,
     // How fast a core starts and answers has nothing to do with how long leases are.
     timeScale: Math.max(1, options.timeScale),

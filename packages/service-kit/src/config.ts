@@ -62,6 +62,14 @@ export const setting = {
   number: (min: number, max: number) => numberText('a number', min, max, /^-?\d{1,15}(?:\.\d{1,15})?$/),
   flag: () => z.enum(['true', 'false']).transform((written) => written === 'true'),
   choice: <const Words extends readonly [string, ...string[]]>(...words: Words) => z.enum(words),
+  /** Words, separated by commas. */
+  list: () =>
+    z.string().transform((written) =>
+      written
+        .split(',')
+        .map((word) => word.trim())
+        .filter((word) => word !== ''),
+    ),
   /** Absolute paths, separated by `:`. */
   directories: () =>
     z.string().transform((written, ctx) => {

@@ -3,7 +3,7 @@ import { loadConfig, setting } from '@millrace/service-kit';
 /** Everything a worker host is told from outside. */
 const shape = {
   MILLRACE_REDIS: setting.text().describe('Redis of this installation: unix:///path or redis://host:port'),
-  MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory'),
+  MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory, or s3://bucket/prefix, gs:// or az:// that a connection covers'),
   MILLRACE_CORE: setting.text().optional().describe('the core binary; the one of this checkout when not given'),
   MILLRACE_TASK_KEY: setting.text().describe('keys of task signatures, <keyId>:<64 hex>, the first signs'),
   MILLRACE_POOL: setting.text(63).default('default').describe('pool of this host'),
@@ -12,6 +12,11 @@ const shape = {
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('directories that inputs may lie in'),
   MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('directories that outputs may go to'),
   MILLRACE_SECRETS: setting.text().optional().describe('directory with one file for each secret that specs may name: secret://a/b is its file a/b'),
+  MILLRACE_CONNECTIONS: setting.text().optional().describe('JSON file that lists the stores jobs may use and where their credentials are found'),
+  MILLRACE_HTTP_ALLOW: setting
+    .list()
+    .prefault('')
+    .describe('hosts, each with a port unless it is 443, whose https:// objects may be inputs, separated by commas'),
   MILLRACE_SCRATCH: setting.text().describe('directory for what cores spill; emptied by them'),
   MILLRACE_LOG_LEVEL: setting.choice('debug', 'info', 'warn', 'error', 'silent').default('info').describe('least level that is logged'),
   MILLRACE_PARENT_PID: setting.integer(1, 4_194_304).optional().describe('the process ends when this one is gone'),

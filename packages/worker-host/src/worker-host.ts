@@ -1,7 +1,7 @@
 /** A worker host: takes tasks of its pool while no drain is asked, one core per slot, and tells the others that it is alive. */
 import { hostname } from 'node:os';
-import { CorePool, type CoreProcess, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
-import { journalConnection, openJournal } from '@millrace/journal';
+import { Connections, CorePool, type CoreProcess, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
+import { openJournal, testStore } from '@millrace/journal';
 import { leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
 import { openQueues, type Queues, type TaskConsumer } from '@millrace/queues';
 import { type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
@@ -14,6 +14,8 @@ export interface WorkerHostParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where credentials of connections are found. Defaults to the process's own. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 const STORE_CORE_BYTES = 256 << 20;
@@ -38,10 +40,13 @@ class RunningHost {
   #queues: Queues | null = null;
   #beat: NodeJS.Timeout | null = null;
   #worker: string | null = null;
+  readonly #connections: Connections;
   #busy = 0;
 
   constructor(parts: WorkerHostParts) {
     this.#parts = parts;
+    const { config } = parts;
+    this.#connections = Connections.read(config.MILLRACE_CONNECTIONS, parts.environment ?? process.env).withJournal(config.MILLRACE_JOURNAL);
   }
 
   async start(): Promise<void> {
@@ -56,6 +61,7 @@ class RunningHost {
     this.#steady = new SteadyCore(() => this.#startCore(config.MILLRACE_SLOTS, STORE_CORE_BYTES));
     await this.#cores.start();
     const { hello } = await this.#steady.current();
+    await this.#testStores(this.#steady);
     this.#queues = await openQueues({ redis: config.MILLRACE_REDIS, times, log });
     const host = this.#hostOf(this.#cores, this.#steady, this.#queues, hello);
     this.#worker = host.identity.worker;
@@ -85,11 +91,18 @@ class RunningHost {
     };
   }
 
+  /** Of every place that this host commits to. One after the other: a core does one piece of work at once. */
+  async #testStores(core: SteadyCore): Promise<void> {
+    const outputs = this.#connections.settings.filter(({ mode }) => mode !== 'read').map(({ name }) => name);
+    for (const connection of ['journal', ...outputs]) await testStore(core, connection);
+  }
+
   #startCore(slot: number, memoryBytes: number): Promise<CoreProcess> {
     const { config, log } = this.#parts;
     return startCore({
       binary: config.MILLRACE_CORE ?? corePath(),
-      hello: helloOf(config, slot, memoryBytes),
+      hello: helloOf(config, this.#connections, slot, memoryBytes),
+      connections: this.#connections,
       log,
       timeScale: Math.max(1, config.MILLRACE_TIME_SCALE),
     });
@@ -148,7 +161,7 @@ class RunningHost {
   }
 }
 
-function helloOf(config: WorkerHostConfig, slot: number, memoryBytes: number): HelloOptions {
+function helloOf(config: WorkerHostConfig, connections: Connections, slot: number, memoryBytes: number): HelloOptions {
   return {
     hostVersion: '0.1.0',
     slot,
@@ -157,8 +170,8 @@ function helloOf(config: WorkerHostConfig, slot: number, memoryBytes: number): H
     scratchDir: `${config.MILLRACE_SCRATCH}/slot-${slot}`,
     readRoots: [...config.MILLRACE_READ_ROOTS],
     writeRoots: [...config.MILLRACE_WRITE_ROOTS],
-    connections: [journalConnection(config.MILLRACE_JOURNAL)],
-    httpAllow: [],
+    connections: connections.forHello(),
+    httpAllow: [...config.MILLRACE_HTTP_ALLOW],
     ports: [],
     sandbox: 'bestEffort',
     logLevel: config.MILLRACE_LOG_LEVEL === 'silent' ? 'error' : config.MILLRACE_LOG_LEVEL,

@@ -22,7 +22,9 @@ import { type Directory, journalDirectory, newestJob, openDirectoryAt } from '..
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { followJob } from '../follow-job.ts';
 import { defaultSlots, type LocalStack, startLocalStack } from '../local-stack.ts';
+import { isRemote, placeOf } from '../output-place.ts';
 import { firstRejects } from '../read-rejects.ts';
+import { remoteVersions } from '../remote-inputs.ts';
 import { describeManifest } from '../run-report.ts';
 import { writtenSpec } from '../run-spec.ts';
 import { readLetters } from './dead.ts';
@@ -53,7 +55,7 @@ export const run: Command = {
   run: async (call) => {
     const spec = readSpec(call);
     if (isSet(call.flags, 'print-spec')) return printSpec(call, spec);
-    const job = describeJob(spec);
+    const job = await describeJob(spec);
     if (isSet(call.flags, 'replace')) replaceOutput(call, job.directory);
     const settled = await lookAtDirectory(call, job);
     return settled ?? (await runJob(call, job));
@@ -88,42 +90,46 @@ interface RunJob {
   readonly key: string;
   readonly readRoots: readonly string[];
   readonly writeRoots: readonly string[];
+  /** Everything that is read or written. */
+  readonly uris: readonly string[];
 }
 
 /** The job's key is the digest of spec and inputs, so the same command over the same files is the same job. */
-function describeJob(spec: ResolvedJobSpec): RunJob {
-  const directory = localPath(spec.output.uri);
+async function describeJob(spec: ResolvedJobSpec): Promise<RunJob> {
+  const directory = placeOf(spec.output.uri);
   const uris = spec.inputs.flatMap((input) => (typeof input.uri === 'string' ? [input.uri] : (input.uri ?? [])));
-  const lists = spec.inputs.flatMap(({ list }) => (list === null ? [] : [localPath(list)]));
-  const lookups = spec.pipeline.flatMap((stage) => stage.lookups.map(({ uri }) => localPath(uri)));
-  const files = [...uris.flatMap(expand), ...lists, ...lists.flatMap(listed), ...lookups];
+  const lists = spec.inputs.flatMap(({ list }) => (list === null ? [] : [list]));
+  const lookups = spec.pipeline.flatMap((stage) => stage.lookups.map(({ uri }) => uri));
+  const named = [...lists, ...lists.filter(isLocal).flatMap(listed), ...lookups];
+  const files = [...uris.filter(isLocal).flatMap(expand), ...named.filter(isLocal).map(localPath)];
+  const remote = [...uris, ...named].filter((uri) => !isLocal(uri));
   const pinned = files.map((path) => {
     const found = statSync(path, { throwIfNoEntry: false });
     return found === undefined ? [path] : [path, found.ino, found.size, found.mtimeMs];
   });
   const key = `run:${createHash('sha256')
-    .update(JSON.stringify([specDigest(spec), pinned]))
+    .update(JSON.stringify([specDigest(spec), pinned, ...(remote.length === 0 ? [] : [await remoteVersions(remote, directory)])]))
     .digest('hex')}`;
-  const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [localPath(spec.rejects.uri)];
+  const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [placeOf(spec.rejects.uri)];
   return {
     spec,
     directory,
     key,
-    readRoots: [...new Set([...uris.map(fixedDirectory), ...files.map((path) => dirname(path))])],
-    writeRoots: [directory, ...rejects],
+    readRoots: [...new Set([...uris.filter(isLocal).map(fixedDirectory), ...files.map((path) => dirname(path))])],
+    writeRoots: [directory, ...rejects].filter((place) => !isRemote(place)),
+    uris: [...uris, ...named, directory, ...rejects],
   };
 }
 
-function localPath(uri: string): string {
-  if (uri.startsWith('file://')) return resolve(filePath(uri));
-  throw new CommandError(exitCodes.usage, `${uri}: only local places are available in this version`);
-}
+const isLocal = (uri: string): boolean => uri.startsWith('file://');
+const localPath = (uri: string): string => resolve(filePath(uri));
 
 /** Files that a list names; what is wrong with it is said when the job is submitted. */
-function listed(path: string): string[] {
+function listed(list: string): string[] {
+  const path = localPath(list);
   if (statSync(path, { throwIfNoEntry: false }) === undefined) throw new CommandError(exitCodes.notFound, `no such file: ${path}`);
   const parsed = parseInputList(readFileSync(path, 'utf8'));
-  return 'files' in parsed ? parsed.files.map(({ uri }) => localPath(uri)) : [];
+  return 'files' in parsed ? parsed.files.map(({ uri }) => uri) : [];
 }
 
 /** Files that a location names; a folder names all below it, but for names that begin with `_` or `.`. */
@@ -151,6 +157,12 @@ function fixedDirectory(uri: string): string {
 
 /** Removes what earlier runs wrote there, and nothing else. */
 function replaceOutput(call: CommandCall, directory: string): void {
+  if (isRemote(directory))
+    throw new CommandError(
+      exitCodes.usage,
+      '--replace works on directories of this computer only',
+      'Remove the folder with the tool of its store, or take another one.',
+    );
   const found = statSync(join(directory, '_journal'), { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!isSet(call.flags, 'yes')) throw new CommandError(exitCodes.needsConfirmation, `--replace removes what earlier runs wrote to ${directory}`, 'Add --yes.');
@@ -162,8 +174,8 @@ function replaceOutput(call: CommandCall, directory: string): void {
 
 /** A completed job is only reported, another job's directory is refused; null: there is work to do. */
 async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode | null> {
-  if (statSync(journalDirectory(job.directory), { throwIfNoEntry: false }) === undefined) return null;
-  const directory = openDirectoryAt(job.directory, job.writeRoots);
+  if (!isRemote(job.directory) && statSync(journalDirectory(job.directory), { throwIfNoEntry: false }) === undefined) return null;
+  const directory = openDirectoryAt(job.directory, [...job.writeRoots, ...job.uris]);
   try {
     const standing = await newestJob(directory.journal);
     if (standing === null) return null;
@@ -196,7 +208,8 @@ async function runJob(call: CommandCall, job: RunJob): Promise<ExitCode> {
     writeRoots: job.writeRoots,
     hostSlots: [slots],
     redisUrl: textFlag(call.flags, 'redis'),
-    logFile: isSet(call.flags, 'verbose') ? join(journalDirectory(job.directory), 'run.log') : null,
+    logFile: isSet(call.flags, 'verbose') ? (isRemote(job.directory) ? resolve('millrace-run.log') : join(journalDirectory(job.directory), 'run.log')) : null,
+    uris: job.uris,
   });
   try {
     await Promise.race([follow(call, job, local), local.failed, interrupted(call.signal)]);
@@ -244,7 +257,7 @@ async function reopenFailed(call: CommandCall, handle: JobHandle): Promise<numbe
 }
 
 async function reportJournal(call: CommandCall, job: RunJob): Promise<ExitCode> {
-  const directory = openDirectoryAt(job.directory, job.writeRoots);
+  const directory = openDirectoryAt(job.directory, [...job.writeRoots, ...job.uris]);
   try {
     const view = await directory.journal.readJob(jobIdFromKey('default', job.key));
     const manifest = view?.manifests.at(-1);
@@ -257,7 +270,7 @@ async function reportJournal(call: CommandCall, job: RunJob): Promise<ExitCode> 
 
 async function reportEnd(call: CommandCall, job: RunJob, directory: Directory, manifest: Manifest): Promise<ExitCode> {
   const exitCode = exitCodeOf(call, manifest);
-  const places = { out: localPath(manifest.outputUri), rejects: localPath(manifest.rejectsUri) };
+  const places = { out: placeOf(manifest.outputUri), rejects: placeOf(manifest.rejectsUri) };
   for (const line of describeManifest(manifest, await firstRejects(directory, manifest), places)) call.output.line(line);
   for (const line of await deadLines(directory, manifest)) call.output.line(line);
   if (manifest.balance.rejected > 0)

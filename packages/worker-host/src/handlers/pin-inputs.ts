@@ -39,8 +39,12 @@ export async function pinInputs(plan: PlanJob): Promise<Stored<'pins'> | WorkEnd
   return (await host.journal.putPins(record)).stored;
 }
 
-async function probe(plan: PlanJob, files: readonly Sample[], declared: object): Promise<InputPins | WorkEnd> {
-  const input = spread(files, PROBED_FILES).map(({ uri, etag, size }) => ({ uri, connection: null, etag, size }));
+async function probe(
+  plan: PlanJob,
+  files: readonly Sample[],
+  declared: { readonly connection?: string | null; readonly [key: string]: unknown },
+): Promise<InputPins | WorkEnd> {
+  const input = spread(files, PROBED_FILES).map(({ uri, etag, size }) => ({ uri, connection: declared.connection ?? null, etag, size }));
   const message = { type: 'Probe', input, declared: JSON.stringify(declared) } as const;
   const probed = await askCore(plan, (core, options) => core.request(message, { ...options, deadlineMs: PROBE_DEADLINE_MS }));
   return 'outcome' in probed ? probed : inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)));
