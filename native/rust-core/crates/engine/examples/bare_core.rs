@@ -19,7 +19,7 @@ use millrace_engine::{ChunkTask, Context, Error, process_chunk};
 use millrace_formats::pins::{FilePlan, Format, InputPins};
 use millrace_formats::read::{PlannedRange, ReadOptions, ReadRange, open_reader, plan_file, plan_scan};
 use millrace_formats::source::{ByteSource, SourceError};
-use millrace_store::{PinnedFile, Store};
+use millrace_store::{LocalPart, LocalStore, PinnedFile};
 use serde_json::json;
 
 /// Columns of the bench file with their types.
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     let root = file.parent().ok_or("the file needs a folder")?.to_owned();
     std::fs::create_dir_all(folder)?;
     let folder = std::fs::canonicalize(folder)?;
-    let store = Store::new(&[root], std::slice::from_ref(&folder))?;
+    let store = LocalStore::new(&[root], std::slice::from_ref(&folder))?;
     let bench = Bench { store, file, folder, pins: pins(arguments[1].ends_with(".csv"))?, compression: compression.to_owned() };
     let plan = bench.plan(chunk_size)?;
     let (started, processor) = (Instant::now(), processor_seconds()?);
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn AnyError>> {
 }
 
 struct Bench {
-    store: Store,
+    store: LocalStore,
     file: PathBuf,
     folder: PathBuf,
     pins: Vec<InputPins>,
@@ -259,7 +259,7 @@ impl PinnedSource for Source {
     }
 }
 
-struct Sink(millrace_store::PartSink, Arc<AtomicU64>);
+struct Sink(LocalPart, Arc<AtomicU64>);
 
 impl PartSink for Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -275,7 +275,7 @@ impl PartSink for Sink {
 }
 
 struct LocalIo<'a> {
-    store: &'a Store,
+    store: &'a LocalStore,
     verdict: PathBuf,
     sync_us: Arc<AtomicU64>,
 }

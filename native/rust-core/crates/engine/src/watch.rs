@@ -73,6 +73,10 @@ impl ByteSource for Shared {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
         self.0.borrow_mut().read_at(offset, buffer)
     }
+
+    fn announce(&mut self, start: u64, end: u64) {
+        self.0.borrow_mut().announce(start, end);
+    }
 }
 
 /// A part of bytes in memory: a payload of an inline chunk. It cannot change.

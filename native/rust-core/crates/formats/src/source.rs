@@ -49,6 +49,10 @@ impl<S: ByteSource + ?Sized> ByteSource for &mut S {
     fn first_offset(&self) -> u64 {
         (**self).first_offset()
     }
+
+    fn announce(&mut self, start: u64, end: u64) {
+        (**self).announce(start, end);
+    }
 }
 
 impl ByteSource for Box<dyn ByteSource + '_> {
@@ -62,6 +66,10 @@ impl ByteSource for Box<dyn ByteSource + '_> {
 
     fn first_offset(&self) -> u64 {
         (**self).first_offset()
+    }
+
+    fn announce(&mut self, start: u64, end: u64) {
+        (**self).announce(start, end);
     }
 }
 

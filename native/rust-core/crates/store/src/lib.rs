@@ -32,7 +32,7 @@ pub use allow::Access;
 pub use connection::{Auth, Connection, Credentials, Kind, Mode, Secret};
 pub use error::{Error, Result};
 pub use io::Call;
-pub use local::{LocalStore, PinnedFile, path_of_uri, uri_of_path};
+pub use local::{LocalPart, LocalStore, PinnedFile, path_of_uri, uri_of_path};
 pub use object::{Deleted, Entry, ListQuery, Listing, MAX_OBJECT_BYTES, Object, PartDone, PutOutcome, Stat, TEMPORARY_PREFIX};
 pub use place::Place;
 pub use remote::{Limits, install_tls};
