@@ -15,7 +15,7 @@ use crate::local::{Stopwatch, open_source};
 pub fn lookups_of(work: &Work, stage: &str, pins: &Pins) -> Result<Vec<LookupTable>, Error> {
     let of_stage = pins.record.lookups.iter().filter(|lookup| lookup.stage == stage);
     let read = |lookup: &LookupPins| {
-        let source = open_source(&work.places, &lookup.uri, &lookup.etag)?;
+        let source = open_source(&work.places, &lookup.uri, None, &lookup.etag)?;
         read_lookup(lookup, Box::new(source), &work.cancel, Arc::new(Stopwatch(work.started)))
     };
     of_stage.map(read).collect()
