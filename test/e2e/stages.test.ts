@@ -194,6 +194,19 @@ describe('a map stage', () => {
     assert.equal(manifest.balance.filtered, customers / 5);
   });
 
+  it('joins a lookup in Parquet, and one in an array of JSON', async () => {
+    await query(`COPY (SELECT * FROM read_csv('${data}/segments.csv', header = true)) TO '${data}/segments.parquet'`);
+    writeFileSync(join(data, 'ranks.json'), '[ {"label": "zero", "rank": 0},\n{"label": "three", "rank": 3} ]\n');
+    const lookups = [
+      { name: 'segments', uri: url('segments.parquet') },
+      { name: 'ranks', uri: url('ranks.json'), format: 'json', schema: { fields: [{ name: 'label' }, { name: 'rank', type: 'integer' }] } },
+    ];
+    const sql = `SELECT i.customer, r.rank FROM input AS i JOIN segments AS l ON i.segment = l.segment LEFT JOIN ranks AS r ON l.label = r.label`;
+    const manifest = await run('lookups', { inputs: customerInput(), pipeline: [{ name: 'ranked', lookups, sql }] });
+    const expected = `SELECT c.customer, CAST(CASE s.label WHEN 'zero' THEN 0 WHEN 'three' THEN 3 END AS BIGINT) AS rank FROM customers AS c JOIN segments AS s USING (segment)`;
+    await expectSameRows('rows', partsOf(manifest), `SELECT * FROM ${truth(expected)}`);
+  });
+
   it('makes pseudonyms with the key that the spec names', async () => {
     const pipeline = [{ name: 'hidden', sql: "SELECT customer, pseudonym(customer, 'c') AS hidden FROM input" }];
     const manifest = await run('pseudonym', { inputs: customerInput(), pipeline, privacy: { key: 'secret://privacy/orders' } });

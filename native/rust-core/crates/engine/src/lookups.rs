@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use millrace_formats::read::{ReadOptions, ReadRange, open_reader, plan_file};
+use arrow_array::RecordBatch;
+use millrace_formats::batch::RecordReader;
+use millrace_formats::pins::FilePlan;
+use millrace_formats::read::{PlannedRange, ReadOptions, ReadRange, open_reader, open_rows, plan_file, plan_rows, plan_scan};
 use millrace_formats::reject::Reject;
 use millrace_formats::source::ByteSource;
 
@@ -13,6 +16,9 @@ use crate::io::{PinnedSource, Timer};
 use crate::program::LookupTable;
 use crate::records::LookupPins;
 use crate::watch::Watched;
+
+/// A chunk size that no lookup reaches: it is read in one.
+const WHOLE: u64 = 1 << 40;
 
 /// A lookup in memory. Every record of it must be good: a stage that joined a part of a table would give wrong rows and not say so.
 ///
@@ -28,23 +34,57 @@ pub fn read_lookup(
     }
     let mut watched = Watched::new(source, cancel.clone(), timer, Arc::new(AtomicU64::new(0)));
     let plan = plan_file(&pins.input, 0, 0, &pins.uri, &pins.etag, &mut watched).map_err(|error| unreadable(pins, error.into()))?;
-    let range = ReadRange { start: plan.data_start, end: watched.size(), record: 1, line: plan.first_line };
-    let mut reader = open_reader(&pins.input, &plan, range, &[], Box::new(watched.clone()), ReadOptions::default())?;
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    while let Some(read) = reader.next().map_err(|error| unreadable(pins, error.into()))? {
-        if let Some(reject) = read.rejects.first() {
-            return Err(refused(pins, first_reject(reject)));
-        }
-        bytes += read.batch.rows.get_array_memory_size() as u64;
-        if bytes > pins.max_bytes {
-            return Err(refused(pins, format!("it takes more than {} bytes in memory (maxSize)", pins.max_bytes)));
-        }
-        if read.batch.rows.num_rows() > 0 {
-            rows.push(read.batch.rows);
-        }
+    let ranges = ranges_of(pins, &plan, &mut watched, cancel).map_err(|error| unreadable(pins, error))?;
+    let mut held = Held { pins, rows: Vec::new(), bytes: 0 };
+    for range in ranges {
+        let (source, options) = (Box::new(watched.clone()), ReadOptions::default());
+        let reader = if pins.input.format.has_rows() {
+            open_rows(&pins.input, &plan, range, &[], source, options)
+        } else {
+            open_reader(&pins.input, &plan, range, &[], source, options)
+        };
+        held.take_all(reader.map_err(|error| unreadable(pins, error.into()))?.as_mut())?;
     }
     watched.check_unchanged()?;
-    Ok(LookupTable { name: pins.name.clone(), schema: pins.input.schema.arrow_schema(), rows, max_bytes: pins.max_bytes })
+    Ok(LookupTable { name: pins.name.clone(), schema: pins.input.schema.arrow_schema(), rows: held.rows, max_bytes: pins.max_bytes })
+}
+
+/// Where the records stand, as planning would find it: behind a header, inside an array, or by row numbers.
+fn ranges_of(pins: &LookupPins, plan: &FilePlan, source: &mut Watched, cancel: &CancelFlag) -> Result<Vec<ReadRange>, Error> {
+    if pins.input.format.has_rows() {
+        let (chunks, _) = plan_rows(&pins.input, plan, source, WHOLE)?;
+        return Ok(chunks.iter().map(|rows| ReadRange { start: rows.start, end: rows.end, record: rows.start + 1, line: 1 }).collect());
+    }
+    let mut ranges = Vec::new();
+    let mut take =
+        |range: PlannedRange| ranges.push(ReadRange { start: range.start, end: range.end, record: range.record, line: range.line });
+    plan_scan(&pins.input, plan, source, WHOLE, &mut take, &|| cancel.is_set())?;
+    if cancel.is_set() { Err(Error::cancelled()) } else { Ok(ranges) }
+}
+
+/// The rows read so far.
+struct Held<'a> {
+    pins: &'a LookupPins,
+    rows: Vec<RecordBatch>,
+    bytes: u64,
+}
+
+impl Held<'_> {
+    fn take_all(&mut self, reader: &mut dyn RecordReader) -> Result<(), Error> {
+        while let Some(read) = reader.next().map_err(|error| unreadable(self.pins, error.into()))? {
+            if let Some(reject) = read.rejects.first() {
+                return Err(refused(self.pins, first_reject(reject)));
+            }
+            self.bytes += read.batch.rows.get_array_memory_size() as u64;
+            if self.bytes > self.pins.max_bytes {
+                return Err(refused(self.pins, format!("it takes more than {} bytes in memory (maxSize)", self.pins.max_bytes)));
+            }
+            if read.batch.rows.num_rows() > 0 {
+                self.rows.push(read.batch.rows);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn refused(pins: &LookupPins, what: String) -> Error {
@@ -53,7 +93,8 @@ fn refused(pins: &LookupPins, what: String) -> Error {
 
 /// What the content brings about is the lookup's fault; a store that is away or a version that changed is not.
 fn unreadable(pins: &LookupPins, error: Error) -> Error {
-    let is_of_the_content = ["CSV_", "JSON_", "SCHEMA_", "ENCODING_"].iter().any(|prefix| error.code.starts_with(prefix));
+    let is_of_the_content =
+        ["CSV_", "JSON_", "LINES_", "PARQUET_", "ARROW_", "SCHEMA_", "ENCODING_"].iter().any(|prefix| error.code.starts_with(prefix));
     if is_of_the_content { refused(pins, error.message) } else { error }
 }
 
@@ -103,7 +144,8 @@ mod tests {
         let declared: Declared =
             serde_json::from_str(r#"{"format":"csv","schema":{"fields":[{"name":"id","type":"integer"},{"name":"label"}]}}"#).unwrap();
         let head = text.as_bytes().to_vec();
-        let sample = Sample { uri: "file:///l.csv".into(), complete: true, size: head.len() as u64, head, compression: None };
+        let sample =
+            Sample { uri: "file:///l.csv".into(), complete: true, size: head.len() as u64, head, compression: None, columns: None };
         let input = probe(&[sample], &declared).unwrap();
         let (stage, name, uri) = ("clean".into(), "labels".into(), "file:///l.csv".into());
         let pins = LookupPins { stage, name, uri, etag: "e".into(), max_bytes, input };
