@@ -9,7 +9,7 @@ async function main(): Promise<number> {
   try {
     const config = loadWorkerHostConfig(process.env);
     const log = createLogger({ service: 'worker-host', level: config.MILLRACE_LOG_LEVEL });
-    const service = workerHost({ config, log, clock: systemClock, random: systemRandom });
+    const service = workerHost({ config, log, clock: systemClock, random: systemRandom, environment: process.env });
     const parentPid = config.MILLRACE_PARENT_PID ?? null;
     return await runService([service], { log, stopWithinMs: config.MILLRACE_DRAIN_MS + STOP_MS, parentPid, watchStdin: parentPid !== null });
   } catch (error) {

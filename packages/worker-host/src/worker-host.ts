@@ -14,8 +14,8 @@ export interface WorkerHostParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  /** Where credentials of connections are found. Defaults to the process's own. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Where credentials of connections are found. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 const STORE_CORE_BYTES = 256 << 20;
@@ -46,7 +46,7 @@ class RunningHost {
   constructor(parts: WorkerHostParts) {
     this.#parts = parts;
     const { config } = parts;
-    this.#connections = Connections.read(config.MILLRACE_CONNECTIONS, parts.environment ?? process.env).withJournal(config.MILLRACE_JOURNAL);
+    this.#connections = Connections.read(config.MILLRACE_CONNECTIONS, parts.environment).withJournal(config.MILLRACE_JOURNAL);
   }
 
   async start(): Promise<void> {
