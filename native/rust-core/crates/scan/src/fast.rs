@@ -8,6 +8,9 @@
 use crate::dialect::{Rules, Terminator};
 use crate::masks::{Kernel, Needles, Simd, Task, WORD};
 
+/// Words counted between two looks at the limits: long enough that the state of the scan stays in registers.
+const COUNTED_WORDS: usize = 32;
+
 /// A proven record or blank line. Offsets count from the window's start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Proven {
@@ -194,6 +197,8 @@ struct Scan<'a, S: Simd, const PLAIN: bool> {
     bulk_records: u64,
     bulk_blanks: u64,
     bulk_before: usize,
+    /// A CR was met: lines may end in one.
+    has_cr: bool,
 }
 
 /// The masks of one word that the records are made of.
@@ -237,6 +242,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             bulk_records: 0,
             bulk_blanks: 0,
             bulk_before,
+            has_cr: false,
         }
     }
 
@@ -281,64 +287,94 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
     }
 
     /// Counts words of the plain dialect in which every record stands on one line of its own, from word `at` on: what most words of
-    /// most files are. Gives the first word that is not such a one, or comes too late for bulk. Quotes cost no branch: whether a word
-    /// holds any is hard to foretell. Delimiters are not counted: only records over several lines need them.
+    /// most files are. Gives the first word that is not such a one, or comes too late for bulk. Delimiters are not counted: only
+    /// records over several lines need them.
     #[inline(always)]
     fn count_words(&mut self, words: &[[u8; WORD]], mut at: usize) -> usize {
         // As many words as end before `bulk_before`.
         let until = words.len().min(self.bulk_before.saturating_sub(1) / WORD);
-        if (self.inner_ends | self.lines) != 0 || at >= until {
-            return at;
-        }
         let from = at;
-        let needles = self.needles;
-        let (mut inside, mut last_separator, mut last_close) = (self.inside, self.last_separator, self.last_close);
-        let (mut last_cr, mut last_ends, mut last_end) = (self.last_cr, self.last_ends, self.last_end);
-        let (mut line_ends, mut blanks) = (0, 0);
-        while at < until {
-            let base = at * WORD;
-            let masks = self.simd.masks(&words[at], &needles);
-            let now_inside = self.simd.prefix_xor(masks.quote) ^ inside;
-            let mut lines = masks.lf;
-            if masks.cr != 0 {
-                let lf_follows = self.span.window[base + WORD] == b'\n';
-                lines |= masks.cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63);
-            }
-            let ends = lines & !now_inside;
-            let separators = (masks.delimiter | masks.lf | masks.cr) & !now_inside;
-            let opening = masks.quote & now_inside;
-            let closing = masks.quote & !now_inside;
-            let behind_separator = separators << 1 | last_separator;
-            let behind_close = closing << 1 | last_close;
-            let violations = (opening & !(behind_separator | behind_close)) | (behind_close & !(separators | masks.quote));
-            let is_long = base + WORD - last_end > self.span.fast.limit;
-            if (violations | (lines & now_inside) | u64::from(is_long)) != 0 {
+        while at < until && (self.inner_ends | self.lines) == 0 {
+            let end = until.min(at + COUNTED_WORDS);
+            if end * WORD - self.last_end > self.span.fast.limit {
                 break;
             }
-            let behind_end = ends << 1 | last_ends >> 63;
-            if (ends & behind_end) | masks.cr | last_cr != 0 {
-                let behind_cr_lf = masks.lf & (masks.cr << 1 | last_cr) & (ends << 2 | last_ends >> 62);
-                blanks += u64::from((ends & (behind_end | behind_cr_lf)).count_ones());
+            let reached = match self.has_cr || self.last_cr != 0 {
+                true => self.count_block::<true>(words, at, end),
+                false => self.count_block::<false>(words, at, end),
+            };
+            at = reached;
+            if reached < end {
+                break;
             }
-            line_ends += u64::from(ends.count_ones());
-            if ends != 0 {
-                last_end = base + WORD - ends.leading_zeros() as usize;
-            }
-            inside = ((now_inside as i64) >> 63) as u64;
-            last_separator = separators >> 63;
-            last_close = closing >> 63;
-            last_cr = masks.cr >> 63;
-            last_ends = ends;
-            at += 1;
         }
-        (self.inside, self.last_separator, self.last_close) = (inside, last_separator, last_close);
-        (self.last_cr, self.last_ends, self.last_end) = (last_cr, last_ends, last_end);
-        self.bulk_records += line_ends - blanks;
-        self.bulk_blanks += blanks;
         if at > from {
             self.delimiters = self.count_delimiters(at * WORD);
         }
         at
+    }
+
+    /// Some words of `count_words`, too few for a record over the limit. Neither quotes nor line ends cost a branch: which words hold
+    /// any is hard to foretell. Without `CR`, a word with a CR or a blank line is left to others.
+    ///
+    /// P1 and P2 together: outside quotes, no byte of data stands right before or behind a quote. The data byte shows that the quote
+    /// beside it opens or closes, so that the two need not be told apart.
+    #[inline(always)]
+    fn count_block<const CR: bool>(&mut self, words: &[[u8; WORD]], from: usize, until: usize) -> usize {
+        let needles = self.needles;
+        let mut inside = self.inside;
+        // Of the byte before the word, each 0 or 1.
+        let (mut last_quote, mut last_cr, mut last_end) = (self.last_close, self.last_cr, self.last_ends >> 63);
+        let mut last_data = !(inside | self.last_separator | self.last_close) & 1;
+        let mut line_ends = 0;
+        let mut blanks = 0;
+        let mut before_last_end = self.last_ends >> 62;
+        let mut ends_of = [0_u64; COUNTED_WORDS];
+        let mut counted = 0;
+        for (word, slot) in words[from..until].iter().zip(&mut ends_of) {
+            let masks = self.simd.masks(word, &needles);
+            let now_inside = self.simd.prefix_xor(masks.quote) ^ inside;
+            let mut data = !(now_inside | masks.delimiter | masks.lf | masks.quote);
+            let mut ends = masks.lf;
+            if CR {
+                let lf_follows = self.span.window[(from + counted + 1) * WORD] == b'\n';
+                ends |= masks.cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63);
+                data &= !masks.cr;
+            }
+            let badly_quoted = (behind(data, last_data) & masks.quote) | (behind(masks.quote, last_quote) & data);
+            let blank_by_one = behind(ends, last_end) & ends;
+            // Line ends inside quotes are left to others, so that all the rest end records.
+            let odd = badly_quoted | (ends & now_inside) | if CR { 0 } else { masks.cr | blank_by_one };
+            if odd != 0 {
+                break;
+            }
+            if CR {
+                let blank_by_two = masks.lf & behind(masks.cr, last_cr) & (ends << 2 | before_last_end);
+                blanks += u64::from((blank_by_one | blank_by_two).count_ones());
+                last_cr = masks.cr >> 63;
+                before_last_end = ends >> 62;
+            }
+            *slot = ends;
+            line_ends += u64::from(ends.count_ones());
+            inside = ((now_inside as i64) >> 63) as u64;
+            (last_quote, last_data, last_end) = (masks.quote >> 63, data >> 63, ends >> 63);
+            counted += 1;
+        }
+        if counted == 0 {
+            self.has_cr |= words[from].contains(&b'\r');
+            return from;
+        }
+        self.inside = inside;
+        self.last_close = last_quote & !inside;
+        self.last_separator = !(inside | last_quote | last_data) & 1;
+        self.last_cr = last_cr;
+        self.last_ends = ends_of[counted - 1];
+        self.bulk_records += line_ends - blanks;
+        self.bulk_blanks += blanks;
+        if let Some(last) = ends_of[..counted].iter().rposition(|&ends| ends != 0) {
+            self.last_end = (from + last + 1) * WORD - ends_of[last].leading_zeros() as usize;
+        }
+        from + counted
     }
 
     /// Delimiters outside quotes from the end of the last record to `until`, in the plain dialect.
@@ -535,6 +571,13 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         let inner_ends = self.inner_ends;
         self.take(record, inner_ends, sink).unwrap_or(Halt::WindowEnd)
     }
+}
+
+/// The places right behind those of `bits`; `carry`, 0 or 1, says whether the last place of the word before is one. An addition, since
+/// processors do it in one step.
+#[inline(always)]
+fn behind(bits: u64, carry: u64) -> u64 {
+    (bits << 1).wrapping_add(carry)
 }
 
 /// Whether a record of one or two bytes is nothing but a terminator. Only the last one of a stream can be without.
