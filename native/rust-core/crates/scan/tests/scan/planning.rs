@@ -127,3 +127,38 @@ fn a_long_line_is_not_held() {
     assert_eq!(plan.anchors.len(), 2, "the damage lies across all other targets");
     assert_eq!(plan.anchors[1].record, 3);
 }
+
+/// Records of many words, clean but for a rare surprise: long stretches are counted a block of words at a time.
+fn long_and_mostly_clean() -> impl Strategy<Value = Vec<u8>> {
+    let end = prop_oneof![Just("\n"), Just("\r\n"), Just("\r")];
+    let field = prop_oneof![
+        6 => "[a-z0-9 ]{0,30}",
+        3 => "\"[a-z, ]{0,90}\"",
+        1 => "\"([a-z]{0,9}\"\"){1,4}[a-z]{0,9}\"",
+    ];
+    let row = prop::collection::vec(field, 3).prop_map(|fields| fields.join(","));
+    let surprise =
+        prop_oneof![Just("\n"), Just("\r\n"), Just("a\"b,c,d\n"), Just("\"a\"b,c,d\r\n"), Just("a,\"b\nc\",d\n"), Just("\r"), Just("\"")];
+    (prop::collection::vec(row, 1..40), end, prop::collection::vec((any::<prop::sample::Index>(), surprise), 0..3), 1..12_usize).prop_map(
+        |(rows, end, surprises, copies)| {
+            let mut lines: Vec<String> = (0..copies).flat_map(|_| rows.iter().map(|row| format!("{row}{end}"))).collect();
+            for (at, surprise) in surprises {
+                let at = at.index(lines.len());
+                lines.insert(at, surprise.to_string());
+            }
+            lines.concat().into_bytes()
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn memory_is_divided_as_defined(data in long_and_mostly_clean(), chunk_size in 1..20_000_u64) {
+        let rules = plain_rules(3);
+        let expected = defined_plan(&canonical(&data, 0, &rules), 0, 1, chunk_size, data.len() as u64);
+        for kernel in Kernel::all() {
+            let plan = PlanScan::with_kernel(csv(rules.clone()), 0, 1, chunk_size, kernel).scan_slice(&data);
+            prop_assert_eq!(&plan, &expected, "kernel {}", kernel.name());
+        }
+    }
+}
