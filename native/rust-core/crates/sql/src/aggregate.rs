@@ -1,5 +1,5 @@
-//! Aggregates. Those whose result does not depend on the order of rows are hashed; for the others rows are sorted by group and order first,
-//! whether or not memory would have sufficed, so that spilling changes no bit.
+//! Aggregates. Most are hashed, each group taking its values in the order of the rows (`group_hash`). For those that may ask for another order
+//! rows are sorted by group and order first, whether or not memory would have sufficed.
 //!
 //! The engine's sums wrap. Integers are summed as decimals wide enough for any number of rows, and checked once at the end.
 
@@ -18,6 +18,7 @@ use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, Physica
 
 use crate::describe::describe;
 use crate::error::{AGGREGATE, UNSUPPORTED, refuse};
+use crate::group_hash::{Grouping, hashed};
 use crate::guard::{Deed, Guarded};
 use crate::operators::rebatched;
 use crate::reduce_plan::{ASCENDING, Flow, Node, Planner, column, first_columns, hidden, options_of, projected};
@@ -111,9 +112,22 @@ impl Planner<'_> {
             let types: Vec<_> = call.args.iter().filter_map(|arg| arg.data_type(node.schema.as_arrow()).ok()).collect();
             depends_on_order(call.function, &types)
         });
-        let (input, sequence) = if is_ordered { self.in_groups(node, keys, &calls)? } else { (self.bare(node)?, Vec::new()) };
-        let plan = engine_aggregate(input, keys, &calls, &sequence)?;
-        self.results(plan, groups.len(), &calls, schema, is_ordered)
+        let is_sorted = calls.iter().any(|call| is_positional(call.function.func.name()));
+        let (input, sequence) = match (is_ordered, is_sorted || keys.is_empty()) {
+            (true, true) => self.in_groups(node, keys, &calls)?,
+            // A hash table takes values in the order in which they come.
+            (true, false) => (self.in_order(node)?, Vec::new()),
+            (false, _) => (self.bare(node)?, Vec::new()),
+        };
+        let (exprs, filters) = engine_calls(&input, &calls, &sequence)?;
+        let plan = if is_sorted || keys.is_empty() {
+            let named = keys.iter().enumerate().map(|(index, key)| (Arc::clone(key), format!("_group_{index}"))).collect();
+            let (named, shape) = (PhysicalGroupBy::new_single(named), input.schema());
+            Arc::new(AggregateExec::try_new(AggregateMode::Single, named, exprs, filters, input, shape)?)
+        } else {
+            hashed(input, Grouping { keys: keys.to_vec(), aggregates: exprs, filters })?
+        };
+        self.results(plan, groups.len(), &calls, schema, is_sorted)
     }
 
     /// Nothing but the given expressions, which is all that an aggregate reads of its input.
@@ -144,6 +158,11 @@ impl Planner<'_> {
         });
         let refs = refs.collect::<Result<Vec<_>>>()?;
         Ok((node, refs))
+    }
+
+    fn in_order(&self, node: Node) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut node = self.settled(node)?;
+        self.plan(&mut node)
     }
 
     fn bare(&self, mut node: Node) -> Result<Arc<dyn ExecutionPlan>> {
@@ -260,14 +279,11 @@ fn plan_of(function: &AggregateFunction, types: &[DataType]) -> Plan {
     }
 }
 
-fn engine_aggregate(
-    input: Arc<dyn ExecutionPlan>,
-    keys: &[PhysicalExprRef],
-    calls: &[Call<'_>],
-    sequence: &[PhysicalSortExpr],
-) -> Result<Arc<dyn ExecutionPlan>> {
+type EngineCalls = (Vec<Arc<AggregateFunctionExpr>>, Vec<Option<PhysicalExprRef>>);
+
+/// The engine's functions, more than one for a mean, and their filters.
+fn engine_calls(input: &Arc<dyn ExecutionPlan>, calls: &[Call<'_>], sequence: &[PhysicalSortExpr]) -> Result<EngineCalls> {
     let schema = input.schema();
-    let groups = keys.iter().enumerate().map(|(index, key)| (Arc::clone(key), format!("_group_{index}"))).collect();
     let mut exprs: Vec<Arc<AggregateFunctionExpr>> = Vec::new();
     let mut filters = Vec::new();
     let primary = calls.iter().find(|call| is_positional(call.function.func.name())).map(|call| call.order_by.clone()).unwrap_or_default();
@@ -303,8 +319,7 @@ fn engine_aggregate(
             }
         }
     }
-    let groups = PhysicalGroupBy::new_single(groups);
-    Ok(Arc::new(AggregateExec::try_new(AggregateMode::Single, groups, exprs, filters, Arc::clone(&input), schema)?))
+    Ok((exprs, filters))
 }
 
 /// A wide sum in its declared type; a sum outside it ends the stage, since no row is to blame.

@@ -14,6 +14,7 @@ mod describe;
 mod error;
 mod evaluate;
 pub mod functions;
+mod group_hash;
 mod guard;
 mod isolate;
 mod json;

@@ -63,7 +63,12 @@ const READERS: &[&str] = &[
 ];
 /// Checks everything that needs no schema.
 pub fn check(parsed: &Parsed, kind: StageKind) -> Result<(), ProgramError> {
-    let mut rules = Rules { parsed, kind, over_input: HashSet::new(), tables: HashSet::new(), reads_input: Vec::new(), depth: 0 };
+    // First of all: everything else follows the tree to its leaves.
+    if parsed.query.visit(&mut Depth(0)).is_break() {
+        let message = format!("an expression is nested deeper than {MAX_DEPTH}; a long chain of OR is shorter as IN (…)");
+        return Err(refuse(UNSUPPORTED, None, message));
+    }
+    let mut rules = Rules { parsed, kind, over_input: HashSet::new(), tables: HashSet::new(), reads_input: Vec::new() };
     match parsed.query.visit(&mut rules) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -86,6 +91,23 @@ pub fn keyed_call(parsed: &Parsed) -> Option<(String, Option<(u64, u64)>)> {
     found.break_value()
 }
 
+/// Stops at the first expression that is nested too deep.
+struct Depth(usize);
+
+impl Visitor for Depth {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<()> {
+        self.0 += 1;
+        if self.0 > MAX_DEPTH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn post_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<()> {
+        self.0 -= 1;
+        ControlFlow::Continue(())
+    }
+}
+
 struct Rules<'a> {
     parsed: &'a Parsed,
     kind: StageKind,
@@ -95,7 +117,6 @@ struct Rules<'a> {
     tables: HashSet<String>,
     /// For each query around the visited place: must it be row-wise?
     reads_input: Vec<bool>,
-    depth: usize,
 }
 
 type Verdict = Result<(), ProgramError>;
@@ -122,13 +143,7 @@ impl Visitor for Rules<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<ProgramError> {
-        self.depth += 1;
         flow(self.expr(expr))
-    }
-
-    fn post_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<ProgramError> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
     }
 }
 
@@ -385,13 +400,6 @@ impl Rules<'_> {
     }
 
     fn expr(&self, expr: &Expr) -> Verdict {
-        if self.depth > MAX_DEPTH {
-            return Err(refuse(
-                UNSUPPORTED,
-                None,
-                format!("an expression is nested deeper than {MAX_DEPTH}; a long chain of OR is shorter as IN (…)"),
-            ));
-        }
         match expr {
             Expr::Function(function) => self.function(function),
             Expr::Subquery(query) | Expr::Exists { subquery: query, .. } | Expr::InSubquery { subquery: query, .. } => self.subquery(query),

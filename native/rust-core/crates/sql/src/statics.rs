@@ -8,6 +8,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, DataFusionError, Result};
+use datafusion_execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion_execution::memory_pool::GreedyMemoryPool;
 use datafusion_execution::runtime_env::RuntimeEnvBuilder;
 use datafusion_expr::LogicalPlan;
@@ -57,8 +58,9 @@ impl StaticCache {
         let feeds = Feeds::new(self.lookups.iter().map(|lookup| Some(Box::new(Rows::of(lookup)) as Box<dyn RowStream>)).collect());
         let mut nothing = StaticCache::new(&[], &self.options);
         let (operators, schema) = operators(plan, &self.options, &tables, &mut nothing, &feeds)?;
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let pool = Arc::new(GreedyMemoryPool::new(usize::try_from(limit.saturating_mul(4)).unwrap_or(usize::MAX)));
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
         let output: SchemaRef = Arc::new(schema.as_arrow().clone());
         let mut held = Held { rows: Vec::new(), bytes: 0, limit };
         let end = drive(&operators, &feeds, task(&self.options, &runtime, limit), &|| false, &mut held, &output);

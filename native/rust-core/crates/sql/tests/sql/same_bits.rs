@@ -17,7 +17,7 @@ fn rows(count: usize, keys: u64, seed: u64) -> RecordBatch {
         state
     };
     let numbers: Vec<[u64; 6]> = (0..count).map(|_| [(); 6].map(|()| next())).collect();
-    let some = |row: &[u64; 6], column: usize| row[column] % 17 != 0;
+    let some = |row: &[u64; 6], column: usize| !row[column].is_multiple_of(17);
     let columns: [(&str, ArrayRef); 6] = [
         ("k", Arc::new(numbers.iter().map(|row| some(row, 0).then(|| (row[0] % keys) as i64)).collect::<Int64Array>())),
         (
