@@ -117,7 +117,17 @@ export {
 } from './limits.ts';
 export type { Gap, Manifest, ManifestFile, ManifestPart, ManifestStage } from './manifest.ts';
 export { nearestName } from './nearest-name.ts';
-export { type DialectPins, type Evidence, type FieldPins, type InputPins, inputPinsShape, type LookupPins, type Pins, type SchemaPins } from './pins.ts';
+export {
+  type DialectPins,
+  type Evidence,
+  type FieldPins,
+  type InputPins,
+  inputPinsShape,
+  type LookupPins,
+  type Pins,
+  type SchemaPins,
+  spreadSamples,
+} from './pins.ts';
 export { filePath, fileUri, schemeOf } from './places.ts';
 export {
   type Chunk,

@@ -118,3 +118,12 @@ export const pinsShape = z.object({
   lookups: z.array(lookupPinsShape).default([]),
 });
 export type Pins = z.output<typeof pinsShape>;
+
+/** Files of one input that are looked at. */
+const PROBED_FILES = 5;
+
+/** The files of an input that are probed: at most five, spread evenly over the list, the first among them. */
+export function spreadSamples<T>(files: readonly T[]): T[] {
+  if (files.length <= PROBED_FILES) return [...files];
+  return Array.from({ length: PROBED_FILES }, (_, index) => files[Math.floor((index * files.length) / PROBED_FILES)] as T);
+}

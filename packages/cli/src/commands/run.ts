@@ -63,7 +63,7 @@ export const run: Command = {
 };
 
 /** Resolved, with every issue told at once. */
-function readSpec(call: CommandCall): ResolvedJobSpec {
+export function readSpec(call: CommandCall): ResolvedJobSpec {
   const { spec, baseDirectory } = writtenSpec(call);
   try {
     const resolved = resolveJobSpec(spec as never, { baseDir: baseDirectory });
@@ -133,7 +133,7 @@ function listed(list: string): string[] {
 }
 
 /** Files that a location names; a folder names all below it, but for names that begin with `_` or `.`. */
-function expand(uri: string): string[] {
+export function expand(uri: string): string[] {
   const path = localPath(uri);
   if (uri.endsWith('/'))
     return globSync('**/*', { cwd: path, withFileTypes: true })

@@ -12,11 +12,11 @@ import {
   type ResolvedInput,
   type ResolvedJobSpec,
   type SchemaPins,
+  spreadSamples,
 } from '@millrace/protocol';
 import type { WorkEnd } from '../execute-work.ts';
 import { askCore, type PlanJob } from './plan-job.ts';
 
-const PROBED_FILES = 5;
 const PROBE_DEADLINE_MS = 120_000;
 
 type Sample = Pick<InputFile, 'uri' | 'etag' | 'size'>;
@@ -44,16 +44,10 @@ async function probe(
   files: readonly Sample[],
   declared: { readonly connection?: string | null; readonly [key: string]: unknown },
 ): Promise<InputPins | WorkEnd> {
-  const input = spread(files, PROBED_FILES).map(({ uri, etag, size }) => ({ uri, connection: declared.connection ?? null, etag, size }));
+  const input = spreadSamples(files).map(({ uri, etag, size }) => ({ uri, connection: declared.connection ?? null, etag, size }));
   const message = { type: 'Probe', input, declared: JSON.stringify(declared) } as const;
   const probed = await askCore(plan, (core, options) => core.request(message, { ...options, deadlineMs: PROBE_DEADLINE_MS }));
   return 'outcome' in probed ? probed : inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)));
-}
-
-/** At most `count` of them, spread evenly over the list, the first among them. */
-function spread<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, index) => items[Math.floor((index * items.length) / count)] as T);
 }
 
 function bytesOfInputs({ spec, files }: PlanJob): Map<string, number> {
