@@ -18,7 +18,7 @@ export interface Labelled {
 interface Dialect {
   readonly delimiter: string;
   readonly quoteChar: string;
-  readonly escape: 'double' | 'backslash';
+  readonly escapeBy: 'double' | 'backslash';
   readonly lineEnd: string;
 }
 
@@ -57,7 +57,7 @@ function writeOne(path: string, random: Random, isMessy: boolean): Labelled {
   const dialect: Dialect = {
     delimiter: random.pick([',', ',', ',', ';', ';', '\t', '|', ':', '^', '~']),
     quoteChar: random.pick(['"', '"', '"', "'"]),
-    escape: random.pick(['double', 'double', 'double', 'backslash']),
+    escapeBy: random.pick(['double', 'double', 'double', 'backslash']),
     lineEnd: random.pick(['\n', '\n', '\r\n', '\r']),
   };
   // A column of times between colons cannot be told from two.
@@ -89,8 +89,8 @@ const isSpecial = (cell: string, { delimiter, quoteChar }: Dialect): boolean => 
 
 function quoted(cell: string, dialect: Dialect, always: boolean): string {
   if (!always && !isSpecial(cell, dialect)) return cell;
-  const { quoteChar, escape } = dialect;
-  return quoteChar + cell.replaceAll(quoteChar, (escape === 'double' ? quoteChar : '\\') + quoteChar) + quoteChar;
+  const { quoteChar, escapeBy } = dialect;
+  return quoteChar + cell.replaceAll(quoteChar, (escapeBy === 'double' ? quoteChar : '\\') + quoteChar) + quoteChar;
 }
 
 /** Puts the fault into the lines. */

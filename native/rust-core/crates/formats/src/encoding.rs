@@ -192,6 +192,19 @@ mod tests {
     }
 
     #[test]
+    fn every_label_that_a_spec_may_say_is_known() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../../schemas/vectors/encoding-labels.json")).expect("a list of labels");
+        let labels = |key: &str| -> Vec<String> { serde_json::from_value(vectors[key].clone()).expect("texts") };
+        for label in labels("available") {
+            assert!(check_label(&label).is_ok(), "{label}");
+        }
+        for label in labels("later") {
+            assert_eq!(check_label(&label).map_err(|error| error.code), Err("SPEC_NOT_AVAILABLE"), "{label}");
+        }
+    }
+
+    #[test]
     fn every_single_byte_encoding_agrees_with_ascii() {
         for label in
             ["latin-1", "windows-1250", "windows-1251", "windows-1258", "iso-8859-2", "iso-8859-16", "koi8-u", "macintosh", "ibm866"]

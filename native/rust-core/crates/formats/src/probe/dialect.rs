@@ -27,8 +27,10 @@ const PREAMBLE_ROWS: usize = 32;
 const EQUAL_SHARE: f64 = 0.02;
 /// In order of preference where readings are the same.
 const DELIMITERS: [&str; 9] = [",", ";", "\t", "|", ":", " ", "~", "^", "\u{1f}"];
-/// These are common inside values; a reading that needs them must be regular without exception.
-const WEAK_DELIMITERS: [&str; 4] = [":", " ", "~", "^"];
+/// These are common inside values; a reading that needs them must be more regular than others.
+const WEAK_DELIMITERS: [&str; 2] = [":", " "];
+/// These are rare as delimiters, and as rare inside values.
+const RARE_DELIMITERS: [&str; 2] = ["~", "^"];
 
 /// What reading relies on besides rows and header.
 pub(super) struct Chosen {
@@ -276,12 +278,15 @@ impl<'a> Reading<'a> {
             return if looks.strong_share() >= 0.9 { 0.95 } else { 0.3 } * share * self.coverage();
         }
         let weak = WEAK_DELIMITERS.contains(&self.candidate.delimiter.as_str());
-        let regular = share >= 0.95 && self.preambles.iter().all(|rows| *rows == 0);
-        if weak && !(regular && (columns >= 3 || looks.strong_share() >= 0.5)) {
+        let rare = RARE_DELIMITERS.contains(&self.candidate.delimiter.as_str());
+        // A name above one column of times, or above prose, must not pass for a title.
+        let titled = self.preambles.iter().any(|rows| *rows > 0);
+        let least = if self.candidate.delimiter == " " { 0.95 } else { 0.8 };
+        if weak && (titled || share < least || (columns < 3 && looks.strong_share() < 0.5)) {
             return 0.0;
         }
         // Without quotes a few stray ones are data, but where they are rare the file more likely just has errors.
-        let prior = if weak { 0.8 } else { 1.0 } * if self.candidate.quote.is_empty() { 0.9 } else { 1.0 };
+        let prior = if weak { 0.8 } else { 1.0 } * if rare { 0.95 } else { 1.0 } * if self.candidate.quote.is_empty() { 0.9 } else { 1.0 };
         let set_aside: usize = self.preambles.iter().sum();
         let kept = 1.0 - 0.5 * set_aside as f64 / (set_aside as f64 + f64::from(records));
         prior * kept * share * share * spread * (1.0 - 0.5 / columns as f64) * looks.score() * self.coverage()
@@ -313,7 +318,7 @@ fn modal_columns<'a>(records: impl Iterator<Item = &'a Row>) -> usize {
 }
 
 /// How many leading rows, blank ones included, stand before the first two records in a row that have `columns` fields. A row with one field
-/// less or more right above them is a careless header and no preamble.
+/// less or any number more right above them is a careless header and no preamble.
 fn preamble(cut: &Cut<'_>, columns: usize) -> usize {
     if columns < 2 {
         return 0;
@@ -328,7 +333,8 @@ fn preamble(cut: &Cut<'_>, columns: usize) -> usize {
         return 0;
     }
     let above = records[run - 1].1;
-    let careless_header = above.kind == RowKind::Record && above.fields.len() >= 2 && above.fields.len().abs_diff(columns) == 1;
+    // A title has fewer cells than the table; names may be more than the cells below them.
+    let careless_header = above.kind == RowKind::Record && above.fields.len() >= 2 && above.fields.len() + 1 >= columns;
     match (careless_header, run) {
         (true, 1) => 0,
         (true, _) => records[run - 1].0,
@@ -354,7 +360,7 @@ static LOOKS: LazyLock<RegexSet> = LazyLock::new(|| {
         r"^(?-u)(?i:true|false|yes|no|y|n|t|f)$",
         r"^(?-u)[^@\s,;|]+@[^@\s,;|]+\.[^@\s,;|]+$",
         r"^(?-u)[A-Za-z][A-Za-z0-9+.-]*://[^\s|]+$",
-        r"^(?-u)[A-Za-z0-9_\x80-\xff][A-Za-z0-9_\x80-\xff .'/&()!?+*%#@-]*$",
+        r"^(?-u)[#(@&*]?[A-Za-z0-9_\x80-\xff][A-Za-z0-9_\x80-\xff .'/&()!?+*%#@-]*$",
     ])
     .expect("the patterns are constant and compile")
 });

@@ -96,6 +96,13 @@ fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) ->
             repeats |= !cell.is_empty() && *cell == names[index];
         }
     }
+    if body_rows == 0 && is_like_data(&names) {
+        return (
+            false,
+            0.6,
+            Some("the file has one row only, which begins with a value and so is taken for data; set dialect.header if it is the header"),
+        );
+    }
     if body_rows == 0 {
         return (true, 0.5, Some("the file has one row only, which is taken for the header; set dialect.header if it is data"));
     }
@@ -117,6 +124,15 @@ fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) ->
         (false, true) => (true, 0.8, None),
         (false, false) => (true, 0.5, Some("nothing tells whether the first row is a header; it is taken for one")),
     }
+}
+
+/// The first cell, and so at least one, has a type: names seldom begin with a number or a date.
+fn is_like_data(cells: &[String]) -> bool {
+    cells.first().is_some_and(|cell| {
+        let mut column = Column::new();
+        column.add(cell);
+        column.is_typed()
+    })
 }
 
 /// At least half of the cells are names that the schema knows.

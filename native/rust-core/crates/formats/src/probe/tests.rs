@@ -64,6 +64,19 @@ fn rows(header: &str, row: impl Fn(usize) -> String, count: usize) -> String {
 fn files_are_read_as_a_person_would() {
     let long = |header: &str, row: &dyn Fn(usize) -> String| rows(header, row, 40);
     let cases: Vec<(&str, String, &str)> = vec![
+        ("marks around words", "id|name\n1|#english#\n2|#paper#\n".into(), r#"|" header [1] id:integer name:string"#),
+        (
+            "more names than cells",
+            "id,name,city,land\n1,Ann\n2,Bob\n3,Cid\n".into(),
+            r#"," header [1] id:string name:string city:string land:string"#,
+        ),
+        ("one row of values", "2,paper\n".into(), r#"," no header column_1:integer column_2:string"#),
+        ("one row of names", "id,name\n".into(), r#"," header [1] id:string name:string"#),
+        (
+            "a rare delimiter, ragged",
+            long("id^name^note", &|n| if n % 9 == 8 { format!("{n}^a, b") } else { format!("{n}^Ann^x, y") }),
+            r#"^" header [1] id:integer name:string note:string"#,
+        ),
         ("plain", "id,name,amount\n1,Ann,2.50\n2,Bob,3\n".into(), r#"," header [1] id:integer name:string amount:number"#),
         ("crlf", "id,name\r\n1,Ann\r\n2,Bob\r\n".into(), r#"," header [1] id:integer name:string"#),
         ("lone cr", "id,name\r1,Ann\r2,Bob\r".into(), r#"," header [1] id:integer name:string"#),
@@ -99,7 +112,7 @@ fn files_are_read_as_a_person_would() {
             "1,Ann,2024-01-01\n2,Bob,2024-01-02\n3,Cy,2024-01-03\n".into(),
             r#"," no header column_1:integer column_2:string column_3:date"#,
         ),
-        ("text without header", "red,x\nblue,y\nred,z\ngreen,x\n".into(), r#"," no header column_1:string column_2:string"#),
+        ("text without header", "red,x\nblue,y\nred,z\ngreen,x\n".into(), r#"," no header column_1:integer column_2:string"#),
         ("all text with header", "name,city\nAnn,Oslo\nBob,Rome\n".into(), r#"," header [1] name:string city:string"#),
         ("one column", "id\n1\n2\n3\n".into(), r#"," header [1] id:integer"#),
         ("one column of timestamps", "at\n2024-01-01 10:00:00\n2024-01-01 10:00:05\n".into(), r#"," header [1] at:datetime"#),
