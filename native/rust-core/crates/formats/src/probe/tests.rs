@@ -112,7 +112,7 @@ fn files_are_read_as_a_person_would() {
             "1,Ann,2024-01-01\n2,Bob,2024-01-02\n3,Cy,2024-01-03\n".into(),
             r#"," no header column_1:integer column_2:string column_3:date"#,
         ),
-        ("text without header", "red,x\nblue,y\nred,z\ngreen,x\n".into(), r#"," no header column_1:integer column_2:string"#),
+        ("text without header", "red,x\nblue,y\nred,z\ngreen,x\n".into(), r#"," no header column_1:string column_2:string"#),
         ("all text with header", "name,city\nAnn,Oslo\nBob,Rome\n".into(), r#"," header [1] name:string city:string"#),
         ("one column", "id\n1\n2\n3\n".into(), r#"," header [1] id:integer"#),
         ("one column of timestamps", "at\n2024-01-01 10:00:00\n2024-01-01 10:00:05\n".into(), r#"," header [1] at:datetime"#),
