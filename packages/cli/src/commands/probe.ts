@@ -53,6 +53,9 @@ function filesOf({ args, flags }: CommandCall, spec: ResolvedJobSpec): string[][
   return spec.inputs.map((input, index) => {
     const uris = index === 0 && isInsteadOfFirst ? args.map((path) => pathToFileURL(path).href) : (input.uri ?? []);
     if (uris.length === 0) throw new CommandError(exitCodes.usage, `input ${input.name} names no file`, 'Files of a list are not probed: name some as FILE….');
+    const remote = uris.find((uri) => !uri.startsWith('file://'));
+    if (remote !== undefined)
+      throw new CommandError(exitCodes.usage, `${remote}: only local files are probed in this version`, '`run` probes remote ones by itself.');
     const files = [...new Set(uris.flatMap(expand))].sort();
     if (files.length === 0) throw new CommandError(exitCodes.notFound, `no file of input ${input.name}: ${uris.join(', ')}`);
     return files;
