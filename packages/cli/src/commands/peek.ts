@@ -27,7 +27,7 @@ export const peek: Command = {
   run: async (call) => {
     await withJob(call.args[0], async (directory, view) => {
       const place = await findPlace(directory, view, call.flags);
-      const shown = await readPlace(directory, view, place, windowBytes(call.flags));
+      const shown = await readPlace(directory, place, windowBytes(call.flags));
       call.output.document({
         ...place,
         bytes: undefined,
@@ -129,7 +129,7 @@ function windowBytes(flags: FlagValues): number {
   return bytes;
 }
 
-async function readPlace({ core }: Directory, view: JobView, place: Place, bytes: number): Promise<Window> {
+async function readPlace({ core }: Directory, place: Place, bytes: number): Promise<Window> {
   // A row of a Parquet or Arrow file is no run of bytes: its reject holds it as JSON.
   if (place.reject?.byte === null) return { start: 0, bytes: Buffer.from(place.reject.rawBase64, 'base64').subarray(0, bytes), from: 'row' };
   // A long record may hold its fault far behind its start: the mark must be in the window.
@@ -140,8 +140,7 @@ async function readPlace({ core }: Directory, view: JobView, place: Place, bytes
     what: 'bytes',
     input,
     connection: null,
-    // With the job: offsets of the stream that its records stand in, also where the file is compressed.
-    jobKey: view.job.key,
+    jobKey: null,
     start,
     end: start + bytes,
     record: null,

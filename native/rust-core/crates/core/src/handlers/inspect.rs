@@ -9,13 +9,12 @@ use millrace_engine::program::StageKind;
 use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, Segment};
 use millrace_engine::streams::open_chunk_stream;
 use millrace_formats::batch::{Read, RecordReader};
-use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::position::Place;
 use millrace_formats::probe::check_lines;
 use millrace_formats::read::{ReadOptions, ReadRange, cut_fields, open_reader};
 use millrace_formats::reject::Reject;
-use millrace_formats::source::{ByteSource, read_full};
+use millrace_formats::source::ByteSource;
 use millrace_formats::write::rejects::{RejectRow, read_rejects, read_rejects_bytes};
 use millrace_store::Input;
 use millrace_wire::Payload;
@@ -61,66 +60,17 @@ fn input_of(request: &Inspect) -> Result<&InputRef, Error> {
     request.input.as_ref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "inspecting needs an input"))
 }
 
-/// `start` to `end` of a file, at most 64 KiB. With a job these are offsets of the stream that its records stand in, without one of the file as it is
-/// stored.
+/// `start` to `end` of a file, at most 64 KiB.
 fn bytes(work: &Work, request: &Inspect) -> Answer {
     let input = input_of(request)?;
-    let start = request.start.unwrap_or(0);
-    let wanted = request.end.unwrap_or(u64::MAX).max(start);
-    let mut window = vec![0; (wanted - start).min(MAX_WINDOW_BYTES) as usize];
-    // Whether the window was too small is seen without decoding more.
-    let is_short = wanted - start > MAX_WINDOW_BYTES;
-    let filled = match &request.job_key {
-        Some(job_key) => {
-            let mut stream = open_stream_at(work, job_key, &input.uri, start)?;
-            read_full(stream.as_mut(), start, &mut window)?
-        }
-        None => {
-            let mut source = open_source(&work.places, &input.uri, input.connection.as_deref(), &input.etag)?;
-            let start = start.min(source.size());
-            let filled = read_full(&mut source, start, &mut window)?;
-            source.check_unchanged()?;
-            filled
-        }
-    };
-    let truncated = is_short && filled == window.len();
-    window.truncate(filled);
-    Ok((Response::done(InspectDone { truncated }), Payload::from(window)))
-}
-
-/// The stream of a planned file, opened as near before `offset` as its chunks allow: what is compressed need not be decoded from its beginning.
-fn open_stream_at(work: &Work, job_key: &str, uri: &str, offset: u64) -> Result<Box<dyn ByteSource>, Error> {
-    let mut nearest: Option<Found> = None;
-    let mut plan = None;
-    each_segment(work, job_key, |segment| {
-        let Some(of_file) = segment.files.iter().find(|plan| plan.uri == uri) else { return Ok(true) };
-        let before = segment.chunks.iter().filter_map(|chunk| match chunk {
-            ChunkEntry::Range(range) if range.file == of_file.file && range.start <= offset => Some(range),
-            _ => None,
-        });
-        let best = before.max_by_key(|range| range.start).cloned();
-        plan = Some(of_file.clone());
-        if let Some(chunk) = best.filter(|best| nearest.as_ref().is_none_or(|found| found.chunk.start < best.start)) {
-            nearest = Some(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() });
-        }
-        Ok(true)
-    })?;
-    if let Some(found) = nearest {
-        return open_found(work, &found);
-    }
-    // In front of all chunks stands the header.
-    let plan = plan.ok_or_else(|| Error::new("INPUT_RANGE", format!("no planned chunk of {uri}")))?;
-    let pins = work.journal.pins(&work.places, job_key)?;
-    let input = pins.record.inputs.get(plan.input as usize);
-    let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
-    let compression = input.and_then(|input| Compression::from_name(&input.compression).map(|found| (found, input.max_inflation)));
-    Ok(match compression {
-        None => Box::new(source),
-        Some((compression, ratio)) => {
-            let limit = InflationLimit::of_ratio(ratio);
-            Box::new(DecodedSource::open(Box::new(source), compression, Restart::default(), Some(limit))?)
-        }
-    })
+    let mut source = open_source(&work.places, &input.uri, input.connection.as_deref(), &input.etag)?;
+    let start = request.start.unwrap_or(0).min(source.size());
+    let wanted = request.end.unwrap_or(u64::MAX).clamp(start, source.size());
+    let end = wanted.min(start + MAX_WINDOW_BYTES);
+    let mut window = vec![0; (end - start) as usize];
+    source.read_at(start, &mut window)?;
+    source.check_unchanged()?;
+    Ok((Response::done(InspectDone { truncated: end < wanted }), Payload::from(window)))
 }
 
 /// A chunk of the plan that covers what is looked for.
@@ -142,35 +92,27 @@ impl Found {
     }
 }
 
-/// The segments of a job's plans, the newest first, until `each` says no.
-fn each_segment(work: &Work, job_key: &str, mut each: impl FnMut(Segment) -> Result<bool, Error>) -> Result<(), Error> {
+/// The newest plan's chunk of `uri` that `fits`.
+fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) -> bool) -> Result<Found, Error> {
     let mut keys = journal::list(&work.places, &format!("{}plan/", job_folder(job_key)))?;
     keys.reverse();
     for key in keys {
         let bytes = journal::read(&work.places, &key)?;
         let head: RecordHead = records::parse(&key, &bytes)?;
-        if head.record == "segment" && !each(records::parse(&key, &bytes)?)? {
-            break;
+        if head.record != "segment" {
+            continue;
         }
-    }
-    Ok(())
-}
-
-/// The newest plan's chunk of `uri` that `fits`.
-fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) -> bool) -> Result<Found, Error> {
-    let mut found = None;
-    each_segment(work, job_key, |segment| {
-        let Some(file) = segment.files.iter().find(|plan| plan.uri == uri).map(|plan| plan.file) else { return Ok(true) };
+        let segment: Segment = records::parse(&key, &bytes)?;
+        let Some(file) = segment.files.iter().find(|plan| plan.uri == uri).map(|plan| plan.file) else { continue };
         let of_file = |chunk: &ChunkEntry| match chunk {
             ChunkEntry::Range(range) if range.file == file && fits(range) => Some(range.clone()),
             _ => None,
         };
         if let Some(chunk) = segment.chunks.iter().find_map(of_file) {
-            found = Some(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() });
+            return Ok(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() });
         }
-        Ok(found.is_none())
-    })?;
-    found.ok_or_else(|| Error::new("INPUT_RANGE", format!("no planned chunk of {uri} holds that place")))
+    }
+    Err(Error::new("INPUT_RANGE", format!("no planned chunk of {uri} holds that place")))
 }
 
 fn job_key_of(request: &Inspect) -> Result<&str, Error> {
@@ -237,19 +179,13 @@ fn read_chunk(work: &Work, found: &Found, running: &Running, mut each: impl FnMu
 fn open_chunk(work: &Work, found: &Found) -> Result<Box<dyn RecordReader>, Error> {
     let plan = found.plan()?;
     let chunk = &found.chunk;
-    let stream = open_found(work, found)?;
-    let range = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
-    Ok(open_reader(found.input_pins()?, plan, range, &[], stream, ReadOptions::default())?)
-}
-
-/// The stream that the chunk is a range of.
-fn open_found(work: &Work, found: &Found) -> Result<Box<dyn ByteSource>, Error> {
-    let (plan, chunk) = (found.plan()?, &found.chunk);
     let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
-    open_chunk_stream(found.input_pins()?, plan, chunk, Box::new(source), &mut || {
+    let stream = open_chunk_stream(found.input_pins()?, plan, chunk, Box::new(source), &mut || {
         let pieces = JournalPieces { places: Arc::clone(&work.places), job_key: found.job_key.clone(), file: plan.file };
         Ok(Box::new(pieces) as Box<dyn StagedPieces>)
-    })
+    })?;
+    let range = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
+    Ok(open_reader(found.input_pins()?, plan, range, &[], stream, ReadOptions::default())?)
 }
 
 fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
