@@ -313,7 +313,6 @@ test('what this version does not do is refused by name, all at once', () => {
       '/schema/fields/0/type',
       '/schema/fields/1/format',
       '/schema/fields/1/constraints/unique',
-      '/output/format',
       '/output/layout',
       '/output/compact',
       '/schedule',

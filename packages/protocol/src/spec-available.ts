@@ -21,9 +21,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
     ...schemaIssues(spec.schema, ['schema']),
-    ...unless(output.format !== 'arrow', ['output', 'format'], 'arrow as output'),
-    ...unless(output.format === 'arrow' || ['none', 'snappy', 'zstd'].includes(output.compression), ['output', 'compression'], output.compression),
-    ...unless(['parquet', 'arrow'].includes(output.format) || output.compression !== 'zstd', ['output', 'compression'], `zstd for ${output.format}`),
     ...unless(output.layout === 'merged', ['output', 'layout'], 'layout: perInput'),
     ...unless(output.partitionBy.length === 0, ['output', 'partitionBy'], 'partitionBy'),
     ...unless(!output.compact, ['output', 'compact'], 'compact'),

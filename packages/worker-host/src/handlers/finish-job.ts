@@ -195,12 +195,12 @@ async function removeOutdated(job: FinishJob, manifest: Manifest): Promise<void>
 }
 
 /**
- * `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>` or `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`; while it is written
- * `.tmp-` stands before the name and `-<n>` behind it.
+ * `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>`, with the name of an input in place of `part` under `layout: perInput`, or
+ * `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`; while it is written `.tmp-` stands before the name and `-<n>` behind it.
  */
 export function isPartOf(uri: string, jobId: string, generation: number): boolean {
   const name = uri.slice(uri.lastIndexOf('/') + 1).replace(/^\.tmp-(.+)-\d+$/, '$1');
-  const match = /^(?:part|rejects)-[a-z][a-z0-9]*-\d{6,}(?:\.(\d{6,}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}\.[a-z]+$/.exec(name);
+  const match = /^.+-[a-z][a-z0-9]*-\d{6,}(?:\.(\d{6,}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}(?:\.[a-z]+){1,2}$/.exec(name);
   return match !== null && match[2] === jobId && Number(match[1] ?? 1) <= generation;
 }
 

@@ -38,6 +38,9 @@ describe('isPartOf', () => {
   it('knows parts and rejects of a job up to a generation', () => {
     assert.ok(isPartOf(part(`part-clean-000227-0-${job}-${attempt}.parquet`), job, 1));
     assert.ok(isPartOf(part(`part-clean-000227.000002-13-${job}-${attempt}.csv`), job, 2));
+    assert.ok(isPartOf(part(`part-clean-000227-0-${job}-${attempt}.csv.gz`), job, 1));
+    assert.ok(isPartOf(part(`country=DE/part-clean-000227-0-${job}-${attempt}.parquet`), job, 1));
+    assert.ok(isPartOf(part(`a/orders-2026-clean-000227-0-${job}-${attempt}.parquet`), job, 1));
     assert.ok(isPartOf(part(`_rejects/rejects-read-000000-${job}-${attempt}.pq`), job, 1));
     assert.ok(isPartOf(part(`.tmp-part-clean-000227-0-${job}-${attempt}.parquet-17`), job, 1));
     assert.ok(isPartOf(part(`rejects-read-1000000.000003-${job}-${attempt}.pq`), job, 3));
@@ -51,7 +54,7 @@ describe('isPartOf', () => {
       `_manifests/${job}.000001.json`,
       'part-00000.parquet',
       `part-clean-000227-0-${job}.csv`,
-      `x-part-clean-000227-0-${job}-${attempt}.csv`,
+      `part-clean-000227-0-${job}-${attempt}.csv.gz.keep`,
       `part-clean-000227-0-${job}-${attempt}.csv.keep/x`,
       `.tmp-${attempt}-0`,
       `.tmp-part-clean-000227-0-j${'9'.repeat(26)}-${attempt}.parquet-17`,

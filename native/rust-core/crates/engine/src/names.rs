@@ -19,7 +19,7 @@ impl Author {
     }
 
     pub fn part_uri(&self, spec: &Spec, number: u32) -> String {
-        let extension = spec.output.options.format.extension();
+        let extension = spec.output.options.extension();
         format!("{}part-{}-{number}-{}-{}.{extension}", spec.output_uri(), self.place(), self.job_id, self.attempt_id)
     }
 

@@ -12,8 +12,10 @@ use crate::error::Error;
 
 pub use recut::{BATCH_BYTES, Cuts, Recut, batch_bytes};
 
+mod arrow;
 mod choose;
 pub(crate) mod column;
+mod compress;
 mod csv;
 mod ndjson;
 mod parquet;
@@ -33,12 +35,12 @@ pub enum OutputFormat {
     Parquet,
     Csv,
     Ndjson,
-    /// Known to the job spec; refused by `open_part` in this version.
+    /// IPC file.
     Arrow,
 }
 
 impl OutputFormat {
-    /// File name extension of a part, without the dot.
+    /// The name of the format, and how names of its files end.
     pub fn extension(self) -> &'static str {
         match self {
             OutputFormat::Parquet => "parquet",
@@ -55,7 +57,7 @@ impl OutputFormat {
 pub struct OutputOptions {
     #[serde(default = "default_format")]
     pub format: OutputFormat,
-    /// `none`, `snappy`, `zstd` …; None: `zstd` for Parquet, else `none`.
+    /// `none`, `snappy`, `zstd` …; None: `zstd` for Parquet and Arrow, else `none`.
     #[serde(default)]
     pub compression: Option<String>,
     #[serde(default)]
@@ -114,6 +116,19 @@ impl Default for ParquetOptions {
     }
 }
 
+impl OutputOptions {
+    /// How the names of parts end, without the dot: format, and compression where readers tell it by the name.
+    pub fn extension(&self) -> &'static str {
+        match (self.format, self.compression.as_deref()) {
+            (OutputFormat::Csv, Some("gzip")) => "csv.gz",
+            (OutputFormat::Csv, Some("zstd")) => "csv.zst",
+            (OutputFormat::Ndjson, Some("gzip")) => "ndjson.gz",
+            (OutputFormat::Ndjson, Some("zstd")) => "ndjson.zst",
+            (format, _) => format.extension(),
+        }
+    }
+}
+
 impl Default for OutputOptions {
     fn default() -> OutputOptions {
         OutputOptions {
@@ -149,16 +164,13 @@ pub trait PartWriter: Send {
     fn finish(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// Opens a part. A format or compression of the spec that is not built yet is `SPEC_NOT_AVAILABLE`; a column type that the format cannot hold
-/// is `SPEC_SQL_TYPE`.
+/// Opens a part. A compression that the format does not have is `SPEC_CONFLICT`; a column type that it cannot hold is `SPEC_SQL_TYPE`.
 pub fn open_part(options: &OutputOptions, schema: SchemaRef, sink: Sink) -> Result<Box<dyn PartWriter>, Error> {
     match options.format {
         OutputFormat::Parquet => Ok(Box::new(parquet::ParquetPart::open(options, schema, sink)?)),
         OutputFormat::Csv => Ok(Box::new(text::TextPart::open(options, schema, sink, csv::CsvRows::new)?)),
         OutputFormat::Ndjson => Ok(Box::new(text::TextPart::open(options, schema, sink, ndjson::NdjsonRows::new)?)),
-        OutputFormat::Arrow => {
-            Err(Error::new("SPEC_NOT_AVAILABLE", "cannot write output.format arrow: it is not available in this version"))
-        }
+        OutputFormat::Arrow => Ok(Box::new(arrow::ArrowPart::open(options, schema, sink)?)),
     }
 }
 

@@ -304,13 +304,12 @@ fn compression(name: Option<&str>) -> Result<Compression, Error> {
         Some("none") => Ok(Compression::UNCOMPRESSED),
         Some("snappy") => Ok(Compression::SNAPPY),
         None | Some("zstd") => Ok(Codec::zstd()),
-        Some(name @ ("gzip" | "lz4")) => Err(Error::new(
-            "SPEC_NOT_AVAILABLE",
-            format!("cannot write parquet with compression {name}: it is not available in this version"),
-        )),
+        Some("gzip") => Ok(Codec::gzip()),
+        // The raw blocks of the format's newer definition: what older readers call LZ4 was never defined well.
+        Some("lz4") => Ok(Compression::LZ4_RAW),
         Some(name) => Err(Error::new(
-            "SPEC_BAD_VALUE",
-            format!("cannot write parquet: expected output.compression none, snappy or zstd, got {name:?}"),
+            "SPEC_CONFLICT",
+            format!("cannot write parquet with compression {name}: expected none, snappy, gzip, zstd or lz4"),
         )),
     }
 }
@@ -327,7 +326,8 @@ fn check_types(schema: &Schema) -> Result<(), Error> {
     Ok(())
 }
 
-fn without_views(schema: &Schema) -> Schema {
+/// The schema as other programs read it.
+pub(super) fn without_views(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| field_without_views(field));
     Schema::new(fields.collect::<Vec<_>>())
 }

@@ -145,7 +145,7 @@ fn check_parquet(rows: &RecordBatch, options: &OutputOptions) {
 #[test]
 fn parquet_reads_back_under_every_compression_and_row_group_size() {
     let rows = many_rows(70_000);
-    for compression in ["none", "snappy", "zstd"] {
+    for compression in ["none", "snappy", "gzip", "zstd", "lz4"] {
         for (row_group_size, statistics) in [(1 << 20, true), (32 << 20, false), (1, true)] {
             let parquet = ParquetOptions { row_group_size, statistics };
             check_parquet(&rows, &OutputOptions { compression: Some(compression.into()), parquet, ..options(OutputFormat::Parquet) });
@@ -194,7 +194,7 @@ fn every_type(count: usize) -> RecordBatch {
 #[test]
 fn parquet_holds_every_type_and_any_number_of_rows() {
     for count in [1, 2, 31, 1_025, 25_000] {
-        for compression in ["none", "zstd"] {
+        for compression in ["none", "gzip", "zstd", "lz4"] {
             let parquet = ParquetOptions { row_group_size: 300_000, statistics: true };
             check_parquet(
                 &every_type(count),
@@ -296,10 +296,10 @@ fn options_are_read_from_the_resolved_spec_and_refused_clearly() {
     assert_eq!(read("{}"), OutputOptions::default());
     let schema = many_rows(0).schema();
     for (json, code) in [
-        (r#"{"format":"arrow"}"#, "SPEC_NOT_AVAILABLE"),
-        (r#"{"format":"csv","compression":"gzip"}"#, "SPEC_NOT_AVAILABLE"),
+        (r#"{"format":"arrow","compression":"snappy"}"#, "SPEC_CONFLICT"),
         (r#"{"format":"csv","compression":"snappy"}"#, "SPEC_CONFLICT"),
-        (r#"{"format":"parquet","compression":"lz4"}"#, "SPEC_NOT_AVAILABLE"),
+        (r#"{"format":"ndjson","compression":"lz4"}"#, "SPEC_CONFLICT"),
+        (r#"{"format":"parquet","compression":"brotli"}"#, "SPEC_CONFLICT"),
         (r#"{"format":"csv","csv":{"delimiter":"\""}}"#, "SPEC_BAD_VALUE"),
         (r#"{"format":"csv","csv":{"nullValue":"a,b"}}"#, "SPEC_BAD_VALUE"),
     ] {
@@ -386,14 +386,15 @@ proptest! {
     }
 
     #[test]
-    fn bytes_do_not_depend_on_how_batches_came(cuts in prop::collection::vec(0usize..50_000, 0..12)) {
-        let mut cuts = cuts;
-        cuts.sort_unstable();
-        let rows = many_rows(40_000);
-        for format in [OutputFormat::Parquet, OutputFormat::Csv, OutputFormat::Ndjson] {
-            let options = OutputOptions { parquet: ParquetOptions { row_group_size: 1 << 20, statistics: true }, ..options(format) };
-            prop_assert!(part(&options, &rows, &cuts) == part(&options, &rows, &[]), "{format:?}");
+    fn compressed_text_and_arrow_read_back(rows in prop::collection::vec(row(), 0..40)) {
+        for format in [OutputFormat::Csv, OutputFormat::Ndjson] {
+            let plain = part(&options(format), &table(&rows), &[]);
+            prop_assert!(decoded(&part(&compressed(format, "gzip"), &table(&rows), &[])) == plain);
+            prop_assert!(decoded(&part(&compressed(format, "zstd"), &table(&rows), &[])) == plain);
         }
+        // NaN is equal to nothing, so it is compared as the greatest number here.
+        let rows: Vec<Row> = rows.into_iter().map(|mut row| { row.1 = row.1.map(|v| if v.is_nan() { f64::MAX } else { v }); row }).collect();
+        check_arrow(&table(&rows), "lz4");
     }
 
     #[test]
@@ -421,6 +422,118 @@ proptest! {
         prop_assert!(want.len() > 3);
         prop_assert_eq!(sizes(&cuts), want);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn bytes_do_not_depend_on_how_batches_came(cuts in prop::collection::vec(0usize..90_000, 0..12)) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let rows = many_rows(70_000);
+        for (format, compressions) in COMPRESSIONS {
+            for compression in compressions {
+                let parquet = ParquetOptions { row_group_size: 1 << 20, statistics: true };
+                let options = OutputOptions { parquet, ..compressed(format, compression) };
+                prop_assert!(part(&options, &rows, &cuts) == part(&options, &rows, &[]), "{format:?} {compression}");
+            }
+        }
+    }
+}
+
+const COMPRESSIONS: [(OutputFormat, &[&str]); 4] = [
+    (OutputFormat::Parquet, &["none", "snappy", "gzip", "zstd", "lz4"]),
+    (OutputFormat::Csv, &["none", "gzip", "zstd"]),
+    (OutputFormat::Ndjson, &["none", "gzip", "zstd"]),
+    (OutputFormat::Arrow, &["none", "lz4", "zstd"]),
+];
+
+fn compressed(format: OutputFormat, compression: &str) -> OutputOptions {
+    OutputOptions { compression: Some(compression.into()), ..options(format) }
+}
+
+/// What a gzip or zstd stream holds.
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut out = Vec::new();
+    match bytes {
+        [0x1f, 0x8b, ..] => drop(flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).unwrap()),
+        _ => drop(zstd::stream::read::Decoder::new(bytes).unwrap().read_to_end(&mut out).unwrap()),
+    }
+    out
+}
+
+fn read_arrow(bytes: Vec<u8>) -> Vec<RecordBatch> {
+    let reader = arrow_ipc::reader::FileReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
+    reader.map(Result::unwrap).collect()
+}
+
+fn check_arrow(rows: &RecordBatch, compression: &str) {
+    let back = read_arrow(part(&compressed(OutputFormat::Arrow, compression), rows, &[]));
+    assert_eq!(back.iter().map(RecordBatch::num_rows).sum::<usize>(), rows.num_rows());
+    let Some(first) = back.first() else { return };
+    let schema = first.schema();
+    assert_eq!(concat_batches(&schema, &back).unwrap(), with_plain_text(rows, &schema));
+}
+
+#[test]
+fn arrow_holds_every_type_in_batches_of_65536_rows() {
+    for count in [0, 1, 31, 70_000] {
+        check_arrow(&every_type(count), "zstd");
+        check_arrow(&every_type(count), "none");
+    }
+    let back = read_arrow(part(&compressed(OutputFormat::Arrow, "lz4"), &many_rows(140_000), &[]));
+    assert_eq!(back.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [65_536, 65_536, 8_928]);
+    assert_eq!(back[0].schema().field(7).data_type(), &DataType::Utf8);
+}
+
+#[test]
+fn large_values_close_a_batch_of_arrow_early() {
+    let column: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..40).map(|n| char::from(b'a' + n % 26).to_string().repeat(1 << 20))));
+    let rows = named(vec![("text", column)]);
+    let back = read_arrow(part(&compressed(OutputFormat::Arrow, "zstd"), &rows, &[]));
+    assert_eq!(back.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [32, 8]);
+    check_arrow(&rows, "lz4");
+}
+
+#[test]
+fn what_lies_under_a_null_does_not_show() {
+    let nulls = || Some(arrow_buffer::NullBuffer::from(vec![true, false, true]));
+    let of = |hidden: i64, text: &str, flag: bool| {
+        let numbers = Int64Array::new(vec![1, hidden, 3].into(), nulls());
+        let texts = StringArray::from(vec!["a", text, "c"]);
+        let texts = StringArray::new(texts.offsets().clone(), texts.values().clone(), nulls());
+        let flags = BooleanArray::new(vec![true, flag, false].into(), nulls());
+        let inner = StructArray::from(named(vec![("x", Arc::new(numbers.clone()) as ArrayRef)]));
+        let inner = StructArray::new(inner.fields().clone(), inner.columns().to_vec(), nulls());
+        named(vec![("n", Arc::new(numbers)), ("t", Arc::new(texts)), ("f", Arc::new(flags)), ("s", Arc::new(inner))])
+    };
+    for (format, compressions) in COMPRESSIONS {
+        for compression in compressions {
+            let options = compressed(format, compression);
+            assert!(part(&options, &of(7, "b", true), &[]) == part(&options, &of(8, "longer", false), &[]), "{format:?} {compression}");
+        }
+    }
+}
+
+#[test]
+fn gzip_has_neither_time_nor_name_and_zstd_no_size() {
+    let rows = many_rows(3);
+    let bytes = part(&compressed(OutputFormat::Csv, "gzip"), &rows, &[]);
+    assert_eq!((&bytes[..4], &bytes[4..8]), (&[0x1f, 0x8b, 8, 0][..], &[0; 4][..]));
+    let bytes = part(&compressed(OutputFormat::Ndjson, "zstd"), &rows, &[]);
+    assert_eq!(zstd::zstd_safe::get_frame_content_size(&bytes).ok().flatten(), None);
+}
+
+#[test]
+fn names_of_parts_tell_format_and_compression() {
+    let extension = |format, compression: &str| compressed(format, compression).extension();
+    assert_eq!(extension(OutputFormat::Csv, "gzip"), "csv.gz");
+    assert_eq!(extension(OutputFormat::Ndjson, "zstd"), "ndjson.zst");
+    assert_eq!(extension(OutputFormat::Csv, "none"), "csv");
+    assert_eq!(extension(OutputFormat::Parquet, "gzip"), "parquet");
+    assert_eq!(extension(OutputFormat::Arrow, "zstd"), "arrow");
 }
 
 #[test]
@@ -487,10 +600,15 @@ fn a_sink_that_fails_says_why() {
         writer.write(&rows).unwrap();
         assert_eq!(writer.finish().unwrap_err().code, "LEASE_LOST");
     }
-    let rows = many_rows(10);
-    let mut writer = open_part(&options(OutputFormat::Parquet), rows.schema(), Box::new(Full)).unwrap();
-    writer.write(&rows).unwrap();
-    assert_eq!(writer.finish().unwrap_err().code, "LEASE_LOST");
+    // Arrow writes the head of its file at once, the others when a piece is full.
+    for format in [OutputFormat::Parquet, OutputFormat::Arrow] {
+        let rows = many_rows(10);
+        let end = open_part(&options(format), rows.schema(), Box::new(Full)).and_then(|mut writer| {
+            writer.write(&rows)?;
+            writer.finish()
+        });
+        assert_eq!(end.unwrap_err().code, "LEASE_LOST");
+    }
 }
 
 #[test]
