@@ -218,6 +218,7 @@ test('fields that exclude or need each other', () => {
   check({ ...small, inputs: [{ uri: 'file:///a' }, { uri: 'file:///b' }] }, ['/inputs/1/name', 'NAME_TAKEN']);
   check(withOutput({ format: 'csv', compression: 'snappy' }), ['/output/compression', 'CONFLICT']);
   check(withOutput({ layout: 'perInput', partitionBy: ['a'] }), ['/output/partitionBy', 'CONFLICT']);
+  check(withOutput({ partitionBy: ['a', 'a'] }), ['/output/partitionBy', 'CONFLICT']);
 });
 
 test('stages: names, sources, and exactly one thing to do', () => {
@@ -296,7 +297,7 @@ test('what this version does not do is refused by name, all at once', () => {
       { sql: 'SELECT 1', lookups: [{ name: 'l', uri: 'file:///l' }] },
       { exchange: { keys: ['a'] }, dedupe: {} },
     ],
-    output: { uri: 'gs://b/o/', format: 'arrow', layout: 'perInput', compact: true },
+    output: { uri: 'gs://b/o/', format: 'arrow', compact: true },
     privacy: { key: 'secret://a' },
     schedule: { cron: '* * * * *' },
     callbacks: [{ url: 'https://h/', secret: 'secret://a' }],
@@ -313,7 +314,6 @@ test('what this version does not do is refused by name, all at once', () => {
       '/schema/fields/0/type',
       '/schema/fields/1/format',
       '/schema/fields/1/constraints/unique',
-      '/output/layout',
       '/output/compact',
       '/schedule',
       '/callbacks',

@@ -18,7 +18,16 @@ export const stageName = z.string().regex(/^[a-z][a-z0-9]{0,31}$/);
 export const head = <Kind extends string>(kind: Kind) => ({ record: z.literal(kind), version: z.literal(1), jobId: jobIdShape });
 
 /** A part of the output, or a file of rejects. */
-export const part = z.object({ uri: z.string(), rows: count, bytes: count, sha256: digest });
+export const part = z.object({
+  uri: z.string(),
+  rows: count,
+  bytes: count,
+  sha256: digest,
+  /** Its folder below the output, under `partitionBy`. */
+  partition: z.string().optional(),
+  /** The input file whose rows it holds, under `layout: perInput`. */
+  file: count.optional(),
+});
 export type Part = z.output<typeof part>;
 
 export const fates = { recordsIn: count, emitted: count, filtered: count, deduplicated: count, rejected: count };

@@ -21,8 +21,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
     ...schemaIssues(spec.schema, ['schema']),
-    ...unless(output.layout === 'merged', ['output', 'layout'], 'layout: perInput'),
-    ...unless(output.partitionBy.length === 0, ['output', 'partitionBy'], 'partitionBy'),
     ...unless(!output.compact, ['output', 'compact'], 'compact'),
     ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
     ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),

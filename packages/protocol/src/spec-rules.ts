@@ -29,7 +29,7 @@ export function ruleIssues(spec: ShapedSpec, written: Written): SpecIssue[] {
     ...(spec.inputs ?? []).flatMap((input, index) => inputIssues(input, ['inputs', index], memberOf(memberOf(written, 'inputs'), index))),
     ...takenNames((spec.inputs ?? []).map((input, index) => ({ name: input.name, path: ['inputs', index, 'name'] }))),
     ...pipelineIssues(spec),
-    ...(spec.output === undefined ? [] : outputIssues(spec.output)),
+    ...(spec.output === undefined ? [] : outputIssues(spec.output, spec.pipeline ?? [])),
     ...budgetIssues(spec),
   ];
 }
@@ -341,13 +341,18 @@ const outputCompressions: Readonly<Record<Output['format'], readonly string[]>> 
   arrow: ['none', 'zstd', 'lz4'],
 };
 
-function outputIssues(output: Output): SpecIssue[] {
+function outputIssues(output: Output, stages: readonly Stage[]): SpecIssue[] {
   const found: SpecIssue[] = [];
   const allowed = outputCompressions[output.format];
   if (output.compression !== null && !allowed.includes(output.compression)) {
     found.push(issue(['output', 'compression'], 'SPEC_CONFLICT', `expected one of ${allowed.join(', ')} for ${output.format}, got ${output.compression}`));
   }
   if (output.layout === 'perInput' && output.partitionBy.length > 0) found.push(issue(['output', 'partitionBy'], 'SPEC_CONFLICT', 'excludes layout: perInput'));
+  const twice = output.partitionBy.find((name, at) => output.partitionBy.indexOf(name) !== at);
+  if (twice !== undefined) found.push(issue(['output', 'partitionBy'], 'SPEC_CONFLICT', `${shown(twice)} stands twice`));
+  if (output.layout === 'perInput' && (output.compact || stages.some(({ exchange }) => exchange !== null))) {
+    found.push(issue(['output', 'layout'], 'SPEC_CONFLICT', 'perInput excludes reduce stages: their rows come from many files'));
+  }
   if (/["\r\n]/.test(output.csv.delimiter)) found.push(issue(['output', 'csv', 'delimiter'], 'SPEC_BAD_VALUE', 'must not be a quote or an end of line'));
   return found;
 }

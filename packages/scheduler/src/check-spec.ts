@@ -60,7 +60,8 @@ export async function foreignOutput(spec: ResolvedJobSpec, jobId: JobId, control
     if (uri.includes(jobId) || ours.includes(uri)) continue;
     if (!uri.endsWith('/')) return uri;
     const [first] = await listBelow(uri, control, { most: 1, connection });
-    if (first) return first.uri;
+    // Parts may lie in folders; a request that is answered again meets those of its own job.
+    if (first && !first.uri.includes(jobId)) return first.uri;
   }
   return null;
 }

@@ -25,13 +25,20 @@ export class OutputStore {
     return answer.done.object?.size ?? null;
   }
 
-  /** Files directly below a prefix that ends in `/`: parts are never deeper. */
   /** What lies directly in a folder, whose URI ends in `/`; `start` is how the names begin. Temporary files are hidden unless `start` says `.tmp-`. */
   async *list(folder: string, start = ''): AsyncGenerator<StoreEntry> {
-    const prefix = `${folder}${start}`;
+    for await (const entry of this.#entries(`${folder}${start}`)) if (!entry.key.endsWith('/')) yield entry;
+  }
+
+  /** The folders directly in a folder, each ending in `/`, as URIs. */
+  async *listFolders(folder: string): AsyncGenerator<string> {
+    for await (const { key } of this.#entries(folder)) if (key.endsWith('/')) yield key;
+  }
+
+  async *#entries(prefix: string): AsyncGenerator<StoreEntry> {
     for (let startAfter: string | null = null; ; ) {
       const page = await this.#page(prefix, startAfter);
-      yield* page.entries.filter(({ key }) => !key.endsWith('/'));
+      yield* page.entries;
       startAfter = page.entries.at(-1)?.key ?? null;
       if (!page.more || startAfter === null) return;
     }

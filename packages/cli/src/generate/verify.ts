@@ -126,8 +126,8 @@ async function digestRows(duckdb: DuckDBConnection, parts: readonly string[], co
 
 function sourceOf(parts: readonly string[]): string {
   const first = parts[0] ?? '';
-  if (first.endsWith('.csv')) return `read_csv(${list(parts)}, header = true, all_varchar = true, nullstr = '', quote = '"', escape = '"')`;
-  if (first.endsWith('.ndjson')) return `read_json(${list(parts)}, format = 'newline_delimited')`;
+  if (/\.csv(\.gz|\.zst)?$/.test(first)) return `read_csv(${list(parts)}, header = true, all_varchar = true, nullstr = '', quote = '"', escape = '"')`;
+  if (/\.ndjson(\.gz|\.zst)?$/.test(first)) return `read_json(${list(parts)}, format = 'newline_delimited')`;
   return `read_parquet(${list(parts)})`;
 }
 

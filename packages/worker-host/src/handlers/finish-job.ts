@@ -126,6 +126,11 @@ async function decideEnding(job: FinishJob, summary: GenerationSummary): Promise
   if (imbalance !== undefined) return { state: 'failed', code: 'BALANCE_MISMATCH', message: imbalance };
   const absent = await firstAbsentPart(job, summary);
   if (absent !== null) return { state: 'failed', code: 'BALANCE_MISMATCH', message: absent };
+  const folders = new Set(summary.parts.map(({ partition }) => partition ?? '')).size;
+  if (folders > spec.output.maxPartitions) {
+    const message = `expected at most ${spec.output.maxPartitions} folders (output.maxPartitions), the job made ${folders}`;
+    return { state: 'failed', code: 'OUTPUT_TOO_MANY_PARTITIONS', message };
+  }
   const mismatch = await unexpectedTotals(job, summary);
   const exceeded = mismatch ?? decideBudget(summary.budget, spec, 'finish').exceeded;
   return exceeded === null ? null : { state: 'failed', code: exceeded.code, message: exceeded.message };
@@ -169,12 +174,22 @@ async function removeOrphans(job: FinishJob, summary: GenerationSummary): Promis
   const { jobId, generation } = orders;
   const named = new Set([...summary.parts, ...summary.rejects, ...(await supersededParts(job))].map(({ uri }) => uri));
   const orphans: string[] = [];
-  for (const folder of new Set([spec.output.uri, rejectsUri(spec)])) {
+  for (const folder of new Set([...(await partFolders(job)), rejectsUri(spec)])) {
     for await (const { key } of output.list(folder)) if (isPartOf(key, jobId, generation) && !named.has(key)) orphans.push(key);
     for await (const { key } of output.list(folder, '.tmp-')) if (isPartOf(key, jobId, generation)) orphans.push(key);
   }
   await output.delete(orphans);
   await host.journal.removeTemporaries(jobId);
+}
+
+/** The output and, where parts lie in folders of it, all of these: an orphan may be the only file of one. Names of ours begin with `_`. */
+async function partFolders({ spec, output }: FinishJob): Promise<string[]> {
+  const folders = [spec.output.uri];
+  if (spec.output.partitionBy.length === 0 && spec.output.layout === 'merged') return folders;
+  for (const folder of folders) {
+    for await (const key of output.listFolders(folder)) if (!key.slice(folder.length).startsWith('_')) folders.push(key);
+  }
+  return folders;
 }
 
 /** Of receipts of reduce chunks that ran again for other inputs: readers of the older manifest need them until the newer one stands. */

@@ -18,9 +18,13 @@ impl Author {
         format!("{}-{}", self.stage, numbered(self.chunk, self.generation))
     }
 
-    pub fn part_uri(&self, spec: &Spec, number: u32) -> String {
-        let extension = spec.output.options.extension();
-        format!("{}part-{}-{number}-{}-{}.{extension}", spec.output_uri(), self.place(), self.job_id, self.attempt_id)
+    /// `[<folder>/]part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>`, with the name of an input in place of `part` if there is one.
+    pub fn part_uri(&self, spec: &Spec, folder: Option<&str>, name: Option<&str>, number: u32) -> String {
+        let folder = folder.map_or_else(String::new, |folder| format!("{folder}/"));
+        let (extension, name) = (spec.output.options.extension(), name.unwrap_or("part"));
+        let below = format!("{folder}{name}-{}-{number}-{}-{}.{extension}", self.place(), self.job_id, self.attempt_id);
+        let output = spec.output_uri();
+        if output.starts_with("file://") { format!("{output}{}", spelled(&below)) } else { format!("{output}{below}") }
     }
 
     /// Key in the journal of the rows that this attempt hands on to a reduce stage.
@@ -32,6 +36,18 @@ impl Author {
     pub fn rejects_uri(&self, spec: &Spec) -> String {
         format!("{}rejects-{}-{}-{}.pq", spec.rejects_uri(), self.place(), self.job_id, self.attempt_id)
     }
+}
+
+/// A path as a local URI spells it; keys of other stores stand in their URIs as they are.
+fn spelled(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'%' | b'?' | b'#' | 0..=0x20 | 0x7f.. => uri.push_str(&format!("%{byte:02X}")),
+            _ => uri.push(char::from(byte)),
+        }
+    }
+    uri
 }
 
 /// `<chunk>[.<gen>]`; generation 1 keeps the plain number.
@@ -89,10 +105,15 @@ mod tests {
     fn only_later_generations_show_in_names() {
         let spec: Spec = serde_json::from_str(r#"{"output":{"uri":"file:///o/","format":"csv"}}"#).unwrap();
         let mut author = Author { job_id: "j1".into(), stage: "clean".into(), chunk: 227, generation: 1, attempt_id: "a1".into() };
-        assert_eq!(author.part_uri(&spec, 0), "file:///o/part-clean-000227-0-j1-a1.csv");
+        assert_eq!(author.part_uri(&spec, None, None, 0), "file:///o/part-clean-000227-0-j1-a1.csv");
+        assert_eq!(author.part_uri(&spec, Some("k=a%20b"), None, 0), "file:///o/k=a%2520b/part-clean-000227-0-j1-a1.csv");
+        assert_eq!(author.part_uri(&spec, None, Some("ü x"), 0), "file:///o/%C3%BC%20x-clean-000227-0-j1-a1.csv");
+        let remote: Spec = serde_json::from_str(r#"{"output":{"uri":"s3://b/o/","format":"csv"}}"#).unwrap();
+        assert_eq!(author.part_uri(&remote, Some("k=a%20b"), None, 0), "s3://b/o/k=a%20b/part-clean-000227-0-j1-a1.csv");
+        assert_eq!(author.part_uri(&spec, None, Some("a/b"), 0), "file:///o/a/b-clean-000227-0-j1-a1.csv");
         assert_eq!(author.rejects_uri(&spec), "file:///o/_rejects/rejects-clean-000227-j1-a1.pq");
         author.generation = 2;
-        assert_eq!(author.part_uri(&spec, 1), "file:///o/part-clean-000227.000002-1-j1-a1.csv");
+        assert_eq!(author.part_uri(&spec, None, None, 1), "file:///o/part-clean-000227.000002-1-j1-a1.csv");
         assert_eq!(segment_key("jobs/j1/job.json", 1, 3), "jobs/j1/plan/000003.json");
         assert_eq!(segment_key("jobs/j1/job.json", 2, 3), "jobs/j1/plan/000002/000003.json");
         assert_eq!(author.exchange_key(), "jobs/j1/work/exchange/clean/000227.000002-a1.arrows");

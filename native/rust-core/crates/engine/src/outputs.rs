@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use millrace_formats::reject::Reject;
+use millrace_formats::write::folders::Group;
 use millrace_formats::write::rejects::{RejectContext, RejectsWriter};
-use millrace_formats::write::{Cuts, OutputOptions, PartWriter, Recut, Sink, open_part};
+use millrace_formats::write::{Cuts, Layout, OutputOptions, PartWriter, Recut, Sink, open_part};
 
 use crate::error::Error;
 use crate::exchange::{ExchangeWriter, GATHERED_BYTES};
+use crate::folder_parts::{FolderLimits, FolderParts, Room};
 use crate::io::{ChunkIo, PartSink, SinkEnd, Timer};
 use crate::names::Author;
 use crate::order::with_order;
@@ -21,6 +23,8 @@ use crate::records::{ExchangeRecord, PartRecord, Spec};
 
 /// Writers hand on what they have in pieces of any size; the sink sees pieces of this one.
 const SINK_BUFFER_BYTES: usize = 256 << 10;
+/// Of each of many open parts.
+const SMALL_SINK_BUFFER_BYTES: usize = 32 << 10;
 
 /// Everything an attempt has written.
 #[derive(Debug, Default)]
@@ -57,6 +61,11 @@ pub struct Outputs<'a> {
     /// In place of parts.
     exchange: Option<OpenExchange>,
     part: Option<OpenPart>,
+    /// In place of `part`, under `partitionBy`.
+    by_folder: Option<FolderParts>,
+    folder_limits: FolderLimits,
+    /// Under `layout: perInput`.
+    input: Option<PartOfInput>,
     rejects: Option<OpenRejects>,
     next_part: u32,
     closed: Closed,
@@ -64,10 +73,19 @@ pub struct Outputs<'a> {
     write_us: Arc<AtomicU64>,
 }
 
-struct OpenPart {
+/// A part that takes rows.
+pub struct OpenPart {
     uri: String,
-    writer: Box<dyn PartWriter>,
+    folder: Option<String>,
+    file: Option<u32>,
+    pub writer: Box<dyn PartWriter>,
     sink: SharedSink,
+}
+
+/// The input file that rows come from now, and how its outputs are called.
+struct PartOfInput {
+    file: Option<u32>,
+    name: String,
 }
 
 struct OpenExchange {
@@ -92,7 +110,11 @@ impl<'a> Outputs<'a> {
         discard: bool,
         timer: Arc<dyn Timer + Send + Sync>,
     ) -> Outputs<'a> {
+        let is_zstd_text = matches!(options.extension(), "csv.zst" | "ndjson.zst");
         Outputs {
+            by_folder: None,
+            folder_limits: FolderLimits::new(is_zstd_text, false, options.max_partitions),
+            input: None,
             spec,
             options,
             author,
@@ -106,6 +128,13 @@ impl<'a> Outputs<'a> {
             timer,
             write_us: Arc::default(),
         }
+    }
+
+    /// With a quarter of the memory.
+    pub fn less(mut self, less_memory: bool) -> Outputs<'a> {
+        let is_zstd_text = matches!(self.options.extension(), "csv.zst" | "ndjson.zst");
+        self.folder_limits = FolderLimits::new(is_zstd_text, less_memory, self.options.max_partitions);
+        self
     }
 
     /// Rows go to another stage, if there is one. They then come with their order columns.
@@ -124,6 +153,11 @@ impl<'a> Outputs<'a> {
         self.exchange.as_ref().map(|exchange| Arc::clone(&exchange.schema))
     }
 
+    /// Columns whose values name folders; none where rows go to another stage.
+    pub fn partition_by(&self) -> &[String] {
+        if self.exchange.is_some() { &[] } else { &self.options.partition_by }
+    }
+
     /// Microseconds spent in sinks so far.
     pub fn write_us(&self) -> u64 {
         self.write_us.load(Ordering::Relaxed)
@@ -139,6 +173,9 @@ impl<'a> Outputs<'a> {
         if self.exchange.is_some() {
             return self.exchange_rows(rows.clone(), io);
         }
+        if !self.options.partition_by.is_empty() {
+            return self.spread_rows(rows, io);
+        }
         let mut from = 0;
         while from < rows.num_rows() {
             let (count, is_cut) = self.cuts.next(&rows.slice(from, rows.num_rows() - from));
@@ -150,7 +187,7 @@ impl<'a> Outputs<'a> {
 
     fn write_cut(&mut self, rows: &RecordBatch, is_cut: bool, io: &mut dyn ChunkIo) -> Result<(), Error> {
         if self.part.is_none() {
-            self.part = Some(self.open_part(rows, io)?);
+            self.part = Some(self.open_part(rows.schema(), None, io)?);
         }
         let part = self.part.as_mut().expect("it was opened above");
         part.writer.write(rows)?;
@@ -160,12 +197,66 @@ impl<'a> Outputs<'a> {
         Ok(())
     }
 
-    fn open_part(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<OpenPart, Error> {
-        let uri = self.author.part_uri(self.spec, self.next_part);
+    fn open_part(&mut self, schema: SchemaRef, folder: Option<String>, io: &mut dyn ChunkIo) -> Result<OpenPart, Error> {
+        let name = self.input.as_ref().map(|input| input.name.as_str());
+        let uri = self.author.part_uri(self.spec, folder.as_deref(), name, self.next_part);
         self.next_part += 1;
         let sink = self.open_sink(&uri, io)?;
-        let writer = open_part(&self.options, rows.schema(), sink.buffered())?;
-        Ok(OpenPart { uri, writer, sink })
+        let buffer_bytes = if folder.is_some() { SMALL_SINK_BUFFER_BYTES } else { SINK_BUFFER_BYTES };
+        let writer = open_part(&self.options, schema, sink.buffered(buffer_bytes))?;
+        Ok(OpenPart { uri, folder, file: self.input.as_ref().and_then(|input| input.file), writer, sink })
+    }
+
+    /// All further rows come from this file; under `layout: perInput` they get parts of their own.
+    pub fn begin_input(&mut self, file: Option<u32>, name: impl FnOnce() -> String) -> Result<(), Error> {
+        if self.options.layout != Layout::PerInput || self.exchange.is_some() {
+            return Ok(());
+        }
+        self.close_part()?;
+        self.cuts = Cuts::default();
+        self.input = Some(PartOfInput { file, name: name() });
+        Ok(())
+    }
+
+    fn spread_rows(&mut self, rows: &RecordBatch, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let mut parts = match self.by_folder.take() {
+            Some(parts) => parts,
+            None => FolderParts::new(rows, &self.options.partition_by, self.folder_limits)?,
+        };
+        parts.push(rows.clone())?;
+        while let Some((first_row, groups)) = parts.next()? {
+            self.write_groups(&mut parts, first_row, groups, io)?;
+        }
+        self.by_folder = Some(parts);
+        Ok(())
+    }
+
+    fn write_groups(&mut self, parts: &mut FolderParts, first_row: u64, groups: Vec<Group>, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        for group in groups {
+            match parts.make_room(&group.folder)? {
+                Room::Open => {}
+                Room::New => parts.insert(group.folder.clone(), self.open_part(group.rows.schema(), Some(group.folder.clone()), io)?),
+                Room::Instead(oldest) => {
+                    self.finish_part(oldest)?;
+                    parts.insert(group.folder.clone(), self.open_part(group.rows.schema(), Some(group.folder.clone()), io)?);
+                }
+            }
+            if let Some(full) = parts.write(&group, first_row, self.options.part_size)? {
+                self.finish_part(full)?;
+            }
+        }
+        parts.flush_largest()
+    }
+
+    fn close_folders(&mut self, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let Some(mut parts) = self.by_folder.take() else { return Ok(()) };
+        while let Some((first_row, groups)) = parts.rest()? {
+            self.write_groups(&mut parts, first_row, groups, io)?;
+        }
+        parts.into_open().try_for_each(|part| self.finish_part(part))
     }
 
     fn open_sink(&self, uri: &str, io: &mut dyn ChunkIo) -> Result<SharedSink, Error> {
@@ -196,7 +287,7 @@ impl<'a> Outputs<'a> {
             self.exchange.as_mut().expect("it was looked at").sink = Some(sink);
         }
         let Some(OpenExchange { writer, sink: Some(sink), .. }) = &mut self.exchange else { return Ok(()) };
-        let mut buffered = sink.buffered();
+        let mut buffered = sink.buffered(SINK_BUFFER_BYTES);
         writer.flush(&mut buffered)?;
         buffered.flush().map_err(|error| sink_fault(&error))
     }
@@ -215,11 +306,14 @@ impl<'a> Outputs<'a> {
     }
 
     fn close_part(&mut self) -> Result<(), Error> {
-        let Some(part) = self.part.take() else { return Ok(()) };
+        self.part.take().map_or(Ok(()), |part| self.finish_part(part))
+    }
+
+    fn finish_part(&mut self, part: OpenPart) -> Result<(), Error> {
         let rows = part.writer.rows();
         part.writer.finish()?;
-        let end = part.sink.finish()?;
-        self.closed.parts.push(PartRecord { uri: part.uri, rows, bytes: end.bytes, sha256: end.sha256 });
+        let SinkEnd { bytes, sha256 } = part.sink.finish()?;
+        self.closed.parts.push(PartRecord { uri: part.uri, rows, bytes, sha256, partition: part.folder, file: part.file });
         Ok(())
     }
 
@@ -231,7 +325,7 @@ impl<'a> Outputs<'a> {
         if self.rejects.is_none() {
             let uri = self.author.rejects_uri(self.spec);
             let sink = self.open_sink(&uri, io)?;
-            self.rejects = Some(OpenRejects { uri, writer: RejectsWriter::open(sink.buffered())?, sink });
+            self.rejects = Some(OpenRejects { uri, writer: RejectsWriter::open(sink.buffered(SINK_BUFFER_BYTES))?, sink });
         }
         let context = RejectContext {
             job_id: self.author.job_id.clone(),
@@ -249,12 +343,14 @@ impl<'a> Outputs<'a> {
     /// Closes what is open; every part is durable then, with size and digest.
     pub fn close(mut self, io: &mut dyn ChunkIo) -> Result<Closed, Error> {
         self.close_part()?;
+        self.close_folders(io)?;
         self.close_exchange(io)?;
         if let Some(rejects) = self.rejects.take() {
             let rows = rejects.writer.rows();
             rejects.writer.finish()?;
             let end = rejects.sink.finish()?;
-            self.closed.rejects.push(PartRecord { uri: rejects.uri, rows, bytes: end.bytes, sha256: end.sha256 });
+            let SinkEnd { bytes, sha256 } = end;
+            self.closed.rejects.push(PartRecord { uri: rejects.uri, rows, bytes, sha256, partition: None, file: None });
         }
         Ok(self.closed)
     }
@@ -277,8 +373,8 @@ struct SharedSink {
 }
 
 impl SharedSink {
-    fn buffered(&self) -> Sink {
-        Box::new(BufWriter::with_capacity(SINK_BUFFER_BYTES, self.clone()))
+    fn buffered(&self, bytes: usize) -> Sink {
+        Box::new(BufWriter::with_capacity(bytes, self.clone()))
     }
 
     fn finish(self) -> Result<SinkEnd, Error> {

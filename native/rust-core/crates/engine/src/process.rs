@@ -20,7 +20,9 @@ use crate::attempt::Attempt;
 use crate::budget::{Budget, ChunkNeeds};
 use crate::cancel::CancelFlag;
 use crate::error::Error;
+use crate::folder_parts::SHARED_BYTES;
 use crate::hex::sha256_hex;
+use crate::input_names::{output_name, payload_name};
 use crate::io::{ChunkIo, RecordHook, Timer};
 use crate::names::Author;
 use crate::order::add_order;
@@ -246,7 +248,7 @@ impl<'a> Run<'a> {
         Budget::new(total).reserve_chunk(ChunkNeeds {
             max_record_bytes: max_record_bytes.min(task.chunk.bytes()),
             batch_bytes: options.batch_bytes,
-            output_bytes: output.parquet.row_group_size.min(task.chunk.bytes() * 2),
+            output_bytes: output_bytes(&output).min(task.chunk.bytes() * 2),
             payload_bytes: task.payload.len() as u64,
         })?;
         cx.progress.expect_bytes(expected_bytes(task));
@@ -256,6 +258,7 @@ impl<'a> Run<'a> {
             cx,
             account: Account::default(),
             outputs: Outputs::new(task.spec, output, &task.author, task.trial, Arc::clone(&cx.timer))
+                .less(task.less_memory)
                 .exchange(task.exchange, task.less_memory)?,
             phases: Phases::default(),
             read_us: Arc::default(),
@@ -274,6 +277,8 @@ impl<'a> Run<'a> {
                 let mut stream = open_chunk_stream(pins, plan, chunk, Box::new(watched.clone()), &mut pieces)?;
                 check_start(pins, plan, range.start, stream.as_mut())?;
                 self.account.open_file(Some(plan.file), None);
+                let input = self.task.spec.inputs.get(plan.input as usize);
+                self.outputs.begin_input(Some(plan.file), || output_name(&plan.uri, input))?;
                 let reader = open_reader(pins, plan, range, &self.task.excluded, stream, self.options)?;
                 let mut counts = self.read_range(plan, range, range.end - range.start, reader, &watched, io)?;
                 if let Some(cut) = plan.cut.as_ref().filter(|cut| cut.end == range.end) {
@@ -309,6 +314,7 @@ impl<'a> Run<'a> {
                 let (mut stream, end) = open_payload_stream(pins, &watched)?;
                 let plan = plan_file(pins, number, 0, key, "", stream.as_mut())?;
                 self.account.open_file(None, Some(key.to_owned()));
+                self.outputs.begin_input(None, || payload_name(key))?;
                 let range = ReadRange { start: plan.data_start, end, record: 1, line: plan.first_line };
                 // Preamble and header are bytes of the chunk too.
                 self.bytes_done += plan.data_start;
@@ -425,7 +431,7 @@ impl<'a> Run<'a> {
         let started = self.cx.timer.now_us();
         let program = self.program.as_deref_mut();
         let places = self.task.exchange.map(|_| read.batch.places.clone());
-        let mut fates = transform(read.batch, program, &plan.uri)?;
+        let mut fates = transform(read.batch, program, &plan.uri, self.outputs.partition_by())?;
         if let (Some(places), Some(schema)) = (places, self.outputs.exchanged_schema()) {
             fates.rows = place_rows(&fates, &places, self.file_order(plan), &schema)?;
         }
@@ -547,6 +553,11 @@ fn output_options(task: &ChunkTask<'_>) -> OutputOptions {
         options.parquet.row_group_size = (options.parquet.row_group_size / 4).max(1 << 20);
     }
     options
+}
+
+/// What the writers hold of rows before these reach their sinks.
+fn output_bytes(output: &OutputOptions) -> u64 {
+    if output.partition_by.is_empty() { output.parquet.row_group_size } else { SHARED_BYTES }
 }
 
 /// A range begins at the first data byte or right behind a line end; anything else was not planned from these bytes.

@@ -116,6 +116,19 @@ pub struct InputSpec {
     pub name: String,
     /// The connection that holds it; the best one there is when absent.
     pub connection: Option<String>,
+    #[serde(default)]
+    pub uri: Option<Names>,
+}
+
+impl InputSpec {
+    /// URIs, patterns and prefixes as written; none of an input that is a list file.
+    pub fn uris(&self) -> Vec<&str> {
+        match &self.uri {
+            None => Vec::new(),
+            Some(Names::One(uri)) => vec![uri],
+            Some(Names::Several(uris)) => uris.iter().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// A stage as written; `stages::stages_of` says what it means.
@@ -519,6 +532,12 @@ pub struct PartRecord {
     pub rows: u64,
     pub bytes: u64,
     pub sha256: String,
+    /// Folder below the output, under `partitionBy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// The input whose rows it holds, under `layout: perInput`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<u32>,
 }
 
 /// What any verdict says, whoever wrote it.

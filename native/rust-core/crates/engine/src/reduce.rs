@@ -176,8 +176,9 @@ impl<'a, 'io> Run<'a, 'io> {
     ) -> Result<Run<'a, 'io>, Error> {
         let mut account = Account::default();
         account.open_file(None, Some(format!("partition {}", task.chunk.partition)));
-        let outputs =
-            Outputs::new(task.spec, options, &task.author, task.trial, Arc::clone(&cx.timer)).exchange(task.exchange, task.less_memory)?;
+        let outputs = Outputs::new(task.spec, options, &task.author, task.trial, Arc::clone(&cx.timer))
+            .less(task.less_memory)
+            .exchange(task.exchange, task.less_memory)?;
         Ok(Run { task, cx, io, outputs, account, rows_out: 0, rejected: 0, kept: None, read: Vec::new(), failure: None })
     }
 

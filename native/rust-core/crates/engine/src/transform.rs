@@ -1,8 +1,12 @@
 //! One batch through the program: rows that stay, records that fail. Checks what the program says, because fates are counted from it.
 
-use arrow_array::RecordBatch;
+use std::collections::BTreeMap;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
 use millrace_formats::batch::Batch;
 use millrace_formats::reject::{Reject, RejectError};
+use millrace_formats::write::folders::Folders;
 
 use crate::error::Error;
 use crate::program::{Program, RowFailure, Transformed};
@@ -17,11 +21,21 @@ pub struct Fates {
     pub rejects: Vec<Reject>,
 }
 
-/// Without a program every record passes as it is.
-pub fn transform(batch: Batch, program: Option<&mut (dyn Program + 'static)>, file_uri: &str) -> Result<Fates, Error> {
+/// Without a program every record passes as it is. A record with a row that cannot name its folder under `partition_by` is rejected.
+pub fn transform(
+    batch: Batch,
+    program: Option<&mut (dyn Program + 'static)>,
+    file_uri: &str,
+    partition_by: &[String],
+) -> Result<Fates, Error> {
+    let fates = run(&batch, program, file_uri)?;
+    if partition_by.is_empty() || fates.rows.num_rows() == 0 { Ok(fates) } else { reject_unfit(fates, &batch, partition_by) }
+}
+
+fn run(batch: &Batch, program: Option<&mut (dyn Program + 'static)>, file_uri: &str) -> Result<Fates, Error> {
     let records = batch.rows.num_rows() as u64;
     let Some(program) = program else {
-        return Ok(Fates { rows: batch.rows, origin: None, emitted: records, filtered: 0, rejects: Vec::new() });
+        return Ok(Fates { rows: batch.rows.clone(), origin: None, emitted: records, filtered: 0, rejects: Vec::new() });
     };
     if records == 0 {
         return Ok(Fates {
@@ -32,11 +46,33 @@ pub fn transform(batch: Batch, program: Option<&mut (dyn Program + 'static)>, fi
             rejects: Vec::new(),
         });
     }
-    let transformed = program.run(&batch, file_uri)?;
+    let transformed = program.run(batch, file_uri)?;
     let emitted = count_emitted(&transformed, batch.rows.num_rows())?;
-    let rejects: Vec<Reject> = transformed.failed.iter().map(|failure| reject_of(&batch, failure)).collect();
+    let rejects: Vec<Reject> = transformed.failed.iter().map(|failure| reject_of(batch, failure)).collect();
     let filtered = records - emitted - rejects.len() as u64;
     Ok(Fates { rows: transformed.rows, origin: Some(transformed.origin), emitted, filtered, rejects })
+}
+
+/// Takes out all rows of records of which one is unfit, and rejects these records.
+fn reject_unfit(mut fates: Fates, batch: &Batch, partition_by: &[String]) -> Result<Fates, Error> {
+    let unfit = Folders::new(&fates.rows.schema(), partition_by)?.unfit(&fates.rows)?;
+    if unfit.is_empty() {
+        return Ok(fates);
+    }
+    let record_of = |row: usize| fates.origin.as_ref().map_or(row as u32, |origin| origin[row]);
+    let mut failed: BTreeMap<u32, String> = BTreeMap::new();
+    for row in unfit {
+        failed.entry(record_of(row.row)).or_insert(row.message);
+    }
+    let stays: Vec<bool> = (0..fates.rows.num_rows()).map(|row| !failed.contains_key(&record_of(row))).collect();
+    let kept = filter_record_batch(&fates.rows, &BooleanArray::from(stays.clone()));
+    fates.rows = kept.map_err(|error| Error::new("CORE_PANIC", format!("cannot take rejected rows out: {error}")))?;
+    let origin = fates.origin.take().unwrap_or_else(|| (0..stays.len() as u32).collect());
+    fates.origin = Some(origin.into_iter().zip(&stays).filter(|(_, stays)| **stays).map(|(row, _)| row).collect());
+    fates.emitted -= failed.len() as u64;
+    let reject = |(row, message)| reject_of(batch, &RowFailure { row, code: "TRANSFORM_PARTITION_VALUE", message });
+    fates.rejects.extend(failed.into_iter().map(reject));
+    Ok(fates)
 }
 
 /// Records with a row left. A record must not have rows and a failure, nor stand out of order.

@@ -17,6 +17,7 @@ mod choose;
 pub(crate) mod column;
 mod compress;
 mod csv;
+pub mod folders;
 mod ndjson;
 mod parquet;
 mod recut;
@@ -67,6 +68,23 @@ pub struct OutputOptions {
     /// A part is closed when `PartWriter::written_bytes` reaches this.
     #[serde(default = "default_part_size")]
     pub part_size: u64,
+    #[serde(default)]
+    pub layout: Layout,
+    /// Columns whose values name the folders of parts.
+    #[serde(default)]
+    pub partition_by: Vec<String>,
+    /// Folders that a job may make.
+    #[serde(default = "default_max_partitions")]
+    pub max_partitions: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Layout {
+    #[default]
+    Merged,
+    /// Every part holds rows of one input file and is named after it.
+    PerInput,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +155,9 @@ impl Default for OutputOptions {
             csv: CsvOptions::default(),
             parquet: ParquetOptions::default(),
             part_size: default_part_size(),
+            layout: Layout::Merged,
+            partition_by: Vec::new(),
+            max_partitions: default_max_partitions(),
         }
     }
 }
@@ -147,6 +168,10 @@ fn default_format() -> OutputFormat {
 
 fn default_part_size() -> u64 {
     256 << 20
+}
+
+fn default_max_partitions() -> u32 {
+    10_000
 }
 
 /// Writes the rows of one part.
@@ -160,6 +185,10 @@ pub trait PartWriter: Send {
     fn written_bytes(&self) -> u64;
     /// Rows taken so far.
     fn rows(&self) -> u64;
+    /// Bytes in memory that `flush` would hand on.
+    fn held_bytes(&self) -> u64;
+    /// Ends the open row group or record batch early, where memory is shared with other parts.
+    fn flush(&mut self) -> Result<(), Error>;
     /// Writes what is left and flushes the sink.
     fn finish(self: Box<Self>) -> Result<(), Error>;
 }

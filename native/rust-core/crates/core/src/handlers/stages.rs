@@ -10,6 +10,7 @@ use millrace_engine::partition::keys_of;
 use millrace_engine::process::ExchangeTo;
 use millrace_engine::program::{ReduceInput, ReduceProgram, SchemaRef};
 use millrace_engine::stages::{Stage, StageKind, find, reader_of, stages_of};
+use millrace_formats::write::folders::Folders;
 
 use super::process::compile_stage;
 use super::{ProgramKey, Work};
@@ -30,9 +31,14 @@ pub struct StagePlan {
 
 /// Settles names and types of all stages, so that a mistake in any query is found before the first chunk runs.
 pub fn check_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<(), Error> {
-    for stage in stages_of(&job.spec) {
+    let stages = stages_of(&job.spec);
+    let partition_by = &job.spec.output.options.partition_by;
+    for stage in &stages {
         plan_of(work, &stage.name, job, pins)?;
-        output_columns(work, &stages_of(&job.spec), &stage, job, pins)?;
+        let columns = output_columns(work, &stages, stage, job, pins)?;
+        if reader_of(&stages, &stage.name).is_none() && !partition_by.is_empty() {
+            Folders::new(&columns, partition_by)?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The store verbs: keys of a scope to files, with what each scope may do.
 
 use millrace_engine::{Error, sha256_hex};
-use millrace_store::{Access, Deleted, ListQuery, Place, PutOutcome, Stat};
+use std::path::Path;
+
+use millrace_store::{Access, Deleted, ListQuery, Place, PutOutcome, Stat, path_of_uri, uri_of_path};
 use millrace_wire::Payload;
 use millrace_wire::message::{
     DeleteOutcome, DeleteResult, PutMode, PutOutcome as WirePutOutcome, Request, Response, Scope, ScopeKind, StoreDelete, StoreDeleteDone,
@@ -79,21 +81,22 @@ impl StoreDesk {
     /// A prefix that is a URI lists URIs, another one keys of the connection.
     fn list(&self, request: &StoreList) -> Answer {
         let (root, base) = self.list_root(&request.scope, &request.prefix)?;
-        let relative = |key: &str| key.strip_prefix(&base).map_or_else(|| key.to_owned(), str::to_owned);
-        let (prefix, start_after) = (relative(&request.prefix), relative(request.start_after.as_deref().unwrap_or_default()));
+        let prefix = name_below(&base, &request.prefix)?;
+        let start_after = name_below(&base, request.start_after.as_deref().unwrap_or_default())?;
         let query =
             ListQuery { prefix: &prefix, start_after: &start_after, limit: usize::from(request.limit), delimiter: request.delimiter };
         let listing = self.places.store.list(&root, &query).map_err(of_store)?;
         let entry = |entry: millrace_store::Entry| {
             let object = entry.stat.as_ref().map(stored).unwrap_or_default();
-            StoreEntry { key: format!("{base}{}", entry.key), size: object.size, etag: object.etag, modified_at_ms: object.modified_at_ms }
+            let key = key_below(&base, &entry.key);
+            StoreEntry { key, size: object.size, etag: object.etag, modified_at_ms: object.modified_at_ms }
         };
         let done = StoreListDone { entries: listing.entries.into_iter().map(entry).collect(), more: listing.more };
         Ok((Response::done(done), Payload::empty()))
     }
 
-    /// The folder to list, and what stands before its keys in those of the answer. URIs are listed from the folder their prefix ends in, so
-    /// that only names, and never escapes, differ between the two.
+    /// The folder to list, and what stands before its keys in those of the answer. URIs are listed from the folder their prefix ends in, and
+    /// what lies below it is spelled as in a URI too.
     fn list_root(&self, scope: &Scope, prefix: &str) -> Result<(Place, String), Error> {
         let job = self.job_of(scope)?;
         if !is_uri(prefix) {
@@ -209,6 +212,27 @@ fn unnamed_job() -> Error {
     Error::new("STORAGE_FORBIDDEN", "a place of output is named by its job")
 }
 
+/// What a key of a listing is called below the directory that is listed.
+fn name_below(base: &str, key: &str) -> Result<String, Error> {
+    let Some(rest) = key.strip_prefix(base) else { return Ok(key.to_owned()) };
+    // Keys of other stores stand in their URIs as they are.
+    if !base.starts_with("file://") {
+        return Ok(rest.to_owned());
+    }
+    let path = path_of_uri(&format!("file:///{rest}")).map_err(of_store)?;
+    let name = path.to_str().and_then(|path| path.strip_prefix('/'));
+    name.map(str::to_owned).ok_or_else(|| Error::new("SPEC_URI", format!("cannot list {key}: it is no UTF-8")))
+}
+
+/// The key of what was found, which is a URI where a URI was listed.
+fn key_below(base: &str, name: &str) -> String {
+    if !base.starts_with("file://") {
+        return format!("{base}{name}");
+    }
+    let uri = uri_of_path(Path::new(&format!("/{name}")));
+    format!("{base}{}", uri.strip_prefix("file:///").unwrap_or(name))
+}
+
 fn stored(stat: &Stat) -> StoredObject {
     StoredObject { etag: stat.etag.clone(), size: stat.size, modified_at_ms: (stat.modified_at_ns.max(0) / 1_000_000) as u64 }
 }
@@ -221,7 +245,20 @@ fn is_protected(key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_protected;
+    use super::{is_protected, key_below, name_below};
+
+    #[test]
+    fn names_are_spelled_as_in_uris_where_uris_are_listed() {
+        let base = "file:///out%20put/";
+        let key = key_below(base, "k=a%20b/x y.csv");
+        assert_eq!(key, "file:///out%20put/k=a%2520b/x%20y.csv");
+        assert_eq!(name_below(base, &key).unwrap(), "k=a%20b/x y.csv");
+        assert_eq!(key_below(base, "k=1/"), "file:///out%20put/k=1/");
+        assert_eq!(name_below(base, "file:///out%20put/k=1/").unwrap(), "k=1/");
+        assert_eq!(name_below(base, "").unwrap(), "");
+        assert_eq!(key_below("", "jobs/a%20b"), "jobs/a%20b");
+        assert_eq!(name_below("", "jobs/a%20b").unwrap(), "jobs/a%20b");
+    }
 
     #[test]
     fn records_of_a_job_are_protected_and_its_marker_is_not() {

@@ -93,6 +93,14 @@ impl PartWriter for ArrowPart {
         self.rows
     }
 
+    fn held_bytes(&self) -> u64 {
+        self.waiting_bytes as u64
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.put()
+    }
+
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
         self.put()?;
         self.file.finish().map_err(ipc_error)?;

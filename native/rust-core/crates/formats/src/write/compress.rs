@@ -64,7 +64,10 @@ impl TextStream {
             Some("zstd") => Encoder::Zstd(Box::new(zstd_encoder(sink).map_err(sink_error)?)),
             Some(name) => {
                 let format = options.format.extension();
-                return Err(Error::new("SPEC_CONFLICT", format!("cannot write {format} with compression {name}: expected none, gzip or zstd")));
+                return Err(Error::new(
+                    "SPEC_CONFLICT",
+                    format!("cannot write {format} with compression {name}: expected none, gzip or zstd"),
+                ));
             }
         };
         Ok(TextStream { piece: Vec::new(), encoder })

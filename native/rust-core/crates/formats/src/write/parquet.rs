@@ -127,6 +127,21 @@ impl PartWriter for ParquetPart {
         self.rows
     }
 
+    fn held_bytes(&self) -> u64 {
+        match &self.state {
+            State::Sampling { bytes, .. } => *bytes as u64,
+            State::Writing(writing) => writing.group_bytes() as u64,
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.begin()?;
+        match &mut self.state {
+            State::Writing(writing) => writing.end_group(),
+            State::Sampling { .. } => Ok(()),
+        }
+    }
+
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
         self.begin()?;
         match self.state {

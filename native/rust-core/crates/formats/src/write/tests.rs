@@ -490,7 +490,8 @@ fn arrow_holds_every_type_in_batches_of_65536_rows() {
 
 #[test]
 fn large_values_close_a_batch_of_arrow_early() {
-    let column: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..40).map(|n| char::from(b'a' + n % 26).to_string().repeat(1 << 20))));
+    let column: ArrayRef =
+        Arc::new(StringViewArray::from_iter_values((0..40).map(|n| char::from(b'a' + n % 26).to_string().repeat(1 << 20))));
     let rows = named(vec![("text", column)]);
     let back = read_arrow(part(&compressed(OutputFormat::Arrow, "zstd"), &rows, &[]));
     assert_eq!(back.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [32, 8]);

@@ -51,6 +51,15 @@ impl<F: RowFormat> PartWriter for TextPart<F> {
         self.rows
     }
 
+    /// Text waits for at most one piece.
+    fn held_bytes(&self) -> u64 {
+        0
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn finish(self: Box<Self>) -> Result<(), Error> {
         self.stream.finish()
     }
