@@ -4,7 +4,6 @@ import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import type { Manifest } from '@millrace/protocol';
 import { cli, documents } from './support/cli.ts';
 import { query } from './support/duckdb.ts';
@@ -27,7 +26,7 @@ async function run(args: readonly string[], expected = 0): Promise<Record<string
   return documents(end).at(-1) ?? {};
 }
 
-function write(name: string, bytes: string | Uint8Array): string {
+function write(name: string, bytes: string): string {
   mkdirSync(dirname(bench.path(name)), { recursive: true });
   writeFileSync(bench.path(name), bytes);
   return bench.path(name);
@@ -46,11 +45,9 @@ const reader = { parquet: 'read_parquet', csv: 'read_csv', ndjson: 'read_json' }
 describe('outputs', () => {
   for (const [format, compression, extension] of [
     ['parquet', 'gzip', 'parquet'],
-    ['parquet', 'lz4', 'parquet'],
     ['csv', 'gzip', 'csv.gz'],
     ['ndjson', 'zstd', 'ndjson.zst'],
     ['arrow', 'lz4', 'arrow'],
-    ['arrow', 'zstd', 'arrow'],
   ] as const) {
     it(`writes ${format} with ${compression} as others read it`, async (test) => {
       const out = bench.path(`${format}-${compression}`);
@@ -116,10 +113,10 @@ describe('outputs', () => {
   });
 
   it('makes one output per input, named after it', async () => {
-    const inputs = { 'in/a/b.csv.gz': gzipSync(table(50)), 'in/a/c.csv': table(20_000), 'in/d.csv': table(7) };
+    const inputs = { 'in/a/b.csv': table(50), 'in/a/c.csv': table(20_000), 'in/d.csv': table(7) };
     for (const [name, bytes] of Object.entries(inputs)) write(name, bytes);
     const out = bench.path('each');
-    await run([`${bench.path('in')}/**/*.csv*`, '--out', out, '--set', 'output.layout=perInput', '--set', 'execution.chunkSize=64KiB']);
+    await run([`${bench.path('in')}/**/*.csv`, '--out', out, '--set', 'output.layout=perInput', '--set', 'execution.chunkSize=64KiB']);
     const { parts, files } = manifestIn(out);
     const found = parts.map(({ uri, file, rows }) => {
       const path = relative(out, fileURLToPath(uri));
@@ -127,7 +124,7 @@ describe('outputs', () => {
     });
     assert.deepEqual(
       found.filter(({ name }) => name === 'a/b'),
-      [{ name: 'a/b', input: 'b.csv.gz', rows: 50 }],
+      [{ name: 'a/b', input: 'b.csv', rows: 50 }],
     );
     assert.deepEqual(
       found.filter(({ name }) => name === './d'),
