@@ -55,6 +55,14 @@ export const rangeChunkShape = z.object({
 });
 export type RangeChunk = z.output<typeof rangeChunkShape>;
 
+/** Small files, each whole, in order. Where a place in such a chunk is named, its files count as if they stood one after another. */
+export const filesChunkShape = z.object({
+  chunk: count,
+  kind: z.literal('files'),
+  files: z.array(rangeChunkShape.omit({ chunk: true, kind: true })).min(2),
+});
+export type FilesChunk = z.output<typeof filesChunkShape>;
+
 /** Rows `[start, end)` of a Parquet or Arrow file, counted from 0. */
 export const rowsChunkShape = z.object({
   chunk: count,
@@ -91,7 +99,7 @@ export const partitionChunkShape = z.object({
 });
 export type PartitionChunk = z.output<typeof partitionChunkShape>;
 
-export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, rowsChunkShape, inlineChunkShape, partitionChunkShape]);
+export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, filesChunkShape, rowsChunkShape, inlineChunkShape, partitionChunkShape]);
 /** A chunk as its plan segment lists it. */
 export type Chunk = z.output<typeof chunkShape>;
 
@@ -159,6 +167,8 @@ export function chunkBytes(chunk: Chunk): number {
   switch (chunk.kind) {
     case 'range':
       return chunk.end - chunk.start;
+    case 'files':
+      return chunk.files.reduce((bytes, { start, end }) => bytes + end - start, 0);
     case 'inline':
       return chunk.length;
     case 'rows':
@@ -173,3 +183,15 @@ export function chunkBytes(chunk: Chunk): number {
 export type FileChunk = RangeChunk | RowsChunk;
 
 export const isFileChunk = (chunk: Chunk): chunk is FileChunk => chunk.kind === 'range' || chunk.kind === 'rows';
+
+/** What a chunk reads of planned files: itself, a part of each file of a group, or nothing. */
+export function fileShares(chunk: Chunk): FileChunk[] {
+  if (chunk.kind === 'files') return chunk.files.map((file) => ({ ...file, chunk: chunk.chunk, kind: 'range' }));
+  return isFileChunk(chunk) ? [chunk] : [];
+}
+
+/** Records that planning counted in a chunk, or rows of a partition; null of an inline chunk. */
+export function plannedRecords(chunk: Chunk): number | null {
+  if (chunk.kind === 'inline') return null;
+  return chunk.kind === 'partition' ? chunk.rows : fileShares(chunk).reduce((sum, { records }) => sum + records, 0);
+}

@@ -7,10 +7,12 @@ import {
   attemptClassOf,
   type Chunk,
   type ChunkRange,
+  chunkBytes,
   chunkId,
   type DeadLetter,
   deadLetterId,
   type FailureRecord,
+  fileShares,
   fingerprintOf,
   type JobId,
   maxDeadLetterAttempts,
@@ -174,7 +176,10 @@ async function attemptsOf(jobId: JobId, stage: string, chunk: number, generation
 function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; etag: string }[]): ChunkRange {
   if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
   if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
-  const file = files.find((one) => one.file === chunk.file);
+  const first = fileShares(chunk)[0];
+  const file = files.find((one) => one.file === first?.file);
+  // Of a group the first file stands for all.
+  if (chunk.kind === 'files') return { uri: file?.uri ?? '', etag: null, start: 0, end: chunkBytes(chunk) };
   return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }
 

@@ -7,10 +7,11 @@ import {
   type Chunk,
   type Command,
   chunkBytes,
-  isFileChunk,
+  fileShares,
   type JobId,
   type JobRecord,
   maxSegmentChunks,
+  plannedRecords,
   type Sealed,
   type Segment,
   type Unplannable,
@@ -115,8 +116,8 @@ async function unplannedFiles(view: JobView, control: Control): Promise<{ file: 
 export function cutFile(view: JobView): number | null {
   const segments = view.plans.flatMap((plan) => plan.segments);
   const ended = new Set(segments.flatMap(({ record }) => record.ended.map(({ file }) => file)));
-  const cut = segments.flatMap(({ record }) => record.chunks).find((chunk) => isFileChunk(chunk) && !ended.has(chunk.file));
-  return cut !== undefined && isFileChunk(cut) ? cut.file : null;
+  const shares = segments.flatMap(({ record }) => record.chunks.flatMap(fileShares));
+  return shares.find(({ file }) => !ended.has(file))?.file ?? null;
 }
 
 interface Entering {
@@ -183,7 +184,7 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
   if (!first) throw new TypeError('cannot write a segment without chunks');
   const { jobId, stage, pinsDigest } = first.segment.record;
   const copies: Chunk[] = chunks.map(({ chunk }) => chunk);
-  const wanted = new Set(copies.flatMap((chunk) => (isFileChunk(chunk) ? [chunk.file] : [])));
+  const wanted = new Set(copies.flatMap((chunk) => fileShares(chunk).map(({ file }) => file)));
   const files = new Map(
     chunks
       .flatMap(({ segment: stored }) => stored.record.files)
@@ -210,12 +211,7 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
 function sealOf(jobId: JobId, generation: number, segments: readonly Stored<'segment'>[], unplannable: readonly Unplannable[]): Sealed {
   const chunks = segments.flatMap(({ record }) => record.chunks);
   const bytes = chunks.reduce((sum, chunk) => sum + chunkBytes(chunk), 0);
-  const records = chunks.reduce((sum, chunk) => sum + recordsOf(chunk), 0);
+  const records = chunks.reduce((sum, chunk) => sum + (plannedRecords(chunk) ?? 0), 0);
   const counts = { segments: segments.length, chunks: chunks.length, bytes, records };
   return { record: 'sealed', version: 1, jobId, generation, stage: null, ...counts, unplannable: [...unplannable] };
-}
-
-function recordsOf(chunk: Chunk): number {
-  if (chunk.kind === 'inline') return 0;
-  return isFileChunk(chunk) ? chunk.records : chunk.rows;
 }

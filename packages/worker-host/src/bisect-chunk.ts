@@ -1,6 +1,6 @@
 /** Bisects a chunk on cores: trials of ranges, each of which may kill its core, until the records to leave out are known. */
 import { CoreGoneError, type CoreProcess } from '@millrace/core-client';
-import { type FileChunk, isFileChunk } from '@millrace/protocol';
+import { type Chunk, chunkBytes, type FileChunk, fileShares, plannedRecords } from '@millrace/protocol';
 import type { ExcludedRange } from '@millrace/protocol/wire';
 import { findPoison, type PoisonRecord, type RecordRange } from './bisect.ts';
 import { type ClassifiedFailure, classifyCode } from './classify.ts';
@@ -13,13 +13,13 @@ const CUTS_DEADLINE_MS = 120_000;
 /** What to exclude, or how the attempt ends when that cannot be found out. */
 export async function bisectChunk(tried: ChunkTry): Promise<{ readonly excluded: readonly ExcludedRange[] } | { readonly end: ChunkRun }> {
   const { chunk, bytes, spec } = tried.work;
-  if (!isFileChunk(chunk)) return { end: failedRun(tried, classifyCode('CORE_CRASH', 'an inline chunk cannot be bisected')) };
+  if (fileShares(chunk).length === 0) return { end: failedRun(tried, classifyCode('CORE_CRASH', 'an inline chunk cannot be bisected')) };
   const { clock } = tried.host;
   const overAt = clock.monotonicMs() + attemptDeadlineMs(bytes, spec.execution.attemptTimeLimit, true);
   try {
     const bisection = await findPoison(wholeOf(chunk), {
       trial: (range) => trial(tried, range),
-      halve: async (range) => (chunk.kind === 'rows' ? halvesOfRows(range) : halve(tried, range)),
+      halve: async (range) => (chunk.kind === 'rows' ? halvesOfRows(range) : halveBytes(tried, range)),
       isOver: () => clock.monotonicMs() >= overAt,
     });
     if ('found' in bisection) return { excluded: bisection.found.map(excludedRange) };
@@ -57,11 +57,40 @@ async function trial(tried: ChunkTry, range: RecordRange): Promise<string | null
 /** Rejects know two codes for records that were not survived; a hang or a limit of time is a crash to the reader of the reject. */
 const excludedRange = ({ range: { start, end }, code }: PoisonRecord): ExcludedRange => ({ start, end, code: code === 'CORE_MEMORY' ? code : 'CORE_CRASH' });
 
-/** Rows have no lines; the core takes any number for theirs. */
-const wholeOf = (chunk: FileChunk): RecordRange => {
-  const { start, end, records } = chunk;
-  return chunk.kind === 'rows' ? { start, end, record: start + 1, line: 1, records } : { start, end, record: chunk.record, line: chunk.line, records };
+/** Rows have no lines; the core takes any number for theirs. A group is cut as if its files stood one after another. */
+const wholeOf = (chunk: Chunk): RecordRange => {
+  const records = plannedRecords(chunk) ?? 0;
+  if (chunk.kind === 'range') return { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line, records };
+  return chunk.kind === 'rows' ? { start: chunk.start, end: chunk.end, record: chunk.start + 1, line: 1, records } : startingAt(0, chunkBytes(chunk), records);
 };
+
+/** Where a file of a group begins the core knows its first record and line. */
+const startingAt = (start: number, bytes: number, records: number): RecordRange => ({ start, end: start + bytes, record: 1, line: 1, records });
+
+/** Where a range lies: several files of a group, or one file at `offset` of its coordinates. */
+export function filesIn(shares: readonly FileChunk[], { start, end }: RecordRange): { readonly file: FileChunk; readonly offset: number }[] {
+  let offset = 0;
+  const placed = shares.map((file) => {
+    const first = offset;
+    offset += file.end - file.start;
+    return { file, offset: first };
+  });
+  return placed.filter(({ file, offset: first }) => first < end && start < first + file.end - file.start);
+}
+
+/** A group is halved between its files, down to one file, and that like any other. */
+async function halveBytes(tried: ChunkTry, range: RecordRange): Promise<readonly RecordRange[]> {
+  const { chunk, files } = tried.work;
+  if (chunk.kind !== 'files') return halve(tried, range, tried.work.place.range ?? { uri: '', etag: null });
+  const [found, ...others] = filesIn(fileShares(chunk), range);
+  if (found === undefined) return [];
+  if (others.length > 0) return twoHalves([found, ...others].map(({ file, offset }) => startingAt(offset, file.end - file.start, file.records)));
+  const plan = files.find(({ file }) => file === found.file.file);
+  const shift = found.file.start - found.offset;
+  const moved = (one: RecordRange, by: number): RecordRange => ({ ...one, start: one.start + by, end: one.end + by });
+  const inFile = await halve(tried, moved(range, shift), { uri: plan?.uri ?? '', etag: plan?.etag ?? null });
+  return inFile.map((half) => moved(half, -shift));
+}
 
 /** Rows can be cut anywhere. */
 function halvesOfRows({ start, end, line }: RecordRange): readonly RecordRange[] {
@@ -71,12 +100,12 @@ function halvesOfRows({ start, end, line }: RecordRange): readonly RecordRange[]
 }
 
 /** Two halves, cut at a record start that the core's own reader finds; none when cutting kills the core too. */
-async function halve(tried: ChunkTry, range: RecordRange): Promise<readonly RecordRange[]> {
+async function halve(tried: ChunkTry, range: RecordRange, file: FileVersion): Promise<readonly RecordRange[]> {
   const leased = await tried.keeper.whileWaiting(() => tried.host.cores.lease(tried.keeper.signal));
   try {
     // The core cuts at equal shares of bytes: a short record before a long one shows only in small shares.
     for (const parts of [2, 64, range.end - range.start]) {
-      const ranges = rangesOf(range, await cuts(tried, leased.core, range, parts));
+      const ranges = rangesOf(range, await cuts(tried, leased.core, range, file, parts));
       if (ranges.length >= 2) return twoHalves(ranges);
     }
     return [];
@@ -88,8 +117,12 @@ async function halve(tried: ChunkTry, range: RecordRange): Promise<readonly Reco
   }
 }
 
-async function cuts({ attempt, work, keeper }: ChunkTry, core: CoreProcess, { start, end }: RecordRange, parts: number): Promise<Cut[]> {
-  const { uri = '', etag } = work.place.range ?? {};
+interface FileVersion {
+  readonly uri: string;
+  readonly etag: string | null;
+}
+
+async function cuts({ attempt, keeper }: ChunkTry, core: CoreProcess, { start, end }: RecordRange, { uri, etag }: FileVersion, parts: number): Promise<Cut[]> {
   const input = { uri, connection: null, etag: etag ?? '', size: 0 };
   const message = {
     type: 'Inspect',

@@ -1,6 +1,6 @@
 /** What a chunk's attempt works on, read from the journal by the keys and digests that the ledger gave. */
 import { specOfGeneration } from '@millrace/journal';
-import { type Chunk, chunkBytes, isFileChunk, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
+import { type Chunk, chunkBytes, fileShares, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
 import type { Secret } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
@@ -13,6 +13,8 @@ export interface ChunkWork {
   /** The spec of this generation: a redrive may have overridden parts. */
   readonly spec: ResolvedJobSpec;
   readonly chunk: Chunk;
+  /** Files that its segment names. */
+  readonly files: Segment['files'];
   readonly bytes: number;
   readonly place: AttemptPlace;
   /** For the core alone. */
@@ -35,6 +37,7 @@ export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<
     spec,
     secrets: await secretsOf(spec, host.secrets),
     chunk,
+    files: segment.files,
     bytes: chunkBytes(chunk),
     place: placeOf(orders, job, segment, chunk),
   };
@@ -46,7 +49,8 @@ export function barePlace({ jobId, stage, chunk, generation, mode }: AttemptOrde
 }
 
 function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk: Chunk): AttemptPlace {
-  const file = isFileChunk(chunk) ? segment.files.find((candidate) => candidate.file === chunk.file) : undefined;
+  const first = fileShares(chunk)[0];
+  const file = first === undefined ? undefined : segment.files.find((candidate) => candidate.file === first.file);
   return {
     jobId: orders.jobId,
     jobName: job.name,
@@ -55,7 +59,7 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
     chunk: orders.chunk,
     generation: orders.generation,
     range: rangeOf(chunk, file),
-    fileUri: file?.uri ?? null,
+    fileUri: chunk.kind === 'files' ? null : (file?.uri ?? null),
     mode: orders.mode,
   };
 }
@@ -63,5 +67,7 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
 function rangeOf(chunk: Chunk, file: Segment['files'][number] | undefined): AttemptPlace['range'] {
   if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
   if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
+  // Of a group the first file stands for all.
+  if (chunk.kind === 'files') return { uri: file?.uri ?? '', etag: null, start: 0, end: chunkBytes(chunk) };
   return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }

@@ -9,8 +9,8 @@ import {
   decideBudget,
   type EndedFile,
   encodeRecord,
+  fileShares,
   type InputFile,
-  isFileChunk,
   type Manifest,
   type ManifestPart,
   type ResolvedJobSpec,
@@ -112,7 +112,7 @@ const endedFiles = (view: JobView): EndedFile[] => view.plans.flatMap(({ segment
 /** Files that the newest sealed plan up to this generation could not plan; a later plan that has them takes them off. */
 function unplannableFiles(view: JobView, generation: number): readonly Unplannable[] {
   const sealed = view.plans.filter((plan) => plan.generation <= generation && plan.sealed !== null).at(-1)?.sealed;
-  const planned = new Set(view.chunks.flatMap(({ chunk }) => (isFileChunk(chunk) ? [chunk.file] : [])));
+  const planned = new Set(view.chunks.flatMap(({ chunk }) => fileShares(chunk).map(({ file }) => file)));
   const ended = new Set(endedFiles(view).map(({ file }) => file));
   return sealed?.unplannable.filter(({ file }) => !planned.has(file) && !ended.has(file)) ?? [];
 }

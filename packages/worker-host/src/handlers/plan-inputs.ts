@@ -3,7 +3,7 @@
  * absent, so a second planner finds what the first one did and goes on behind it.
  */
 import { allSegments, isSegment, type Stored } from '@millrace/journal';
-import { chunkBytes, type InputFile, isFileChunk, mapStagesOf, reduceIndexOf, type Sealed, type Unplannable } from '@millrace/protocol';
+import { chunkBytes, type InputFile, mapStagesOf, plannedRecords, reduceIndexOf, type Sealed, type Unplannable } from '@millrace/protocol';
 import type { PlanDone, PlanSegment } from '@millrace/protocol/wire';
 import type { SegmentRef, WorkOrders } from '@millrace/queues';
 import { AppError, describeError } from '@millrace/service-kit';
@@ -96,7 +96,7 @@ async function planStart({ attempt, job, files, host }: PlanJob): Promise<PlanSt
     totals.segments += 1;
     totals.chunks += record.chunks.length;
     totals.bytes += record.chunks.reduce((bytes, chunk) => bytes + chunkBytes(chunk), 0);
-    totals.records += record.chunks.reduce((records, chunk) => records + (isFileChunk(chunk) ? chunk.records : 0), 0);
+    totals.records += record.chunks.reduce((records, chunk) => records + (plannedRecords(chunk) ?? 0), 0);
   }
   return { files: files.filter(({ file }) => open.has(file)), firstChunk, totals };
 }

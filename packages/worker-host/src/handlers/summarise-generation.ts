@@ -15,12 +15,14 @@ import {
   type DeadVerdict,
   type EndedFile,
   type FileChunk,
+  fileShares,
   type Gap,
   type InputFile,
   isFileChunk,
   type ManifestFile,
   type ManifestPart,
   type ManifestStage,
+  plannedRecords,
   type Receipt,
   type ReceiptSums,
   type Stage,
@@ -149,7 +151,7 @@ function stageImbalances({ stages, chunks }: GenerationRecords, sums: readonly M
 /** A record that no chunk holds would be missed by every balance, so the chunks of each file must follow one another up to the totals of planning. */
 function planConflict({ chunks, ended }: GenerationRecords): string | null {
   const byFile = Map.groupBy(
-    chunks.flatMap(({ chunk }) => (isFileChunk(chunk) ? [chunk] : [])),
+    chunks.flatMap(({ chunk }) => fileShares(chunk)),
     ({ file }) => file,
   );
   for (const { file, records } of ended) {
@@ -188,12 +190,6 @@ function imbalancesOf(committed: readonly Committed[], sums: ReceiptSums): strin
   });
   const total = checkSums(sums);
   return total === null ? problems : [...problems, total];
-}
-
-/** Null: planning does not count the records of an inline chunk. */
-function plannedRecords(chunk: Chunk): number | null {
-  if (chunk.kind === 'inline') return null;
-  return chunk.kind === 'partition' ? chunk.rows : chunk.records;
 }
 
 const placedParts = (committed: readonly Committed[], pick: (receipt: Receipt) => readonly Omit<ManifestPart, 'chunk'>[]): ManifestPart[] =>
