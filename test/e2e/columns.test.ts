@@ -118,3 +118,49 @@ describe('Arrow IPC in', () => {
     });
   }
 });
+
+describe('the wider types', () => {
+  const fields = [
+    { name: 'month', type: 'yearmonth' },
+    { name: 'span', type: 'duration', constraints: { maximum: 'P30D' } },
+    { name: 'shape', type: 'object' },
+    { name: 'marks', type: 'list', itemType: 'integer', delimiter: '|', constraints: { minLength: 1 } },
+    { name: 'bytes', type: 'string', format: 'binary' },
+  ];
+  const rows = [
+    ['2026-02', 'P1DT2H', '{"k":[1]}', '1|2', 'YWI='],
+    ['', '', '', '', ''],
+    ['2026-02', 'P40D', '{}', '7', ''],
+    ['02/2026', 'P1D', '[]', '1|x', 'YQ'],
+  ];
+
+  const spec = (name: string, input: Record<string, unknown>, output: Record<string, unknown>): string => {
+    const path = bench.path(`${name}.json`);
+    writeFileSync(path, JSON.stringify({ name, inputs: { schema: { fields }, ...input }, output: { uri: `${bench.path(`out-${name}`)}/`, ...output } }));
+    return path;
+  };
+
+  it('go from CSV to Parquet, with rejects for what is none of them', async () => {
+    const cell = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+    writeFileSync(bench.path('wide.csv'), `${['month,span,shape,marks,bytes', ...rows.map((row) => row.map(cell).join(','))].join('\n')}\n`);
+    const result = await run([spec('wide', { uri: bench.path('wide.csv') }, {})]);
+    const { emitted, rejected } = result['balance'] as Record<string, number>;
+    assert.deepEqual([emitted, rejected], [2, 2]);
+    const out = bench.path('out-wide');
+    assert.deepEqual((await query(`SELECT CAST(month AS VARCHAR), span, shape, CAST(marks AS VARCHAR), decode(bytes) FROM ${parts(out)}`)).map(String), [
+      '2026-02-01,P1DT2H,{"k":[1]},[1, 2],ab',
+      ',,,,',
+    ]);
+    const codes = await query(`SELECT record, list_transform(errors, e -> e.code) FROM read_parquet('${out}/_rejects/*') ORDER BY record`);
+    assert.match(String(codes[0]), /^3,.*CONSTRAINT_MAXIMUM/);
+    for (const code of ['TYPE_YEAR', 'TYPE_OBJECT', 'TYPE_LIST', 'TYPE_FORMAT']) assert.match(String(codes[1]), new RegExp(code));
+  });
+
+  it('go from NDJSON to NDJSON and back from Parquet', async () => {
+    writeFileSync(bench.path('wide.ndjson'), '{"month":"2026-02","span":"P1DT2H","shape":{"k": [1]},"marks":"1|2","bytes":"YWI="}\n');
+    await run([spec('lines', { uri: bench.path('wide.ndjson') }, { format: 'ndjson' })]);
+    const [part = ''] = partNames(bench.path('out-lines'));
+    const expected = { month: '2026-02-01', span: 'P1DT2H', shape: '{"k": [1]}', marks: [1, 2], bytes: 'YWI=' };
+    assert.deepEqual(JSON.parse(readFileSync(bench.path('out-lines', part), 'utf8')), expected);
+  });
+});

@@ -288,7 +288,7 @@ test('what this version does not do is refused by name, all at once', () => {
     ],
     schema: {
       fields: [
-        { name: 'a', type: 'object' },
+        { name: 'a', type: 'object', fields: [{ name: 'b' }] },
         { name: 'b', format: 'binary', constraints: { unique: true } },
       ],
       primaryKey: ['a'],
@@ -311,8 +311,7 @@ test('what this version does not do is refused by name, all at once', () => {
       '/inputs/0/encoding',
       '/inputs/0/pin',
       '/schema/primaryKey',
-      '/schema/fields/0/type',
-      '/schema/fields/1/format',
+      '/schema/fields/0/fields',
       '/schema/fields/1/constraints/unique',
       '/output/compact',
       '/schedule',

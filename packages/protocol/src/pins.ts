@@ -45,6 +45,9 @@ export const fieldPinsShape = z.object({
   trueValues: z.array(text),
   falseValues: z.array(text),
   timezone: text,
+  /** Of a `list`: what stands between its items, and their type. */
+  delimiter: text.default(','),
+  itemType: text.default('string'),
   constraints: z.object({
     required: z.boolean(),
     unique: z.boolean(),

@@ -8,7 +8,6 @@ import { SpecError, type SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf } from './spec-issues.ts';
 
 const dayMs = 86_400_000;
-const laterFieldTypes: readonly string[] = ['object', 'array', 'list', 'duration', 'yearmonth'];
 
 /** Throws `SpecError` with one issue for each option that is asked for and not there. */
 export function assertAvailable(spec: ResolvedJobSpec): void {
@@ -45,8 +44,6 @@ function schemaIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] 
     ...schema.fields.flatMap((field, index) => {
       const at = [...path, 'fields', index];
       return [
-        ...unless(!laterFieldTypes.includes(field.type), [...at, 'type'], `type ${field.type}`),
-        ...unless(field.type !== 'string' || field.format !== 'binary', [...at, 'format'], 'format binary'),
         ...unless(!field.constraints.unique, [...at, 'constraints', 'unique'], 'unique'),
         ...unless(field.fields === null, [...at, 'fields'], 'fields of a field'),
         ...unless(field.items === null, [...at, 'items'], 'items of a field'),

@@ -105,6 +105,6 @@ const schemaWithoutFields: SchemaPins = {
   primaryKey: [],
 };
 
-function fieldPins({ title, description, delimiter, itemType, fields, items, ...field }: ResolvedField): FieldPins {
+function fieldPins({ title, description, fields, items, ...field }: ResolvedField): FieldPins {
   return field;
 }

@@ -5,25 +5,26 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder, StringViewBuilder,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder,
+    IntervalMonthDayNanoBuilder, StringViewBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano, Time64MicrosecondType,
+    TimestampMicrosecondType,
 };
-use arrow_array::{ArrayRef, PrimitiveArray, StringArray, StringViewArray, new_null_array};
+use arrow_array::{ArrayRef, ListArray, PrimitiveArray, StringArray, StringViewArray, new_null_array};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
-use crate::field::{FieldRules, Kind};
+use crate::field::{FieldRules, Kind, ListRules};
 use crate::validate::Value;
 use crate::values::text::TextFormat;
-use crate::values::{ValueError, boolean, date, datetime, integer, number, time, year};
+use crate::values::{ValueError, base64, boolean, date, datetime, integer, number, time, year, yearmonth};
 
 /// The Arrow type of a compiled field; `Field::arrow_type` of the same field is equal.
 pub(crate) fn arrow_type(kind: &Kind) -> DataType {
     match kind {
-        Kind::Text(_) | Kind::Any => DataType::Utf8View,
+        Kind::Text(_) | Kind::Any | Kind::Json(_) => DataType::Utf8View,
         Kind::Integer(_) => DataType::Int64,
         Kind::Float(_) => DataType::Float64,
         Kind::Decimal { precision, scale, .. } => DataType::Decimal128(*precision, *scale as i8),
@@ -32,6 +33,10 @@ pub(crate) fn arrow_type(kind: &Kind) -> DataType {
         Kind::Time(_) => DataType::Time64(arrow_schema::TimeUnit::Microsecond),
         Kind::Datetime(_) => DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Year => DataType::Int32,
+        Kind::Yearmonth => DataType::Date32,
+        Kind::Duration => DataType::Interval(arrow_schema::IntervalUnit::MonthDayNano),
+        Kind::Binary => DataType::Binary,
+        Kind::List(list) => DataType::new_list(arrow_type(&list.item.kind), true),
     }
 }
 
@@ -73,6 +78,8 @@ pub(crate) fn type_column(rules: &FieldRules, texts: &impl Texts, noticed: &mut 
             primitive::<TimestampMicrosecondType>(rules, texts, noticed, |text| datetime::parse(text, format), Value::Instant)
         }
         Kind::Year => primitive::<Int32Type>(rules, texts, noticed, year::parse, Value::Year),
+        Kind::Yearmonth => primitive::<Date32Type>(rules, texts, noticed, yearmonth::parse, Value::Date),
+        Kind::Duration | Kind::Binary | Kind::Json(_) | Kind::List(_) => judged_column(rules, texts, noticed),
     }
 }
 
@@ -147,6 +154,19 @@ fn primitive<T: ArrowPrimitiveType>(
         values.push(typed.unwrap_or_default());
     }
     Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls.finish()).with_data_type(arrow_type(&rules.kind)))
+}
+
+/// The slow way: every value is judged, and appended.
+fn judged_column(rules: &FieldRules, texts: &impl Texts, noticed: &mut Noticed) -> ArrayRef {
+    let mut builder = ColumnBuilder::new(&rules.kind);
+    for row in 0..texts.rows() {
+        let text = texts.text(row).and_then(|text| rules.prepare(text));
+        let judged = rules.judge_prepared(text);
+        noticed.bad[row] |= !judged.errors.is_empty();
+        noticed.repairs.extend(judged.repair.map(|code| (row as u32, code)));
+        builder.append(judged.value, text.unwrap_or_default());
+    }
+    builder.finish()
 }
 
 /// The nulls of a column; nothing is held until there is one.
@@ -237,12 +257,49 @@ pub(crate) enum ColumnBuilder {
     Time(Time64MicrosecondBuilder),
     Instant(TimestampMicrosecondBuilder),
     Year(Int32Builder),
+    Duration(IntervalMonthDayNanoBuilder),
+    Binary(BinaryBuilder),
+    List(ListColumn),
+}
+
+/// Lists under construction: the items of all of them, where each ends, and which are null.
+pub(crate) struct ListColumn {
+    rules: Arc<ListRules>,
+    items: Box<ColumnBuilder>,
+    ends: Vec<i32>,
+    valid: Vec<bool>,
+}
+
+impl ListColumn {
+    fn new(rules: Arc<ListRules>) -> ListColumn {
+        let items = Box::new(ColumnBuilder::new(&rules.item.kind));
+        ListColumn { rules, items, ends: vec![0], valid: Vec::new() }
+    }
+
+    /// The text was judged: every item of it is one.
+    fn append(&mut self, text: Option<&str>) {
+        let mut end = self.ends.last().copied().unwrap_or_default();
+        for item in text.into_iter().flat_map(|text| self.rules.items(text)) {
+            self.items.append(self.rules.item.kind.parse(item).ok(), item);
+            // A batch is far smaller than 2 GiB, and so are the items in it.
+            end += 1;
+        }
+        self.ends.push(end);
+        self.valid.push(text.is_some());
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        let item = arrow_schema::Field::new_list_field(arrow_type(&self.rules.item.kind), true);
+        let ends = OffsetBuffer::new(std::mem::replace(&mut self.ends, vec![0]).into());
+        let nulls = NullBuffer::from(std::mem::take(&mut self.valid));
+        Arc::new(ListArray::new(Arc::new(item), ends, self.items.finish(), Some(nulls)))
+    }
 }
 
 impl ColumnBuilder {
     pub(crate) fn new(kind: &Kind) -> ColumnBuilder {
         match kind {
-            Kind::Text(_) | Kind::Any => ColumnBuilder::Text(StringViewBuilder::new()),
+            Kind::Text(_) | Kind::Any | Kind::Json(_) => ColumnBuilder::Text(StringViewBuilder::new()),
             Kind::Integer(_) => ColumnBuilder::Integer(Int64Builder::new()),
             Kind::Float(_) => ColumnBuilder::Float(Float64Builder::new()),
             Kind::Decimal { .. } => ColumnBuilder::Decimal(Decimal128Builder::new().with_data_type(arrow_type(kind))),
@@ -251,6 +308,10 @@ impl ColumnBuilder {
             Kind::Time(_) => ColumnBuilder::Time(Time64MicrosecondBuilder::new()),
             Kind::Datetime(_) => ColumnBuilder::Instant(TimestampMicrosecondBuilder::new().with_data_type(arrow_type(kind))),
             Kind::Year => ColumnBuilder::Year(Int32Builder::new()),
+            Kind::Yearmonth => ColumnBuilder::Date(Date32Builder::new()),
+            Kind::Duration => ColumnBuilder::Duration(IntervalMonthDayNanoBuilder::new()),
+            Kind::Binary => ColumnBuilder::Binary(BinaryBuilder::new()),
+            Kind::List(list) => ColumnBuilder::List(ListColumn::new(Arc::clone(list))),
         }
     }
 
@@ -267,6 +328,11 @@ impl ColumnBuilder {
             (ColumnBuilder::Time(builder), Some(Value::Time(value))) => builder.append_value(value),
             (ColumnBuilder::Instant(builder), Some(Value::Instant(value))) => builder.append_value(value),
             (ColumnBuilder::Year(builder), Some(Value::Year(value))) => builder.append_value(value),
+            (ColumnBuilder::Duration(builder), Some(Value::Duration(value))) => {
+                builder.append_value(IntervalMonthDayNano::new(value.months, value.days, value.nanos));
+            }
+            (ColumnBuilder::Binary(builder), Some(Value::Bytes)) => builder.append_option(base64::decode(text.as_bytes()).ok()),
+            (ColumnBuilder::List(column), Some(Value::Items(_))) => column.append(Some(text)),
             (builder, _) => builder.append_null(),
         }
     }
@@ -282,6 +348,9 @@ impl ColumnBuilder {
             ColumnBuilder::Time(builder) => builder.append_null(),
             ColumnBuilder::Instant(builder) => builder.append_null(),
             ColumnBuilder::Year(builder) => builder.append_null(),
+            ColumnBuilder::Duration(builder) => builder.append_null(),
+            ColumnBuilder::Binary(builder) => builder.append_null(),
+            ColumnBuilder::List(column) => column.append(None),
         }
     }
 
@@ -296,6 +365,9 @@ impl ColumnBuilder {
             ColumnBuilder::Time(builder) => builder,
             ColumnBuilder::Instant(builder) => builder,
             ColumnBuilder::Year(builder) => builder,
+            ColumnBuilder::Duration(builder) => builder,
+            ColumnBuilder::Binary(builder) => builder,
+            ColumnBuilder::List(column) => return column.finish(),
         };
         builder.finish()
     }
@@ -319,6 +391,11 @@ mod tests {
             FieldType::Time,
             FieldType::Datetime,
             FieldType::Year,
+            FieldType::Yearmonth,
+            FieldType::Duration,
+            FieldType::Object,
+            FieldType::Array,
+            FieldType::List,
             FieldType::Any,
         ];
         let mut fields: Vec<_> = types.into_iter().map(|kind| field("f", kind)).collect();

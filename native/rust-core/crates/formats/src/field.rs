@@ -3,6 +3,7 @@
 //! The order is fixed: trim, null sequence, missing values, type, constraints, and `required` last.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use regex::RegexBuilder;
 use serde_json::Value as Json;
@@ -14,11 +15,12 @@ use crate::values::boolean::{self, BooleanFormat};
 use crate::values::date::{self, ANY_PATTERNS, DateFormat};
 use crate::values::datetime::{self, DatetimeForm, DatetimeFormat};
 use crate::values::integer::{self, IntegerFormat};
+use crate::values::json::{self, JsonForm};
 use crate::values::number::{self, NumberFormat};
 use crate::values::pattern::Pattern;
 use crate::values::text::{self, TextFormat};
 use crate::values::time::{self, TimeFormat};
-use crate::values::{ValueError, year};
+use crate::values::{ValueError, base64, duration, year, yearmonth};
 
 /// A compiled regex may take this many bytes.
 const REGEX_SIZE_LIMIT: usize = 10 << 20;
@@ -43,6 +45,36 @@ pub enum Kind {
     Time(TimeFormat),
     Datetime(DatetimeFormat),
     Year,
+    Yearmonth,
+    Duration,
+    /// Base64.
+    Binary,
+    /// JSON text, kept as text.
+    Json(JsonForm),
+    List(Arc<ListRules>),
+}
+
+/// How a list is cut and its items typed.
+#[derive(Debug)]
+pub struct ListRules {
+    pub delimiter: String,
+    pub item: FieldRules,
+}
+
+impl ListRules {
+    /// The items of a text; an empty one has none.
+    pub fn items<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        (!text.is_empty()).then(|| text.split(self.delimiter.as_str())).into_iter().flatten().map(|item| self.item.trimmed(item))
+    }
+
+    fn parse(&self, text: &str) -> Result<Value, ValueError> {
+        let mut count = 0;
+        for item in self.items(text) {
+            self.item.kind.parse(item).map_err(|error| ValueError::new("TYPE_LIST", error.why))?;
+            count += 1;
+        }
+        Ok(Value::Items(count))
+    }
 }
 
 impl Kind {
@@ -60,6 +92,11 @@ impl Kind {
             Kind::Time(format) => time::parse(bytes, format).map(Value::Time),
             Kind::Datetime(format) => datetime::parse(bytes, format).map(Value::Instant),
             Kind::Year => year::parse(bytes).map(Value::Year),
+            Kind::Yearmonth => yearmonth::parse(bytes).map(Value::Date),
+            Kind::Duration => duration::parse(bytes).map(Value::Duration),
+            Kind::Binary => base64::check(bytes).map(|()| Value::Bytes),
+            Kind::Json(form) => json::parse(text, *form).map(Value::Items),
+            Kind::List(list) => list.parse(text),
         }
     }
 
@@ -77,6 +114,11 @@ impl Kind {
         matches!(self, Kind::Text(_) | Kind::Any)
     }
 
+    /// The value cannot stand for itself: its column is built from the text.
+    pub(crate) fn keeps_text(&self) -> bool {
+        matches!(self, Kind::Text(_) | Kind::Any | Kind::Binary | Kind::Json(_) | Kind::List(_))
+    }
+
     /// The code of "no value of this type".
     pub fn type_code(&self) -> &'static str {
         match self {
@@ -87,7 +129,12 @@ impl Kind {
             Kind::Date(_) => "TYPE_DATE",
             Kind::Time(_) => "TYPE_TIME",
             Kind::Datetime(_) => "TYPE_DATETIME",
-            Kind::Year => "TYPE_YEAR",
+            Kind::Year | Kind::Yearmonth => "TYPE_YEAR",
+            Kind::Duration => "TYPE_DURATION",
+            Kind::Binary => "TYPE_FORMAT",
+            Kind::Json(JsonForm::Object) => "TYPE_OBJECT",
+            Kind::Json(JsonForm::Array) => "TYPE_ARRAY",
+            Kind::List(_) => "TYPE_LIST",
         }
     }
 }
@@ -131,7 +178,7 @@ impl FieldRules {
     pub fn compile(field: &Field, schema: &Schema) -> Result<FieldRules, Error> {
         let kind = compile_kind(field)?;
         let missing = field.missing_values.as_ref().unwrap_or(&schema.missing_values);
-        let trim = field.trim.unwrap_or(!kind.is_text());
+        let trim = field.trim.unwrap_or(!kind.is_text() && !matches!(kind, Kind::Binary));
         let mut rules = FieldRules {
             name: field.name.clone(),
             json_kind: kind.of_json_number(),
@@ -151,7 +198,7 @@ impl FieldRules {
 
     /// Whether the anchor profile of the input counts this field among its typed ones.
     pub fn is_anchor(&self) -> bool {
-        !self.kind.is_text() && !self.set_null
+        !self.kind.keeps_text() && !self.set_null
     }
 
     /// The text to be typed, trimmed where the field says so; none if it means null.
@@ -259,11 +306,11 @@ impl FieldRules {
 
     fn compile_checks(&self, field: &Field) -> Result<Checks, Error> {
         let constraints = &field.constraints;
-        let ordered = !self.kind.is_text() && !matches!(self.kind, Kind::Boolean(_));
+        let ordered = !self.kind.keeps_text() && !matches!(self.kind, Kind::Boolean(_));
         if !ordered && (constraints.minimum.is_some() || constraints.maximum.is_some()) {
             return Err(bad_field(field, "minimum and maximum need a type that has an order"));
         }
-        if !self.kind.is_text() && (constraints.min_length.is_some() || constraints.max_length.is_some()) {
+        if !self.kind.keeps_text() && (constraints.min_length.is_some() || constraints.max_length.is_some()) {
             return Err(bad_field(field, "minLength and maxLength need text"));
         }
         Ok(Checks {
@@ -277,7 +324,10 @@ impl FieldRules {
     }
 
     fn compile_allowed(&self, field: &Field, values: &[Json]) -> Result<Allowed, Error> {
-        if self.kind.is_text() {
+        if matches!(self.kind, Kind::Json(_) | Kind::List(_)) {
+            return Err(bad_field(field, "enum needs a type of single values"));
+        }
+        if self.kind.is_text() || matches!(self.kind, Kind::Binary) {
             let texts: HashSet<String> = values.iter().map(json_text).collect();
             return Ok(Allowed::Texts(texts));
         }
@@ -337,6 +387,7 @@ fn compile_kind(field: &Field) -> Result<Kind, Error> {
         return Err(bad_field(field, "this type has no other format than default"));
     }
     Ok(match field.field_type {
+        FieldType::String if field.format == "binary" => Kind::Binary,
         FieldType::String => Kind::Text(text_format(field)?),
         FieldType::Any => Kind::Any,
         FieldType::Integer => Kind::Integer(IntegerFormat { group: group_char(field)?, bare: field.bare_number }),
@@ -353,7 +404,23 @@ fn compile_kind(field: &Field) -> Result<Kind, Error> {
         }),
         FieldType::Datetime => Kind::Datetime(datetime_format(field)?),
         FieldType::Year => Kind::Year,
+        FieldType::Yearmonth => Kind::Yearmonth,
+        FieldType::Duration => Kind::Duration,
+        FieldType::Object => Kind::Json(JsonForm::Object),
+        FieldType::Array => Kind::Json(JsonForm::Array),
+        FieldType::List => list_kind(field)?,
     })
+}
+
+fn list_kind(field: &Field) -> Result<Kind, Error> {
+    if matches!(field.item_type, FieldType::Object | FieldType::Array | FieldType::List) {
+        return Err(bad_field(field, "itemType is a type of single values"));
+    }
+    if field.delimiter.is_empty() {
+        return Err(bad_field(field, "a list needs a delimiter"));
+    }
+    let item = FieldRules::compile(&field.item(), &crate::probe::schema_without_fields())?;
+    Ok(Kind::List(Arc::new(ListRules { delimiter: field.delimiter.clone(), item })))
 }
 
 fn text_format(field: &Field) -> Result<TextFormat, Error> {
@@ -362,7 +429,6 @@ fn text_format(field: &Field) -> Result<TextFormat, Error> {
         "email" => Ok(TextFormat::Email),
         "uri" => Ok(TextFormat::Uri),
         "uuid" => Ok(TextFormat::Uuid),
-        "binary" => Err(Error::new("SPEC_NOT_AVAILABLE", "string format binary is not available in this version")),
         _ => Err(bad_field(field, "a string's format is default, email, uri, uuid or binary")),
     }
 }
@@ -448,13 +514,23 @@ fn expected(field: &Field) -> String {
         FieldType::Time => "time",
         FieldType::Datetime => "datetime",
         FieldType::Year => "year",
+        FieldType::Yearmonth => "yearmonth",
+        FieldType::Duration => "duration",
+        FieldType::Object => "object",
+        FieldType::Array => "array",
+        FieldType::List => "list",
         FieldType::Any => "any",
     };
     match (field.field_type, field.precision) {
         (FieldType::Number, Some(precision)) => format!("{name}({precision}, {})", field.scale.unwrap_or(0)),
         (FieldType::Number, None) if field.decimal_char != "." => format!("{name} with decimal character {:?}", field.decimal_char),
         (FieldType::Boolean, _) => format!("{name}: {} or {}", field.true_values.join(" "), field.false_values.join(" ")),
+        (FieldType::String, _) if field.format == "binary" => "base64".into(),
         (FieldType::String, _) if field.format != "default" => field.format.clone(),
+        (FieldType::Yearmonth, _) => format!("{name} as YYYY-MM"),
+        (FieldType::Duration, _) => format!("{name} in ISO 8601, such as P1DT2H"),
+        (FieldType::Object | FieldType::Array, _) => format!("JSON {name}"),
+        (FieldType::List, _) => format!("{name} of {} between {:?}", expected(&field.item()), field.delimiter),
         _ if field.format != "default" => format!("{name} in the form {}", field.format),
         (FieldType::Date, _) => format!("{name} as YYYY-MM-DD"),
         (FieldType::Datetime, _) => format!("{name} in ISO 8601"),
@@ -546,7 +622,11 @@ mod tests {
             edit(&mut field);
             rules(field).err()
         };
-        assert_eq!(field(|f| f.format = "binary".into(), FieldType::String), Some("SPEC_NOT_AVAILABLE"));
+        assert_eq!(field(|f| f.format = "hex".into(), FieldType::String), Some("SPEC_SCHEMA_FIELD"));
+        assert_eq!(field(|f| f.item_type = FieldType::Object, FieldType::List), Some("SPEC_SCHEMA_FIELD"));
+        assert_eq!(field(|f| f.delimiter.clear(), FieldType::List), Some("SPEC_SCHEMA_FIELD"));
+        assert_eq!(field(|f| f.constraints.minimum = Some(json!(1)), FieldType::List), Some("SPEC_SCHEMA_FIELD"));
+        assert_eq!(field(|f| f.constraints.minimum = Some(json!("P1D")), FieldType::Duration), None);
         assert_eq!(field(|f| f.format = "%Q".into(), FieldType::Date), Some("SPEC_SCHEMA_FIELD"));
         assert_eq!(field(|f| f.format = "%m/%d".into(), FieldType::Date), Some("SPEC_SCHEMA_FIELD"));
         assert_eq!(field(|f| f.timezone = "Mars".into(), FieldType::Datetime), Some("SPEC_TIMEZONE"));

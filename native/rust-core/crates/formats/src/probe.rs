@@ -30,6 +30,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use declared::empty_schema as schema_without_fields;
 use declared::{DialectSpec, LinesSpec, SchemaSpec};
 pub use file_columns::columns_of;
 

@@ -1,6 +1,6 @@
 //! The schema records are typed and checked by: the vocabulary of Frictionless Table Schema, resolved (every default filled in).
 
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,6 +50,14 @@ pub enum FieldType {
     Time,
     Datetime,
     Year,
+    Yearmonth,
+    Duration,
+    /// JSON text of an object.
+    Object,
+    /// JSON text of an array.
+    Array,
+    /// Items between delimiters.
+    List,
     Any,
 }
 
@@ -83,7 +91,21 @@ pub struct Field {
     pub true_values: Vec<String>,
     pub false_values: Vec<String>,
     pub timezone: String,
+    /// Between the items of a `list`.
+    #[serde(default = "comma")]
+    pub delimiter: String,
+    /// Of the items of a `list`; a type without settings of its own.
+    #[serde(default = "text_type")]
+    pub item_type: FieldType,
     pub constraints: Constraints,
+}
+
+fn comma() -> String {
+    ",".into()
+}
+
+fn text_type() -> FieldType {
+    FieldType::String
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,14 +142,22 @@ impl Field {
             true_values: ["true", "True", "TRUE", "1"].map(String::from).into(),
             false_values: ["false", "False", "FALSE", "0"].map(String::from).into(),
             timezone: "UTC".into(),
+            delimiter: comma(),
+            item_type: text_type(),
             constraints: Constraints::default(),
         }
+    }
+
+    /// The field that an item of this `list` would be.
+    pub fn item(&self) -> Field {
+        Field { missing_values: Some(Vec::new()), ..Field::new(self.name.clone(), self.item_type) }
     }
 
     /// The Arrow type of this field's column. Text is `Utf8View` everywhere in the core.
     pub fn arrow_type(&self) -> DataType {
         match self.field_type {
-            FieldType::String | FieldType::Any => DataType::Utf8View,
+            FieldType::String if self.format == "binary" => DataType::Binary,
+            FieldType::String | FieldType::Any | FieldType::Object | FieldType::Array => DataType::Utf8View,
             FieldType::Integer => DataType::Int64,
             FieldType::Number => match self.precision {
                 Some(precision) => DataType::Decimal128(precision, self.scale.unwrap_or(0) as i8),
@@ -138,6 +168,9 @@ impl Field {
             FieldType::Time => DataType::Time64(TimeUnit::Microsecond),
             FieldType::Datetime => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             FieldType::Year => DataType::Int32,
+            FieldType::Yearmonth => DataType::Date32,
+            FieldType::Duration => DataType::Interval(IntervalUnit::MonthDayNano),
+            FieldType::List => DataType::new_list(self.item().arrow_type(), true),
         }
     }
 }

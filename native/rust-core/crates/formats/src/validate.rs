@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use regex::Regex;
 
 use crate::values::ValueError;
+use crate::values::duration::Duration;
 
 /// One typed value. Text is not copied: it is what was typed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,13 +23,20 @@ pub enum Value {
     /// Microseconds since 1970 in UTC.
     Instant(i64),
     Year(i32),
+    Duration(Duration),
+    /// Bytes, of which the text is the base64.
+    Bytes,
+    /// So many members or items.
+    Items(u64),
 }
 
 impl Value {
     /// Orders as the type does for all but floats; equal for equal values of one type.
     fn key(self) -> i128 {
         match self {
-            Value::Text => 0,
+            Value::Text | Value::Bytes => 0,
+            Value::Items(count) => count.into(),
+            Value::Duration(value) => value.order(),
             Value::Integer(value) | Value::Time(value) | Value::Instant(value) => value.into(),
             // Zero has two bit patterns, and every NaN is the same value.
             Value::Float(0.0) => 0,
@@ -101,7 +109,10 @@ impl Checks {
             fail("CONSTRAINT_MAXIMUM", "above the maximum");
         }
         if self.min_length.is_some() || self.max_length.is_some() {
-            let length = text.chars().count() as u64;
+            let length = match value {
+                Value::Items(count) => count,
+                _ => text.chars().count() as u64,
+            };
             if self.min_length.is_some_and(|bound| length < bound) {
                 fail("CONSTRAINT_MIN_LENGTH", "shorter than the minimum length");
             }

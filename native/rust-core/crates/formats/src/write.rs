@@ -18,6 +18,7 @@ pub(crate) mod column;
 mod compress;
 mod csv;
 pub mod folders;
+mod intervals;
 mod ndjson;
 mod parquet;
 mod recut;

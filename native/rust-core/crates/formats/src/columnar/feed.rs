@@ -19,6 +19,7 @@ use crate::report::shown;
 use crate::schema::Field;
 use crate::validate::Value;
 use crate::values::ValueError;
+use crate::values::json::JsonForm;
 use crate::write::column::Column;
 
 /// First and last day of the years 0001 to 9999, counted from 1970-01-01.
@@ -36,6 +37,10 @@ fn fits(kind: &Kind, data_type: &DataType) -> bool {
         // Text is typed by the field's own rules.
         (T::Utf8 | T::LargeUtf8 | T::Utf8View, _) => true,
         (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), Kind::Text(_)) => true,
+        (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), Kind::Binary) => true,
+        (T::Struct(_), Kind::Json(JsonForm::Object)) => is_known(data_type),
+        (T::List(_) | T::LargeList(_) | T::FixedSizeList(..) | T::Map(..), Kind::Json(JsonForm::Array)) => is_known(data_type),
+        (T::Interval(_) | T::Duration(_), Kind::Duration) => is_known(data_type),
         (_, Kind::Integer(_)) => is_integer || is_whole_decimal(data_type),
         (_, Kind::Float(_) | Kind::Decimal { .. }) => is_integer || data_type.is_floating() || data_type.is_decimal(),
         (_, Kind::Year) => is_integer,
@@ -329,7 +334,8 @@ impl Source {
             {
                 self.checked(rules, row, Ok(Value::Decimal(array.value(row))))
             }
-            (_, Kind::Any) => rules.judge(&self.text_of(row)),
+            (Source::Bytes(..), Kind::Binary) => self.checked(rules, row, Ok(Value::Bytes)),
+            (_, Kind::Any | Kind::Json(_) | Kind::Duration) => rules.judge(&self.text_of(row)),
             // Numbers of another form go by their text, which is exact.
             _ => rules.judge_json_number(&self.text_of(row)),
         }
@@ -391,21 +397,21 @@ impl Source {
 
     fn value_by_value(&self, rules: &FieldRules, noticed: &mut Noticed) -> ArrayRef {
         let mut builder = ColumnBuilder::new(&rules.kind);
-        let is_text = rules.kind.is_text();
+        let is_text = rules.kind.keeps_text();
         for row in 0..self.len() {
             let judged = self.judge(rules, row);
             noticed.bad[row] |= !judged.errors.is_empty();
             noticed.repairs.extend(judged.repair.map(|code| (row as u32, code)));
-            let text = if is_text && judged.value.is_some() { self.text_value(row) } else { String::new() };
+            let text = if is_text && judged.value.is_some() { self.text_value(rules, row) } else { String::new() };
             builder.append(judged.value, rules.trimmed(&text));
         }
         builder.finish()
     }
 
     /// What a text field keeps.
-    fn text_value(&self, row: usize) -> String {
+    fn text_value(&self, rules: &FieldRules, row: usize) -> String {
         match self {
-            Source::Bytes(array, _) => match std::str::from_utf8(array.value(row)) {
+            Source::Bytes(array, _) if rules.kind.is_text() => match std::str::from_utf8(array.value(row)) {
                 Ok(text) => text.to_owned(),
                 Err(_) => self.text_of(row),
             },

@@ -445,3 +445,34 @@ proptest! {
         prop_assert_eq!(outcome.rows.into_iter().map(|(_, values)| values).collect::<Vec<_>>(), expected);
     }
 }
+
+/// Types whose values are more than one number: what each takes, what it refuses, and how it is written again.
+#[test]
+fn the_wider_types() {
+    let list = crate::schema::Field { delimiter: "|".into(), item_type: FieldType::Integer, ..field("l", FieldType::List) };
+    let binary = crate::schema::Field { format: "binary".into(), ..field("b", FieldType::String) };
+    let mut short = field("a", FieldType::Array);
+    short.constraints.max_length = Some(2);
+    let fields =
+        vec![field("m", FieldType::Yearmonth), field("d", FieldType::Duration), field("o", FieldType::Object), short, list, binary];
+    let text = "m,d,o,a,l,b\n\
+        2026-02,P1DT2H,\"{\"\"k\"\":1}\",\"[1,2]\",1|2|3,YWI=\n\
+        ,,,,,\n\
+        2026,P1X,[],{},1|x,YW\n\
+        2026-02,P1D,{},\"[1,2,3]\",7,\n";
+    let pins = csv_pins(fields);
+    let outcome = read_whole(&pins, text.as_bytes());
+    assert_eq!(outcome.values()[0][..2], ["2026-02-01", "1 days 2 hours"]);
+    assert_eq!(outcome.values()[0][2..], ["{\"k\":1}", "[1,2]", "[1, 2, 3]", "6162"]);
+    assert_eq!(outcome.values()[1], ["∅"; 6]);
+    let all = vec!["TYPE_YEAR", "TYPE_DURATION", "TYPE_OBJECT", "TYPE_ARRAY", "TYPE_LIST", "TYPE_FORMAT"];
+    assert_eq!(outcome.codes(), [(3, all), (4, vec!["CONSTRAINT_MAX_LENGTH"])]);
+
+    let plan = plan_of(&pins, text.as_bytes());
+    let range = ReadRange { start: plan.data_start, end: plan.size, record: 1, line: plan.first_line };
+    let source = Box::new(crate::testing::SlowSource { bytes: text.as_bytes().to_vec(), most: 7 });
+    let mut reader = crate::read::open_reader(&pins, &plan, range, &[], source, ReadOptions::default()).expect("valid pins");
+    let rows = reader.next().expect("rows").expect("a batch").batch.rows;
+    let json = String::from_utf8(crate::columnar::json_of_row(&rows, 0)).expect("JSON");
+    assert_eq!(json, r#"{"m":"2026-02-01","d":"P1DT2H","o":"{\"k\":1}","a":"[1,2]","l":[1,2,3],"b":"YWI="}"#);
+}

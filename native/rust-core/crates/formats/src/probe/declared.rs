@@ -149,6 +149,8 @@ struct FieldWritten {
     true_values: Option<Vec<String>>,
     false_values: Option<Vec<String>>,
     timezone: Option<String>,
+    delimiter: Option<String>,
+    item_type: Option<FieldType>,
     constraints: Option<ConstraintsWritten>,
 }
 
@@ -190,12 +192,6 @@ impl FieldWritten {
         let field_type = self.field_type.as_deref().unwrap_or("string");
         let field_type = match FieldType::deserialize(Value::from(field_type)) {
             Ok(known) => known,
-            Err(_) if matches!(field_type, "yearmonth" | "duration" | "object" | "array" | "list") => {
-                return Err(Error::new(
-                    "SPEC_NOT_AVAILABLE",
-                    format!("cannot use field {:?}: type {field_type} is not available in this version", self.name),
-                ));
-            }
             Err(_) => return Err(schema_error(&format!("field {:?} has the unknown type {field_type:?}", self.name))),
         };
         let defaults = Field::new(self.name, field_type);
@@ -214,6 +210,8 @@ impl FieldWritten {
             true_values: self.true_values.unwrap_or(defaults.true_values),
             false_values: self.false_values.unwrap_or(defaults.false_values),
             timezone: self.timezone.unwrap_or(defaults.timezone),
+            delimiter: self.delimiter.unwrap_or(defaults.delimiter),
+            item_type: self.item_type.unwrap_or(defaults.item_type),
             constraints: self.constraints.map_or_else(Constraints::default, ConstraintsWritten::resolve),
             name: defaults.name,
             field_type,
@@ -241,7 +239,7 @@ fn schema_error(why: &str) -> Error {
 }
 
 /// The schema of sampled columns before any is added: a file may lack some of them, but none may come that no sample had.
-pub(super) fn empty_schema() -> Schema {
+pub(crate) fn empty_schema() -> Schema {
     Schema {
         fields: Vec::new(),
         missing_values: vec![String::new()],

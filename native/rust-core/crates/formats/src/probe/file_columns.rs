@@ -197,6 +197,12 @@ fn field_of(name: &str, data_type: &DataType) -> Inferred {
         DataType::Date32 | DataType::Date64 => plain(FieldType::Date),
         DataType::Time32(_) | DataType::Time64(_) => plain(FieldType::Time),
         DataType::Timestamp(..) => plain(FieldType::Datetime),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            Inferred { field: Field { format: "binary".into(), ..Field::new(name, FieldType::String) }, note: None }
+        }
+        DataType::Struct(_) => plain(FieldType::Object),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Map(..) => plain(FieldType::Array),
+        DataType::Interval(_) | DataType::Duration(_) => plain(FieldType::Duration),
         other => Inferred { field: Field::new(name, FieldType::Any), note: Some(format!("any, because the file has it as {other}")) },
     }
 }

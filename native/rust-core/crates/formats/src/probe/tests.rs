@@ -231,7 +231,7 @@ fn what_is_no_text_is_named_and_refused() {
         (b"a\n".to_vec(), json!({"encoding": "utf-16"}), "ENCODING_MISMATCH", "utf-16le"),
         (b"\xff\xfea\0".to_vec(), json!({"encoding": "utf-16be"}), "ENCODING_MISMATCH", "utf-16le"),
         (b"a\n".to_vec(), json!({"encoding": "iso-2022-jp"}), "SPEC_NOT_AVAILABLE", "iso-2022-jp"),
-        (b"a\n".to_vec(), json!({"schema": {"fields": [{"name": "a", "type": "object"}]}}), "SPEC_NOT_AVAILABLE", "object"),
+        (b"a\n".to_vec(), json!({"schema": {"fields": [{"name": "a", "type": "geopoint"}]}}), "SPEC_SCHEMA_FIELD", "geopoint"),
         (b"a\n".to_vec(), json!({"schema": "https://example.org/schema.json"}), "SPEC_NOT_AVAILABLE", "schema"),
         (b"a\n".to_vec(), json!({"dialect": {"delimiter": "\""}}), "SPEC_CONFLICT", "dialect"),
         (b"a,b;c\nd,e;f\ng,h;i\n".to_vec(), json!({}), "CSV_DIALECT_UNCERTAIN", "dialect.delimiter"),

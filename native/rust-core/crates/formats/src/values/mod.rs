@@ -1,14 +1,18 @@
 //! Text to typed values, one file a type. Every `parse` takes the text of one value, already trimmed and known to be no missing value.
 
+pub mod base64;
 pub mod boolean;
 pub mod date;
 pub mod datetime;
+pub mod duration;
 pub mod integer;
+pub mod json;
 pub mod number;
 pub mod pattern;
 pub mod text;
 pub mod time;
 pub mod year;
+pub mod yearmonth;
 
 /// Why a text is no value of its type. Small and copied freely: a dirty column makes one for each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 //! | lists, structs | JSON |
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -16,11 +17,13 @@ use arrow_array::types::{
     Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, LargeStringArray, ListArray, PrimitiveArray, StringArray, StringViewArray, StructArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, IntervalMonthDayNanoArray, LargeStringArray, ListArray, PrimitiveArray, StringArray,
+    StringViewArray, StructArray,
 };
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 
 use crate::error::Error;
+use crate::values::duration::{self, Duration};
 
 /// What a value is, as far as quoting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub(crate) enum Column {
     LargeText(LargeStringArray),
     TextView(StringViewArray),
     Binary(BinaryArray),
+    Duration(IntervalMonthDayNanoArray),
     List(ListArray, Box<Column>),
     Struct(StructArray, Vec<(Vec<u8>, Column)>),
 }
@@ -114,6 +118,13 @@ impl Column {
             DataType::LargeUtf8 => Column::LargeText(array.as_string().clone()),
             DataType::Utf8View => Column::TextView(array.as_string_view().clone()),
             DataType::Binary => Column::Binary(array.as_binary().clone()),
+            DataType::Interval(IntervalUnit::MonthDayNano) => Column::Duration(array.as_primitive().clone()),
+            DataType::Interval(_) | DataType::Duration(_) => Column::of(&cast(array, &DataType::Interval(IntervalUnit::MonthDayNano))?)?,
+            DataType::Map(entries, _) => {
+                let map = array.as_map();
+                let list = ListArray::new(entries.clone(), map.offsets().clone(), Arc::new(map.entries().clone()), map.nulls().cloned());
+                Column::of(&(Arc::new(list) as ArrayRef))?
+            }
             DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Column::of(&cast(array, &DataType::Binary)?)?,
             DataType::Dictionary(_, values) => Column::of(&cast(array, values)?)?,
             DataType::List(_) => {
@@ -147,6 +158,7 @@ impl Column {
             Column::LargeText(array) => array.is_null(row),
             Column::TextView(array) => array.is_null(row),
             Column::Binary(array) => array.is_null(row),
+            Column::Duration(array) => array.is_null(row),
             Column::List(array, _) => array.is_null(row),
             Column::Struct(array, _) => array.is_null(row),
         }
@@ -183,6 +195,11 @@ impl Column {
                 Kind::Text
             }
             Column::Binary(array) => append_base64(array.value(row), out),
+            Column::Duration(array) => {
+                let value = array.value(row);
+                duration::append(Duration { months: value.months, days: value.days, nanos: value.nanoseconds }, out);
+                Kind::Fixed
+            }
             Column::List(..) | Column::Struct(..) => {
                 self.append_json(row, out);
                 Kind::Json

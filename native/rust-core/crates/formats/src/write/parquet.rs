@@ -16,6 +16,7 @@ use self::bounds::TEXT_BYTES;
 use self::chunk::Chunk;
 use self::codec::Codec;
 use super::choose::{Choice, SAMPLE_ROWS, choose};
+use super::intervals::{as_text, as_text_schema};
 use super::recut::{Cuts, batch_bytes};
 use super::{OutputOptions, PartWriter, Sink, sink_error};
 use crate::error::Error;
@@ -57,6 +58,7 @@ enum State {
 
 impl ParquetPart {
     pub(super) fn open(options: &OutputOptions, schema: SchemaRef, sink: Sink) -> Result<ParquetPart, Error> {
+        let schema = as_text_schema(&schema);
         check_types(&schema)?;
         Ok(ParquetPart {
             schema,
@@ -105,6 +107,7 @@ impl ParquetPart {
 
 impl PartWriter for ParquetPart {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let batch = as_text(batch, &self.schema)?;
         self.rows += batch.num_rows() as u64;
         let mut from = 0;
         while from < batch.num_rows() {

@@ -8,7 +8,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use arrow_array::builder::{Decimal128Builder, Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::{new_null_array, *};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, TimeUnit, UnionFields, UnionMode};
 use arrow_select::concat::concat_batches;
 use proptest::prelude::*;
 
@@ -614,7 +614,8 @@ fn a_sink_that_fails_says_why() {
 
 #[test]
 fn types_without_a_form_are_refused_by_name() {
-    let schema = Arc::new(Schema::new(vec![Field::new("span", DataType::Interval(arrow_schema::IntervalUnit::MonthDayNano), true)]));
+    let union = UnionFields::from_fields([Field::new("a", DataType::Int32, true)]);
+    let schema = Arc::new(Schema::new(vec![Field::new("span", DataType::Union(union, UnionMode::Sparse), true)]));
     for format in [OutputFormat::Parquet, OutputFormat::Csv, OutputFormat::Ndjson] {
         let error = open_part(&options(format), schema.clone(), Box::new(Memory::default())).err().unwrap();
         assert_eq!(error.code, "SPEC_SQL_TYPE");
@@ -739,4 +740,22 @@ fn the_rejects_file_closes_a_row_group_at_4_mib_of_raw() {
     .unwrap();
     assert_eq!(rows, 10);
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn durations_are_text_in_parquet() {
+    use arrow_array::builder::{IntervalMonthDayNanoBuilder, ListBuilder};
+    use arrow_array::types::IntervalMonthDayNano;
+    let mut spans = IntervalMonthDayNanoBuilder::new();
+    spans.append_value(IntervalMonthDayNano::new(14, 3, 1_500_000_000));
+    spans.append_null();
+    let mut lists = ListBuilder::new(IntervalMonthDayNanoBuilder::new());
+    lists.append_value([Some(IntervalMonthDayNano::new(0, -1, 0)), None]);
+    lists.append_null();
+    let columns = vec![("span", Arc::new(spans.finish()) as ArrayRef, true), ("list", Arc::new(lists.finish()) as ArrayRef, true)];
+    let rows = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let memory = part(&options(OutputFormat::Parquet), &rows, &[]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(memory)).unwrap();
+    let read = reader.build().unwrap().next().unwrap().unwrap();
+    assert_eq!(crate::testing::rows_of(&read), [["P1Y2M3DT1.5S", "[-P1D, ∅]"], ["∅", "∅"]]);
 }
