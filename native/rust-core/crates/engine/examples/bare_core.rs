@@ -12,7 +12,7 @@ use std::time::Instant;
 use millrace_engine::cancel::CancelFlag;
 use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, SourceOpener, StagedPieces, Timer};
 use millrace_engine::names::Author;
-use millrace_engine::process::{Phases, Trace};
+use millrace_engine::process::{Phases, Trace, Uniqueness};
 use millrace_engine::progress::Progress;
 use millrace_engine::records::{ChunkEntry, Segment, Spec};
 use millrace_engine::{ChunkTask, Context, Error, process_chunk};
@@ -231,6 +231,7 @@ fn task<'a>(spec: &'a Spec, pins: &'a [InputPins], segment: &'a Segment, chunk: 
         segment_digest: "",
         chunk,
         exchange: None,
+        uniqueness: Uniqueness::None,
         payload: Arc::new([]),
         trial: false,
         range: None,

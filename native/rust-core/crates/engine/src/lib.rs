@@ -36,6 +36,7 @@ mod sort;
 pub mod stages;
 pub mod streams;
 mod transform;
+pub mod unique;
 mod watch;
 
 pub use error::Error;

@@ -32,6 +32,8 @@ pub enum KeyKind {
     Time,
     Datetime,
     Bytes,
+    /// An unsigned 32-bit number that *is* the partition; only alone.
+    Partition,
 }
 
 /// A key of an exchange: its column, and how it is encoded in every stage that feeds the exchange.
@@ -41,7 +43,8 @@ pub struct Key {
     pub kind: KeyKind,
 }
 
-fn kind_of(data_type: &DataType) -> Option<KeyKind> {
+/// The kind of a column; none for floats and nested columns.
+pub fn kind_of(data_type: &DataType) -> Option<KeyKind> {
     use DataType::*;
     match data_type {
         Null => Some(KeyKind::Null),
@@ -134,6 +137,9 @@ impl Partitioner {
         if self.partitions == 1 {
             return Ok(vec![0; batch.num_rows()]);
         }
+        if let [(column, KeyKind::Partition)] = self.keys.as_slice() {
+            return self.numbered(batch.column(*column));
+        }
         let encoders = self.encoders(batch)?;
         let mut bytes = Vec::new();
         let partition_of = |row| {
@@ -141,6 +147,14 @@ impl Partitioner {
             (XxHash3_64::oneshot(&bytes) % u64::from(self.partitions)) as u32
         };
         Ok((0..batch.num_rows()).map(partition_of).collect())
+    }
+
+    fn numbered(&self, column: &ArrayRef) -> Result<Vec<u32>, Error> {
+        let numbers = column.as_primitive_opt::<UInt32Type>().ok_or_else(|| mismatch(column))?.values();
+        if numbers.iter().any(|number| *number >= self.partitions) {
+            return Err(Error::new("PLAN_CONFLICT", format!("a row belongs to a partition behind the last of {}", self.partitions)));
+        }
+        Ok(numbers.to_vec())
     }
 
     fn encoders<'a>(&self, batch: &'a RecordBatch) -> Result<Vec<Encoder<'a>>, Error> {
@@ -171,15 +185,19 @@ fn encode_row(encoders: &[Encoder<'_>], row: usize, bytes: &mut Vec<u8>) {
     }
 }
 
+/// Appends the value of a row.
+type Encode<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
+
 struct Encoder<'a> {
     column: &'a ArrayRef,
-    encode: Box<dyn Fn(usize, &mut Vec<u8>) + 'a>,
+    encode: Encode<'a>,
 }
 
 impl<'a> Encoder<'a> {
     fn new(column: &'a ArrayRef, kind: KeyKind) -> Result<Encoder<'a>, Error> {
-        let encode: Box<dyn Fn(usize, &mut Vec<u8>) + 'a> = match kind {
+        let encode: Encode<'a> = match kind {
             KeyKind::Null => Box::new(|_, _| {}),
+            KeyKind::Partition => return Err(mismatch(column)),
             KeyKind::Bytes => bytes_encoder(column)?,
             KeyKind::Boolean => {
                 let values = column.as_boolean_opt().ok_or_else(|| mismatch(column))?;
@@ -237,7 +255,7 @@ fn whole_numbers<'a>(column: &'a ArrayRef, kind: KeyKind) -> Result<Number<'a>, 
 }
 
 /// Values as i128 at the common scale. What does not fit wraps: equal values stay equal, and that is all a hash needs.
-fn decimal_encoder<'a>(column: &'a ArrayRef, scale: i8) -> Result<Box<dyn Fn(usize, &mut Vec<u8>) + 'a>, Error> {
+fn decimal_encoder<'a>(column: &'a ArrayRef, scale: i8) -> Result<Encode<'a>, Error> {
     let factor = |own: i8| 10i128.wrapping_pow(u32::from(scale.saturating_sub(own).max(0).unsigned_abs()));
     Ok(match column.data_type() {
         DataType::Decimal128(_, own) => {
@@ -258,7 +276,7 @@ fn decimal_encoder<'a>(column: &'a ArrayRef, scale: i8) -> Result<Box<dyn Fn(usi
     })
 }
 
-fn bytes_encoder<'a>(column: &'a ArrayRef) -> Result<Box<dyn Fn(usize, &mut Vec<u8>) + 'a>, Error> {
+fn bytes_encoder<'a>(column: &'a ArrayRef) -> Result<Encode<'a>, Error> {
     macro_rules! values {
         ($array:expr) => {{
             let values = $array;

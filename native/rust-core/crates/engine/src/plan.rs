@@ -418,6 +418,7 @@ impl<'a> Planner<'a> {
             files: pending.files.clone(),
             chunks: pending.chunks.clone(),
             ended: pending.ended.clone(),
+            losers: Vec::new(),
         };
         let bytes = records::to_bytes(&segment);
         match io.put_segment(self.next_segment, &bytes)? {

@@ -1,8 +1,10 @@
-//! A reduce stage's plan: the receipts of the stages it reads become one chunk for each partition, each with the list of its slices.
+//! Plans of stages that wait for others. A reduce stage's: the receipts of the stages it reads become one chunk for each partition, each with the list of its slices.
 //!
 //! A function of the verdicts in the journal alone, which do not change any more: whoever plans puts the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_formats::pins::FilePlan;
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
@@ -10,7 +12,7 @@ use crate::hex::sha256_hex;
 use crate::io::PutEnd;
 use crate::names::{job_folder, slices_key, stage_segment_key, verdict_key};
 use crate::plan::{MAX_SEGMENT_CHUNKS, PlanEnd, SegmentRef};
-use crate::records::{self, ChunkEntry, PartitionChunk, Receipt, RecordHead, RecordRef, Segment, Slice, VerdictHead};
+use crate::records::{self, ChunkEntry, ChunkLosers, PartitionChunk, Receipt, RecordHead, RecordRef, Segment, Slice, VerdictHead};
 use crate::slices::list_bytes;
 
 /// Slices that are gathered in one pass over the receipts.
@@ -43,6 +45,160 @@ pub struct StageTask<'a> {
     pub first_chunk: u32,
 }
 
+/// A map stage that waits for the owners of unique keys.
+pub struct WaitingTask<'a> {
+    pub job_id: &'a str,
+    pub job_key: &'a str,
+    pub stage: &'a str,
+    pub generation: u32,
+    pub spec_digest: &'a str,
+    pub pins_digest: &'a str,
+    /// Numbers of the inputs that the stage reads.
+    pub inputs: &'a [u32],
+    /// The stage that read the keys, and the one that found their owners.
+    pub unique: &'a str,
+    pub owners: &'a str,
+    pub first_segment: u32,
+    pub first_chunk: u32,
+}
+
+/// Plans the stage over the chunks of `unique`, under new numbers, each with the list of its records that do not own their keys. A chunk that
+/// was dead there is a gap here; one that stands in an earlier plan of the stage is not planned again.
+pub fn plan_waiting(task: &WaitingTask<'_>, io: &mut dyn StageIo, cancel: &CancelFlag) -> Result<PlanEnd, Error> {
+    let sources = [task.unique.to_owned(), task.owners.to_owned()];
+    let as_stage = StageTask {
+        job_id: task.job_id,
+        job_key: task.job_key,
+        stage: task.stage,
+        generation: task.generation,
+        spec_digest: task.spec_digest,
+        pins_digest: task.pins_digest,
+        sources: &sources,
+        partitions: u32::MAX,
+        first_segment: task.first_segment,
+        first_chunk: task.first_chunk,
+    };
+    let plans = Plans::read(&as_stage, io)?;
+    let receipts = newest_receipts(&as_stage, &plans, io, cancel)?;
+    let mut losers = losers_by_chunk(&receipts, io, cancel)?;
+    let mut end = PlanEnd::default();
+    let mut next_chunk = task.first_chunk;
+    for mut segment in sources_of(task, &plans, &receipts, io)? {
+        let of_inputs = |file: &FilePlan| task.inputs.contains(&file.input);
+        segment.files.retain(of_inputs);
+        let (mut chunks, mut listed) = (Vec::new(), Vec::new());
+        for chunk in std::mem::take(&mut segment.chunks) {
+            if !reads(&chunk, &segment, task) {
+                continue;
+            }
+            if let Some(slices) = losers.remove(&chunk.number()) {
+                listed.push(put_losers(task, next_chunk, &slices, io)?);
+            }
+            chunks.push(chunk.renumbered(next_chunk));
+            next_chunk += 1;
+        }
+        if chunks.is_empty() {
+            continue;
+        }
+        let segment = Segment {
+            generation: task.generation,
+            stage: task.stage.to_owned(),
+            segment: task.first_segment + end.segments,
+            first_chunk: chunks[0].number(),
+            chunks,
+            losers: listed,
+            spec_digest: task.spec_digest.to_owned(),
+            pins_digest: task.pins_digest.to_owned(),
+            ended: Vec::new(),
+            ..segment
+        };
+        put_segment(&as_stage, &segment, io, &mut end)?;
+    }
+    Ok(end)
+}
+
+/// Runs of losers by the chunk of `unique` they belong to.
+fn losers_by_chunk(receipts: &[Counted], io: &mut dyn StageIo, cancel: &CancelFlag) -> Result<BTreeMap<u32, Vec<Slice>>, Error> {
+    let mut found: BTreeMap<u32, Vec<Slice>> = BTreeMap::new();
+    for counted in receipts.iter().filter(|counted| counted.table == 1) {
+        stop_if(cancel)?;
+        let receipt = receipt(counted, io)?;
+        let Some(exchange) = receipt.exchange else { continue };
+        for run in exchange.runs {
+            found.entry(run.partition).or_default().push(Slice {
+                table: 0,
+                chunk: receipt.chunk,
+                generation: receipt.generation,
+                object: exchange.object.clone(),
+                object_bytes: exchange.bytes,
+                run,
+            });
+        }
+    }
+    for list in found.values_mut() {
+        list.sort_by_key(|slice| (slice.run.first, slice.chunk, slice.run.offset));
+    }
+    Ok(found)
+}
+
+/// The segments of `unique`, each chunk where it stands first, without those that are dead or that the stage has planned before.
+fn sources_of(task: &WaitingTask<'_>, plans: &Plans, receipts: &[Counted], io: &mut dyn StageIo) -> Result<Vec<Segment>, Error> {
+    let mut committed: BTreeSet<u32> = BTreeSet::new();
+    for counted in receipts.iter().filter(|counted| counted.table == 0) {
+        committed.insert(receipt(counted, io)?.chunk);
+    }
+    let (mut sources, mut planned) = (Vec::new(), BTreeSet::new());
+    for key in &plans.segments {
+        let bytes = io.read(key)?.ok_or_else(|| Error::new("JOURNAL_UNSAFE", format!("{key} was there and is gone")))?;
+        let segment: Segment = records::parse(key, &bytes)?;
+        if segment.stage == task.unique {
+            sources.push(segment);
+        } else if segment.stage == task.stage && segment.generation < task.generation {
+            planned.extend(segment.chunks.iter().map(place_of_chunk));
+        }
+    }
+    sources.sort_by_key(|segment| (segment.generation, segment.segment));
+    let mut met = BTreeSet::new();
+    for segment in &mut sources {
+        segment
+            .chunks
+            .retain(|chunk| committed.contains(&chunk.number()) && !planned.contains(&place_of_chunk(chunk)) && met.insert(chunk.number()));
+    }
+    Ok(sources)
+}
+
+/// What a chunk reads, whatever its number.
+fn place_of_chunk(chunk: &ChunkEntry) -> (String, u64, u64) {
+    match chunk {
+        ChunkEntry::Range(range) => (format!("file {}", range.file), range.start, range.end),
+        ChunkEntry::Inline(inline) => (inline.key.clone(), inline.offset, inline.offset + inline.length),
+        ChunkEntry::Rows(rows) => (format!("file {}", rows.file), rows.start, rows.end),
+        ChunkEntry::Partition(partition) => (partition.slices.key.clone(), 0, 0),
+    }
+}
+
+fn reads(chunk: &ChunkEntry, segment: &Segment, task: &WaitingTask<'_>) -> bool {
+    match chunk {
+        ChunkEntry::Range(range) => segment.files.iter().any(|file| file.file == range.file),
+        ChunkEntry::Rows(rows) => segment.files.iter().any(|file| file.file == rows.file),
+        // Payloads are read with the first input's pins.
+        ChunkEntry::Inline(_) => task.inputs.contains(&0),
+        ChunkEntry::Partition(_) => false,
+    }
+}
+
+fn put_losers(task: &WaitingTask<'_>, chunk: u32, slices: &[Slice], io: &mut dyn StageIo) -> Result<ChunkLosers, Error> {
+    let list = list_bytes(slices);
+    if list.len() > MAX_LIST_BYTES {
+        let message = format!("chunk {chunk}: records that lost their keys stand in {} slices, whose list is too long", slices.len());
+        return Err(Error::new("OVER_LIMIT", message));
+    }
+    let key = slices_key(task.job_key, task.stage, task.generation, chunk);
+    put_same(&key, &list, io)?;
+    let rows = slices.iter().map(|slice| slice.run.rows).sum();
+    Ok(ChunkLosers { chunk, rows, slices: RecordRef { key, digest: sha256_hex(&list) } })
+}
+
 /// A chunk where its newest plan lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Listed {
@@ -58,7 +214,7 @@ pub fn plan_stage(task: &StageTask<'_>, io: &mut dyn StageIo, cancel: &CancelFla
     let mut chunks = Vec::new();
     let mut next_chunk = task.first_chunk;
     for group in groups(&sizes) {
-        let lists = gather(task, &receipts, group.clone(), io, cancel)?;
+        let lists = gather(&receipts, group.clone(), io, cancel)?;
         for (partition, slices) in group.zip(lists) {
             if let Some(mut chunk) = enter(task, partition, &slices, &plans, io)? {
                 if chunk.chunk == u32::MAX {
@@ -78,12 +234,14 @@ struct Plans {
     sources: Vec<BTreeMap<u32, Listed>>,
     /// Of the stage itself, from earlier generations, by partition.
     own: BTreeMap<u32, (u32, Listed)>,
+    /// Keys of all segments that were read.
+    segments: Vec<String>,
 }
 
 impl Plans {
     fn read(task: &StageTask<'_>, io: &mut dyn StageIo) -> Result<Plans, Error> {
         let folder = format!("{}plan/", job_folder(task.job_key));
-        let mut plans = Plans { sources: vec![BTreeMap::new(); task.sources.len()], own: BTreeMap::new() };
+        let mut plans = Plans { sources: vec![BTreeMap::new(); task.sources.len()], own: BTreeMap::new(), segments: Vec::new() };
         for key in io.list(&folder)? {
             let Some(place) = place_of(&key[folder.len()..]) else { continue };
             let of_others = place.stage.is_some_and(|stage| stage != task.stage && !task.sources.iter().any(|source| source == stage));
@@ -94,6 +252,7 @@ impl Plans {
             let head: RecordHead = records::parse(&key, &bytes)?;
             if head.record == "segment" {
                 plans.note(task, &records::parse(&key, &bytes)?);
+                plans.segments.push(key);
             }
         }
         Ok(plans)
@@ -226,13 +385,7 @@ fn groups(sizes: &[usize]) -> Vec<std::ops::Range<u32>> {
 }
 
 /// The slices of a range of partitions, each list by table and place.
-fn gather(
-    task: &StageTask<'_>,
-    receipts: &[Counted],
-    group: std::ops::Range<u32>,
-    io: &mut dyn StageIo,
-    cancel: &CancelFlag,
-) -> Result<Vec<Vec<Slice>>, Error> {
+fn gather(receipts: &[Counted], group: std::ops::Range<u32>, io: &mut dyn StageIo, cancel: &CancelFlag) -> Result<Vec<Vec<Slice>>, Error> {
     let mut lists: Vec<Vec<Slice>> = vec![Vec::new(); group.len()];
     for counted in receipts {
         stop_if(cancel)?;
@@ -250,9 +403,8 @@ fn gather(
         }
     }
     for list in &mut lists {
-        list.sort_by(|a, b| (a.table, a.run.first, a.chunk, a.run.offset).cmp(&(b.table, b.run.first, b.chunk, b.run.offset)));
+        list.sort_by_key(|slice| (slice.table, slice.run.first, slice.chunk, slice.run.offset));
     }
-    debug_assert!(group.end <= task.partitions);
     Ok(lists)
 }
 
@@ -332,26 +484,32 @@ fn put_segments(task: &StageTask<'_>, chunks: Vec<PartitionChunk>, io: &mut dyn 
             files: Vec::new(),
             chunks: piece.iter().cloned().map(ChunkEntry::Partition).collect(),
             ended: Vec::new(),
+            losers: Vec::new(),
         };
-        let bytes = records::to_bytes(&segment);
-        let key = stage_segment_key(task.job_key, task.stage, task.generation, segment.segment);
-        put_same(&key, &bytes, io)?;
-        let covered = piece.iter().map(|chunk| chunk.bytes).sum();
-        let named = SegmentRef {
-            segment: segment.segment,
-            stage: segment.stage.clone(),
-            digest: sha256_hex(&bytes),
-            first_chunk: segment.first_chunk,
-            chunk_count: piece.len() as u16,
-            bytes: covered,
-        };
-        io.announce(&key, &named)?;
-        end.segments += 1;
-        end.chunks += piece.len() as u32;
-        end.bytes += covered;
+        put_segment(task, &segment, io, &mut end)?;
         end.records += piece.iter().map(|chunk| chunk.rows).sum::<u64>();
     }
     Ok(end)
+}
+
+fn put_segment(task: &StageTask<'_>, segment: &Segment, io: &mut dyn StageIo, end: &mut PlanEnd) -> Result<(), Error> {
+    let bytes = records::to_bytes(segment);
+    let key = stage_segment_key(task.job_key, task.stage, task.generation, segment.segment);
+    put_same(&key, &bytes, io)?;
+    let covered = segment.chunks.iter().map(ChunkEntry::bytes).sum();
+    let named = SegmentRef {
+        segment: segment.segment,
+        stage: segment.stage.clone(),
+        digest: sha256_hex(&bytes),
+        first_chunk: segment.first_chunk,
+        chunk_count: segment.chunks.len() as u16,
+        bytes: covered,
+    };
+    io.announce(&key, &named)?;
+    end.segments += 1;
+    end.chunks += segment.chunks.len() as u32;
+    end.bytes += covered;
+    Ok(())
 }
 
 fn consecutive(chunks: &[PartitionChunk]) -> impl Iterator<Item = &[PartitionChunk]> {

@@ -25,21 +25,23 @@ use crate::hex::sha256_hex;
 use crate::input_names::{output_name, payload_name};
 use crate::io::{ChunkIo, RecordHook, Timer};
 use crate::names::Author;
-use crate::order::add_order;
+use crate::order::{add_order, with_order};
 use crate::outputs::{Closed, Outputs};
 use crate::partition::Key;
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, RowsChunk, Segment, Spec};
+use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, RowsChunk, Segment, Slice, Spec};
+use crate::slices::MergedSlices;
 use crate::streams::open_chunk_stream;
 use crate::transform::{Fates, transform};
+use crate::unique::{Losers, key_rows, loser_exchange};
 use crate::watch::{MemorySource, Watched};
 
 /// Under `memory: less` a batch has at most this many records, and a row group a quarter of its size.
 const LESS_BATCH_RECORDS: usize = 1_024;
 
 /// Payloads are ordered behind the files of a job, whose numbers are all below this.
-const FIRST_PAYLOAD: u32 = 1 << 31;
+pub(crate) const FIRST_PAYLOAD: u32 = 1 << 31;
 
 /// How much the host wants to know of a record that may kill the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +64,7 @@ pub struct ChunkTask<'a> {
     pub chunk: &'a ChunkEntry,
     /// Where the rows go if another stage reads them; None: they are the output.
     pub exchange: Option<&'a ExchangeTo>,
+    pub uniqueness: Uniqueness,
     /// The bytes of an inline chunk, else empty.
     pub payload: Arc<[u8]>,
     /// Runs the whole path and commits nothing.
@@ -73,6 +76,17 @@ pub struct ChunkTask<'a> {
     pub trace: Trace,
     pub less_memory: bool,
     pub core_version: &'a str,
+}
+
+/// What a chunk has to do with keys that are unique over the whole job; by their columns.
+#[derive(Clone, Debug, Default)]
+pub enum Uniqueness {
+    #[default]
+    None,
+    /// A chunk of the stage `unique`: it hands on keys and no rows. Its pins are lenient ones.
+    Keys(Vec<Vec<String>>),
+    /// A chunk whose records may have lost a key to others: those that did stand in these slices.
+    Losers(Vec<Vec<String>>, Vec<Slice>),
 }
 
 /// How the rows of a stage reach the stage that reads them.
@@ -154,7 +168,7 @@ fn run_chunk<'a>(
     if let Some(end) = attempt.already_filled(io)? {
         return Ok(end);
     }
-    let mut run = Run::open(task, program, cx)?;
+    let mut run = Run::open(task, program, io, cx)?;
     for unit in units(task)? {
         run.read_unit(unit, io)?;
     }
@@ -231,6 +245,7 @@ struct Run<'a> {
     cx: &'a Context<'a>,
     account: Account,
     outputs: Outputs<'a>,
+    losers: Option<Losers>,
     phases: Phases,
     read_us: Arc<AtomicU64>,
     options: ReadOptions,
@@ -240,7 +255,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn open(task: &'a ChunkTask<'a>, program: Option<&'a mut (dyn Program + 'static)>, cx: &'a Context<'a>) -> Result<Run<'a>, Error> {
+    fn open(
+        task: &'a ChunkTask<'a>,
+        program: Option<&'a mut (dyn Program + 'static)>,
+        io: &dyn ChunkIo,
+        cx: &'a Context<'a>,
+    ) -> Result<Run<'a>, Error> {
         let options = read_options(task);
         let output = output_options(task);
         let total = task.spec.execution.core_memory.map_or(cx.memory_bytes, |memory| memory.min(cx.memory_bytes));
@@ -260,6 +280,7 @@ impl<'a> Run<'a> {
             outputs: Outputs::new(task.spec, output, &task.author, task.trial, Arc::clone(&cx.timer))
                 .less(task.less_memory)
                 .exchange(task.exchange, task.less_memory)?,
+            losers: open_losers(task, io, cx)?,
             phases: Phases::default(),
             read_us: Arc::default(),
             options,
@@ -392,10 +413,14 @@ impl<'a> Run<'a> {
         } else {
             head.clear();
         }
-        let rejects = [rest_reject(plan, chunk, cut, head)?];
         counts.records += 1;
         counts.damages += 1;
         counts.damaged_bytes += cut.decoded_end - cut.end;
+        if matches!(self.task.uniqueness, Uniqueness::Keys(_)) {
+            self.account.filter(1);
+            return Ok(());
+        }
+        let rejects = [rest_reject(plan, chunk, cut, head)?];
         self.account.reject(&rejects);
         self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)?;
         Ok(())
@@ -426,7 +451,11 @@ impl<'a> Run<'a> {
 
     /// Decides the fate of each record of a batch and writes what became of it.
     fn take(&mut self, read: Read, plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        if let Uniqueness::Keys(keys) = &self.task.uniqueness {
+            return self.hand_on_keys(read, keys, plan, io);
+        }
         let forgotten = self.meet(&read);
+        let read = self.without_losers(read, plan)?;
         self.cx.progress.enter(Phase::Transform);
         let started = self.cx.timer.now_us();
         let program = self.program.as_deref_mut();
@@ -452,6 +481,27 @@ impl<'a> Run<'a> {
         let write_us = self.outputs.write_us() - written_before;
         self.phases.encode_us += self.cx.timer.now_us().saturating_sub(started + write_us);
         Ok(())
+    }
+
+    /// Keys instead of rows: records without one are filtered, as are those that cannot be read; what is wrong with them the stage behind says.
+    fn hand_on_keys(&mut self, read: Read, keys: &[Vec<String>], plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        self.cx.progress.enter(Phase::Transform);
+        let (rows, emitted) = key_rows(&read.batch, keys, self.file_order(plan))?;
+        self.account.emit(emitted);
+        self.account.filter((read.batch.rows.num_rows() + read.rejects.len()) as u64 - emitted);
+        self.account.rows_handed += rows.num_rows() as u64;
+        self.cx.progress.enter(Phase::Encode);
+        self.outputs.write_rows(&rows, io)
+    }
+
+    /// Uniqueness is judged before the query sees a record.
+    fn without_losers(&mut self, read: Read, plan: &FilePlan) -> Result<Read, Error> {
+        let file = self.file_order(plan);
+        let Some(losers) = &mut self.losers else { return Ok(read) };
+        let Read { batch, mut rejects } = read;
+        let (batch, lost) = losers.sift(batch, file)?;
+        rejects.extend(lost);
+        Ok(Read { batch, rejects })
     }
 
     /// What stands for a file in the order of the job. Payloads have no number of their own: they come behind the files, in the order of their
@@ -507,6 +557,13 @@ fn rest_reject(plan: &FilePlan, chunk: &RangeChunk, cut: &StreamCut, head: Vec<u
     let error = RejectError { code, column: None, column_index: None, byte: cut.decoded_end, line, message, expected: None, value: None };
     let raw_truncated = (head.len() as u64) < cut.decoded_end - cut.end;
     Ok(Reject { place, errors: vec![error], raw: head, raw_truncated })
+}
+
+fn open_losers(task: &ChunkTask<'_>, io: &dyn ChunkIo, cx: &Context<'_>) -> Result<Option<Losers>, Error> {
+    let Uniqueness::Losers(keys, slices) = &task.uniqueness else { return Ok(None) };
+    let schema = with_order(&loser_exchange(1).columns);
+    let rows = MergedSlices::new(schema, slices.clone(), io.work_opener()?, cx.cancel.clone());
+    Ok(Some(Losers::new(keys.clone(), rows)))
 }
 
 /// Adds to each row the place it came from: file, record, and its number among the rows of that record.

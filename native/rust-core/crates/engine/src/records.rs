@@ -246,6 +246,18 @@ pub struct Segment {
     pub files: Vec<FilePlan>,
     pub chunks: Vec<ChunkEntry>,
     pub ended: Vec<EndedFile>,
+    /// Of a stage that is planned behind `owners`: chunks in which records lost a unique key to others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losers: Vec<ChunkLosers>,
+}
+
+/// Where the records of a chunk stand that lost a unique key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkLosers {
+    pub chunk: u32,
+    pub rows: u64,
+    /// A list of slices.
+    pub slices: RecordRef,
 }
 
 impl Segment {

@@ -27,6 +27,7 @@ use crate::progress::Phase;
 use crate::records::{PartitionChunk, Slice, Spec};
 use crate::slices::{Counters, MergedSlices};
 use crate::sort::SortSpace;
+use crate::unique::{KeySlice, find_losers, key_exchange};
 
 /// What a program may use of the memory that is left when the outputs have theirs, in percent.
 const PROGRAM_SHARE: u64 = 70;
@@ -52,7 +53,13 @@ pub struct ReduceTask<'a> {
 /// What is done with the rows.
 pub enum Reducer<'a> {
     Program(&'a mut (dyn ReduceProgram + 'static)),
-    Dedupe { keys: Vec<String>, order_by: Option<&'a mut (dyn SortKeys + 'static)>, keep_last: bool },
+    Dedupe {
+        keys: Vec<String>,
+        order_by: Option<&'a mut (dyn SortKeys + 'static)>,
+        keep_last: bool,
+    },
+    /// Of keys that several records have: who does not own them. The exchange is `unique::loser_exchange`.
+    Owners,
 }
 
 /// Where a partition may go that does not fit in memory.
@@ -101,11 +108,15 @@ fn run_partition(
     cx.progress.expect_bytes(task.chunk.bytes);
     cx.progress.enter(Phase::Transform);
     let streams = open_tables(task, io, cx)?;
-    let read: Vec<Arc<Counters>> = streams.iter().map(MergedSlices::counters).collect();
+    let mut read: Vec<Arc<Counters>> = streams.iter().map(MergedSlices::counters).collect();
     let mut run = Run::open(task, options, io, cx)?;
     let started = cx.timer.now_us();
     match reducer {
         Reducer::Program(program) => run.run_program(program, streams, memory_bytes, spill, &read)?,
+        Reducer::Owners => {
+            let space = SortSpace { memory_bytes: memory_bytes as usize, scratch: spill.scratch, scratch_bytes: spill.bytes };
+            read = run.run_owners(space)?;
+        }
         Reducer::Dedupe { keys, order_by, keep_last } => {
             let space = SortSpace { memory_bytes: memory_bytes as usize, scratch: spill.scratch, scratch_bytes: spill.bytes };
             run.run_dedupe(Dedupe { keys, order_by, keep_last }, streams, space)?;
@@ -217,6 +228,27 @@ impl<'a, 'io> Run<'a, 'io> {
             [rows] => dedupe(spec, rows, space, self),
             _ => Err(Error::new("PLAN_CONFLICT", "dedupe reads exactly one stage")),
         }
+    }
+
+    /// Every slice by itself, because a record's chunk and generation count too.
+    fn run_owners(&mut self, space: SortSpace<'_>) -> Result<Vec<Arc<Counters>>, Error> {
+        let opener = self.io.work_opener()?;
+        let schema = with_order(&key_exchange(1).columns);
+        let key_slice = |slice: &Slice| KeySlice {
+            rows: MergedSlices::new(Arc::clone(&schema), vec![slice.clone()], Arc::clone(&opener), self.cx.cancel.clone()),
+            chunk: slice.chunk,
+            generation: slice.generation,
+        };
+        let slices: Vec<KeySlice> = self.task.slices.iter().map(key_slice).collect();
+        let read: Vec<Arc<Counters>> = slices.iter().map(|slice| slice.rows.counters()).collect();
+        self.read.clone_from(&read);
+        find_losers(slices, space, |rows| {
+            self.rows_out += rows.num_rows() as u64;
+            self.account.rows_handed += rows.num_rows() as u64;
+            self.report();
+            self.outputs.write_rows(&rows, self.io)
+        })?;
+        Ok(read)
     }
 
     /// Hands rows of the result to the writers.

@@ -6,3 +6,4 @@ mod plan;
 mod process;
 mod reduce;
 mod streams;
+mod unique;

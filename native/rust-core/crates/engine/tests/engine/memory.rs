@@ -7,10 +7,11 @@ use millrace_engine::cancel::CancelFlag;
 use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, SourceOpener, StagedPieces, Timer};
 use millrace_engine::names::Author;
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
-use millrace_engine::process::{ExchangeTo, Trace};
+use millrace_engine::process::{ExchangeTo, Trace, Uniqueness};
 use millrace_engine::program::Program;
 use millrace_engine::progress::Progress;
 use millrace_engine::records::{ChunkEntry, InputFile, Receipt, Segment, Spec};
+use millrace_engine::unique::lenient;
 use millrace_engine::{ChunkEnd, ChunkTask, Context, Error, process_chunk, sha256_hex};
 use millrace_formats::pins::InputPins;
 use millrace_formats::source::{ByteSource, SourceError};
@@ -209,6 +210,7 @@ pub struct Attempt {
     pub memory_bytes: u64,
     pub hook: Option<&'static dyn millrace_engine::io::RecordHook>,
     pub exchange: Option<ExchangeTo>,
+    pub uniqueness: Uniqueness,
 }
 
 impl Default for Attempt {
@@ -222,6 +224,7 @@ impl Default for Attempt {
             memory_bytes: 1 << 30,
             hook: None,
             exchange: None,
+            uniqueness: Uniqueness::None,
         }
     }
 }
@@ -234,9 +237,19 @@ pub fn run(
     program: Option<&mut (dyn Program + 'static)>,
 ) -> Result<ChunkEnd, Error> {
     let (spec, pins) = (spec(attempt.part_size), world.pins.clone().unwrap_or_else(pins));
+    let pins: Vec<InputPins> = match &attempt.uniqueness {
+        Uniqueness::Keys(_) => pins.iter().map(lenient).collect(),
+        _ => pins,
+    };
     let chunk = segment.chunks.iter().find(|chunk| chunk.number() == number).expect("the segment lists the chunk");
     let task = ChunkTask {
-        author: Author { job_id: "j1".into(), stage: "read".into(), chunk: number, generation: 1, attempt_id: "a1".into() },
+        author: Author {
+            job_id: "j1".into(),
+            stage: "read".into(),
+            chunk: number,
+            generation: segment.generation,
+            attempt_id: "a1".into(),
+        },
         spec: &spec,
         spec_digest: "s",
         pins: &pins,
@@ -244,6 +257,7 @@ pub fn run(
         segment_digest: "d",
         chunk,
         exchange: attempt.exchange.as_ref(),
+        uniqueness: attempt.uniqueness.clone(),
         payload: Arc::from(attempt.payload.as_slice()),
         trial: attempt.trial,
         range: None,

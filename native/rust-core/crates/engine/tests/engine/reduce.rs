@@ -40,10 +40,10 @@ fn exchange(keys: &[&str], partitions: u32) -> ExchangeTo {
 
 /// The journal: records by key, and everything attempts wrote.
 #[derive(Default)]
-struct Journal {
-    records: BTreeMap<String, Vec<u8>>,
-    announced: Vec<(String, SegmentRef)>,
-    objects: Objects,
+pub struct Journal {
+    pub records: BTreeMap<String, Vec<u8>>,
+    pub announced: Vec<(String, SegmentRef)>,
+    pub objects: Objects,
 }
 
 impl StageIo for Journal {
@@ -107,7 +107,7 @@ impl Journal {
         plan_stage(&task, self, &CancelFlag::default())
     }
 
-    fn planned(&self) -> Vec<PartitionChunk> {
+    pub fn planned(&self) -> Vec<PartitionChunk> {
         let segments = self.announced.iter().map(|(key, _)| serde_json::from_slice::<Segment>(&self.records[key]).unwrap());
         let chunks = segments.flat_map(|segment| segment.chunks);
         chunks.map(|chunk| if let ChunkEntry::Partition(partition) = chunk { partition } else { panic!("no partition") }).collect()
@@ -155,7 +155,7 @@ impl Default for Resources<'_> {
     }
 }
 
-struct InMemory;
+pub struct InMemory;
 
 impl Scratch for InMemory {
     fn open(&self) -> Result<Box<dyn ScratchFile>, Error> {
@@ -268,7 +268,8 @@ proptest! {
         }
         let mut wanted: Vec<String> = keepers.values().map(|number| format!("{},{}", rows[*number].0, rows[*number].1)).collect();
         let mut found = memory::rows(&journal.objects);
-        (wanted.sort(), found.sort());
+        wanted.sort();
+        found.sort();
         prop_assert_eq!(found, wanted);
         let deduplicated: u64 = receipts.iter().map(|receipt| receipt.counts.deduplicated).sum();
         prop_assert_eq!(deduplicated, (rows.len() - keepers.len()) as u64);
