@@ -6,8 +6,9 @@ use millrace_engine::Error;
 use millrace_engine::io::{PinnedSource, PutEnd};
 use millrace_engine::names::{segment_key, staged_key};
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
-use millrace_engine::plan_stage::{StageIo, StageTask, plan_stage};
+use millrace_engine::plan_stage::{StageIo, StageTask, WaitingTask, plan_stage, plan_waiting};
 use millrace_engine::records::{InputFile, Spec};
+use millrace_engine::stages::StageKind;
 use millrace_store::Place;
 use millrace_wire::Payload;
 use millrace_wire::message::{Event, Plan, PlanDone, PlanMode, PlanSegment, Response, Unplannable};
@@ -86,6 +87,9 @@ fn answer(end: PlanEnd) -> (Response, Payload) {
 /// `Plan` in mode `stage`: receipts of the stages before to the chunks of a reduce stage.
 fn plan_reduce(work: &mut Work, request: &Plan, stage: &str, job: &Job, pins: &Pins, running: &Running) -> Answer {
     let plan = stages::plan_of(work, stage, job, pins)?;
+    if plan.stage.kind == StageKind::Map {
+        return plan_map_behind_owners(work, request, stage, job, pins, running);
+    }
     let partitions = pins.record.partitions.get(stage).copied();
     let task = StageTask {
         job_id: &job.record.job_id,
@@ -101,11 +105,41 @@ fn plan_reduce(work: &mut Work, request: &Plan, stage: &str, job: &Job, pins: &P
         first_chunk: request.first_chunk,
     };
     let mut io = LocalStageIo { places: &work.places, outbox: &work.outbox, running };
-    let end = match plan_stage(&task, &mut io, &running.cancel) {
-        Err(error) if error.is_cancelled() => PlanEnd { cancelled: true, ..PlanEnd::default() },
-        end => end?,
+    planned(plan_stage(&task, &mut io, &running.cancel))
+}
+
+/// A map stage over inputs with unique keys is planned over the chunks that read the keys.
+fn plan_map_behind_owners(work: &Work, request: &Plan, stage: &str, job: &Job, pins: &Pins, running: &Running) -> Answer {
+    let (_, with_keys) = stages::keys_of_job(pins)?;
+    let inputs: Vec<u32> = job.spec.inputs_of(stage).into_iter().map(|number| number as u32).collect();
+    if with_keys.is_empty() || inputs.iter().any(|input| !with_keys.contains(input)) {
+        return Err(Error::new(
+            "PLAN_CONFLICT",
+            format!("stage {stage} reads inputs without unique keys; its files are planned, not its stages"),
+        ));
+    }
+    let task = WaitingTask {
+        job_id: &job.record.job_id,
+        job_key: &request.job_key,
+        stage,
+        generation: request.generation,
+        spec_digest: &job.spec_digest,
+        pins_digest: &pins.digest,
+        inputs: &inputs,
+        unique: stages::UNIQUE,
+        owners: stages::OWNERS,
+        first_segment: request.first_segment,
+        first_chunk: request.first_chunk,
     };
-    Ok(answer(end))
+    let mut io = LocalStageIo { places: &work.places, outbox: &work.outbox, running };
+    planned(plan_waiting(&task, &mut io, &running.cancel))
+}
+
+fn planned(end: Result<PlanEnd, Error>) -> Answer {
+    match end {
+        Err(error) if error.is_cancelled() => Ok(answer(PlanEnd { cancelled: true, ..PlanEnd::default() })),
+        end => Ok(answer(end?)),
+    }
 }
 
 struct LocalStageIo<'a> {

@@ -1,12 +1,14 @@
 //! `Process`: one attempt at one map chunk, from the journal's records to the engine and back to an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use millrace_engine::columns::input_columns;
 use millrace_engine::names::Author;
-use millrace_engine::process::{ChunkEnd, ChunkTask, Context, Outcome, Trace, process_chunk};
+use millrace_engine::process::{ChunkEnd, ChunkTask, Context, Outcome, Trace, Uniqueness, process_chunk};
 use millrace_engine::program::CompileInput;
 use millrace_engine::records::{ChunkEntry, Segment};
+use millrace_engine::unique::lenient;
 use millrace_engine::{Error, sha256_hex};
 use millrace_formats::read::{ExcludedRange, ReadRange};
 use millrace_wire::Payload;
@@ -28,7 +30,14 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     let segment = work.journal.segment(&work.places, &request.segment_key, &request.segment_digest)?;
     let chunk = chunk_of(request, &job, &pins, &segment)?;
     let plan = stages::plan_of(work, &request.stage, &job, &pins)?;
-    compile_stage(work, &request.stage, &job, &pins)?;
+    let uniqueness = uniqueness_of(work, request, &pins, &segment)?;
+    let mut inputs = Cow::from(&pins.record.inputs);
+    if let Uniqueness::Keys(_) = &uniqueness {
+        work.program = None;
+        inputs = inputs.iter().map(lenient).collect();
+    } else {
+        compile_stage(work, &request.stage, &job, &pins)?;
+    }
 
     let task = ChunkTask {
         author: Author {
@@ -40,11 +49,12 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
         },
         spec: &job.spec,
         spec_digest: &job.spec_digest,
-        pins: &pins.record.inputs,
+        pins: &inputs,
         segment: &segment,
         segment_digest: &request.segment_digest,
         chunk,
         exchange: plan.exchange.as_ref(),
+        uniqueness,
         payload: Arc::from(&payload[..]),
         trial: request.mode == ProcessMode::Trial,
         range: request.range.as_ref().map(range_of),
@@ -73,6 +83,16 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     let program = work.program.as_mut().map(|(_, program)| program.as_mut());
     let end = process_chunk(&task, program, &mut io, &context)?;
     Ok(answer(end))
+}
+
+/// What the chunk has to do with keys that are unique over the job: it hands them on, or its plan names records that lost theirs.
+fn uniqueness_of(work: &Work, request: &Process, pins: &Pins, segment: &Segment) -> Result<Uniqueness, Error> {
+    if request.stage == stages::UNIQUE {
+        return Ok(Uniqueness::Keys(stages::keys_of_job(pins)?.0));
+    }
+    let Some(losers) = segment.losers.iter().find(|losers| losers.chunk == request.chunk_index) else { return Ok(Uniqueness::None) };
+    let slices = stages::read_slices(work, &losers.slices)?;
+    Ok(Uniqueness::Losers(stages::keys_of_job(pins)?.0, slices))
 }
 
 /// The chunk as its segment lists it. A segment of another generation, spec or pins runs nothing.

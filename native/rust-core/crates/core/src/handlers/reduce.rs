@@ -6,16 +6,15 @@ use millrace_engine::process::Context;
 use millrace_engine::program::{ReduceProgram, SortKeys};
 use millrace_engine::records::{ChunkEntry, PartitionChunk, Segment};
 use millrace_engine::reduce::{ReduceTask, Reducer, Spill, reduce_partition};
-use millrace_engine::sha256_hex;
-use millrace_engine::slices::parse_list;
 use millrace_engine::stages::Keep;
+use millrace_engine::unique::loser_exchange;
 use millrace_wire::message::{MemoryMode, ProcessMode, Reduce};
 
 use super::process::answer;
 use super::stages::{self, StagePlan};
 use super::{Answer, Work};
 use crate::CORE_VERSION;
-use crate::journal::{Job, Pins, read};
+use crate::journal::{Job, Pins};
 use crate::local::{LocalChunkIo, Stopwatch};
 use crate::running::Running;
 
@@ -25,10 +24,9 @@ pub fn reduce(work: &mut Work, request: &Reduce, running: &Running) -> Answer {
     let segment = work.journal.segment(&work.places, &request.segment_key, &request.segment_digest)?;
     let chunk = chunk_of(request, &job, &pins, &segment)?;
     let plan = stages::plan_of(work, &request.stage, &job, &pins)?;
-    let list = read(&work.places, &chunk.slices.key)?;
-    if sha256_hex(&list) != chunk.slices.digest {
-        return Err(Error::new("PLAN_CONFLICT", format!("{}: its digest is not the one that was planned", chunk.slices.key)));
-    }
+    let slices = stages::read_slices(work, &chunk.slices)?;
+    let chunks = slices.iter().map(|slice| slice.chunk + 1).max().unwrap_or(1);
+    let losers = (request.stage == stages::OWNERS).then(|| loser_exchange(chunks));
     let task = ReduceTask {
         author: Author {
             job_id: job.record.job_id.clone(),
@@ -42,8 +40,8 @@ pub fn reduce(work: &mut Work, request: &Reduce, running: &Running) -> Answer {
         segment_digest: &request.segment_digest,
         chunk,
         tables: &plan.tables,
-        slices: parse_list(&chunk.slices.key, &list)?,
-        exchange: plan.exchange.as_ref(),
+        slices,
+        exchange: losers.as_ref().or(plan.exchange.as_ref()),
         trial: request.mode == ProcessMode::Trial,
         less_memory: request.memory == MemoryMode::Less,
         core_version: CORE_VERSION,
@@ -92,10 +90,14 @@ fn chunk_of<'a>(request: &Reduce, job: &Job, pins: &Pins, segment: &'a Segment) 
 enum Compiled {
     Program(Box<dyn ReduceProgram>),
     Dedupe(Option<Box<dyn SortKeys>>),
+    Owners,
 }
 
 impl Compiled {
     fn of(work: &Work, plan: &StagePlan, job: &Job, pins: &Pins) -> Result<Compiled, Error> {
+        if plan.stage.name == stages::OWNERS {
+            return Ok(Compiled::Owners);
+        }
         let Some(dedupe) = &plan.stage.dedupe else {
             return Ok(Compiled::Program(stages::compile_reduce(work, &plan.stage, &plan.tables, job, pins)?));
         };
@@ -110,6 +112,7 @@ impl Compiled {
     fn reducer(&mut self, plan: &StagePlan) -> Reducer<'_> {
         match self {
             Compiled::Program(program) => Reducer::Program(program.as_mut()),
+            Compiled::Owners => Reducer::Owners,
             Compiled::Dedupe(order_by) => {
                 let dedupe = plan.stage.dedupe.as_ref();
                 let own = dedupe.and_then(|dedupe| dedupe.keys.clone());

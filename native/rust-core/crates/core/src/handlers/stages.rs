@@ -4,18 +4,21 @@
 
 use std::sync::Arc;
 
-use millrace_engine::Error;
 use millrace_engine::columns::input_columns;
 use millrace_engine::partition::keys_of;
 use millrace_engine::process::ExchangeTo;
 use millrace_engine::program::{ReduceInput, ReduceProgram, SchemaRef};
+use millrace_engine::records::{RecordRef, Slice};
+use millrace_engine::slices::parse_list;
 use millrace_engine::stages::{Stage, StageKind, find, reader_of, stages_of};
+use millrace_engine::unique::{key_exchange, unique_keys};
+use millrace_engine::{Error, sha256_hex};
 use millrace_formats::write::folders::Folders;
 
 use super::process::compile_stage;
 use super::{ProgramKey, Work};
 use crate::beside::{lookups_of, privacy_key};
-use crate::journal::{Job, Pins};
+use crate::journal::{Job, Pins, read};
 
 /// Name and columns of each table.
 pub type Tables = Vec<(String, SchemaRef)>;
@@ -31,6 +34,7 @@ pub struct StagePlan {
 
 /// Settles names and types of all stages, so that a mistake in any query is found before the first chunk runs.
 pub fn check_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<(), Error> {
+    keys_of_job(pins)?;
     let stages = stages_of(&job.spec);
     let partition_by = &job.spec.output.options.partition_by;
     for stage in &stages {
@@ -43,10 +47,57 @@ pub fn check_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<(), Error> {
     Ok(())
 }
 
+/// The stage that reads the keys that are unique over the whole job, and the one that finds who owns them. No stage of a spec has these names.
+pub const UNIQUE: &str = "unique";
+pub const OWNERS: &str = "owners";
+
+/// The keys of the inputs that have some, and the numbers of those inputs. They must agree, because uniqueness is that of the job.
+pub fn keys_of_job(pins: &Pins) -> Result<(Vec<Vec<String>>, Vec<u32>), Error> {
+    let (mut keys, mut inputs) = (Vec::new(), Vec::new());
+    for (number, input) in pins.record.inputs.iter().enumerate() {
+        let own = unique_keys(&input.schema);
+        if own.is_empty() {
+            continue;
+        }
+        if !keys.is_empty() && keys != own {
+            let message = format!("input {}: its unique fields and primary key are not those of the inputs before it", input.name);
+            return Err(Error::new("SPEC_SCHEMA_FIELD", message));
+        }
+        keys = own;
+        inputs.push(number as u32);
+    }
+    Ok((keys, inputs))
+}
+
+fn plan_of_keys(name: &str, job: &Job, pins: &Pins) -> Result<StagePlan, Error> {
+    let (_, inputs) = keys_of_job(pins)?;
+    let is_map = name == UNIQUE;
+    let names = inputs.iter().filter_map(|number| job.spec.inputs.get(*number as usize)).map(|input| input.name.clone());
+    let stage = Stage {
+        name: name.to_owned(),
+        kind: if is_map { StageKind::Map } else { StageKind::Reduce },
+        from: if is_map { names.collect() } else { vec![UNIQUE.to_owned()] },
+        exchange: None,
+        dedupe: None,
+        sql: None,
+    };
+    let partitions = pins.record.partitions.get(OWNERS).copied();
+    let missing = || Error::new("PLAN_CONFLICT", format!("the pins do not say how many partitions {OWNERS} has"));
+    let exchange = key_exchange(partitions.ok_or_else(missing)?);
+    let tables = if is_map { Vec::new() } else { vec![(UNIQUE.to_owned(), Arc::clone(&exchange.columns))] };
+    // What `owners` hands on goes to chunks, whose number its own request knows.
+    Ok(StagePlan { stage, tables, exchange: is_map.then_some(exchange) })
+}
+
 pub fn plan_of(work: &mut Work, name: &str, job: &Job, pins: &Pins) -> Result<Arc<StagePlan>, Error> {
     let key = key_of(name, job, pins);
     if let Some(known) = work.stage_plans.get(&key) {
         return Ok(known);
+    }
+    if name == UNIQUE || name == OWNERS {
+        let plan = Arc::new(plan_of_keys(name, job, pins)?);
+        work.stage_plans.put(key, Arc::clone(&plan));
+        return Ok(plan);
     }
     let stages = stages_of(&job.spec);
     let stage = find(&stages, name)?.clone();
@@ -130,4 +181,13 @@ fn exchange_to(work: &mut Work, stages: &[Stage], stage: &Stage, reader: &Stage,
     let sources: Vec<(&str, _)> = tables.iter().map(|(name, columns)| (name.as_str(), columns.as_ref())).collect();
     let keys = keys_of(&exchange.keys, &sources)?;
     Ok(ExchangeTo { columns: columns.ok_or_else(|| reads_nothing(reader))?, keys, partitions })
+}
+
+/// A list of slices as it was planned.
+pub fn read_slices(work: &Work, list: &RecordRef) -> Result<Vec<Slice>, Error> {
+    let bytes = read(&work.places, &list.key)?;
+    if sha256_hex(&bytes) != list.digest {
+        return Err(Error::new("PLAN_CONFLICT", format!("{}: its digest is not the one that was planned", list.key)));
+    }
+    parse_list(&list.key, &bytes)
 }

@@ -30,12 +30,14 @@ pub struct Order<'a> {
     pub pipeline: Value,
     /// Of each reduce stage, as the pins say it.
     pub partitions: Value,
+    /// The constraints of `id`.
+    pub id: Value,
     pub format: &'a str,
 }
 
 impl Default for Order<'_> {
     fn default() -> Self {
-        Order { text: "", chunk_size: 1 << 20, pipeline: json!([]), partitions: json!({}), format: "csv" }
+        Order { text: "", chunk_size: 1 << 20, pipeline: json!([]), partitions: json!({}), id: json!({ "required": true }), format: "csv" }
     }
 }
 
@@ -92,7 +94,11 @@ impl Job {
             "inputBytes": stat.size,
         });
         self.put(JOB_KEY, &job);
-        let probed = host.ask(probe(&self.input_uri(), &declared()));
+        let probed = {
+            let mut declared = declared();
+            declared["schema"]["fields"][0]["constraints"] = order.id.clone();
+            host.ask(probe(&self.input_uri(), &declared))
+        };
         let pins: Value = serde_json::from_slice(&probed.payload).unwrap_or_else(|_| panic!("{:?}", probed.response));
         self.pins_digest = self.put(
             "jobs/j1/pins.json",

@@ -161,3 +161,41 @@ fn keys_that_are_no_keys_are_refused_when_the_first_stage_is_planned() {
         assert_eq!(host.ask(job.plan()).failed().code, code);
     }
 }
+
+#[test]
+fn a_key_belongs_to_the_first_record_of_the_whole_job() {
+    for (chunk_size, partitions) in [(1 << 20, 1), (5, 3)] {
+        let id = json!({ "required": true, "unique": true });
+        let order = Order { text: EVENTS, chunk_size, partitions: json!({ "owners": partitions }), id, ..Order::default() };
+        let (mut job, mut host) = Job::prepare(&order);
+        job.stage = "unique".into();
+        let answered = host.ask(Plan { stage: Some("unique".into()), ..job.plan() });
+        let keys = run_segments(&job, &mut host, &announced(&answered.events));
+        assert!(keys.iter().all(|receipt| receipt.rejects.is_empty() && receipt.parts.is_empty()));
+        let mut next = Next { segment: 9, chunk: keys.len() as u32 };
+        for (segment, chunk) in planned(&job, &mut host, "owners", next) {
+            let receipt = receipt(&host.ask(reduce(&job, "owners", &segment, &chunk)));
+            assert_eq!((receipt.counts.records_in, receipt.counts.emitted), (chunk.rows, chunk.rows));
+            next.chunk = next.chunk.max(chunk.chunk + 1);
+        }
+        job.stage = "read".into();
+        let answered = host.ask(plan(&job, "read", Next { segment: 20, ..next }));
+        let receipts = run_segments(&job, &mut host, &announced(&answered.events));
+        assert_eq!(receipts[0].chunk, next.chunk);
+        assert_eq!(job.rows(&receipts), ["1,a", "2,b", "3,d", "4,e"]);
+        let rejects: Vec<(u64, String)> = job.rejects(&receipts).into_iter().map(|row| (row.record, row.code)).collect();
+        let lost = |record| (record, "CONSTRAINT_UNIQUE".to_string());
+        assert_eq!(rejects, [lost(3), (5, "TYPE_INTEGER".to_string()), lost(6), lost(7)]);
+    }
+}
+
+fn announced(events: &[Event]) -> Vec<PlanSegment> {
+    let segments = events.iter().filter_map(|event| if let Event::PlanSegment(segment) = event { Some(segment.clone()) } else { None });
+    segments.collect()
+}
+
+fn run_segments(job: &Job, host: &mut Host, segments: &[PlanSegment]) -> Vec<Receipt> {
+    let chunks =
+        segments.iter().flat_map(|announced| job.segment(announced).chunks.into_iter().map(move |chunk| (announced, chunk.number())));
+    chunks.map(|(announced, chunk)| receipt(&host.ask(job.process(announced, chunk)))).collect()
+}
