@@ -182,7 +182,7 @@ fn the_payload_of_an_inline_chunk_is_read_from_the_request() {
     let receipts = [receipt(&host.ask_with(job.process(&announced, 5), bytes))];
     assert_eq!(job.rows(&receipts), ["1,a", "2,c"]);
     let rejects = job.rejects(&receipts);
-    assert_eq!((rejects[0].file.as_str(), rejects[0].record, rejects[0].line, rejects[0].byte), ("second", 1, 2, 8));
+    assert_eq!((rejects[0].file.as_str(), rejects[0].record, rejects[0].line, rejects[0].byte), ("second", 1, Some(2), Some(8)));
     let keys: Vec<_> = receipts[0].files.iter().map(|file| file.key.as_deref()).collect();
     assert_eq!(keys, [Some("first"), Some("second")]);
 }
@@ -303,7 +303,7 @@ fn sql_filters_converts_and_rejects_what_it_cannot_evaluate() {
     assert_eq!((counts.records_in, counts.emitted, counts.filtered, counts.rejected), (10, 2, 1, 7));
     let rejects = job.rejects(&receipts);
     let divided = rejects.iter().find(|row| row.code == "TRANSFORM_DIVIDE_BY_ZERO").expect("one record divides by zero");
-    assert_eq!((divided.record, divided.line, divided.raw.as_slice(), divided.stage.as_str()), (8, 11, &b"8,eight\r\n"[..], "clean"));
+    assert_eq!((divided.record, divided.line, divided.raw.as_slice(), divided.stage.as_str()), (8, Some(11), &b"8,eight\r\n"[..], "clean"));
 }
 
 #[cfg(feature = "sql")]
