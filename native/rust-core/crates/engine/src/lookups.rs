@@ -8,7 +8,6 @@ use millrace_formats::batch::RecordReader;
 use millrace_formats::pins::FilePlan;
 use millrace_formats::read::{PlannedRange, ReadOptions, ReadRange, open_reader, open_rows, plan_file, plan_rows, plan_scan};
 use millrace_formats::reject::Reject;
-use millrace_formats::source::ByteSource;
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
@@ -107,7 +106,7 @@ fn first_reject(reject: &Reject) -> String {
 #[cfg(test)]
 mod tests {
     use millrace_formats::probe::{Declared, Sample, probe};
-    use millrace_formats::source::SourceError;
+    use millrace_formats::source::{ByteSource, SourceError};
 
     use super::*;
 
