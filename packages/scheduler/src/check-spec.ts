@@ -2,7 +2,7 @@
 import { availabilityIssues, canonicalJson, checkJobSpec, type JobId, nearestName, type ResolvedJobSpec, type SpecIssue } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
-import { listBelow } from './resolve-inputs.ts';
+import { listBelow } from './stored-inputs.ts';
 
 const checkDeadlineMs = 30_000;
 

@@ -2,7 +2,7 @@
 import { type ListedFile, parseInputList } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
-import { readText } from './resolve-inputs.ts';
+import { readText } from './stored-inputs.ts';
 
 const mostListBytes = 64 << 20;
 
