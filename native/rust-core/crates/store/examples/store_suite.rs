@@ -138,6 +138,9 @@ impl Suite {
     }
 }
 
+/// What a step shows, and the step.
+type Step = (&'static str, fn(&Suite));
+
 fn main() {
     let suite = Suite::open();
     let field = |name: &str, variable_name: &str| (name.to_owned(), Secret::new(variable(variable_name)));
@@ -145,7 +148,7 @@ fn main() {
     let credentials = Credentials { connection: "lake".into(), kind: "aws".into(), fields, expires_at_ms: None };
     let call = Call { deadline: None, is_cancelled: Box::new(|| false) };
     let _visit = suite.store.enter(call, &[credentials]);
-    let steps: [(&str, fn(&Suite)); 6] = [
+    let steps: [Step; 6] = [
         ("self-test", Suite::self_test),
         ("20 races of 16 writers", Suite::races),
         ("versions and conditions", Suite::versions),

@@ -55,7 +55,10 @@ fn read(bytes: Vec<u8>, compression: &str, keep: bool, chunk_size: u64) -> Resul
     Ok(read)
 }
 
-fn places(read: &Read) -> Vec<(u64, Option<u64>, Option<u64>, String, Vec<u8>)> {
+/// Record, line, byte, code and bytes of a reject.
+type Place = (u64, Option<u64>, Option<u64>, String, Vec<u8>);
+
+fn places(read: &Read) -> Vec<Place> {
     let place = |row: &RejectRow| (row.record, row.line, row.byte, row.code.clone(), row.raw.clone());
     read.rejects.iter().map(place).collect()
 }

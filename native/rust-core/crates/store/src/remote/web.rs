@@ -35,7 +35,10 @@ impl Web {
         let slot = if private_addresses { &self.private } else { &self.public };
         let built = slot.get_or_init(|| client::build(&self.limits, Resolver::new(private_addresses)));
         let refuse = |cause: &String| Error::new("STORAGE_CONNECTION", "read", place, format!("no HTTP client can be made: {cause}"));
-        built.as_ref().map(reqwest::Client::clone).map_err(refuse)
+        match built {
+            Ok(client) => Ok(client.clone()),
+            Err(cause) => Err(refuse(cause)),
+        }
     }
 
     /// A file behind a URL. `place`: its name in messages.

@@ -171,15 +171,15 @@ fn rows() -> Vec<Row> {
         row(Some(br#"{"attemptId":"a1" }"#), &[], &[], Err("CORE_PANIC"), (1, 1)),
         row(Some(THEIRS), &[Fault::Status(304, "")], &[], lost(), (1, 1)),
         // Another write was in flight.
-        row(None, &[conflict.clone()], &[], won(), (2, 1)),
-        row(Some(THEIRS), &[conflict.clone()], &[], lost(), (1, 1)),
+        row(None, std::slice::from_ref(&conflict), &[], won(), (2, 1)),
+        row(Some(THEIRS), std::slice::from_ref(&conflict), &[], lost(), (1, 1)),
         row(None, &[conflict.clone(), conflict.clone(), conflict], &[], Err("STORAGE_UNAVAILABLE"), (3, 3)),
         // It may have been saved, and was.
         row(None, &[Fault::DoneThen(500)], &[], won(), (1, 1)),
         row(None, &[Fault::DoneThen(503)], &[], won(), (1, 1)),
         row(None, &[Fault::DoneThenReset], &[], won(), (1, 1)),
         // It may have been saved, and was not.
-        row(None, &[error.clone()], &[], won(), (2, 1)),
+        row(None, std::slice::from_ref(&error), &[], won(), (2, 1)),
         row(None, &[Fault::Status(429, "")], &[], won(), (2, 1)),
         row(None, &[Fault::Silence], &[], won(), (2, 1)),
         row(None, &[Fault::Reset], &[], won(), (2, 1)),
@@ -190,7 +190,7 @@ fn rows() -> Vec<Row> {
         row(Some(THEIRS), &[], &[error.clone(), error.clone(), error], Err("STORAGE_UNAVAILABLE"), (1, 3)),
         row(Some(THEIRS), &[], &[Fault::Status(403, "AccessDenied")], Err("STORAGE_FORBIDDEN"), (1, 1)),
         // It exists and is not there.
-        row(Some(THEIRS), &[], &[gone.clone()], lost(), (1, 2)),
+        row(Some(THEIRS), &[], std::slice::from_ref(&gone), lost(), (1, 2)),
         row(Some(THEIRS), &[], &[gone.clone(), gone.clone(), gone], Err("JOURNAL_UNSAFE"), (1, 3)),
         // Certainly not saved.
         row(None, &[Fault::Status(403, "AccessDenied")], &[], Err("STORAGE_FORBIDDEN"), (1, 0)),
@@ -264,7 +264,7 @@ fn a_pinned_read_brings_the_pinned_bytes_or_none() {
         read_under(faults).1.unwrap_or_else(|error| panic!("{faults:?}: {error}"));
     }
     for fault in [Fault::OtherEtag, Fault::Status(412, "PreconditionFailed"), Fault::Status(416, "InvalidRange")] {
-        let error = read_under(&[fault.clone()]).1.unwrap_err();
+        let error = read_under(std::slice::from_ref(&fault)).1.unwrap_err();
         assert_eq!(error.code, "INPUT_CHANGED", "{fault:?}");
         assert!(error.to_string().contains("expected version v1"), "{error}");
     }
@@ -277,7 +277,7 @@ fn a_read_that_breaks_is_taken_up_where_it_broke() {
     let (stub, end) = read_under(&[Fault::ShortBody]);
     end.unwrap();
     let asked: Vec<_> =
-        stub.state().asked.iter().filter_map(|(verb, range)| (*verb == Verb::Range).then(|| range.clone().unwrap())).collect();
+        stub.state().asked.iter().filter(|(verb, _)| *verb == Verb::Range).map(|(_, range)| range.clone().unwrap()).collect();
     assert_eq!(asked, ["bytes=10000-59999", "bytes=35000-59999"]);
 }
 
@@ -298,7 +298,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_found_out() {
 #[test]
 fn an_upload_that_may_be_complete_is_looked_at_and_one_that_ends_early_is_given_up() {
     for fault in [Fault::DoneThen(500), Fault::DoneThenReset, Fault::ErrorInside] {
-        let (stub, end) = under(Verb::FinishUpload, &[fault.clone()]);
+        let (stub, end) = under(Verb::FinishUpload, std::slice::from_ref(&fault));
         end.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(stub.state().objects["part"].0.len(), 9 << 20, "{fault:?}");
     }

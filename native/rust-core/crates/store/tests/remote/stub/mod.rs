@@ -11,8 +11,6 @@ use std::time::Duration;
 
 use millrace_store::{Auth, Call, Connection, Credentials, Grants, Kind, Limits, Mode, Secret, Store};
 
-pub use http::Request;
-
 /// What a request asks, told from its method, query and conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
@@ -105,10 +103,6 @@ impl Stub {
 
     pub fn asked(&self, verb: Verb) -> usize {
         self.state().asked.iter().filter(|(asked, _)| *asked == verb).count()
-    }
-
-    pub fn forget(&self) {
-        self.state().asked.clear();
     }
 
     pub fn connection(&self) -> Connection {
