@@ -70,7 +70,7 @@ export function ensureRedis() {
   if (done.status !== 0 || !onPath('redis-server')) throw new SetupError(`apt-get could not install redis-server: ${how}`);
 }
 
-const BUILD_NOTE = `setup: building the Rust core in release. The first build compiles Arrow, Parquet and the SQL planner: about 10 minutes on two
+const BUILD_NOTE = `setup: building the Rust core in release. The first build compiles Arrow, Parquet and the SQL planner: about 15 minutes on two
        cores, once per machine; later builds take seconds. It happens in ${'<target>'}.`;
 
 /**
