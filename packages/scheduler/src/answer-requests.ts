@@ -1,6 +1,7 @@
 /** Serves the intake queue: take the question, do what it asks, write the answer, then acknowledge. A repeated task finds everything done. */
 import { type Answer, parseTaskId, type Request, type RequestKind } from '@millrace/protocol';
 import type { ClaimedTask, TaskConsumer, TaskOutcome } from '@millrace/queues';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { commandJob } from './commands.ts';
 import type { Control } from './control.ts';
 import { submitJob } from './intake.ts';
@@ -28,7 +29,9 @@ async function serve(task: ClaimedTask, control: Control): Promise<TaskOutcome> 
   // An answer that stands is the answer: the entry came back because its acknowledgement was lost.
   if (await requests.answered(task.tenant, id)) return 'acknowledge';
   const answer = await answerOf(task.tenant, id, control);
+  await failpoint('accept.d-answer', task.taskId);
   if (answer !== null) await requests.answer(task.tenant, id, answer);
+  await failpoint('accept.answer-f', task.taskId);
   return 'acknowledge';
 }
 

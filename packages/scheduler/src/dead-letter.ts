@@ -22,6 +22,7 @@ import {
   type Unplannable,
 } from '@millrace/protocol';
 import type { LedgerChunkView } from '@millrace/queues';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 
@@ -134,7 +135,9 @@ async function endWith(view: LedgerChunkView, control: Control): Promise<void> {
 async function putDeath(death: Death, control: Control): Promise<void> {
   const { jobId, stage, chunk, generation, code } = death;
   const key = deadLetterKey(jobId, stage, chunk, generation);
+  await failpoint('fail.6-letter', key);
   await control.journal.putDeadLetter(deadLetterOf(death, control.clock.nowIso()));
+  await failpoint('fail.6-verdict', key);
   const { stored } = await control.journal.putVerdict({
     record: 'verdict',
     version: 1,
@@ -147,6 +150,7 @@ async function putDeath(death: Death, control: Control): Promise<void> {
     code,
   });
   const id = chunkId(jobId, stage, chunk);
+  await failpoint('fail.6-mark', key);
   if (stored.record.outcome === 'committed') {
     await control.queues.ledger.markCommitted(id, generation, stored.record.attemptId, sumsOfReceipt(stored.record));
     return;

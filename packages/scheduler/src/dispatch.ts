@@ -5,6 +5,7 @@
  */
 import { chunkTaskId, type QueueName, signTask, workQueueName } from '@millrace/protocol';
 import type { ChunkToDispatch, LedgerJobView } from '@millrace/queues';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 import { type Candidate, fairOrder } from './fair-order.ts';
 
@@ -57,11 +58,14 @@ export async function dispatchChunk(
   requeue = false,
 ): Promise<boolean> {
   const bytes = chunk.bytes ?? (await control.facts.bytesOfChunk(chunk.segmentKey, chunk.segmentDigest, chunk.chunk));
+  await failpoint('chunk.1-2', chunk.chunkId);
   const number = await control.queues.ledger.dispatch({ ...chunk, bytes }, { requeue });
   if (number === null) return false;
+  await failpoint('chunk.2-3', chunk.chunkId);
   const taskId = chunkTaskId(chunk.chunkId, { generation: chunk.generation, epoch: await control.queues.ledger.epoch(), number });
   const queue = queueOf(chunk, job);
   await control.queues.tasks.enqueue(queue, [{ taskId, signature: signTask(queue, taskId, control.taskKeys) }]);
+  await failpoint('chunk.3-4', chunk.chunkId);
   return true;
 }
 

@@ -17,6 +17,7 @@ import {
   specDigest,
   stagesOf,
 } from '@millrace/protocol';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { checkSql, checkWritten, foreignOutput } from './check-spec.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
@@ -61,11 +62,14 @@ export interface Found {
 /** The durable part of a submit: nothing of the spec is judged any more. */
 export async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, { files, lookups }: Found, control: Control): Promise<SubmitAnswer> {
   const { journal } = control;
+  await failpoint('accept.a-b', request.jobId);
   await journal.putOpenMarker(request.jobId, 1);
+  await failpoint('accept.b-c', request.jobId);
   const inputs = await putInputs(request.jobId, files, control);
   const put = await journal.putJob(jobRecord(request, spec, { ...inputs, lookups }, control));
   if (put.stored.record.specDigest !== specDigest(spec)) return answerStanding(put.stored, spec, control);
   const { record } = put.stored;
+  await failpoint('accept.c-d', record.jobId);
   const of = { generation: 1, spec: record.spec, specDigest: record.specDigest };
   const created = await unlessRebuilding(() => control.queues.ledger.createJob(ledgerJobOf(record, of, control.pool)));
   await unlessRebuilding(() => control.queues.ledger.addWork(record.jobId, 1, { kind: 'plan', first: 0 }));

@@ -4,6 +4,7 @@
  */
 import { isTerminalJobState, type JobId } from '@millrace/protocol';
 import { EpochUnknownError, type Leadership, type LedgerJobView } from '@millrace/queues';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { advanceJob } from './advance-job.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
@@ -38,6 +39,7 @@ export class Leader {
     if (await this.#beginEpochIfLost()) await rebuildOpenJobs(this.#control);
     await sentinel.beat();
     await decideRetries(this.#control);
+    await failpoint('chunk.13-14');
     const jobs = await this.#advanceAll(await ledger.openJobs());
     if (!leadership.isLeader()) return;
     await fillWindow(jobs, this.#turns, this.#control);
@@ -58,6 +60,7 @@ export class Leader {
     const finding = await sentinel.examine();
     if (finding === 'normal') return false;
     const epoch = await sentinel.begin();
+    await failpoint('rebuild.2-3');
     await sentinel.examine();
     this.#sweptAtMs = Number.NEGATIVE_INFINITY;
     this.#control.log.warn({ finding, epoch }, 'ledger epoch begun');

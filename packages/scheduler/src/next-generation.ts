@@ -17,6 +17,7 @@ import {
   type Unplannable,
 } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 
 /** Goes on with a redrive whose new plan is not there yet. False: there was none, nothing was changed. */
@@ -27,6 +28,7 @@ export async function continueRedrive(view: JobView, control: Control): Promise<
   // Also the generation itself: a redrive of a redrive finds its marker by this order.
   await control.journal.putOpenMarker(jobId, view.generation);
   await closeGenerations(view, command, control);
+  await failpoint('redrive.close-plan', jobId);
   const closed = (await control.journal.readJob(jobId)) ?? view;
   await planGeneration(closed, command, control);
   return true;
@@ -156,6 +158,7 @@ async function planGeneration(view: JobView, command: Command, control: Control)
     number += 1;
   }
   if (entering.files.length > 0) return;
+  await failpoint('redrive.plan-seal', jobId);
   const plan = await control.journal.readPlan(view.job.record, generation);
   await control.journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, stage: null, segments: plan.segments.length });
   const left = await unplannedFiles(view, control);

@@ -15,6 +15,7 @@ import {
   sumsOfReceipt,
 } from '@millrace/protocol';
 import type { LedgerJob, LetterView } from '@millrace/queues';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 import { ledgerJobOf } from './ledger-job.ts';
 import { continueRedrive } from './next-generation.ts';
@@ -39,11 +40,15 @@ export async function rebuildJob(jobId: JobId, control: Control): Promise<boolea
   // Nothing of a generation may run before the verdicts of the one before it are filled and its plan stands.
   if (await continueRedrive(view, control)) view = (await control.journal.readJob(jobId)) ?? view;
   const { job, isNew } = await enterLedger(view, control);
+  await failpoint('rebuild.3-plan', jobId);
   await tellPlan(view, isNew, control);
+  await failpoint('rebuild.3-4', jobId);
   await tellOutcomes(view, control);
+  await failpoint('rebuild.4-6', jobId);
   await tellFailures(view, control);
   await tellCommands(view, control);
   await tellWork(view, control);
+  await failpoint('rebuild.7-8', jobId);
   await control.queues.ledger.setReady(jobId, view.generation);
   await control.queues.events.nudgeLeader(jobId);
   control.log.info({ jobId, generation: view.generation, chunks: view.chunks.length, state: job.state }, 'job rebuilt');

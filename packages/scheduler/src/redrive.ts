@@ -4,6 +4,7 @@
  */
 import { isFullyPlanned, type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
 import { type AnswerTo, type RedriveRequest, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
@@ -72,6 +73,7 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
     return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
   }
   await control.journal.putOpenMarker(jobId, from + 1);
+  await failpoint('redrive.marker-command', jobId);
   const result = await control.journal.appendCommand<RedriveAnswer>(jobId, (log) => {
     if (newestGeneration(log) !== from)
       return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
@@ -91,6 +93,7 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
     return { append: { ...append, select: select === 'all' ? select : [...select] } };
   });
   if ('refused' in result) return result.refused;
+  await failpoint('redrive.command-close', jobId);
   await unlessRebuilding(() => rebuildJob(jobId, control));
   control.log.info({ jobId, generation: from + 1, chunks: entering.chunks.length, files: entering.files.length }, 'generation opened');
   const { number } = result.appended.record;

@@ -1,6 +1,7 @@
 /** An attempt at a chunk: open it in the ledger, run it on a core, find out how it ended, record and mark that. */
 import { type AttemptId, type FailureRecord, newAttemptId, type Receipt, sumsOfReceipt } from '@millrace/protocol';
 import type { AttemptOrders, ClaimedTask, TaskOutcome } from '@millrace/queues';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { barePlace, type ChunkWork, loadChunkWork } from './chunk-work.ts';
 import { type ClassifiedFailure, classifyThrown } from './classify.ts';
 import { confirmCommit } from './confirm-commit.ts';
@@ -27,10 +28,12 @@ export async function executeChunk(task: ClaimedTask, lease: Lease, host: Host):
   const attempt = await openAttempt(task, host);
   if (attempt === null) return 'acknowledge';
   const { orders } = attempt;
+  await failpoint('chunk.5-6', orders.chunkId);
   const work = await loadWork(orders, host);
   const place = 'kind' in work ? barePlace(orders) : work.place;
   if (orders.previous !== null) await recordLost(orders.previous, orders.chunkId, place, host);
   const run = 'kind' in work ? work : await runOnCore(attempt, work, lease, host);
+  await failpoint('chunk.11-12', orders.chunkId);
   const end = await decideEnd(attempt, run, host);
   return settle(attempt, place, end, run, host);
 }
@@ -87,6 +90,7 @@ async function settle(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace
   switch (end.outcome) {
     case 'committed':
       await markCommitted(orders, attemptId, end.receipt, host);
+      await failpoint('chunk.12-13', orders.chunkId);
       log.info({ records: end.receipt.counts.recordsIn, rejected: end.receipt.counts.rejected }, 'attempt committed');
       return 'acknowledge';
     case 'superseded':

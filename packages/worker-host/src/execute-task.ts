@@ -6,6 +6,7 @@
 import { parseTaskId, verifyTask } from '@millrace/protocol';
 import type { ClaimedTask, TaskOutcome } from '@millrace/queues';
 import { describeError } from '@millrace/service-kit';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { executeChunk } from './execute-chunk.ts';
 import { executeWork } from './execute-work.ts';
 import type { Host } from './host.ts';
@@ -14,6 +15,7 @@ import { FenceError, keepLease, type Lease } from './lease-keeper.ts';
 /** What the queue is told. Its result decides nothing: journal and ledger were told before. */
 export async function executeTask(task: ClaimedTask, host: Host): Promise<TaskOutcome> {
   if (!verifyTask(task.queue, task.taskId, task.signature, host.taskKeys)) return setAside(task, host);
+  await failpoint('chunk.4-5', task.taskId);
   const lease = await proveLease(task, host);
   if (lease === null) return 'failed';
   try {

@@ -3,12 +3,15 @@ import { failureKey } from '@millrace/journal';
 import { type ChunkId, encodeRecord, type FailureRecord } from '@millrace/protocol';
 import type { OpenAttempt } from '@millrace/queues';
 import { describeError } from '@millrace/service-kit';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { type AttemptPlace, failureRecord, lostFailure } from './failure-record.ts';
 import type { Host } from './host.ts';
 
 export async function recordFailure(id: ChunkId, record: FailureRecord, host: Host): Promise<void> {
   const recordKey = failureKey(record.jobId, record.stage, record.chunk, record.attemptId);
+  await failpoint('fail.2-3', id);
   const unflushed = await putRecord(record, host);
+  await failpoint('fail.3-4', id);
   await host.queues.ledger.failAttempt(id, record.generation, record.attemptId, {
     class: record.class === 'data' ? 'bug' : record.class,
     code: record.code,
@@ -18,6 +21,7 @@ export async function recordFailure(id: ChunkId, record: FailureRecord, host: Ho
     recordKey,
     ...(unflushed === null ? {} : { record: unflushed }),
   });
+  await failpoint('fail.4-5', id);
   await host.queues.events.nudgeLeader(record.jobId);
 }
 

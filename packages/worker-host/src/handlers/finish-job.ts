@@ -19,6 +19,7 @@ import {
 } from '@millrace/protocol';
 import type { FinishReport, JobEnd, WorkOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import type { WorkEnd } from '../execute-work.ts';
 import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
@@ -43,6 +44,7 @@ type Ending = { readonly state: 'failed' | 'cancelled'; readonly code: string; r
 export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease, host: Host): Promise<WorkEnd> {
   const alive = setInterval(() => lease.showLife(), 500);
   try {
+    await failpoint('finish.1-2', attempt.orders.jobId);
     const job = await loadFinishJob(attempt.orders, host);
     const standing = job.view.manifests.find(({ generation }) => generation === attempt.orders.generation);
     const manifest = standing ?? (await makeManifest(job));
@@ -51,10 +53,14 @@ export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease
         state: 'notReady',
         missing: manifest.missing.map(({ stage, chunk }) => chunkId(attempt.orders.jobId, stage, chunk.chunk)),
       });
+    await failpoint('finish.5-6', manifest.jobId);
     await publish(job, manifest);
     await removeOutdated(job, manifest);
+    await failpoint('finish.6-7', manifest.jobId);
     await report(job, { state: manifest.state, failure: manifest.failure, manifestKey: manifestKey(manifest.jobId, manifest.generation) });
+    await failpoint('finish.7-8', manifest.jobId);
     await host.journal.deleteOpenMarker(manifest.jobId, manifest.generation);
+    await failpoint('finish.8-end', manifest.jobId);
     return { outcome: 'done' };
   } finally {
     clearInterval(alive);
@@ -78,8 +84,11 @@ async function makeManifest(job: FinishJob): Promise<Manifest | Pick<GenerationS
   const summary = await summarise(job);
   const isOpen = summary.missing.length > 0 || !isPlanned(job);
   if (isOpen && job.orders.end === null) return { missing: summary.missing };
+  await failpoint('finish.2-3', job.orders.jobId);
   const ending = await decideEnding(job, summary);
+  await failpoint('finish.3-4', job.orders.jobId);
   if (!isOpen && !isUnsound(ending)) await removeOrphans(job, summary);
+  await failpoint('finish.4-5', job.orders.jobId);
   return (await job.host.journal.putManifest(manifestOf(job, summary, ending))).stored.record;
 }
 
@@ -260,6 +269,7 @@ async function publish({ output, spec }: FinishJob, manifest: Manifest): Promise
   const { jobId, generation } = manifest;
   const uri = `${spec.output.uri}_manifests/${jobId}.${String(generation).padStart(6, '0')}.json`;
   await output.overwrite(uri, encodeRecord('manifest', manifest));
+  await failpoint('finish.6-success', jobId);
   const success = new TextEncoder().encode(`${JSON.stringify({ jobId, generation, manifest: uri })}\n`);
   for (let tries = 0; tries < SUCCESS_TRIES; tries += 1) {
     const standing = await output.get(`${spec.output.uri}_SUCCESS`);

@@ -7,6 +7,7 @@ import { chunkBytes, type InputFile, mapStagesOf, plannedRecords, reduceIndexOf,
 import type { PlanDone, PlanSegment } from '@millrace/protocol/wire';
 import type { SegmentRef, WorkOrders } from '@millrace/queues';
 import { AppError, describeError } from '@millrace/service-kit';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import { classifyCode } from '../classify.ts';
 import type { WorkEnd } from '../execute-work.ts';
 import { failureRecord } from '../failure-record.ts';
@@ -33,8 +34,10 @@ export async function planWork(attempt: OpenedAttempt<WorkOrders>, lease: Lease,
 async function planInputs(plan: PlanJob): Promise<WorkEnd> {
   const pins = await pinInputs(plan);
   if ('outcome' in pins) return pins;
+  await failpoint('accept.e-pins', plan.job.jobId);
   const planned = await planFiles(plan, pins);
   if ('outcome' in planned) return planned;
+  await failpoint('accept.e-segments', plan.job.jobId);
   await sealPlan(plan, planned);
   return { outcome: 'done' };
 }
@@ -163,6 +166,7 @@ async function sealPlan(plan: PlanJob, planned: Planned): Promise<void> {
   for (const file of planned.unplannable) await recordUnplannable(plan, file);
   const sealed: Sealed = { record: 'sealed', version: 1, jobId, generation, stage: null, ...totals, unplannable: [...planned.unplannable] };
   const standing = (await host.journal.putSealed(sealed)).stored.record;
+  await failpoint('accept.e-sealed', jobId);
   await tellMissingSegments(plan);
   await host.queues.ledger.sealPlan(jobId, generation, { segments: standing.segments, chunks: standing.chunks, bytes: standing.bytes });
   await host.queues.ledger.closeWork(workId, generation);
