@@ -32,6 +32,7 @@ export {
   type StagePlan,
   specOfGeneration,
 } from './read-job.ts';
+export type { Change, DecideChange, Registered, RegistryChange } from './registry.ts';
 export { testStore } from './self-test.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';

@@ -16,6 +16,7 @@ import type {
   Manifest,
   Pins,
   PlanEnd,
+  RegistryKind,
   Sealed,
   Segment,
 } from '@millrace/protocol';
@@ -31,6 +32,16 @@ import { putPins, readPins } from './pins.ts';
 import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPlanEntry, readSealed, readSegment } from './plan-segments.ts';
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
+import {
+  changeRegistered,
+  type DecideChange,
+  listRegistered,
+  putRegistered,
+  type Registered,
+  type RegistryChange,
+  readRegistered,
+  readRegisteredVersion,
+} from './registry.ts';
 import { type CoreLike, Store } from './store.ts';
 import { removeTemporaries, removeWork } from './temporaries.ts';
 import { listVerdicts, putVerdict, readVerdict, readVerdictAt, type VerdictName } from './verdicts.ts';
@@ -112,6 +123,20 @@ export class Journal {
 
   removeWork = (jobId: JobId): Promise<void> => removeWork(this.#store, jobId);
   removeTemporaries = (jobId: JobId): Promise<void> => removeTemporaries(this.#store, jobId);
+
+  // Versioned documents: schedules, redrive plans, operations, triage
+  putRegistered = <Kind extends RegistryKind>(kind: Kind, name: string, number: number, change: RegistryChange<Kind>): ReturnType<typeof putRegistered<Kind>> =>
+    putRegistered(this.#store, kind, name, number, change);
+  readRegistered = <Kind extends RegistryKind>(kind: Kind, name: string, from?: number): Promise<Registered<Kind> | null> =>
+    readRegistered(this.#store, kind, name, from);
+  readRegisteredVersion = <Kind extends RegistryKind>(kind: Kind, name: string, number: number): Promise<Registered<Kind> | null> =>
+    readRegisteredVersion(this.#store, kind, name, number);
+  changeRegistered = <Kind extends RegistryKind, Refusal>(
+    kind: Kind,
+    name: string,
+    decide: DecideChange<Kind, Refusal>,
+  ): Promise<{ changed: Registered<Kind> } | { refused: Refusal }> => changeRegistered(this.#store, kind, name, decide);
+  listRegistered = (kind: RegistryKind, after?: string): AsyncGenerator<string> => listRegistered(this.#store, kind, after);
 
   // A job from its records alone
   readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);

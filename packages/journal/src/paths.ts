@@ -39,6 +39,10 @@ export const commandKey = (jobId: JobId, number: number): string => `${commandsD
 export const manifestsDir = (jobId: JobId): string => `${jobDir(jobId)}manifests/`;
 export const manifestKey = (jobId: JobId, generation: number): string => `${manifestsDir(jobId)}${six(generation)}.json`;
 export const jobsDir = 'jobs/';
+export const registryDir = 'registry/';
+export const registryKindDir = (kind: string): string => `${registryDir}${kind}/`;
+export const registryNameDir = (kind: string, name: string): string => `${registryKindDir(kind)}${name}/`;
+export const registryKey = (kind: string, name: string, number: number): string => `${registryNameDir(kind, name)}${six(number)}.json`;
 
 /** Null: a key of another kind, which a listing passes over. */
 export function parseOpenMarkerKey(key: string): { jobId: JobId; generation: number } | null {
@@ -61,6 +65,11 @@ export function parseChunkKey(key: string): { chunk: number; generation: number 
 export function parseFailureKey(key: string): { chunk: number; attemptId: AttemptId } | null {
   const match = /\/(\d{6,})\/(a[0-9a-z]{26})\.json$/.exec(key);
   return match ? { chunk: Number(match[1]), attemptId: match[2] as AttemptId } : null;
+}
+
+/** Of the folded entries below the folder of a kind. */
+export function parseRegistryNameDir(key: string): string | null {
+  return /^registry\/[a-z-]+\/([0-9A-Za-z][0-9A-Za-z.-]*)\/$/.exec(key)?.[1] ?? null;
 }
 
 /** The last number of a key such as a command's, a manifest's or an inputs record's. */

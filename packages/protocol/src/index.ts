@@ -151,6 +151,26 @@ export {
 } from './plan-segment.ts';
 export { type AnyRecord, encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordKind, type RecordOf } from './record.ts';
 export type { ChunkRange, Part } from './record-shapes.ts';
+export {
+  type Canary,
+  canaryAbove,
+  defaultCanary,
+  type ItemCounts,
+  isOperationOver,
+  maxPlanItems,
+  maxShownCannot,
+  type Operation,
+  type OperationJob,
+  type OperationState,
+  type Overrides,
+  operationStates,
+  type PlanItems,
+  planLifeMs,
+  type RedrivePlan,
+  type RedriveTarget,
+  redriveTargets,
+} from './redrive-plan.ts';
+export { parseRegistryBody, type RegistryBody, type RegistryEntry, type RegistryKind, registryKinds, registryName } from './registry.ts';
 // What is asked and answered
 export {
   type Answer,
@@ -188,5 +208,6 @@ export { parseQueueName, type QueueName, type QueueNameParts, type TaskKind, typ
 export { parseTaskKeys, signTask, type TaskKey, type TaskKeys, verifyTask } from './task-signature.ts';
 // Bounds
 export { checkLeaseTimes, type LeaseTimes, leaseTimes } from './times.ts';
+export { type GroupSightings, type GroupState, groupState, groupStates, type Triage } from './triage.ts';
 export { parseDuration, parseSize } from './units.ts';
 export type { ClosedVerdict, DeadVerdict, Exchange, Receipt, Verdict } from './verdict.ts';

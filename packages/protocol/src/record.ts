@@ -13,6 +13,7 @@ import { maxRecordBytes } from './limits.ts';
 import { manifestShape } from './manifest.ts';
 import { pinsShape } from './pins.ts';
 import { planEndShape, sealedShape, segmentShape } from './plan-segment.ts';
+import { registryEntryShape } from './registry.ts';
 import { verdictShape } from './verdict.ts';
 
 export const recordShapes = {
@@ -28,6 +29,7 @@ export const recordShapes = {
   deadLetter: deadLetterShape,
   command: commandShape,
   manifest: manifestShape,
+  registry: registryEntryShape,
 } as const;
 
 export type RecordKind = keyof typeof recordShapes;
