@@ -6,7 +6,7 @@ import { commandKey, commandsDir, parseNumberedKey } from './paths.ts';
 import { putIfAbsent, readRecord, type Stored } from './put-if-absent.ts';
 import type { Store } from './store.ts';
 
-export type NewCommand = Omit<Command, 'record' | 'version' | 'number'>;
+export type NewCommand = Omit<Command, 'record' | 'version' | 'number' | 'requestId'>;
 
 /** What to append after reading the log so far, or why not. */
 export type DecideCommand<Refusal> = (log: readonly Command[]) => { readonly append: NewCommand } | { readonly refuse: Refusal };
@@ -15,19 +15,23 @@ const maxTries = 50;
 
 /**
  * Appends what `decide` says under the first free number. When another command takes that number first, `decide` is asked again with it in the log:
- * so two redrives cannot both open one generation.
+ * so two redrives cannot both open one generation. A request that is asked again after its answer was lost finds its own command.
  */
 export async function appendCommand<Refusal>(
   store: Store,
   jobId: JobId,
   decide: DecideCommand<Refusal>,
+  requestId: string | null = null,
 ): Promise<{ readonly appended: Stored<'command'> } | { readonly refused: Refusal }> {
   for (let tries = 0; tries < maxTries; tries++) {
     const log = await readCommands(store, jobId);
+    const own = requestId === null ? undefined : log.find((command) => command.requestId === requestId);
+    const standing = own && (await readRecord(store, 'command', commandKey(jobId, own.number)));
+    if (standing) return { appended: standing };
     const decision = decide(log);
     if ('refuse' in decision) return { refused: decision.refuse };
     const number = (log.at(-1)?.number ?? -1) + 1;
-    const put = await putIfAbsent(store, 'command', commandKey(jobId, number), { record: 'command', version: 1, number, ...decision.append });
+    const put = await putIfAbsent(store, 'command', commandKey(jobId, number), { record: 'command', version: 1, number, requestId, ...decision.append });
     if (put.outcome === 'won') return { appended: put.stored };
   }
   throw new AppError('BUSY', `cannot append a command to ${jobId}: others took the number ${maxTries} times`);

@@ -20,6 +20,7 @@ import {
   zeroBalance,
 } from '@millrace/protocol';
 
+import { AuditLog } from './audit.ts';
 import type { NewCommand } from './commands.ts';
 import { jobKey, verdictKey } from './paths.ts';
 import { specOfGeneration } from './read-job.ts';
@@ -445,4 +446,61 @@ test('a job is read from its records alone, and each chunk counts by the newest 
   assert.equal(specOfGeneration(view, 1).specDigest, specDigest(spec));
   assert.equal(specOfGeneration(view, 2).spec.execution.priority, 9);
   assert.ok((await collect(journal.listJobIds())).includes(jobId));
+});
+
+test('the audit records an act before and after, in a chain that shows what was taken out', async () => {
+  const { journal } = shared;
+  const times = { nowMs: () => Date.parse('2031-05-06T10:00:00.000Z') + ticks++, randomBytes: (count: number) => new Uint8Array(count).fill(ticks) };
+  let ticks = 0;
+  const log = new AuditLog(journal, times);
+  const act = { by: 'ada', tenant: 'default', requestId: null, act: 'job.cancel', object: 'job:x', reason: 'wrong file', before: { state: 'running' } };
+  const told: string[] = [];
+  await log.during(
+    act,
+    async () => {
+      for await (const { record } of journal.listAudit('2031-05-06')) told.push(record.act);
+      return 7;
+    },
+    (number) => ({ outcome: 'done', after: { number }, code: null }),
+  );
+  assert.deepEqual(told, ['job.cancel'], 'the first record stands before the act');
+  await assert.rejects(
+    log.during(
+      act,
+      async () => {
+        throw Object.assign(new Error('away'), { code: 'STORAGE_TIMEOUT' });
+      },
+      () => assert.fail('there is no result'),
+    ),
+    /away/,
+  );
+  const records = await collect(journal.listAudit('2031-05-06'));
+  assert.deepEqual(
+    records.map(({ record }) => [record.outcome, record.code, record.after]),
+    [
+      [null, null, null],
+      ['done', null, { number: 7 }],
+      [null, null, null],
+      ['failed', 'STORAGE_TIMEOUT', null],
+    ],
+  );
+  assert.deepEqual(
+    records.map(({ record }) => record.follows),
+    [null, records[0]?.record.auditId, null, records[2]?.record.auditId],
+  );
+  assert.deepEqual(
+    records.map(({ record }) => record.previous),
+    [null, ...records.slice(0, 3).map(({ digest: stored }) => stored)],
+  );
+});
+
+test('a request that is asked twice is one command', async () => {
+  const { journal } = shared;
+  const jobId = newJob();
+  const cancel = () =>
+    journal.appendCommand<string>(jobId, (log) => (log.length > 0 ? { refuse: 'cancelled already' } : { append: redrive(jobId, 1, 2) }), 'q1');
+  const first = await cancel();
+  assert.deepEqual(await cancel(), first);
+  assert.ok('appended' in first && first.appended.record.number === 0);
+  assert.equal((await journal.readCommands(jobId)).length, 1);
 });

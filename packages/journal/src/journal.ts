@@ -4,6 +4,7 @@
  */
 import type {
   AttemptId,
+  AuditRecord,
   ClosedVerdict,
   Command,
   DeadLetter,
@@ -21,6 +22,7 @@ import type {
   Segment,
 } from '@millrace/protocol';
 
+import { listAudit, putAudit } from './audit.ts';
 import { appendCommand, type DecideCommand, readCommands } from './commands.ts';
 import { listDeadLetters, putDeadLetter, readDeadLetter } from './dead-letters.ts';
 import { type FailureName, listFailures, putFailure, readFailure, readFailures } from './failures.ts';
@@ -113,13 +115,20 @@ export class Journal {
   listDeadLetters = (jobId: JobId, stage: string): AsyncGenerator<VerdictName> => listDeadLetters(this.#store, jobId, stage);
 
   // Commands and the ends of generations
-  appendCommand = <Refusal>(jobId: JobId, decide: DecideCommand<Refusal>): Promise<{ appended: Stored<'command'> } | { refused: Refusal }> =>
-    appendCommand(this.#store, jobId, decide);
+  appendCommand = <Refusal>(
+    jobId: JobId,
+    decide: DecideCommand<Refusal>,
+    requestId: string | null = null,
+  ): Promise<{ appended: Stored<'command'> } | { refused: Refusal }> => appendCommand(this.#store, jobId, decide, requestId);
   readCommands = (jobId: JobId, from = 0): Promise<Command[]> => readCommands(this.#store, jobId, from);
   putManifest = (record: Manifest): Promise<Put<'manifest'>> => putManifest(this.#store, record);
   readManifest = (jobId: JobId, generation: number): Promise<Stored<'manifest'> | null> => readManifest(this.#store, jobId, generation);
   readNewestManifest = (jobId: JobId): Promise<Stored<'manifest'> | null> => readNewestManifest(this.#store, jobId);
   listManifests = (jobId: JobId): Promise<number[]> => listManifests(this.#store, jobId);
+
+  // What was done by whom
+  putAudit = (record: AuditRecord): Promise<Stored<'audit'>> => putAudit(this.#store, record);
+  listAudit = (day: string): AsyncGenerator<Stored<'audit'>> => listAudit(this.#store, day);
 
   removeWork = (jobId: JobId): Promise<void> => removeWork(this.#store, jobId);
   removeTemporaries = (jobId: JobId): Promise<void> => removeTemporaries(this.#store, jobId);

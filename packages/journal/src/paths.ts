@@ -43,6 +43,9 @@ export const registryDir = 'registry/';
 export const registryKindDir = (kind: string): string => `${registryDir}${kind}/`;
 export const registryNameDir = (kind: string, name: string): string => `${registryKindDir(kind)}${name}/`;
 export const registryKey = (kind: string, name: string, number: number): string => `${registryNameDir(kind, name)}${six(number)}.json`;
+/** `day`: `2026-11-23`. */
+export const auditDir = (day: string): string => `audit/${day}/`;
+export const auditKey = (day: string, auditId: string): string => `${auditDir(day)}${auditId}.json`;
 
 /** Null: a key of another kind, which a listing passes over. */
 export function parseOpenMarkerKey(key: string): { jobId: JobId; generation: number } | null {

@@ -23,6 +23,8 @@ export const commandShape = z.object({
   /** The whole spec of the new generation where a redrive overrides parts of it, and its digest. */
   spec: z.custom<ResolvedJobSpec>(isObject, { error: 'expected a resolved job spec' }).nullable(),
   specDigest: digest.nullable(),
+  /** The request that asked for it: asked again after a lost answer, it is the same command. Null where none did. */
+  requestId: z.string().nullable().default(null),
   reason: z.string(),
   by: z.string(),
   at: instant,

@@ -53,6 +53,11 @@ export function newRequestId(source: IdSource): RequestId {
   return `q${newBody(source)}` as RequestId;
 }
 
+/** A record of the audit. Ids made later sort later. */
+export function newAuditId(source: IdSource): string {
+  return `e${newBody(source)}`;
+}
+
 export function isId(text: string): boolean {
   return idPattern.test(text);
 }

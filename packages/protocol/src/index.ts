@@ -1,6 +1,7 @@
 /** The vocabulary of Millrace. No I/O; the wire codec is `@millrace/protocol/wire`. */
 
 export { type Attempt, type AttemptEnd, type AttemptOutcome, attemptOutcomes } from './attempt.ts';
+export { type AuditOutcome, type AuditRecord, auditOutcomes } from './audit.ts';
 // What is counted
 export {
   addBalances,
@@ -64,6 +65,7 @@ export {
   type JobId,
   jobIdFromKey,
   newAttemptId,
+  newAuditId,
   newJobId,
   newRequestId,
   parseChunkId,

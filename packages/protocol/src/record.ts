@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 
+import { auditShape } from './audit.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { commandShape } from './command.ts';
 import { deadLetterShape } from './dead-letter.ts';
@@ -30,6 +31,7 @@ export const recordShapes = {
   command: commandShape,
   manifest: manifestShape,
   registry: registryEntryShape,
+  audit: auditShape,
 } as const;
 
 export type RecordKind = keyof typeof recordShapes;

@@ -1,6 +1,7 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
 import { type BudgetDecision, type BudgetMoment, decideBudget, type JobId } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
+import { activeMs } from './active-time.ts';
 import { applyStep } from './apply-steps.ts';
 import type { Control } from './control.ts';
 import { hasAllOutcomes, type JobSituation, nextReduce, nextSteps } from './next-steps.ts';
@@ -59,5 +60,9 @@ async function budgetOf(job: LedgerJobView, moment: BudgetMoment, control: Contr
 async function isOverTime(job: LedgerJobView, control: Control): Promise<boolean> {
   const facts = await control.facts.spec(job.jobId, job.generation);
   const limitMs = facts?.spec.execution.jobTimeLimit ?? null;
-  return limitMs !== null && control.clock.nowMs() - Date.parse(job.acceptedAt) > limitMs;
+  if (limitMs === null) return false;
+  const nowMs = control.clock.nowMs();
+  // The log is read only when it could matter: no job is at work for longer than it is old.
+  if (nowMs - Date.parse(job.acceptedAt) <= limitMs) return false;
+  return activeMs(job, await control.journal.readCommands(job.jobId), nowMs) > limitMs;
 }

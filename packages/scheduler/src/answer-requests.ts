@@ -2,6 +2,7 @@
 import { type Answer, parseTaskId, type Request, type RequestKind } from '@millrace/protocol';
 import type { ClaimedTask, TaskConsumer, TaskOutcome } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
+import { audited } from './audited.ts';
 import { commandJob } from './commands.ts';
 import type { Control } from './control.ts';
 import { submitJob } from './intake.ts';
@@ -54,7 +55,7 @@ async function answerOf(tenant: string, id: string, control: Control): Promise<A
 
 function answer<Kind extends RequestKind>(request: Extract<Request, { kind: Kind }>, control: Control): Promise<Answer> {
   const handle = handlers[request.kind] as Handlers[Kind];
-  return handle(request, control);
+  return audited(request, control, () => handle(request, control));
 }
 
 function readId(taskId: string): string | null {

@@ -14,12 +14,16 @@ export async function commandJob(request: CommandRequest, control: Control): Pro
   const view = await control.journal.readJob(jobId);
   if (view === null || view.job.record.tenant !== request.tenant) return notFound(jobId);
   const { generation } = view;
-  const result = await control.journal.appendCommand<CommandAnswer>(jobId, (log) => {
-    const refused = whyNot(view, log, command);
-    if (refused !== null) return { refuse: { ...refusal('STATE_CONFLICT', `cannot ${command} ${jobId}: ${refused.why}`), state: refused.state } };
-    const none = { opens: null, select: [], resultVersion: null, spec: null, specDigest: null };
-    return { append: { jobId, command, generation, ...none, reason, by, at: control.clock.nowIso() } };
-  });
+  const result = await control.journal.appendCommand<CommandAnswer>(
+    jobId,
+    (log) => {
+      const refused = whyNot(view, log, command);
+      if (refused !== null) return { refuse: { ...refusal('STATE_CONFLICT', `cannot ${command} ${jobId}: ${refused.why}`), state: refused.state } };
+      const none = { opens: null, select: [], resultVersion: null, spec: null, specDigest: null };
+      return { append: { jobId, command, generation, ...none, reason, by, at: control.clock.nowIso() } };
+    },
+    request.requestId,
+  );
   if ('refused' in result) return result.refused;
   const { number } = result.appended.record;
   await unlessRebuilding(() => control.queues.ledger.applyFlags(jobId, generation, number, flagsOf(command) ?? {}));

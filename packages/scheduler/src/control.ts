@@ -1,5 +1,5 @@
 /** What every decision of the scheduler is made with. Handed in whole; nothing here acts. */
-import type { CoreLike, Journal } from '@millrace/journal';
+import type { AuditLog, CoreLike, Journal } from '@millrace/journal';
 import type { IdSource, LeaseTimes, TaskKeys } from '@millrace/protocol';
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log, Random } from '@millrace/service-kit';
@@ -8,6 +8,7 @@ import type { JobFacts } from './job-facts.ts';
 export interface Control {
   readonly queues: Queues;
   readonly journal: Journal;
+  readonly audit: AuditLog;
   /** Root of the journal, without a slash at its end. */
   readonly journalUri: string;
   /** For the listing of inputs and the check of SQL; store verbs run beside each other, `Inspect` one at a time. */

@@ -14,6 +14,7 @@ import { requeueLostTasks } from './sweepers/lost-tasks.ts';
 import { rebuildOpenJobs } from './sweepers/open-markers.ts';
 import { closeStalledAttempts } from './sweepers/stalled-attempts.ts';
 import { type Moves, markUnmarkedReceipts } from './sweepers/unmarked-receipts.ts';
+import { tellCommands } from './sweepers/untold-commands.ts';
 import { StatusWriter } from './write-status.ts';
 
 const redisCheckMs = 30_000;
@@ -96,6 +97,7 @@ export class Leader {
   async #sweep(jobs: readonly LedgerJobView[]): Promise<void> {
     await buryDying(this.#control);
     for (const job of jobs) {
+      await tellCommands(job, this.#control);
       const live = await this.#control.queues.ledger.liveChunks(job.jobId);
       await requeueLostTasks(job, live, this.#control);
       await closeStalledAttempts(job, live, this.#control);

@@ -24,7 +24,7 @@ export interface JobSituation {
   readonly budget: BudgetDecision;
   /** The same by the standards of a finish: a reduce stage does not begin on what is broken already. */
   readonly stageBudget: BudgetDecision;
-  /** The job is older than its time limit. */
+  /** The generation has been at work for longer than its time limit. */
   readonly overTime: boolean;
 }
 
@@ -73,7 +73,7 @@ export function nextReduce(job: Pick<LedgerJobView, 'stages' | 'plannedStages'>)
 function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {
   if (job.cancelled) return { state: 'cancelled', code: 'JOB_CANCELLED', message: 'the job was cancelled' };
   if (budget.exceeded) return { state: 'failed', ...budget.exceeded };
-  if (overTime && !job.paused) return { state: 'failed', code: 'JOB_TIME_LIMIT', message: 'the job is older than execution.jobTimeLimit' };
+  if (overTime && !job.paused) return { state: 'failed', code: 'JOB_TIME_LIMIT', message: 'the job took longer than execution.jobTimeLimit' };
   return null;
 }
 

@@ -74,24 +74,28 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
   }
   await control.journal.putOpenMarker(jobId, from + 1);
   await failpoint('redrive.marker-command', jobId);
-  const result = await control.journal.appendCommand<RedriveAnswer>(jobId, (log) => {
-    if (newestGeneration(log) !== from)
-      return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
-    const { reason, by, select } = request;
-    const append = {
-      jobId,
-      command: 'redrive',
-      generation: from,
-      opens: from + 1,
-      select,
-      resultVersion: null,
-      ...override,
-      reason,
-      by,
-      at: control.clock.nowIso(),
-    } as const;
-    return { append: { ...append, select: select === 'all' ? select : [...select] } };
-  });
+  const result = await control.journal.appendCommand<RedriveAnswer>(
+    jobId,
+    (log) => {
+      if (newestGeneration(log) !== from)
+        return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
+      const { reason, by, select } = request;
+      const append = {
+        jobId,
+        command: 'redrive',
+        generation: from,
+        opens: from + 1,
+        select,
+        resultVersion: null,
+        ...override,
+        reason,
+        by,
+        at: control.clock.nowIso(),
+      } as const;
+      return { append: { ...append, select: select === 'all' ? select : [...select] } };
+    },
+    request.requestId,
+  );
   if ('refused' in result) return result.refused;
   await failpoint('redrive.command-close', jobId);
   await unlessRebuilding(() => rebuildJob(jobId, control));

@@ -1,6 +1,6 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
 import { Connections, type CoreProcess, SteadyCore, startCore } from '@millrace/core-client';
-import { type Journal, openJournal, testStore } from '@millrace/journal';
+import { AuditLog, type Journal, openJournal, testStore } from '@millrace/journal';
 import { leaseTimes, newRequestId, type TaskKeys } from '@millrace/protocol';
 import { openQueues, type Queues } from '@millrace/queues';
 import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
@@ -56,9 +56,11 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     await testStore(core, 'journal');
     queues = await openQueues({ redis: options.redis, times, log: options.log, ...(options.prefix === undefined ? {} : { prefix: options.prefix }) });
     const journal: Journal = openJournal(core);
+    const ids = idSource(clock, random);
     const control: Control = {
       queues,
       journal,
+      audit: new AuditLog(journal, ids),
       core,
       places,
       connections: (options.connections ?? Connections.none).settings.map(({ name }) => name),
@@ -71,7 +73,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
       schedulerId: options.schedulerId ?? `s-${newRequestId(idSource(clock, random)).slice(1)}`,
       pool: options.pool,
       resultVersion,
-      ids: idSource(clock, random),
+      ids,
       log: options.log,
     };
     const scheduler = schedulerService(control);

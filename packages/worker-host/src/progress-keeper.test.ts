@@ -75,6 +75,14 @@ describe('progress of a core', () => {
     keeper.stop();
   });
 
+  it('is not needed to hear that the job was cancelled: a core that hangs, and an attempt without one, are told as well', async () => {
+    const { keeper, told } = keeperOf({ ...goOn, cancelled: true });
+    await new Promise((resolve) => keeper.signal.addEventListener('abort', resolve, { once: true }));
+    assert.equal(keeper.stoppedFor, 'cancel');
+    assert.deepEqual(told, [['j1.read.0', 'a1', { bytesDone: 0, recordsDone: 0 }]]);
+    keeper.stop();
+  });
+
   it('brings back that the job was cancelled', async () => {
     const { keeper, core, pinged, kills } = keeperOf({ ...goOn, cancelled: true });
     keeper.watch(core);

@@ -14,6 +14,8 @@ export type StopReason = 'fence' | 'cancel' | 'drain';
 
 const LIFE_EVERY_MS = 500;
 const PING_DEADLINE_MS = 5_000;
+/** With the time that a core gets to obey this stays well below the 15 s in which a cancel must have stopped it. */
+const ORDERS_EVERY_LEAST_MS = 250;
 
 export class ProgressKeeper {
   readonly #attempt: OpenedAttempt<{ readonly chunkId: ChunkId }>;
@@ -21,6 +23,7 @@ export class ProgressKeeper {
   readonly #stop = new AbortController();
   readonly #removers: (() => void)[] = [];
   readonly #silence: NodeJS.Timeout;
+  readonly #orders: NodeJS.Timeout;
   readonly lease: Lease;
   #core: CoreProcess | null = null;
   #progress = { bytesDone: 0, recordsDone: 0 };
@@ -37,6 +40,7 @@ export class ProgressKeeper {
     this.#follow(lease.signal, 'fence');
     this.#follow(host.drain, 'drain');
     this.#silence = setInterval(() => this.#lookForHang(), Math.max(250, host.times.coreSilenceMs / 8));
+    this.#orders = setInterval(() => void this.#hearOrders(), Math.max(ORDERS_EVERY_LEAST_MS, host.times.workerBeatMs));
   }
 
   get signal(): AbortSignal {
@@ -49,6 +53,7 @@ export class ProgressKeeper {
 
   stop(): void {
     clearInterval(this.#silence);
+    clearInterval(this.#orders);
     for (const remove of this.#removers.splice(0)) remove();
   }
 
@@ -100,10 +105,7 @@ export class ProgressKeeper {
     if (this.#isTelling) return;
     this.#isTelling = true;
     try {
-      const { orders, attemptId } = this.#attempt;
-      const answer = await this.#host.queues.ledger.progress(orders.chunkId, attemptId, this.#progress);
-      if (answer.cancelled) this.#end('cancel');
-      else if (!answer.current) this.#end('fence');
+      await this.#askLedger();
       // The core refuses to commit when the lease that it knows of has run out, so it must hear of each renewal.
       await core.ping({ deadlineMs: PING_DEADLINE_MS, leaseLeftMs: this.lease.leftMs() });
     } catch (err) {
@@ -111,6 +113,26 @@ export class ProgressKeeper {
     } finally {
       this.#isTelling = false;
     }
+  }
+
+  /** A core that hangs, and an attempt that still waits for one, tell nothing: a cancel must reach them all the same. */
+  async #hearOrders(): Promise<void> {
+    if (this.#isTelling || this.stoppedFor !== null) return;
+    this.#isTelling = true;
+    try {
+      await this.#askLedger();
+    } catch (err) {
+      this.#host.log.debug({ err: describeError(err) }, 'orders not heard');
+    } finally {
+      this.#isTelling = false;
+    }
+  }
+
+  async #askLedger(): Promise<void> {
+    const { orders, attemptId } = this.#attempt;
+    const answer = await this.#host.queues.ledger.progress(orders.chunkId, attemptId, this.#progress);
+    if (answer.cancelled) this.#end('cancel');
+    else if (!answer.current) this.#end('fence');
   }
 
   #follow(signal: AbortSignal, reason: StopReason): void {

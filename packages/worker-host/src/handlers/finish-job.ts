@@ -85,7 +85,7 @@ async function makeManifest(job: FinishJob): Promise<Manifest | Pick<GenerationS
   const isOpen = summary.missing.length > 0 || !isPlanned(job);
   if (isOpen && job.orders.end === null) return { missing: summary.missing };
   await failpoint('finish.2-3', job.orders.jobId);
-  const ending = await decideEnding(job, summary);
+  const ending = (await decideEnding(job, summary)) ?? (await lateCancel(job));
   await failpoint('finish.3-4', job.orders.jobId);
   if (!isOpen && !isUnsound(ending)) await removeOrphans(job, summary);
   await failpoint('finish.4-5', job.orders.jobId);
@@ -157,6 +157,13 @@ async function unexpectedTotals({ spec, orders, host }: FinishJob, summary: Gene
     }
   }
   return spec.inputs.map((input, index) => checkExpected(input, { records: totals[index] ?? 0 })).find((problem) => problem !== null) ?? null;
+}
+
+/** A cancel that the ledger did not hear of before this finish began. One that comes behind this look is too late: the manifest decides. */
+async function lateCancel({ orders: { jobId, generation }, host }: FinishJob): Promise<Ending> {
+  const log = await host.journal.readCommands(jobId);
+  const isCancelled = log.some((command) => command.command === 'cancel' && command.generation === generation);
+  return isCancelled ? { state: 'cancelled', code: 'JOB_CANCELLED', message: 'the job was cancelled' } : null;
 }
 
 const endingOf = ({ state, code, message }: JobEnd): Ending => ({ state, code, message });

@@ -1,0 +1,45 @@
+/** Acts of operators, recorded before and after: which requests are acts, and what is worth keeping of them. */
+import type { Act, ActEnd } from '@millrace/journal';
+import type { Answer, JobId, Request } from '@millrace/protocol';
+import type { Control } from './control.ts';
+import { readStatus } from './read-status.ts';
+
+/** Does what is asked; an act whose record cannot be written is not done. */
+export async function audited<Result extends Answer>(request: Request, control: Control, handle: () => Promise<Result>): Promise<Result> {
+  const asked = actOf(request);
+  if (asked === null) return handle();
+  const { by, tenant, requestId } = request;
+  const before = await stateOf(asked.jobId, tenant, control);
+  return control.audit.during({ by, tenant, requestId, before, ...asked.act }, handle, endOf);
+}
+
+/** Null: a question, or a submit, of which job.json is the record. */
+function actOf(request: Request): { jobId: JobId; act: Pick<Act, 'act' | 'object' | 'reason'> } | null {
+  switch (request.kind) {
+    case 'command':
+    case 'redrive': {
+      const word = request.kind === 'command' ? request.command : request.kind;
+      return { jobId: request.jobId, act: { act: `job.${word}`, object: `job:${request.jobId}`, reason: request.reason } };
+    }
+    default:
+      return null;
+  }
+}
+
+/** Of another tenant's job nothing is told. */
+async function stateOf(jobId: JobId, tenant: string, control: Control): Promise<Act['before']> {
+  const facts = await control.facts.spec(jobId, 1);
+  if (facts?.job.tenant !== tenant) return null;
+  const status = await readStatus(jobId, control);
+  return status === null ? null : { state: status.state, generation: status.generation };
+}
+
+function endOf(answer: Answer): ActEnd {
+  if (!answer.ok) return { outcome: 'refused', after: null, code: answer.code };
+  const after = {
+    ...('number' in answer ? { command: answer.number } : {}),
+    ...('generation' in answer ? { generation: answer.generation } : {}),
+    ...('status' in answer ? { state: answer.status.state, generation: answer.status.generation } : {}),
+  };
+  return { outcome: 'done', after, code: null };
+}
