@@ -8,7 +8,7 @@ import { type AttemptId, isJobId, type JobId } from '@millrace/protocol';
 const six = (number: number): string => String(number).padStart(6, '0');
 const laterGeneration = (generation: number, text: string): string => (generation === 1 ? '' : text);
 export const jobDir = (jobId: JobId): string => `jobs/${jobId}/`;
-/** The plan of the map stages, or that of one reduce stage. */
+/** The plan of the stages that read files, or that of one later stage. */
 const planDir = (jobId: JobId, generation: number, stage: string | null): string =>
   `${jobDir(jobId)}plan/${laterGeneration(generation, `${six(generation)}/`)}${stage === null ? '' : `${stage}/`}`;
 

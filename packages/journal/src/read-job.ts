@@ -2,7 +2,17 @@
  * A job from its records alone: for the rebuild of the ledger, the finisher, and the command line on a directory. What counts for a chunk is its
  * verdict in the newest generation up to the one asked for whose plan lists it: an older `closed` is no outcome, an older receipt is final.
  */
-import { type Chunk, type Command, type JobId, type JobRecord, jobStages, type Manifest, type ResolvedJobSpec, type Sealed } from '@millrace/protocol';
+import {
+  type Chunk,
+  type Command,
+  type JobId,
+  type JobRecord,
+  jobStages,
+  laterStages,
+  type Manifest,
+  type ResolvedJobSpec,
+  type Sealed,
+} from '@millrace/protocol';
 
 import { readCommands } from './commands.ts';
 import { readJobRecord } from './jobs.ts';
@@ -13,16 +23,16 @@ import type { Stored } from './put-if-absent.ts';
 import type { Store } from './store.ts';
 import { listVerdicts, readVerdictAt, type VerdictName } from './verdicts.ts';
 
-/** The plan of one generation as far as it stands. `segments` and `sealed` are those of the map stages. */
+/** The plan of one generation as far as it stands. `segments` and `sealed` are those of the stages that read files. */
 export interface PlanView {
   readonly generation: number;
   readonly segments: readonly Stored<'segment'>[];
   readonly sealed: Sealed | null;
-  /** Of each reduce stage, in running order. */
+  /** Of each later stage, in running order. */
   readonly stages: readonly StagePlan[];
 }
 
-/** The plan of a reduce stage in one generation. */
+/** The plan of a later stage in one generation. */
 export interface StagePlan {
   readonly stage: string;
   readonly segments: readonly Stored<'segment'>[];
@@ -100,8 +110,7 @@ export async function readPlan(store: Store, job: JobRecord, generation: number)
   const stages: StagePlan[] = [];
   // Numbers go on from plan to plan, and a stage is planned only when the plan before it is sealed.
   let from = maps.segments.length;
-  for (const { name, kind } of jobStages(job)) {
-    if (kind !== 'reduce') continue;
+  for (const { name } of laterStages(jobStages(job))) {
     const plan = { stage: name, ...(await readStagePlan(store, job.jobId, generation, from, name)) };
     stages.push(plan);
     from += plan.segments.length;

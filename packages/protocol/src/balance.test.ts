@@ -136,8 +136,8 @@ test('the balance of a job holds for any stages that balance, and its rows are t
   fc.assert(
     fc.property(stages, ([maps, reduces]) => {
       const all = [
-        ...maps.map((of) => ({ kind: 'map' as const, balance: balanceFrom(of) })),
-        ...reduces.map((of) => ({ kind: 'reduce' as const, balance: balanceFrom(of) })),
+        ...maps.map((of) => ({ name: 'm', kind: 'map' as const, balance: balanceFrom(of) })),
+        ...reduces.map((of) => ({ name: 'r', kind: 'reduce' as const, balance: balanceFrom(of) })),
       ];
       const job = balanceOfStages(all);
       assert.equal(checkBalance(job), null);
@@ -151,16 +151,16 @@ test('the balance of a job holds for any stages that balance, and its rows are t
 });
 
 test('what reduce stages drop leaves the emitted as long as rows are records', () => {
-  const map = { kind: 'map', balance: balanceFrom({ emitted: 100, filtered: 5, rowsOut: 100 }) } as const;
-  const dedupe = { kind: 'reduce', balance: balanceFrom({ emitted: 80, deduplicated: 18, rejected: 2, rowsOut: 80 }) } as const;
-  const groups = { kind: 'reduce', balance: balanceFrom({ emitted: 80, rowsOut: 7 }) } as const;
-  const ofGroups = { kind: 'reduce', balance: balanceFrom({ emitted: 5, deduplicated: 2, rowsOut: 5 }) } as const;
+  const map = { name: 'm', kind: 'map', balance: balanceFrom({ emitted: 100, filtered: 5, rowsOut: 100 }) } as const;
+  const dedupe = { name: 'r', kind: 'reduce', balance: balanceFrom({ emitted: 80, deduplicated: 18, rejected: 2, rowsOut: 80 }) } as const;
+  const groups = { name: 'r', kind: 'reduce', balance: balanceFrom({ emitted: 80, rowsOut: 7 }) } as const;
+  const ofGroups = { name: 'r', kind: 'reduce', balance: balanceFrom({ emitted: 5, deduplicated: 2, rowsOut: 5 }) } as const;
   const shown = (stages: Parameters<typeof balanceOfStages>[0]) => {
     const { emitted, deduplicated, rejected, rowsOut } = balanceOfStages(stages);
     return [emitted, deduplicated, rejected, rowsOut];
   };
   assert.deepEqual(shown([map, dedupe]), [80, 18, 2, 80]);
   assert.deepEqual(shown([map, dedupe, groups, ofGroups]), [80, 18, 2, 5], 'groups are no records');
-  const unnested = { kind: 'map', balance: balanceFrom({ emitted: 40, rowsOut: 100 }) } as const;
+  const unnested = { name: 'm', kind: 'map', balance: balanceFrom({ emitted: 40, rowsOut: 100 }) } as const;
   assert.deepEqual(shown([unnested, dedupe]), [40, 0, 0, 80], 'rows of a record that yields several are no records');
 });

@@ -2,6 +2,7 @@
  * Sums of receipts, and whether they balance: recordsIn = emitted + filtered + deduplicated + rejected, per chunk, file and job. Pure. Any grouping
  * and order of receipts gives the same sums.
  */
+import { isKeyStage } from './stages.ts';
 import type { Receipt } from './verdict.ts';
 
 /** Of a chunk, file or job. `unreadBytes` counts bytes inside tolerated dead letters. */
@@ -104,9 +105,10 @@ export function addSums(a: ReceiptSums, b: ReceiptSums): ReceiptSums {
 /**
  * The job's balance from those of its stages in running order: the sum of its map stages, with what reduce stages deduplicated or rejected moved out of
  * `emitted`, as long as rows are still records. Behind a stage that makes other rows than it was handed (`unnest`, `GROUP BY`) they are not, and such
- * moves show in the stage alone. `rowsOut` is that of the last stage.
+ * moves show in the stage alone. `rowsOut` is that of the last stage. A pass over keys has records that another stage counts.
  */
-export function balanceOfStages(stages: readonly { readonly kind: 'map' | 'reduce'; readonly balance: Balance }[]): Balance {
+export function balanceOfStages(all: readonly { readonly name: string; readonly kind: 'map' | 'reduce'; readonly balance: Balance }[]): Balance {
+  const stages = all.filter(({ name }) => !isKeyStage(name));
   const maps = stages.filter(({ kind }) => kind === 'map').reduce((sum, { balance }) => addBalances(sum, balance), zeroBalance);
   let areRecords = maps.rowsOut === maps.emitted;
   let job = maps;
@@ -127,7 +129,7 @@ export function balanceOfStages(stages: readonly { readonly kind: 'map' | 'reduc
   return job;
 }
 
-/** What one receipt adds. */
+/** What one receipt adds. A pass over keys adds nothing to files: the fates of their records are found out later. */
 export function sumsOfReceipt(receipt: Receipt): ReceiptSums {
   const { counts } = receipt;
   return {
@@ -149,7 +151,9 @@ export function sumsOfReceipt(receipt: Receipt): ReceiptSums {
     byCode: receipt.byCode,
     byColumn: receipt.byColumn,
     repairs: receipt.repairs,
-    files: receipt.files.reduce<ReceiptSums['files']>((files, file) => addMaps(files, { [fileKey(file)]: fatesOf(file) }, addFates), {}),
+    files: isKeyStage(receipt.stage)
+      ? {}
+      : receipt.files.reduce<ReceiptSums['files']>((files, file) => addMaps(files, { [fileKey(file)]: fatesOf(file) }, addFates), {}),
   };
 }
 

@@ -193,17 +193,20 @@ export { type Difference, specDifferences } from './spec-difference.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export type { Params } from './spec-params.ts';
 export {
+  fileStages,
   inputsBehind,
-  mapStagesOf,
+  isKeyStage,
+  keyStages,
+  laterIndexOf,
+  laterStages,
   partitionsOf,
   passThroughStage,
   readerOf,
-  reduceIndexOf,
-  reduceStagesOf,
   type Stage,
   type StagedSpec,
   stagePlanNumber,
   stagesOf,
+  uniqueKeysOf,
 } from './stages.ts';
 export type { JobEvent, JobFailure, JobResult, JobStatus, StageStatus } from './status.ts';
 export { parseQueueName, type QueueName, type QueueNameParts, type TaskKind, type WorkKind, workKinds, workQueueName } from './task.ts';

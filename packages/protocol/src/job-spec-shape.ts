@@ -330,7 +330,8 @@ export type ResolvedInput = Omit<z.output<typeof inputShape>, 'uri' | 'schema'> 
   /** Null: the job's. `auto`, `text`, the URI of a schema, or a schema. */
   readonly schema: string | ResolvedSchema | null;
 };
-export type ResolvedStage = Omit<z.output<typeof stageShape>, 'name'> & { readonly name: string };
+export type ResolvedLookup = Omit<z.output<typeof stageShape>['lookups'][number], 'schema'> & { readonly schema: string | ResolvedSchema };
+export type ResolvedStage = Omit<z.output<typeof stageShape>, 'name' | 'lookups'> & { readonly name: string; readonly lookups: ResolvedLookup[] };
 export type ResolvedOutput = Omit<z.output<typeof outputShape>, 'compression'> & {
   readonly compression: NonNullable<z.output<typeof outputShape>['compression']>;
 };

@@ -193,6 +193,12 @@ test('fields that exclude or need each other', () => {
   check(withField({ constraints: { pattern: '(a)\\1' } }), ['/schema/fields/0/constraints/pattern', 'REGEX']);
   check(withField({ constraints: { pattern: '(?P<x>[(?=]+)\\\\1' } }));
   check({ ...small, schema: { fields: [{ name: 'a' }], primaryKey: 'aa' } }, ['/schema/primaryKey', 'SCHEMA_FIELD', 'a']);
+  const unique = (name: string, more = {}) => ({ name, constraints: { unique: true }, ...more });
+  check({ ...small, schema: { fields: [unique('a'), unique('b')], primaryKey: 'a' } });
+  check({ ...small, schema: { fields: [unique('a'), unique('b')], primaryKey: ['a', 'b'] } }, ['/schema', 'UNIQUE_LIMIT']);
+  check({ ...small, schema: { fields: [{ name: 'a' }], primaryKey: ['a', 'a'] } }, ['/schema/primaryKey', 'SCHEMA_FIELD']);
+  check({ ...small, schema: { fields: [unique('a', { type: 'list' })] } }, ['/schema/fields/0/type', 'SCHEMA_FIELD']);
+  check({ ...small, schema: { fields: [{ name: 'a', onError: 'setNull' }], primaryKey: 'a' } }, ['/schema/fields/0/onError', 'CONFLICT']);
   check({ ...small, schema: { fields: [{ name: 'a' }], fieldsMatch: 'equal', match: 'name' } }, ['/schema/fieldsMatch', 'CONFLICT']);
   check({ ...small, schema: 'txt' }, ['/schema', 'SCHEMA_FIELD', 'text']);
   check(withInput({ encoding: 'utf-88' }), ['/inputs/encoding', 'ENCODING', 'utf-8']);
@@ -272,6 +278,25 @@ test('budgets name codes and columns that exist', () => {
   ]);
 });
 
+test('unique keys are those of the whole job', () => {
+  const keyed = (name: string, key: string | null) => ({
+    name,
+    uri: `file:///${name}`,
+    schema: { fields: [{ name: 'id' }, { name: 'x' }], ...(key && { primaryKey: key }) },
+  });
+  const inputs = (...keys: (string | null)[]) => keys.map((key, at) => keyed(`in${at}`, key));
+  const apart = [
+    { name: 'a', from: 'in0', sql: 'SELECT 1' },
+    { name: 'b', from: 'in1', sql: 'SELECT 1' },
+    { name: 'c', from: ['a', 'b'], exchange: { keys: ['id'] }, sql: 'SELECT 1' },
+  ];
+  check({ ...small, inputs: inputs('id', 'id') });
+  check({ ...small, inputs: inputs('id', 'x') }, ['/inputs/1/schema', 'SCHEMA_FIELD']);
+  check({ ...small, inputs: inputs(null, 'id') }, ['/inputs/0/schema', 'SCHEMA_FIELD']);
+  check({ ...small, inputs: inputs(null, 'id'), pipeline: apart });
+  check({ ...small, inputs: inputs('x', 'id'), pipeline: apart }, ['/inputs/1/schema', 'SCHEMA_FIELD']);
+});
+
 test('what this version does not do is refused by name, all at once', () => {
   const written = {
     ...small,
@@ -291,10 +316,9 @@ test('what this version does not do is refused by name, all at once', () => {
         { name: 'a', type: 'object', fields: [{ name: 'b' }] },
         { name: 'b', format: 'binary', constraints: { unique: true } },
       ],
-      primaryKey: ['a'],
     },
     pipeline: [
-      { sql: 'SELECT 1', lookups: [{ name: 'l', uri: 'file:///l' }] },
+      { sql: 'SELECT 1', lookups: [{ name: 'l', uri: 'file:///l', schema: { fields: [{ name: 'k' }], primaryKey: 'k' } }] },
       { exchange: { keys: ['a'] }, dedupe: {} },
     ],
     output: { uri: 'gs://b/o/', format: 'arrow', compact: true },
@@ -310,9 +334,8 @@ test('what this version does not do is refused by name, all at once', () => {
     [
       '/inputs/0/encoding',
       '/inputs/0/pin',
-      '/schema/primaryKey',
       '/schema/fields/0/fields',
-      '/schema/fields/1/constraints/unique',
+      '/pipeline/0/lookups/0/schema',
       '/output/compact',
       '/schedule',
       '/callbacks',

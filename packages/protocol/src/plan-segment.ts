@@ -109,6 +109,9 @@ export type EndedFile = z.output<typeof endedFileShape>;
 
 const plan = { generation: generationNumber };
 
+/** Records of a chunk that lost a unique key to others: a list of slices of what the stage `owners` handed on. */
+export const chunkLosersShape = z.object({ chunk: count, rows: count, slices: z.object({ key: z.string(), digest }) });
+
 export const segmentShape = z.object({
   ...head('segment'),
   ...plan,
@@ -120,14 +123,16 @@ export const segmentShape = z.object({
   files: z.array(plannedFileShape),
   chunks: z.array(chunkShape),
   ended: z.array(endedFileShape),
+  /** Of a stage that is planned behind `owners`; left out when there are none. */
+  losers: z.array(chunkLosersShape).optional(),
 });
 export type Segment = z.output<typeof segmentShape>;
 
-/** Of a reduce stage, whose plan stands in a folder of its own; absent in that of the map stages. */
-const reduceStage = stageName.nullish();
+/** Of a later stage, whose plan stands in a folder of its own; absent in that of the stages that read files. */
+const laterStage = stageName.nullish();
 
 /** Stands under the number behind the last segment. */
-export const planEndShape = z.object({ ...head('planEnd'), ...plan, stage: reduceStage, segments: count });
+export const planEndShape = z.object({ ...head('planEnd'), ...plan, stage: laterStage, segments: count });
 export type PlanEnd = z.output<typeof planEndShape>;
 
 export const unplannableShape = z.object({ file: count, uri: z.string(), code: z.string(), message: z.string() });
@@ -137,7 +142,7 @@ export type Unplannable = z.output<typeof unplannableShape>;
 export const sealedShape = z.object({
   ...head('sealed'),
   ...plan,
-  stage: reduceStage,
+  stage: laterStage,
   segments: count,
   chunks: count,
   bytes: count,

@@ -6,6 +6,7 @@ import { encodingSupport } from './encodings.ts';
 import type { ResolvedInput, ResolvedJobSpec, ResolvedSchema } from './job-spec-shape.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf } from './spec-issues.ts';
+import { uniqueKeysOf } from './stages.ts';
 
 const dayMs = 86_400_000;
 
@@ -20,6 +21,7 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
     ...schemaIssues(spec.schema, ['schema']),
+    ...spec.pipeline.flatMap(({ lookups }, stage) => lookups.flatMap(({ schema }, at) => lookupIssues(schema, ['pipeline', stage, 'lookups', at, 'schema']))),
     ...unless(!output.compact, ['output', 'compact'], 'compact'),
     ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
     ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),
@@ -37,17 +39,17 @@ function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
   ];
 }
 
+/** A lookup is read by every core for itself: nobody compares its keys. */
+function lookupIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] {
+  return [...schemaIssues(schema, path), ...unless(uniqueKeysOf(schema).length === 0, path, 'unique or primaryKey of a lookup')];
+}
+
 function schemaIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] {
   if (typeof schema === 'string') return unless(schema === 'auto' || schema === 'text', path, 'a schema by URI');
   return [
-    ...unless(schema.primaryKey.length === 0, [...path, 'primaryKey'], 'primaryKey'),
     ...schema.fields.flatMap((field, index) => {
       const at = [...path, 'fields', index];
-      return [
-        ...unless(!field.constraints.unique, [...at, 'constraints', 'unique'], 'unique'),
-        ...unless(field.fields === null, [...at, 'fields'], 'fields of a field'),
-        ...unless(field.items === null, [...at, 'items'], 'items of a field'),
-      ];
+      return [...unless(field.fields === null, [...at, 'fields'], 'fields of a field'), ...unless(field.items === null, [...at, 'items'], 'items of a field')];
     }),
   ];
 }

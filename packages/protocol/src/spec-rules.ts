@@ -11,6 +11,7 @@ import { nearestName } from './nearest-name.ts';
 import type { SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf, shown } from './spec-issues.ts';
 import { sqlParamIssues } from './spec-params.ts';
+import { uniqueKeysOf } from './stages.ts';
 
 type Schema = z.output<typeof schemaShape>;
 type Field = z.output<typeof fieldShape>;
@@ -29,6 +30,7 @@ export function ruleIssues(spec: ShapedSpec, written: Written): SpecIssue[] {
     ...(spec.inputs ?? []).flatMap((input, index) => inputIssues(input, ['inputs', index], memberOf(memberOf(written, 'inputs'), index))),
     ...takenNames((spec.inputs ?? []).map((input, index) => ({ name: input.name, path: ['inputs', index, 'name'] }))),
     ...pipelineIssues(spec),
+    ...keyedInputIssues(spec),
     ...(spec.output === undefined ? [] : outputIssues(spec.output, spec.pipeline ?? [])),
     ...budgetIssues(spec),
   ];
@@ -53,6 +55,7 @@ function schemaRuleIssues(schema: string | Schema, path: Path, written: Written)
     ...schema.fields.flatMap((field, index) => fieldIssues(field, [...path, 'fields', index])),
     ...takenNames(names),
     ...(both ? [issue([...path, 'fieldsMatch'], 'SPEC_CONFLICT', `excludes ${longForm.join(', ')}`)] : []),
+    ...keyIssues(schema, path),
     ...primaryKeyOf(schema)
       .filter((name) => !known.includes(name))
       .map((name) => {
@@ -60,6 +63,28 @@ function schemaRuleIssues(schema: string | Schema, path: Path, written: Written)
       }),
   ];
 }
+
+const mostKeys = 2;
+
+/** What `unique` and `primaryKey` ask of the fields they name. */
+function keyIssues(schema: Schema, path: Path): SpecIssue[] {
+  const primary = primaryKeyOf(schema);
+  const keys = uniqueKeysOf({ ...schema, primaryKey: primary });
+  const tooMany = keys.length > mostKeys && issue(path, 'SPEC_UNIQUE_LIMIT', `expected at most ${mostKeys} unique fields and primary keys, got ${keys.length}`);
+  const twice = primary.find((name, at) => primary.indexOf(name) !== at);
+  const issues = [tooMany, twice !== undefined && issue([...path, 'primaryKey'], 'SPEC_SCHEMA_FIELD', `${shown(twice)} stands twice`)];
+  for (const [index, field] of schema.fields.entries()) {
+    const at = [...path, 'fields', index];
+    if (!keys.flat().includes(field.name)) continue;
+    issues.push(incomparable.includes(field.type) && issue([...at, 'type'], 'SPEC_SCHEMA_FIELD', `values of type ${field.type} cannot be unique`));
+    const isPrimary = primary.includes(field.name) && field.onError === 'setNull';
+    issues.push(isPrimary && issue([...at, 'onError'], 'SPEC_CONFLICT', 'setNull excludes a field of the primary key, which is required'));
+  }
+  return issues.filter((one) => one !== false);
+}
+
+/** Types whose values are not compared as keys. */
+const incomparable: readonly string[] = ['list', 'duration', 'object', 'array'];
 
 /** A primary key is written as one name or as several. */
 export function primaryKeyOf(schema: { primaryKey: string | string[] | null }): string[] {
@@ -332,6 +357,33 @@ function stageReaders(stages: readonly Stage[], names: readonly string[], at: At
   return names.slice(0, -1).flatMap((name, index) => {
     return readers.has(name) ? [] : [issue(at(index, 'name'), 'SPEC_STAGE_ORDER', `no later stage reads ${shown(name)}, and it is not the last`)];
   });
+}
+
+/** Uniqueness is that of the whole job: inputs that have keys have the same ones, and one table is made of inputs that all have them. */
+function keyedInputIssues({ inputs, schema = 'auto', pipeline = [] }: ShapedSpec): SpecIssue[] {
+  const keysOf = (written: string | Schema): string =>
+    typeof written === 'string' ? '[]' : JSON.stringify(uniqueKeysOf({ ...written, primaryKey: primaryKeyOf(written) }));
+  const keyed = (inputs ?? []).map(({ name, schema: own }, index) => ({ name, index, keys: keysOf(own ?? schema) }));
+  const first = keyed.find(({ keys }) => keys !== '[]');
+  if (first === undefined) return [];
+  const found = keyed
+    .filter(({ keys }) => keys !== '[]' && keys !== first.keys)
+    .map(({ index }) =>
+      issue(
+        ['inputs', index, 'schema'],
+        'SPEC_SCHEMA_FIELD',
+        `its unique fields and primary key must be those of input ${first.name}: they are unique over the whole job`,
+      ),
+    );
+  const maps = pipeline.filter(({ exchange }) => exchange === null);
+  const tables = maps.length === 0 ? [keyed] : maps.map(({ from }) => keyed.filter(({ name }) => from === null || [from].flat().includes(name)));
+  for (const table of tables) {
+    const without = table.find(({ keys }) => keys === '[]');
+    if (without === undefined || table.every(({ keys }) => keys === '[]')) continue;
+    const message = `needs the unique fields and primary key of input ${first.name}, because one stage reads both as one table`;
+    found.push(issue(['inputs', without.index, 'schema'], 'SPEC_SCHEMA_FIELD', message));
+  }
+  return found;
 }
 
 const outputCompressions: Readonly<Record<Output['format'], readonly string[]>> = {

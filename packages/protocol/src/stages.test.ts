@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { resolveJobSpec } from './job-spec.ts';
-import { inputsBehind, partitionsOf, readerOf, type Stage, type StagedSpec, stagesOf } from './stages.ts';
+import { fileStages, inputsBehind, laterStages, partitionsOf, readerOf, type Stage, type StagedSpec, stagesOf, uniqueKeysOf } from './stages.ts';
 
 interface Vector {
   readonly name: string;
@@ -43,6 +43,43 @@ test('readers and inputs behind a stage', () => {
   );
   assert.deepEqual(inputsBehind(stages, 'once'), ['events']);
   assert.deepEqual(inputsBehind(stages, 'total'), ['events', 'customers']);
+});
+
+test('stages over inputs with unique keys wait for the owners of these', () => {
+  const keys = { fields: [{ name: 'id', constraints: { unique: true } }] };
+  const keyed = resolveJobSpec({
+    name: 'daily',
+    inputs: [
+      { name: 'plain', uri: 'file:///p', schema: 'text' },
+      { name: 'keyed', uri: 'file:///k' },
+    ],
+    schema: keys,
+    pipeline: [
+      { name: 'a', from: 'keyed', sql: 'SELECT 1' },
+      { name: 'b', from: 'plain', sql: 'SELECT 1' },
+      { name: 'c', from: ['a', 'b'], exchange: { keys: ['id'] }, sql: 'SELECT 1' },
+    ],
+    output: { uri: 'file:///o/' },
+  });
+  const stages = stagesOf(keyed);
+  assert.deepEqual(
+    stages.map(({ name, kind, from }) => `${name} ${kind} ${from}`),
+    ['unique map keyed', 'b map plain', 'owners reduce unique', 'a map keyed', 'c reduce a,b'],
+  );
+  assert.deepEqual(
+    [fileStages(stages), laterStages(stages)].map((some) => some.map(({ name }) => name).join()),
+    ['unique,b', 'owners,a,c'],
+  );
+  assert.equal(partitionsOf(keyed, new Map([['keyed', 10 * (256 << 20)]]))['owners'], 10);
+});
+
+test('a primary key of one column that is unique too is one key', () => {
+  const key = (names: string[], ...unique: string[]) =>
+    uniqueKeysOf({ primaryKey: names, fields: ['a', 'b'].map((name) => ({ name, constraints: { unique: unique.includes(name) } })) as never });
+  assert.deepEqual(key(['a'], 'a'), [['a']]);
+  assert.deepEqual(key(['a', 'b'], 'a'), [['a', 'b'], ['a']]);
+  assert.deepEqual(key([], 'b'), [['b']]);
+  assert.deepEqual(uniqueKeysOf('auto'), []);
 });
 
 test('partitions: as written, by bytes of the inputs behind, one without keys, and never above 1,024', () => {

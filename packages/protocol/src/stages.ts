@@ -1,12 +1,13 @@
 /**
- * The stages of a job in running order: what the pipeline says, made explicit. The core has the same function; `schemas/vectors/stages.json` holds
- * what both must answer. Pure.
+ * The stages of a job in running order: what the pipeline says, made explicit, and before it the two that find out which record owns a unique key. The
+ * core has the same function for the pipeline (`schemas/vectors/stages.json` holds what both must answer) and knows those two by their names. Pure.
  */
-import type { ResolvedJobSpec, ResolvedStage } from './job-spec-shape.ts';
+import type { ResolvedJobSpec, ResolvedSchema, ResolvedStage } from './job-spec-shape.ts';
 
 /** What of a spec decides its stages. */
 export interface StagedSpec {
-  readonly inputs: readonly { readonly name: string }[];
+  readonly inputs: readonly { readonly name: string; readonly schema?: string | ResolvedSchema | null }[];
+  readonly schema?: string | ResolvedSchema;
   readonly pipeline: readonly Pick<ResolvedStage, 'name' | 'from' | 'exchange' | 'dedupe' | 'sql'>[];
 }
 
@@ -25,8 +26,37 @@ export interface Stage {
 /** The stage before an exchange, and the only one of an empty pipeline. */
 export const passThroughStage = 'read';
 
-/** The spec must be one that `resolveJobSpec` let pass: names are given, and each stage but the last is read once. */
+/** The stage that reads the keys of all records, and the one that finds the first record of each key. No stage of a pipeline has these names. */
+export const keyStages = { unique: 'unique', owners: 'owners' } as const;
+
+/** A pass over keys alone: what becomes of the records it reads is seen in the stage behind it. */
+export const isKeyStage = (name: string): boolean => name === keyStages.unique || name === keyStages.owners;
+
+/** The columns of each constraint of a schema that holds over the whole job: its primary key, then its unique fields. */
+export function uniqueKeysOf(schema: string | Pick<ResolvedSchema, 'primaryKey' | 'fields'>): string[][] {
+  if (typeof schema === 'string') return [];
+  const primary = schema.primaryKey.length === 0 ? [] : [schema.primaryKey];
+  const single = schema.fields.filter(({ constraints }) => constraints.unique).map(({ name }) => [name]);
+  return [...primary, ...single.filter(([name]) => !(schema.primaryKey.length === 1 && schema.primaryKey[0] === name))];
+}
+
+/**
+ * The spec must be one that `resolveJobSpec` let pass: names are given, and each stage but the last is read once. Stages up to the first reduce stage
+ * read files and are planned with them; each later one is planned when every chunk before it has an outcome.
+ */
 export function stagesOf(spec: StagedSpec): Stage[] {
+  const stages = pipelineStages(spec);
+  const keyed = spec.inputs.filter(({ schema }) => uniqueKeysOf(schema ?? spec.schema ?? 'auto').length > 0).map(({ name }) => name);
+  if (keyed.length === 0) return stages;
+  const none = { exchange: null, dedupe: null, sql: null };
+  const unique: Stage = { ...none, name: keyStages.unique, kind: 'map', from: keyed };
+  const owners: Stage = { ...none, name: keyStages.owners, kind: 'reduce', from: [unique.name], exchange: { keys: ['key'], partitions: 'auto' } };
+  const waits = ({ kind, from }: Stage): boolean => kind === 'map' && from.some((input) => keyed.includes(input));
+  const maps = stages.filter(({ kind }) => kind === 'map');
+  return [unique, ...maps.filter((stage) => !waits(stage)), owners, ...maps.filter(waits), ...stages.filter(({ kind }) => kind === 'reduce')];
+}
+
+function pipelineStages(spec: StagedSpec): Stage[] {
   const inputs = spec.inputs.map(({ name }) => name);
   const stages: Stage[] = [];
   if (spec.pipeline[0] === undefined || spec.pipeline[0].exchange !== null) {
@@ -41,12 +71,17 @@ export function stagesOf(spec: StagedSpec): Stage[] {
   return stages;
 }
 
-export function mapStagesOf(spec: StagedSpec): Stage[] {
-  return stagesOf(spec).filter(({ kind }) => kind === 'map');
+type Kinds = Pick<Stage, 'kind'>;
+
+/** Stages that are planned over files. */
+export function fileStages<One extends Kinds>(stages: readonly One[]): One[] {
+  const first = stages.findIndex(({ kind }) => kind === 'reduce');
+  return stages.slice(0, first === -1 ? stages.length : first);
 }
 
-export function reduceStagesOf(spec: StagedSpec): Stage[] {
-  return stagesOf(spec).filter(({ kind }) => kind === 'reduce');
+/** Stages that are planned one by one over what those before them have done: reduce stages, and map stages that wait for the owners of keys. */
+export function laterStages<One extends Kinds>(stages: readonly One[]): One[] {
+  return stages.slice(fileStages(stages).length);
 }
 
 /** The stage that reads the rows of this one; null of the last, whose rows are the output. */
@@ -61,13 +96,13 @@ export function inputsBehind(stages: readonly Stage[], name: string): string[] {
   return stage.kind === 'map' ? [...stage.from] : [...new Set(stage.from.flatMap((from) => inputsBehind(stages, from)))];
 }
 
-/** Number of the plan task of a reduce stage: behind the files, and behind the number that says that all of them were given up. */
-export function stagePlanNumber(inputFiles: number, reduceIndex: number): number {
-  return inputFiles + 1 + reduceIndex;
+/** Number of the plan task of a later stage: behind the files, and behind the number that says that all of them were given up. */
+export function stagePlanNumber(inputFiles: number, laterIndex: number): number {
+  return inputFiles + 1 + laterIndex;
 }
 
-/** Which reduce stage a plan task plans, counted from 0; null: it plans files from that number on. */
-export function reduceIndexOf(inputFiles: number, planNumber: number): number | null {
+/** Which of the later stages a plan task plans, counted from 0; null: it plans files from that number on. */
+export function laterIndexOf(inputFiles: number, planNumber: number): number | null {
   return planNumber > inputFiles ? planNumber - inputFiles - 1 : null;
 }
 

@@ -28,7 +28,7 @@ export interface JobStatus {
   /** All chunks are known. */
   readonly sealed: boolean;
   readonly chunks: Readonly<Record<ChunkState | 'total', number>>;
-  /** In running order. Chunks of a reduce stage are known when every stage before it is through. */
+  /** In running order. Chunks of a later stage are known when every stage before it is through. */
   readonly stages: readonly StageStatus[];
   readonly bytes: { readonly total: number; readonly done: number };
   readonly balance: Balance;

@@ -60,7 +60,7 @@ export interface WorkOrders {
   readonly jobKey: string;
   readonly specDigest: string;
   readonly generation: number;
-  /** Plan: the first file still to be planned, or behind the files the number of a reduce stage. Finish: 0. */
+  /** Plan: the first file still to be planned, or behind the files the number of a later stage. Finish: 0. */
   readonly first: number;
   /** Plan: files that already have a dead letter, to be left out and named in `sealed.json`. */
   readonly unplannable: readonly number[];

@@ -99,7 +99,7 @@ function decodeStage(stage: JobStage, fields: Fields): LedgerStage {
 
 /** Bytes are those of all stages: each reads what the one before has written. */
 function sumsOfStages(stages: readonly LedgerStage[]): LedgerSums {
-  const balance = balanceOfStages(stages.map(({ kind, sums }) => ({ kind, balance: withoutBytes(sums) })));
+  const balance = balanceOfStages(stages.map(({ name, kind, sums }) => ({ name, kind, balance: withoutBytes(sums) })));
   const { unreadBytes: _, ...fates } = balance;
   return {
     ...fates,

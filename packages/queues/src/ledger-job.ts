@@ -23,7 +23,7 @@ export interface LedgerJob {
   readonly specDigest: string;
   readonly resultVersion: number;
   readonly pool: string;
-  /** All stages in running order; map stages come first. */
+  /** All stages in running order; from the first reduce stage on each is planned when those before it are through. */
   readonly stages: readonly JobStage[];
   /** 0–9, 9 first. */
   readonly priority: number;
@@ -69,9 +69,9 @@ export interface LedgerJobView extends LedgerJob {
   readonly cancelled: boolean;
   /** Nothing runs until the rebuild of this job is complete. */
   readonly rebuilding: boolean;
-  /** The map stages are planned to their end. */
+  /** The stages that read files are planned to their end. */
   readonly sealed: boolean;
-  /** So many of the reduce stages are planned too. */
+  /** So many of the later stages are planned too. */
   readonly plannedStages: number;
   readonly stageViews: readonly LedgerStage[];
   /** Rejects of all stages; `sums` has those that are records. */

@@ -109,7 +109,7 @@ return 1
 `;
 
 /**
- * A reduce stage is planned. In a later generation some of its chunks were committed before, with other inputs: then the job is read anew from the
+ * A later stage is planned. In a later generation some of its chunks were committed before, with other inputs: then the job is read anew from the
  * journal, which knows which receipts count.
  */
 const sealStage = `

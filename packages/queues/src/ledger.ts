@@ -146,7 +146,7 @@ export class Ledger {
   }
 
   /**
-   * A reduce stage is planned to its end: `upTo` segments stand for this generation, those of this stage are given. `index` counts reduce stages from 0.
+   * A later stage is planned to its end: `upTo` segments stand for this generation, those of this stage are given. `index` counts later stages from 0.
    * In generation 2 and later this asks for a rebuild, which calls it with `rebuilt`.
    */
   async sealStage(jobId: JobId, generation: number, plan: StageSeal): Promise<boolean> {

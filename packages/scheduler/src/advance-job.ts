@@ -4,7 +4,7 @@ import type { LedgerJobView } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
 import { applyStep } from './apply-steps.ts';
 import type { Control } from './control.ts';
-import { hasAllOutcomes, type JobSituation, nextReduce, nextSteps } from './next-steps.ts';
+import { hasAllOutcomes, type JobSituation, nextLater, nextSteps } from './next-steps.ts';
 
 /** Answers the job as it stands afterwards; null when the ledger does not have it. */
 export async function advanceJob(jobId: JobId, control: Control): Promise<LedgerJobView | null> {
@@ -20,7 +20,7 @@ async function situationOf(job: LedgerJobView, control: Control): Promise<JobSit
     job,
     unburiedFiles: await unburiedFiles(job, control),
     budget: await budgetOf(job, 'running', control),
-    stageBudget: hasAllOutcomes(job) && nextReduce(job) !== null ? await budgetOf(job, 'finish', control) : notExceeded,
+    stageBudget: hasAllOutcomes(job) && nextLater(job) !== null ? await budgetOf(job, 'finish', control) : notExceeded,
     overTime: await isOverTime(job, control),
   };
 }

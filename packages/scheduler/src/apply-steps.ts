@@ -30,7 +30,7 @@ export async function applyStep(step: Step, job: LedgerJobView, control: Control
       await ledger.addWork(jobId, generation, { kind: 'plan', first: await firstFileToPlan(jobId, control) });
       return;
     case 'addStageWork':
-      await ledger.addWork(jobId, generation, { kind: 'plan', first: stagePlanNumber(job.inputFiles, step.reduceIndex) });
+      await ledger.addWork(jobId, generation, { kind: 'plan', first: stagePlanNumber(job.inputFiles, step.laterIndex) });
       return;
     case 'end':
       await ledger.setEnd(jobId, generation, step.end);

@@ -15,8 +15,8 @@ import {
   fileShares,
   fingerprintOf,
   type JobId,
+  laterIndexOf,
   maxDeadLetterAttempts,
-  reduceIndexOf,
   type Sealed,
   sumsOfReceipt,
   type Unplannable,
@@ -70,12 +70,12 @@ export async function bury(view: LedgerChunkView, control: Control): Promise<voi
 
 /**
  * A plan or finish task that cannot be cured. A file at which planning died is a dead letter and planning goes on behind it; before anything was pinned,
- * for a reduce stage, and for a finish, the whole generation ends.
+ * for a later stage, and for a finish, the whole generation ends.
  */
 export async function buryWork(view: LedgerChunkView, control: Control): Promise<void> {
   await flushLateRecords(view.jobId, control);
   const facts = await control.facts.spec(view.jobId, view.generation);
-  const isFiles = view.stage === 'plan' && facts !== null && reduceIndexOf(facts.job.inputFiles, view.chunk) === null;
+  const isFiles = view.stage === 'plan' && facts !== null && laterIndexOf(facts.job.inputFiles, view.chunk) === null;
   const pins = isFiles ? await control.journal.readPins(view.jobId) : null;
   if (pins === null) return endWith(view, control);
   const { jobId, generation } = view;

@@ -12,7 +12,7 @@ import {
   zeroBalance,
 } from '@millrace/protocol';
 import type { LedgerJobView, LedgerStage } from '@millrace/queues';
-import { nextReduce } from './next-steps.ts';
+import { nextLater } from './next-steps.ts';
 
 export interface Speed {
   readonly bytesPerSecond: number;
@@ -32,7 +32,7 @@ export function statusFromLedger(job: LedgerJobView, speed: Speed): JobStatus {
     state: shownState(job),
     generation: job.generation,
     waitingFor: isOver ? null : speed.waitingFor,
-    sealed: job.sealed && nextReduce(job) === null,
+    sealed: job.sealed && nextLater(job) === null,
     stages: job.stageViews.map(stageFromLedger),
     chunks: { ...chunks, cancelled: job.state === 'cancelled' ? chunks.total - chunks.committed - chunks.dead : 0 },
     bytes: { total, done: Math.min(total, job.sums.bytesIn) },

@@ -70,11 +70,11 @@ async function closeGenerations(view: JobView, command: Command, control: Contro
 async function sealAsItStands(view: JobView, generation: number, control: Control): Promise<void> {
   const { record } = view.job;
   const before = view.plans[generation - 1];
-  if (before?.sealed === null) await sealMaps(view, generation, control);
-  // A reduce stage that was never planned is sealed empty, so that a planner that wakes up late puts nothing.
+  if (before?.sealed === null) await sealFiles(view, generation, control);
+  // A later stage that was never planned is sealed empty, so that a planner that wakes up late puts nothing.
   let from = (await control.journal.readPlan(record, generation)).segments.length;
   for (const { stage, sealed } of before?.stages ?? []) {
-    if (sealed === null) await sealReduce(record, generation, stage, from, control);
+    if (sealed === null) await sealLater(record, generation, stage, from, control);
     from += (await stageSegments(record, generation, stage, control)).length;
   }
 }
@@ -83,7 +83,7 @@ async function stageSegments(job: JobRecord, generation: number, stage: string, 
   return (await control.journal.readPlan(job, generation)).stages.find((one) => one.stage === stage)?.segments ?? [];
 }
 
-async function sealReduce(job: JobRecord, generation: number, stage: string, from: number, control: Control): Promise<void> {
+async function sealLater(job: JobRecord, generation: number, stage: string, from: number, control: Control): Promise<void> {
   const { jobId } = job;
   await putEndMark({ jobId, generation, stage }, from + (await stageSegments(job, generation, stage, control)).length, control);
   const segments = await stageSegments(job, generation, stage, control);
@@ -98,7 +98,7 @@ async function putEndMark(of: { jobId: JobId; generation: number; stage: string 
   }
 }
 
-async function sealMaps(view: JobView, generation: number, control: Control): Promise<void> {
+async function sealFiles(view: JobView, generation: number, control: Control): Promise<void> {
   const { jobId } = view.job.record;
   await putEndMark({ jobId, generation, stage: null }, view.plans[generation - 1]?.segments.length ?? 0, control);
   const plan = await control.journal.readPlan(view.job.record, generation);
@@ -195,6 +195,7 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
       .map((file) => [file.file, file]),
   );
   const ordered = [...files.values()].sort((a, b) => a.file - b.file);
+  const losers = chunks.flatMap(({ chunk, segment: stored }) => stored.record.losers?.filter((lost) => lost.chunk === chunk.chunk) ?? []);
   return {
     record: 'segment',
     version: 1,
@@ -208,6 +209,7 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
     files: ordered,
     chunks: copies,
     ended: [],
+    ...(losers.length > 0 && { losers }),
   };
 }
 

@@ -63,6 +63,15 @@ const stages = [
   { name: 'total', kind: 'reduce' },
 ] as const;
 
+const keyed = [
+  { name: 'unique', kind: 'map' },
+  { name: 'owners', kind: 'reduce' },
+  { name: 'read', kind: 'map' },
+] as const;
+const owners = (dead: number): LedgerJobView['stageViews'] => [
+  { name: 'owners', kind: 'reduce', chunks: { total: 2, committed: 2 - dead, dead }, sums: { ...job.sums } },
+];
+
 const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSituation>, readonly string[]])[] = [
   ['accepted without a plan task', { state: 'accepted', sealed: false, sealedSegments: null }, {}, ['addPlanWork']],
   ['being planned', { state: 'planning', sealed: false, openWork: 1 }, {}, []],
@@ -94,6 +103,9 @@ const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSitu
   ['with all reduce stages through', { stages, plannedStages: 2 }, {}, ['finish']],
   ['with reduce stages left but paused', { stages, paused: true }, {}, []],
   ['with reduce stages left but that must end', { stages, end }, {}, ['finish']],
+  ['whose keys are compared', { stages: keyed, plannedStages: 1, stageViews: owners(0) }, {}, ['addStageWork']],
+  ['of whose keys some were not compared', { stages: keyed, plannedStages: 1, stageViews: owners(1) }, {}, ['end', 'finish']],
+  ['whose stages behind the owners are through', { stages: keyed, plannedStages: 2, stageViews: owners(0) }, {}, ['finish']],
   ['completed', { state: 'completed' }, { budget: exceeded }, []],
   ['failed', { state: 'failed' }, {}, []],
 ];

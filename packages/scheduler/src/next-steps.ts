@@ -1,5 +1,5 @@
 /** Pure: what a job needs next. The state machine of a job; `apply-steps.ts` does what it says. Every step is harmless when it is taken twice. */
-import type { BudgetDecision } from '@millrace/protocol';
+import { type BudgetDecision, keyStages, laterStages } from '@millrace/protocol';
 import type { JobEnd, LedgerJobView } from '@millrace/queues';
 
 export type Step =
@@ -10,8 +10,8 @@ export type Step =
   /** Files that could not be planned become dead letters. */
   | { readonly step: 'buryUnplannable' }
   | { readonly step: 'addPlanWork' }
-  /** Every chunk before it has an outcome: the chunks of the next reduce stage can be known. */
-  | { readonly step: 'addStageWork'; readonly reduceIndex: number }
+  /** Every chunk before it has an outcome: the chunks of the next stage can be known. */
+  | { readonly step: 'addStageWork'; readonly laterIndex: number }
   | { readonly step: 'end'; readonly end: JobEnd }
   | { readonly step: 'finish' }
   | { readonly step: 'addFinishWork' };
@@ -22,7 +22,7 @@ export interface JobSituation {
   readonly unburiedFiles: number;
   /** A budget, judged by the sums so far. */
   readonly budget: BudgetDecision;
-  /** The same by the standards of a finish: a reduce stage does not begin on what is broken already. */
+  /** The same by the standards of a finish: no later stage begins on what is broken already. */
   readonly stageBudget: BudgetDecision;
   /** The generation has been at work for longer than its time limit. */
   readonly overTime: boolean;
@@ -58,16 +58,26 @@ function openSteps(situation: JobSituation): Step[] {
   if (job.sealedSegments !== null && job.segments < job.sealedSegments) return [{ step: 'readPlan' }];
   if (situation.unburiedFiles > 0) return [{ step: 'buryUnplannable' }];
   if (!hasAllOutcomes(job)) return [];
-  const reduceIndex = nextReduce(job);
-  if (reduceIndex === null) return [{ step: 'finish' }];
+  const laterIndex = nextLater(job);
+  if (laterIndex === null) return [{ step: 'finish' }];
   const { exceeded } = situation.stageBudget;
   if (exceeded) return [{ step: 'end', end: { state: 'failed', ...exceeded } }, { step: 'finish' }];
-  return [{ step: 'addStageWork', reduceIndex }];
+  const unknown = unknownOwners(job);
+  if (unknown !== null) return [{ step: 'end', end: unknown }, { step: 'finish' }];
+  return [{ step: 'addStageWork', laterIndex }];
 }
 
-/** The first reduce stage that is not planned; null when there is none left. */
-export function nextReduce(job: Pick<LedgerJobView, 'stages' | 'plannedStages'>): number | null {
-  return job.plannedStages < job.stages.filter(({ kind }) => kind === 'reduce').length ? job.plannedStages : null;
+/** The first of the later stages that is not planned; null when there is none left. */
+export function nextLater(job: Pick<LedgerJobView, 'stages' | 'plannedStages'>): number | null {
+  return job.plannedStages < laterStages(job.stages).length ? job.plannedStages : null;
+}
+
+/** No budget tolerates keys that were not compared: records that are not unique would pass unseen. */
+function unknownOwners({ stageViews }: LedgerJobView): JobEnd | null {
+  const dead = stageViews.find(({ name }) => name === keyStages.owners)?.chunks.dead ?? 0;
+  if (dead === 0) return null;
+  const message = `${dead} partitions of keys could not be compared, so nobody knows which records are unique; redrive the dead letters of stage ${keyStages.owners}`;
+  return { state: 'failed', code: 'BUDGET_DEAD_LETTERS', message };
 }
 
 function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {

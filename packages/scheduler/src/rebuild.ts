@@ -117,10 +117,10 @@ async function tellPlan(view: JobView, isNew: boolean, control: Control): Promis
   }
 }
 
-/** Chunks of a reduce stage count when its plan of the newest generation stands: before that nobody knows which of them run again. */
+/** Partitions count when the plan of their stage in the newest generation stands: before that nobody knows which of them run again. */
 function countingChunks(view: JobView): ChunkView[] {
   const open = new Set(view.plans.at(-1)?.stages.flatMap(({ stage, sealed }) => (sealed === null ? [stage] : [])));
-  return view.chunks.filter(({ stage }) => !open.has(stage));
+  return view.chunks.filter(({ stage, chunk }) => chunk.kind !== 'partition' || !open.has(stage));
 }
 
 /** First by name, so that counts are right at once, then the bodies for the sums. */

@@ -175,6 +175,55 @@ describe('a partition', () => {
   });
 });
 
+describe('a job with unique keys', () => {
+  const keyed = { pipeline: [], schema: { fields: [{ name: 'id', constraints: { unique: true } }] } } as Partial<JobSpec>;
+
+  test('reads the keys first, and its records when their owners are known', () =>
+    withHost({}, async (host) => {
+      const status = await untilEnd(scheduler, await submitted('keyed', 3, keyed));
+      assert.equal(status.state, 'completed', status.failure?.message);
+      assert.deepEqual(
+        status.stages.map(({ name, chunks: { committed } }) => `${name} ${committed}`),
+        ['unique 3', 'owners 2', 'read 3'],
+      );
+      assert.deepEqual([status.balance.recordsIn, status.balance.emitted], [3, 3]);
+      assert.deepEqual(host.attempts.slice(0, 3).toSorted(), ['0@1', '1@1', '2@1']);
+      assert.deepEqual(host.attempts.slice(5).toSorted(), ['5@1', '6@1', '7@1']);
+    }));
+
+  test('does not read its records while some keys are not compared, whatever the budget, and goes on after a redrive', async () => {
+    let broken = true;
+    await withHost({ chunk: (chunk) => (chunk === 4 && broken ? { class: 'input', code: 'TRANSFORM_AGGREGATE' } : 'commit') }, async (host) => {
+      const jobId = await submitted('not-compared', 3, { ...keyed, deadLetters: { maxChunks: 5 } });
+      const failed = await untilEnd(scheduler, jobId);
+      assert.deepEqual([failed.state, failed.failure?.code, failed.stages[2]?.chunks.total], ['failed', 'BUDGET_DEAD_LETTERS', 0]);
+      assert.match(failed.failure?.message ?? '', /1 partitions of keys could not be compared/);
+      broken = false;
+      const answer = await redrive(scheduler, jobId);
+      assert.ok(answer.ok && answer.chunks === 1);
+      const status = await untilEnd(scheduler, jobId, 2);
+      assert.equal(status.state, 'completed', status.failure?.message);
+      assert.deepEqual(host.attempts.filter((attempt) => attempt.endsWith('@2')).toSorted(), ['4@2', '5@2', '6@2', '7@2']);
+      assert.deepEqual([status.balance.recordsIn, status.chunks.committed], [3, 8]);
+    });
+  });
+
+  test('leaves out what died while keys were read, and reads it when it is back', async () => {
+    let broken = true;
+    await withHost({ chunk: (chunk) => (chunk === 1 && broken ? { class: 'input', code: 'INPUT_NOT_FOUND' } : 'commit') }, async (host) => {
+      const jobId = await submitted('keys-gap', 3, { ...keyed, deadLetters: { maxChunks: 5 } });
+      const first = await untilEnd(scheduler, jobId);
+      assert.deepEqual([first.state, first.balance.recordsIn, first.stages[2]?.chunks.total], ['completed', 2, 2], first.failure?.message);
+      broken = false;
+      assert.ok((await redrive(scheduler, jobId)).ok);
+      const status = await untilEnd(scheduler, jobId, 2);
+      assert.equal(status.state, 'completed', status.failure?.message);
+      assert.deepEqual(host.attempts.filter((attempt) => attempt.endsWith('@2')).toSorted(), ['1@2', '3@2', '4@2', '7@2']);
+      assert.deepEqual([status.balance.recordsIn, status.stages[2]?.chunks.committed], [3, 3]);
+    });
+  });
+});
+
 describe('a loss of Redis amid a reduce stage', () => {
   test('costs time only: what committed stays, nothing counts twice', () =>
     withHost({ chunk: async (chunk) => (chunk === 13 ? sleep(1_500).then(() => 'commit') : 'commit') }, async (host) => {

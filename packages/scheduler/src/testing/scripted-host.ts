@@ -14,20 +14,23 @@ import {
   decideBudget,
   encodeRecord,
   type FailureRecord,
+  fileStages,
   fingerprint,
   type InputFile,
   type JobRecord,
+  keyStages,
+  laterIndexOf,
+  laterStages,
   type Manifest,
-  mapStagesOf,
   newAttemptId,
   type PartitionChunk,
   type Pins,
   parseTaskId,
+  plannedRecords,
   type Receipt,
   type ReceiptSums,
-  reduceIndexOf,
-  reduceStagesOf,
   type Segment,
+  type Stage,
   segmentRanges,
   sha256Hex,
   stagesOf,
@@ -243,8 +246,8 @@ class Host implements ScriptedHost {
     const { journal, queues } = this.#control;
     const { jobId, generation } = orders;
     const job = await this.#jobOf(jobId);
-    const reduceIndex = reduceIndexOf(job.job.record.inputFiles, orders.first);
-    if (reduceIndex !== null) return this.#planStage(orders, job, reduceIndex);
+    const laterIndex = laterIndexOf(job.job.record.inputFiles, orders.first);
+    if (laterIndex !== null) return this.#planStage(orders, job, laterIndex);
     const pins = await journal.putPins(pinsOf(job.job.record));
     const ended = new Set(job.plans.flatMap((plan) => plan.segments.flatMap(({ record }) => record.ended.map(({ file }) => file))));
     let segment = job.plans.at(-1)?.segments.length ?? 0;
@@ -280,13 +283,8 @@ class Host implements ScriptedHost {
   }
 
   /** Two partitions; those enter whose inputs changed or that have no receipt, under the numbers they had. */
-  async #planStage(orders: WorkOrders, job: JobView, reduceIndex: number): Promise<void> {
-    const { journal, queues } = this.#control;
-    const { jobId, generation, specDigest } = orders;
-    const { spec } = specOfGeneration(job, generation);
-    const stage = reduceStagesOf(spec)[reduceIndex];
-    const plan = job.plans.at(-1);
-    if (stage === undefined || plan === undefined) throw new Error(`there is no reduce stage ${reduceIndex}`);
+  async #partitionsOf(stage: Stage, job: JobView): Promise<PartitionChunk[]> {
+    const { jobId } = job.job.record;
     const read = await this.#receiptsOf(job.chunks.filter((chunk) => stage.from.includes(chunk.stage)));
     const rows = read.reduce((sum, receipt) => sum + receipt.counts.rowsOut, 0);
     const slices = { key: `jobs/${jobId}/work/slices/${stage.name}`, digest: sha256Hex(JSON.stringify(read.map(({ attemptId }) => attemptId))) };
@@ -300,18 +298,51 @@ class Host implements ScriptedHost {
       const share = partition === 0 ? Math.ceil(rows / 2) : Math.floor(rows / 2);
       chunks.push({ chunk: known?.chunk.chunk ?? next + partition, kind: 'partition', partition, rows: share, bytes: share, slices });
     }
-    const first = [plan, ...plan.stages.slice(0, reduceIndex)].reduce((sum, { sealed }) => sum + (sealed?.segments ?? 0), 0);
+    return chunks;
+  }
+
+  /** The chunks of `unique` again, without those that are dead or that an earlier generation has planned. */
+  async #behindOwners(stage: Stage, job: JobView): Promise<Chunk[]> {
+    const placeOf = ({ chunk }: ChunkView): string => JSON.stringify({ ...chunk, chunk: 0 });
+    const planned = new Set(job.chunks.filter((chunk) => chunk.stage === stage.name).map(placeOf));
+    const chunks: Chunk[] = [];
+    const next = job.chunks.reduce((above, { chunk }) => Math.max(above, chunk.chunk + 1), 0);
+    for (const chunk of job.chunks) {
+      if (chunk.stage !== keyStages.unique || planned.has(placeOf(chunk))) continue;
+      const [receipt] = await this.#receiptsOf([chunk]);
+      if (receipt) chunks.push({ ...chunk.chunk, chunk: next + chunks.length });
+    }
+    return chunks;
+  }
+
+  async #planStage(orders: WorkOrders, job: JobView, laterIndex: number): Promise<void> {
+    const { journal, queues } = this.#control;
+    const { jobId, generation, specDigest } = orders;
+    const stage = laterStages(stagesOf(specOfGeneration(job, generation).spec))[laterIndex];
+    const plan = job.plans.at(-1);
+    if (stage === undefined || plan === undefined) throw new Error(`there is no later stage ${laterIndex}`);
+    const chunks = stage.kind === 'map' ? await this.#behindOwners(stage, job) : await this.#partitionsOf(stage, job);
+    const files = stage.kind === 'map' ? [...new Map(job.chunks.flatMap(({ segment }) => segment.record.files.map((file) => [file.file, file]))).values()] : [];
+    const first = [plan, ...plan.stages.slice(0, laterIndex)].reduce((sum, { sealed }) => sum + (sealed?.segments ?? 0), 0);
     const head = { version: 1, jobId, generation, stage: stage.name } as const;
     if (chunks.length > 0) {
       const places = { segment: first, specDigest, pinsDigest: job.pins?.digest ?? '', firstChunk: chunks[0]?.chunk ?? 0 };
-      await journal.putSegment({ record: 'segment', ...head, ...places, files: [], chunks, ended: [] }, stage.name);
+      await journal.putSegment({ record: 'segment', ...head, ...places, files, chunks, ended: [] }, stage.name);
     }
     const segments = chunks.length > 0 ? 1 : 0;
     await journal.putPlanEnd({ record: 'planEnd', ...head, segments: first + segments });
-    await journal.putSealed({ record: 'sealed', ...head, segments, chunks: chunks.length, bytes: rows, records: rows, unplannable: [] });
-    const stored = (await journal.readPlan(job.job.record, generation)).stages[reduceIndex]?.segments ?? [];
+    await journal.putSealed({
+      record: 'sealed',
+      ...head,
+      segments,
+      chunks: chunks.length,
+      bytes: sum(chunks.map(chunkBytes)),
+      records: sum(chunks.map((chunk) => plannedRecords(chunk) ?? 0)),
+      unplannable: [],
+    });
+    const stored = (await journal.readPlan(job.job.record, generation)).stages[laterIndex]?.segments ?? [];
     const refs = stored.map(({ key, digest, record }) => ({ key, digest, ...segmentRanges(record) }));
-    await queues.ledger.sealStage(jobId, generation, { index: reduceIndex, stage: stage.name, segments: refs, upTo: first + segments });
+    await queues.ledger.sealStage(jobId, generation, { index: laterIndex, stage: stage.name, segments: refs, upTo: first + segments });
     await queues.ledger.closeWork(orders.workId, generation);
   }
 
@@ -351,6 +382,8 @@ class Host implements ScriptedHost {
   }
 }
 
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+
 function pinsOf(job: JobRecord): Pins {
   const schema = { fields: [], missingValues: [''], match: 'name', caseSensitive: true, missingColumns: 'fail', extraColumns: 'drop', primaryKey: [] } as const;
   const input = {
@@ -389,7 +422,7 @@ function segmentOf(job: JobView, orders: WorkOrders, pinsDigest: string, file: I
     version: 1,
     jobId: orders.jobId,
     generation: orders.generation,
-    stage: mapStagesOf(spec).find(({ from }) => from.includes(spec.inputs[input]?.name ?? ''))?.name ?? '',
+    stage: fileStages(stagesOf(spec)).find(({ from }) => from.includes(spec.inputs[input]?.name ?? ''))?.name ?? '',
     segment,
     specDigest: orders.specDigest,
     pinsDigest,
@@ -409,7 +442,7 @@ function manifestOf(
 ): Manifest {
   const { record } = job.job;
   const { spec, specDigest } = specOfGeneration(job, orders.generation);
-  const balance = balanceOfStages(stagesOf(spec).map(({ name, kind }) => ({ kind, balance: sums.stages.get(name) ?? zeroBalance })));
+  const balance = balanceOfStages(stagesOf(spec).map(({ name, kind }) => ({ name, kind, balance: sums.stages.get(name) ?? zeroBalance })));
   const rejects = {
     recordsIn: balance.recordsIn,
     rejected: balance.rejected,

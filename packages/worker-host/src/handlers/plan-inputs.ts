@@ -3,7 +3,7 @@
  * absent, so a second planner finds what the first one did and goes on behind it.
  */
 import { allSegments, isSegment, type Stored } from '@millrace/journal';
-import { chunkBytes, type InputFile, mapStagesOf, plannedRecords, reduceIndexOf, type Sealed, type Unplannable } from '@millrace/protocol';
+import { chunkBytes, fileStages, type InputFile, laterIndexOf, plannedRecords, type Sealed, stagesOf, type Unplannable } from '@millrace/protocol';
 import type { PlanDone, PlanSegment } from '@millrace/protocol/wire';
 import type { SegmentRef, WorkOrders } from '@millrace/queues';
 import { AppError, describeError } from '@millrace/service-kit';
@@ -19,13 +19,13 @@ import { askCore, loadPlanJob, type PlanJob, planDeadlineMs, stoppedWork } from 
 import { planStage } from './plan-stage.ts';
 import { workPlace } from './work-place.ts';
 
-/** Files, or a reduce stage when the number of the task lies behind them. */
+/** Files, or a later stage when the number of the task lies behind them. */
 export async function planWork(attempt: OpenedAttempt<WorkOrders>, lease: Lease, host: Host): Promise<WorkEnd> {
   const keeper = new ProgressKeeper({ ...attempt, orders: { chunkId: attempt.orders.workId } }, lease, host);
   try {
     const plan = await loadPlanJob(attempt, keeper, host);
-    const reduceIndex = reduceIndexOf(plan.job.inputFiles, attempt.orders.first);
-    return await (reduceIndex === null ? planInputs(plan) : planStage(plan, reduceIndex));
+    const laterIndex = laterIndexOf(plan.job.inputFiles, attempt.orders.first);
+    return await (laterIndex === null ? planInputs(plan) : planStage(plan, laterIndex));
   } finally {
     keeper.stop();
   }
@@ -47,7 +47,7 @@ interface Planned {
   readonly unplannable: readonly Unplannable[];
 }
 
-/** Map stage after map stage, and of each the runs of neighbouring files that are still to be planned, one request each. */
+/** Stage after stage, and of each the runs of neighbouring files that are still to be planned, one request each. */
 async function planFiles(plan: PlanJob, pins: Stored<'pins'>): Promise<Planned | WorkEnd> {
   const { orders } = plan.attempt;
   const start = await planStart(plan);
@@ -68,9 +68,12 @@ async function planFiles(plan: PlanJob, pins: Stored<'pins'>): Promise<Planned |
   return { totals, unplannable };
 }
 
-/** Each input is read by one map stage, so each file has one. */
+/** Each input is read by one of these, so each file has one. */
 function filesByStage({ spec }: PlanJob, files: readonly InputFile[]): { stage: string; files: InputFile[] }[] {
-  return mapStagesOf(spec).map(({ name, from }) => ({ stage: name, files: files.filter(({ input }) => from.includes(spec.inputs[input]?.name ?? '')) }));
+  return fileStages(stagesOf(spec)).map(({ name, from }) => ({
+    stage: name,
+    files: files.filter(({ input }) => from.includes(spec.inputs[input]?.name ?? '')),
+  }));
 }
 
 const gaveUp = ({ file, uri }: InputFile): Unplannable => ({ file, uri, code: 'CORE_CRASH', message: 'planning this file used up its attempts' });

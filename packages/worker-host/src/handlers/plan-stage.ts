@@ -1,20 +1,21 @@
 /**
- * A plan task of a reduce stage: when every chunk before it has an outcome, a core gathers the slices of each partition and puts the chunks of the stage.
+ * A plan task of a later stage: when every chunk before it has an outcome, a core gathers the slices of each partition and puts the chunks of the stage, or
+ * those of a map stage with the records that lost their keys.
  * As with files, everything is put if absent: a second planner goes on behind the first.
  */
 import { allSegments, isSegment, type PlanView, type StagePlan } from '@millrace/journal';
-import { chunkBytes, jobStages, type Sealed, segmentRanges } from '@millrace/protocol';
+import { chunkBytes, jobStages, laterStages, plannedRecords, type Sealed, segmentRanges } from '@millrace/protocol';
 import type { PlanDone } from '@millrace/protocol/wire';
 import type { SegmentRef } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
 import type { WorkEnd } from '../execute-work.ts';
 import { askCore, type PlanJob, planDeadlineMs, stoppedWork } from './plan-job.ts';
 
-export async function planStage(plan: PlanJob, reduceIndex: number): Promise<WorkEnd> {
+export async function planStage(plan: PlanJob, laterIndex: number): Promise<WorkEnd> {
   const { job, host, attempt } = plan;
   const { jobId, generation, workId } = attempt.orders;
-  const stage = jobStages(job).filter(({ kind }) => kind === 'reduce')[reduceIndex]?.name;
-  if (stage === undefined) throw new AppError('PLAN_CONFLICT', `cannot plan reduce stage ${reduceIndex} of ${jobId}: there are fewer`);
+  const stage = laterStages(jobStages(job))[laterIndex]?.name;
+  if (stage === undefined) throw new AppError('PLAN_CONFLICT', `cannot plan later stage ${laterIndex} of ${jobId}: there are fewer`);
   const start = await stageStart(plan, stage);
   if (start.standing.sealed === null) {
     const planned = await askForPlan(plan, stage, start);
@@ -23,7 +24,7 @@ export async function planStage(plan: PlanJob, reduceIndex: number): Promise<Wor
   const sealed = start.standing.sealed ?? (await sealStage(plan, stage, start.firstSegment));
   const plans = await host.journal.readPlan(job, generation);
   await host.queues.ledger.sealStage(jobId, generation, {
-    index: reduceIndex,
+    index: laterIndex,
     stage,
     segments: segmentRefs(plans, stage),
     upTo: start.firstSegment + sealed.segments,
@@ -87,7 +88,7 @@ async function sealStage({ job, attempt, host }: PlanJob, stage: string, firstSe
   const end = await host.journal.putPlanEnd({ record: 'planEnd', ...head, segments: firstSegment + segments.length });
   if (isSegment(end.stored)) throw new AppError('PLAN_CONFLICT', `cannot end the plan of ${stage} of ${jobId}: another segment stands there`);
   const chunks = segments.flatMap(({ record }) => record.chunks);
-  const records = chunks.reduce((sum, chunk) => sum + (chunk.kind === 'partition' ? chunk.rows : 0), 0);
+  const records = chunks.reduce((sum, chunk) => sum + (plannedRecords(chunk) ?? 0), 0);
   const bytes = chunks.reduce((sum, chunk) => sum + chunkBytes(chunk), 0);
   const sealed: Sealed = { record: 'sealed', ...head, segments: segments.length, chunks: chunks.length, bytes, records, unplannable: [] };
   return (await host.journal.putSealed(sealed)).stored.record;

@@ -64,6 +64,37 @@ function recordsOf(chunks: readonly ChunkRecord[], changes: Partial<GenerationRe
 
 const some: Figures = { file: 1, emitted: 7, filtered: 2, rejected: 1, bytes: 400 };
 
+describe('summariseGeneration of a job with unique keys', () => {
+  const stages = [
+    { name: 'unique', kind: 'map', from: ['input'] },
+    { name: 'owners', kind: 'reduce', from: ['unique'] },
+    { name: 'read', kind: 'map', from: ['input'] },
+  ] as const;
+  const at = (stage: string, record: ChunkRecord): ChunkRecord => {
+    const { verdict } = record;
+    return { ...record, stage, verdict: verdict === null ? null : { ...verdict, stage } };
+  };
+  const keys = { ...some, rejected: 0, emitted: 0, filtered: 10 };
+  const unique = at('unique', committed(0, keys));
+  const ended = [{ file: 1, records: 10, lines: 11, damages: 0, blankLines: 0, commentLines: 0, bytes: 400 }];
+
+  it('counts each record once, and each file', () => {
+    const summary = summariseGeneration(recordsOf([unique, at('read', committed(1, some))], { stages, ended }));
+    assert.deepEqual([summary.imbalances, summary.planConflict], [[], null]);
+    assert.deepEqual([summary.balance.recordsIn, summary.balance.emitted, summary.balance.rejected], [10, 7, 1]);
+    assert.deepEqual([summary.files[1]?.balance.recordsIn, summary.sums.bytesIn], [10, 400]);
+  });
+
+  it('misses a chunk that only one of the two has read, unless it died while its keys were read', () => {
+    const without = summariseGeneration(recordsOf([unique], { stages, ended }));
+    assert.match(without.imbalances[0] ?? '', /^file 1 from 0: read by only one/);
+    const only = summariseGeneration(recordsOf([at('unique', dead(0, keys)), at('read', committed(1, some))], { stages, ended }));
+    assert.match(only.imbalances[0] ?? '', /^file 1 from 0: read by only one/);
+    const gap = summariseGeneration(recordsOf([at('unique', dead(0, keys))], { stages, ended }));
+    assert.deepEqual([gap.imbalances, gap.planConflict, gap.balance.unreadBytes], [[], null, 400]);
+  });
+});
+
 describe('summariseGeneration', () => {
   it('gives the same sums for any order of the chunks, and they balance', () => {
     fc.assert(

@@ -16,9 +16,13 @@ import {
   type EndedFile,
   type FileChunk,
   fileShares,
+  fileStages,
   type Gap,
   type InputFile,
   isFileChunk,
+  isKeyStage,
+  keyStages,
+  laterStages,
   type ManifestFile,
   type ManifestPart,
   type ManifestStage,
@@ -80,7 +84,8 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   const dead = records.chunks.flatMap(({ stage, chunk, verdict }) => (verdict?.outcome === 'dead' ? [{ stage, chunk, verdict }] : []));
   const stages = records.stages.map((stage) => summariseStage(stage, records, committed, dead));
   const all = sumsOf(committed);
-  const maps = sumsOf(committed.filter(({ chunk }) => chunk.kind !== 'partition'));
+  // A pass over keys reads the same bytes as the stage behind it: what became of its records is counted there.
+  const maps = sumsOf(committed.filter(({ stage, chunk }) => chunk.kind !== 'partition' && !isKeyStage(stage)));
   const gaps = [...dead.map(({ stage, chunk, verdict }) => chunkGap(stage, chunk, verdict)), ...records.unplannable.map(fileGap)];
   const unreadBytes = bytesOf(dead.filter(({ chunk }) => chunk.kind !== 'partition')) + unplannedBytes(records);
   const balance = { ...balanceOfStages(stages), unreadBytes };
@@ -90,7 +95,7 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
     sums: { byCode: all.byCode, byColumn: all.byColumn, bytesIn: maps.bytesIn, bytesOut: all.bytesOut },
     stages,
     planConflict: planConflict(records),
-    imbalances: [...imbalancesOf(committed, maps), ...stageImbalances(records, stages)],
+    imbalances: [...imbalancesOf(committed, maps), ...stageImbalances(records, stages), ...unreadBehindKeys(records)],
     balance,
     counts: {
       total: records.chunks.length,
@@ -148,10 +153,29 @@ function stageImbalances({ stages, chunks }: GenerationRecords, sums: readonly M
   });
 }
 
+/** What the stage `unique` has read the stages behind it must read, chunk for chunk; what died there is a gap of it alone. */
+function unreadBehindKeys({ stages, chunks }: GenerationRecords): string[] {
+  const behind = new Set(laterStages(stages).flatMap(({ name, kind }) => (kind === 'map' ? [name] : [])));
+  const read = placesOf(chunks.filter(({ stage, verdict }) => stage === keyStages.unique && verdict?.outcome === 'committed'));
+  const planned = placesOf(chunks.filter(({ stage }) => behind.has(stage)));
+  const lacking = [...read].find((place) => !planned.has(place)) ?? [...planned].find((place) => !read.has(place));
+  return lacking === undefined ? [] : [`${lacking}: read by only one of stage ${keyStages.unique} and the stages behind it`];
+}
+
+/** Where each chunk begins, whatever its number. */
+const placesOf = (records: readonly ChunkRecord[]): Set<string> => new Set(records.map(({ chunk }) => placeOf(chunk)));
+
+function placeOf(chunk: Chunk): string {
+  const [first] = fileShares(chunk);
+  if (first !== undefined) return `file ${first.file} from ${first.start}`;
+  return chunk.kind === 'inline' ? `${chunk.key} from ${chunk.offset}` : `chunk ${chunk.chunk}`;
+}
+
 /** A record that no chunk holds would be missed by every balance, so the chunks of each file must follow one another up to the totals of planning. */
-function planConflict({ chunks, ended }: GenerationRecords): string | null {
+function planConflict({ stages, chunks, ended }: GenerationRecords): string | null {
+  const readers = new Set(fileStages(stages).map(({ name }) => name));
   const byFile = Map.groupBy(
-    chunks.flatMap(({ chunk }) => fileShares(chunk)),
+    chunks.filter(({ stage }) => readers.has(stage)).flatMap(({ chunk }) => fileShares(chunk)),
     ({ file }) => file,
   );
   for (const { file, records } of ended) {
