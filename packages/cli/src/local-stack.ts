@@ -11,6 +11,7 @@ import { exitCodes } from './exit-codes.ts';
 import { localConnections } from './local-connections.ts';
 import { startLocalRedis } from './local-redis.ts';
 import { isRemote, journalUriOf } from './output-place.ts';
+import { announceStack, withdrawStack } from './running-stack.ts';
 
 export interface LocalStackOptions {
   /** The output place, a path or the URI of a folder in a bucket; its journal lies below. */
@@ -63,6 +64,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   failed.catch(() => {});
   const stop = async (producer: Producer | null): Promise<void> => {
     stopping = true;
+    if (!isRemote(options.directory)) withdrawStack(options.directory);
     await producer?.close().catch(() => {});
     await stack.stop();
     await redis?.stop();
@@ -70,6 +72,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   };
   try {
     const producer = await Promise.race([connect({ redis: redisUrl }), failed]);
+    if (!isRemote(options.directory)) announceStack(options.directory, redisUrl);
     return { producer, stack, redisUrl, failed, stop: () => stop(producer) };
   } catch (error) {
     await stop(null);

@@ -9,5 +9,8 @@ export const commands: Readonly<Record<string, { readonly about: string; load():
   rejects: { about: 'rejects: ls, export', load: async () => (await import('./rejects.ts')).rejects },
   peek: { about: 'bytes, text and fields of any place', load: async () => (await import('./peek.ts')).peek },
   redrive: { about: 'put dead work back, as the next generation', load: async () => (await import('./redrive.ts')).redrive },
+  pause: { about: 'hold the job that runs in a directory', load: async () => (await import('./steer.ts')).pause },
+  resume: { about: 'let a paused job go on', load: async () => (await import('./steer.ts')).resume },
+  cancel: { about: 'end the job that runs in a directory', load: async () => (await import('./steer.ts')).cancel },
   generate: { about: 'synthetic dirty data with a known truth', load: async () => (await import('./generate.ts')).generate },
 };
