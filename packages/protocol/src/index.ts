@@ -43,6 +43,17 @@ export {
   isFailureCode,
 } from './failure.ts';
 export type { FailureRecord, Position } from './failure-record.ts';
+export {
+  type Filter,
+  FilterError,
+  type FilterFields,
+  type FilterItem,
+  globMatches,
+  matchesFilter,
+  maxFilterLength,
+  parseFilter,
+  wordsField,
+} from './filter.ts';
 export { type FingerprintFacts, fingerprint, fingerprintOf, withoutParameters } from './fingerprint.ts';
 export { directoryOfPattern, isHiddenBelow, isPattern, patternOf } from './glob.ts';
 // Who is who
