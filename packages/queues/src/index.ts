@@ -24,7 +24,10 @@ export type {
 } from './ledger-attempt.ts';
 export { EpochUnknownError } from './ledger-client.ts';
 export type {
+  FailureNote,
+  GroupPlace,
   JobEnd,
+  JobGroup,
   LedgerChunkCounts,
   LedgerJob,
   LedgerJobView,
@@ -34,11 +37,13 @@ export type {
   LetterView,
   PlanTotals,
   SegmentRef,
+  TroubledJob,
 } from './ledger-job.ts';
 export type { LiveEvents } from './live-events.ts';
 export type { Log } from './log.ts';
 export type { Queues, QueuesOptions } from './open-queues.ts';
 export { openQueues } from './open-queues.ts';
+export type { Operations } from './operations.ts';
 export { isRedisFault, RedisUnsuitableError } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';

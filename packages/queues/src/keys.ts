@@ -31,6 +31,17 @@ export interface Keys {
   late(epoch: string, jobId: string): string;
   again(epoch: string, jobId: string): string;
   chunk(epoch: string, chunkId: string): string;
+  /** Error groups of a job; ids of attempts that are counted in them. */
+  groups(epoch: string, jobId: string): string;
+  countedFailures(epoch: string, jobId: string): string;
+  /** Jobs that have dead letters or error groups, whether they run or ended. */
+  troubled(epoch: string): string;
+  /** Stands when every job of the journal was looked through for these. */
+  indexed(epoch: string): string;
+  /** Operations that are not over. */
+  operations(epoch: string): string;
+  /** Pace and live counts of one. */
+  operation(id: string): string;
   /** What `chunk` puts before the id; scripts that drop all chunks of a job need it. */
   chunkPrefix(epoch: string): string;
   /** Matches all keys of an epoch that is over. */
@@ -73,6 +84,12 @@ export function keysUnder(prefix: string): Keys {
     late: (epoch, jobId) => at(epoch, 'late', jobId),
     again: (epoch, jobId) => at(epoch, 'again', jobId),
     chunk: (epoch, chunkId) => at(epoch, 'chunk', chunkId),
+    groups: (epoch, jobId) => at(epoch, 'groups', jobId),
+    countedFailures: (epoch, jobId) => at(epoch, 'failed', jobId),
+    troubled: (epoch) => at(epoch, 'troubled'),
+    indexed: (epoch) => at(epoch, 'indexed'),
+    operations: (epoch) => at(epoch, 'operations'),
+    operation: (id) => at('operation', id),
     chunkPrefix: (epoch) => `${at(epoch, 'chunk')}:`,
     epochPattern: (epoch) => `${globEscaped(prefix)}:${epoch}:*`,
     job: (epoch, jobId) => [

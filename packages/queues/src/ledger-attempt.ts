@@ -4,7 +4,7 @@
  *
  * Ids of work: `<jobId>.plan.<first file>` and `<jobId>.finish.0`.
  */
-import type { AttemptFailureClass, AttemptId, ChunkId, ChunkMode, JobId, TaskId } from '@millrace/protocol';
+import type { AttemptFailureClass, AttemptId, ChunkId, ChunkMode, ChunkRange, JobId, TaskId } from '@millrace/protocol';
 import type { JobEnd } from './ledger-job.ts';
 
 export type LedgerChunkState = 'pending' | 'queued' | 'running' | 'retrying';
@@ -96,6 +96,8 @@ export interface AttemptFailure {
   readonly message?: string;
   readonly fingerprint: string | null;
   readonly outcome: 'failed' | 'lost';
+  readonly endedAt: string;
+  readonly range: ChunkRange | null;
   readonly recordKey: string;
   readonly record?: string;
 }

@@ -44,7 +44,9 @@ export class LedgerClient {
     return this.inEpoch((epoch) => {
       const keys = [...this.keys.job(epoch, jobId)];
       if (chunkId !== null) keys.push(this.keys.chunk(epoch, chunkId));
-      const full = { jobId, chunkPrefix: this.keys.chunkPrefix(epoch), ...(chunkId === null ? {} : { chunkId }), ...args };
+      const { keys: names } = this;
+      const trouble = { groups: names.groups(epoch, jobId), counted: names.countedFailures(epoch, jobId), troubled: names.troubled(epoch) };
+      const full = { jobId, chunkPrefix: names.chunkPrefix(epoch), trouble, ...(chunkId === null ? {} : { chunkId }), ...args };
       return this.#evaluate(script, keys, [epoch, JSON.stringify(full)]);
     });
   }

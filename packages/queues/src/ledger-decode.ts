@@ -12,7 +12,7 @@ import {
   parseChunkId,
 } from '@millrace/protocol';
 import type { LateRecord, LedgerChunkState, LedgerChunkView, OpenAttempt } from './ledger-attempt.ts';
-import type { LedgerJob, LedgerJobView, LedgerRejects, LedgerStage, LedgerSums, LetterView, SegmentRef } from './ledger-job.ts';
+import type { JobGroup, LedgerJob, LedgerJobView, LedgerRejects, LedgerStage, LedgerSums, LetterView, SegmentRef } from './ledger-job.ts';
 
 export type Fields = Readonly<Record<string, string>>;
 
@@ -82,6 +82,7 @@ export function decodeJob(fields: Fields): LedgerJobView | null {
     manifestKey: orNull(fields['manifestKey']),
     recheck: fields['recheck'] === '1',
     lastCommand: int(fields['lastCommand'] ?? '-1'),
+    release: orNull(fields['release']) === null ? null : { limit: int(fields['release']), started: int(fields['started']) },
     revision: int(fields['revision']),
   };
 }
@@ -210,4 +211,16 @@ export function decodeRejects(fields: Fields): LedgerRejects {
     if (field[0] === 'file') byFile[field[1]] = { ...(byFile[field[1]] ?? { recordsIn: 0, rejected: 0 }), [field[2]]: count };
   }
   return { byCode, byColumn, byFile };
+}
+
+/** Fields are fingerprints with a document each, and `dead:<fingerprint>` with a count. Lua writes an empty list as an empty object. */
+export function decodeGroups(fields: Fields): JobGroup[] {
+  const groups: JobGroup[] = [];
+  for (const [fingerprint, text] of Object.entries(fields)) {
+    if (fingerprint.startsWith('dead:') || fingerprint === 'beyond') continue;
+    const { samples, places, ...group } = JSON.parse(text) as Omit<JobGroup, 'fingerprint' | 'dead'>;
+    const dead = int(fields[`dead:${fingerprint}`]);
+    groups.push({ ...group, fingerprint, dead, samples: Array.isArray(samples) ? samples : [], places: Array.isArray(places) ? places : [] });
+  }
+  return groups;
 }

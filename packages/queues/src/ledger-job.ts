@@ -2,7 +2,7 @@
  * What the ledger knows of a job: the shape it is created with, the shape it is read as, and the pieces of its plan.
  * Plain data; the scripts that change it stand in `ledger-scripts.ts`.
  */
-import type { JobId, JobStage, JobState } from '@millrace/protocol';
+import type { ChunkRange, JobId, JobStage, JobState } from '@millrace/protocol';
 
 /** How a generation must end when it does not end by itself: a budget exceeded, a plan that cannot be made, a cancel. */
 export interface JobEnd {
@@ -97,6 +97,8 @@ export interface LedgerJobView extends LedgerJob {
   readonly recheck: boolean;
   /** Number of the last command applied, or -1. */
   readonly lastCommand: number;
+  /** How many chunks of this generation an operation lets begin, and how many have begun; null: nothing holds them back. */
+  readonly release: { readonly limit: number; readonly started: number } | null;
   /** Raised by each change of counts or state: a watcher compares it. */
   readonly revision: number;
 }
@@ -125,12 +127,64 @@ export interface LedgerRejects {
   readonly byFile: Readonly<Record<string, { readonly recordsIn: number; readonly rejected: number }>>;
 }
 
+/** An open dead letter: what lists and plans filter. */
 export interface LetterView {
   readonly chunkId: string;
+  /** Of the letter: that of the job, or an earlier one whose letter was not selected since. */
+  readonly generation: number;
   readonly class: string;
   readonly code: string;
   readonly message: string;
   readonly fingerprint: string | null;
   readonly bytes: number;
   readonly key: string;
+  readonly range: ChunkRange | null;
+  readonly diedAt: string;
+  readonly attempts: number;
+  /** That of the last attempt. */
+  readonly worker: string | null;
+}
+
+/** A place where a group was seen. */
+export interface GroupPlace {
+  readonly uri: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Failures of one cause in one job. */
+export interface JobGroup {
+  readonly fingerprint: string;
+  readonly code: string;
+  readonly class: string;
+  /** The newest. */
+  readonly message: string;
+  /** Attempts that failed so. */
+  readonly failures: number;
+  /** Open dead letters. */
+  readonly dead: number;
+  readonly firstSeenAt: string;
+  readonly lastSeenAt: string;
+  /** Journal keys of the newest records, newest first. */
+  readonly samples: readonly string[];
+  readonly places: readonly GroupPlace[];
+}
+
+/** A job that has dead letters or failures. */
+export interface TroubledJob {
+  readonly jobId: JobId;
+  readonly tenant: string;
+  readonly name: string;
+}
+
+/** A failure as the index is told it from the journal. */
+export interface FailureNote {
+  readonly attemptId: string;
+  readonly fingerprint: string;
+  readonly code: string;
+  readonly class: string;
+  readonly message: string;
+  readonly at: string;
+  readonly sample: string;
+  readonly place: GroupPlace | null;
 }

@@ -6,7 +6,7 @@
  *
  * Fields of a job: those of `LedgerJob`, and `chunks bytesPlanned queued running retrying committed counted deadChunks letters letterBytes work
  * sealed sealedSegments cursorSegment cursorOffset base paused cancelled rebuilding recheck endState endCode endMessage failure manifestKey
- * lastCommand revision planned stage:<name>:<chunks committed dead> sum:<stage>:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
+ * lastCommand revision planned release started stage:<name>:<chunks committed dead> sum:<stage>:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
  */
 
 const prelude = `
@@ -44,6 +44,57 @@ local function dropChunk()
   redis.call('SREM', live, A.chunkId)
   redis.call('SREM', again, A.chunkId)
   redis.call('ZREM', due, A.chunkId)
+end
+-- Chunks of this generation that may still be begun; nil when nothing holds them back.
+local function releasable()
+  local release = j('release')
+  if not release or release == '' then return nil end
+  return math.max(0, int(release) - int(j('started')))
+end
+-- Error groups of the job, a document each; the job is listed as one that has trouble. Groups beyond the thousandth are only counted.
+local function noteGroup(note)
+  local text = redis.call('HGET', A.trouble.groups, note.fingerprint)
+  local group = text and cjson.decode(text)
+  if not group then
+    if redis.call('HLEN', A.trouble.groups) >= 2000 then
+      redis.call('HINCRBY', A.trouble.groups, 'beyond', 1)
+      return
+    end
+    group = { code = note.code, class = note.class, message = note.message, failures = 0, firstSeenAt = note.at, lastSeenAt = note.at, samples = {}, places = {} }
+  end
+  if note.counts then group.failures = group.failures + 1 end
+  if note.at < group.firstSeenAt then group.firstSeenAt = note.at end
+  if note.at >= group.lastSeenAt then
+    group.lastSeenAt = note.at
+    group.message = note.message
+  end
+  local function push(list, item, same)
+    local kept = { item }
+    for _, one in ipairs(list) do if #kept < 5 and not same(one) then kept[#kept + 1] = one end end
+    return kept
+  end
+  if note.sample then group.samples = push(group.samples, note.sample, function(one) return one == note.sample end) end
+  local place = note.place
+  if place and place ~= cjson.null then
+    group.places = push(group.places, place, function(one) return one.uri == place.uri and one.start == place.start end)
+  end
+  redis.call('HSET', A.trouble.groups, note.fingerprint, cjson.encode(group))
+end
+local function hasTrouble(who) redis.call('HSETNX', A.trouble.troubled, A.jobId, who) end
+local function whoOf() return cjson.encode({ tenant = j('tenant'), name = j('name') }) end
+local function noteFailure(note, attemptId)
+  if redis.call('SADD', A.trouble.counted, attemptId) == 0 then return end
+  note.counts = true
+  noteGroup(note)
+end
+local function countDead(fingerprint, by)
+  if fingerprint and fingerprint ~= cjson.null then redis.call('HINCRBY', A.trouble.groups, 'dead:' .. fingerprint, by) end
+end
+local function forgetDead()
+  for _, field in ipairs(redis.call('HKEYS', A.trouble.groups)) do
+    if string.sub(field, 1, 5) == 'dead:' then redis.call('HDEL', A.trouble.groups, field) end
+  end
+  redis.call('UNLINK', letters)
 end
 local function backToPending()
   move('pending')
@@ -186,6 +237,7 @@ return 1
  */
 const nextPlanned = `
 if j('state') ~= 'running' or j('paused') == '1' or j('cancelled') == '1' or j('endState') or j('rebuilding') then return {} end
+A.limit = math.min(A.limit, releasable() or A.limit)
 local segment, offset = int(j('cursorSegment')), int(j('cursorOffset'))
 local found, looked, moving = {}, 0, true
 while looked < 1000 and #found < A.limit do
@@ -230,6 +282,7 @@ local number = c('number')
 if not number then
   if A.kind ~= 'chunk' or A.number ~= 0 then return nil end
   if redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.index) == 1 then return nil end
+  if releasable() == 0 then return nil end
 elseif c('state') == 'queued' and not A.requeue then
   local first = A.number == 0 and int(number) == int(j('base')) + 1
   if first or int(number) == A.number + 1 then return int(number) end
@@ -243,6 +296,7 @@ if not number then
   redis.call('HSET', chunk, 'kind', 'chunk', 'state', 'pending', 'generation', A.generation, 'number', j('base'), 'mode', 'normal',
     'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes)
   redis.call('SADD', live, A.chunkId)
+  add('started', 1)
   number = j('base')
 elseif c('state') == 'pending' then
   redis.call('SREM', again, A.chunkId)
@@ -329,9 +383,11 @@ if redis.call('SETBIT', done, A.index, 1) == 0 then
   end
   local letter = redis.call('HGET', letters, A.chunkId)
   if letter then
+    local known = cjson.decode(letter)
     redis.call('HDEL', letters, A.chunkId)
     add('letters', -1)
-    add('letterBytes', -int(cjson.decode(letter).bytes))
+    add('letterBytes', -int(known.bytes))
+    countDead(known.fingerprint, -1)
   end
   changed()
 end
@@ -348,6 +404,10 @@ return 1
 const failAttempt = `
 if A.record then redis.call('HSET', late, 'record:' .. A.recordKey, A.record) end
 redis.call('HDEL', late, 'lost:' .. A.attemptId)
+if redis.call('EXISTS', job) == 1 then
+  noteFailure(A.note, A.attemptId)
+  hasTrouble(whoOf())
+end
 if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
 redis.call('HINCRBY', chunk, 'past:' .. A.class, 1)
 if c('mode') == 'bisect' and A.class ~= 'lost' then redis.call('HSET', chunk, 'bisected', 1) end
@@ -393,6 +453,9 @@ end
 if A.letter and redis.call('HSETNX', letters, A.chunkId, A.letter) == 1 then
   add('letters', 1)
   add('letterBytes', A.bytes)
+  countDead(A.note.fingerprint, 1)
+  noteGroup(A.note)
+  hasTrouble(whoOf())
 end
 dropChunk()
 changed()
@@ -419,6 +482,9 @@ changed()
 redis.call('SREM', jobs, A.jobId)
 for _, id in ipairs(redis.call('SMEMBERS', live)) do redis.call('ZREM', due, id) end
 for i = 3, 13 do if i ~= 10 then redis.call('EXPIRE', KEYS[i], A.keepSeconds) end end
+-- What can be redriven stays longer than what is only shown.
+for _, key in ipairs({ letters, A.trouble.groups }) do redis.call('EXPIRE', key, A.keepTroubleSeconds) end
+redis.call('EXPIRE', A.trouble.counted, A.keepSeconds)
 return 1
 `;
 
@@ -429,12 +495,15 @@ for _, id in ipairs(redis.call('SMEMBERS', live)) do
   redis.call('DEL', A.chunkPrefix .. id)
   redis.call('ZREM', due, id)
 end
-redis.call('DEL', segments, dead, live, again, letters)
+forgetDead()
+redis.call('DEL', segments, dead, live, again)
 for _, stage in ipairs(A.stages) do redis.call('HDEL', job, 'stage:' .. stage .. ':dead') end
 redis.call('HDEL', job, 'planned', 'sealed', 'sealedSegments', 'cursorSegment', 'cursorOffset', 'paused', 'cancelled', 'recheck', 'endState', 'endCode',
-  'endMessage', 'failure', 'manifestKey', 'segments', 'queued', 'running', 'retrying', 'deadChunks', 'letters', 'letterBytes', 'work')
+  'endMessage', 'failure', 'manifestKey', 'segments', 'queued', 'running', 'retrying', 'deadChunks', 'letters', 'letterBytes', 'work', 'release', 'started')
 for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
 for i = 3, 13 do if i ~= 10 then redis.call('PERSIST', KEYS[i]) end end
+redis.call('PERSIST', A.trouble.groups)
+redis.call('PERSIST', A.trouble.counted)
 redis.call('SADD', jobs, A.jobId)
 changed()
 return 1
@@ -487,8 +556,42 @@ for _, id in ipairs(redis.call('SMEMBERS', live)) do
   redis.call('DEL', A.chunkPrefix .. id)
   redis.call('ZREM', due, id)
 end
+forgetDead()
 for i = 3, 13 do if i ~= 10 then redis.call('DEL', KEYS[i]) end end
 redis.call('SREM', jobs, A.jobId)
+return 1
+`;
+
+/**
+ * How many chunks of this generation may be begun; \`hold\`: no more than have been. \`started\` is what the journal knows of, after a rebuild.
+ * Answers the limit that stands now, or -1 when there is none.
+ */
+const setRelease = `
+if not ours() then return -1 end
+if A.started then redis.call('HSET', job, 'started', math.max(int(j('started')), A.started)) end
+if A.hold then redis.call('HSET', job, 'release', int(j('started')))
+elseif A.release then redis.call('HSET', job, 'release', A.release)
+else redis.call('HDEL', job, 'release') end
+changed()
+return releasable() and int(j('release')) or -1
+`;
+
+/** Dead letters and failures of a job that the ledger does not hold, from the journal; of one that it holds, only failures: the rest is told live. */
+const indexTrouble = `
+for _, note in ipairs(A.failures) do noteFailure(note, note.attemptId) end
+local holds = redis.call('EXISTS', job) == 1
+if not holds then
+  for _, one in ipairs(A.letters) do
+    if redis.call('HSETNX', letters, one.chunkId, one.letter) == 1 then
+      countDead(one.note.fingerprint, 1)
+      noteGroup(one.note)
+    end
+  end
+  redis.call('EXPIRE', letters, A.keepTroubleSeconds)
+  redis.call('EXPIRE', A.trouble.groups, A.keepTroubleSeconds)
+  redis.call('EXPIRE', A.trouble.counted, A.keepSeconds)
+end
+if #A.failures > 0 or #A.letters > 0 then hasTrouble(A.who) end
 return 1
 `;
 
@@ -520,6 +623,8 @@ const bodies = {
   restoreChunk,
   clearRecheck,
   dropJob,
+  setRelease,
+  indexTrouble,
 };
 
 export type ScriptName = keyof typeof bodies;

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chunkId, parseTaskId } from '@millrace/protocol';
 import type { Queues } from './index.ts';
-import { dispatched, dispatchOne, failureOf, opening, openTestQueues, plannedJob, tenRows, testAttemptId, testJob } from './testing/fixture.ts';
+import { dispatched, dispatchOne, failureOf, opening, openTestQueues, plannedJob, tenRows, testAttemptId, testJob, testLetter } from './testing/fixture.ts';
 import { startTestRedis, type TestRedis } from './testing/redis.ts';
 
 let redis: TestRedis;
@@ -300,7 +300,7 @@ describe('a commit', () => {
       [],
     );
     const other = chunkId(jobId, 'read', 1);
-    const letter = { chunkId: other, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x' };
+    const letter = testLetter(other);
     await twice(jobId, () => queues.ledger.markDead(other, 1, letter));
     assert.deepEqual((await jobOf(jobId)).deadLetters, { count: 1, bytes: 10 });
     await queues.ledger.markCommitted(other, 1, testAttemptId(), tenRows());
@@ -378,7 +378,7 @@ describe('a failure', () => {
       true,
     );
     assert.equal(await queues.ledger.setNextTry(view, { mode: 'normal', delayMs: 1 }), false);
-    const letter = { chunkId: chunk.chunkId, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x' };
+    const letter = testLetter(chunk.chunkId);
     await twice(jobId, () => queues.ledger.markDead(chunk.chunkId, 1, letter));
     assert.equal(
       (await queues.ledger.dyingChunks(100)).some((found) => found.jobId === jobId),
@@ -423,7 +423,7 @@ describe('work', () => {
     const job = testJob('unplannable');
     await queues.ledger.createJob(job);
     const file = chunkId(job.jobId, 'plan', 3);
-    await queues.ledger.markDead(file, 1, { chunkId: file, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 5, key: 'dead/x' });
+    await queues.ledger.markDead(file, 1, testLetter(file, { bytes: 5 }));
     await queues.ledger.addWork(job.jobId, 1, { kind: 'plan', first: 4 });
     const { taskId } = await dispatchOne(queues, job.jobId);
     const answer = await queues.ledger.openWork(opening(taskId));
@@ -468,7 +468,7 @@ describe('a later generation', () => {
     const jobId = await plannedJob(queues, 'reopen', 3);
     await queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, testAttemptId(), tenRows());
     const dead = chunkId(jobId, 'read', 1);
-    await queues.ledger.markDead(dead, 1, { chunkId: dead, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x' });
+    await queues.ledger.markDead(dead, 1, testLetter(dead));
     const { chunk, taskId } = await dispatchOne(queues, jobId);
     const attemptId = testAttemptId();
     await queues.ledger.openAttempt(opening(taskId, attemptId));

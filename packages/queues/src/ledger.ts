@@ -9,7 +9,7 @@
  * when the generation must end `failed` or `cancelled`; the finisher then puts that manifest without looking for missing outcomes.
  *
  * Verbs of the *scheduler*: createJob, setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, flagDying, markDead,
- * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob. Verbs of *hosts*: recordSegment, sealPlan, sealStage, openAttempt, openWork, progress,
+ * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob, setRelease, indexTrouble. Verbs of *hosts*: recordSegment, sealPlan, sealStage, openAttempt, openWork, progress,
  * markCommitted, failAttempt, releaseAttempt, closeWork, finishReported.
  */
 import {
@@ -38,11 +38,26 @@ import type {
   WorkOrders,
 } from './ledger-attempt.ts';
 import { EpochUnknownError, type LedgerClient } from './ledger-client.ts';
-import { decodeChunk, decodeJob, decodeLate, decodeLetters, decodeRejects, decodeSegment, type Fields, jobFields, rejectField } from './ledger-decode.ts';
-import type { JobEnd, LedgerJob, LedgerJobView, LedgerRejects, LetterView, PlanTotals, SegmentRef } from './ledger-job.ts';
+import {
+  decodeChunk,
+  decodeGroups,
+  decodeJob,
+  decodeLate,
+  decodeLetters,
+  decodeRejects,
+  decodeSegment,
+  type Fields,
+  jobFields,
+  rejectField,
+} from './ledger-decode.ts';
+import type { FailureNote, JobEnd, JobGroup, LedgerJob, LedgerJobView, LedgerRejects, LetterView, PlanTotals, SegmentRef, TroubledJob } from './ledger-job.ts';
 
 /** What is kept of a job that ended, for status and lists: one day. */
 const keepSeconds = 86_400;
+/** Dead letters and error groups of such a job: as long as its history stays by default. */
+const keepTroubleSeconds = 30 * 86_400;
+const lettersAtOnce = 1_000;
+const indexedAtOnce = 200;
 
 export interface CreateOptions {
   /** An earlier ledger of this epoch may have dispatched this job: its dispatch numbers are avoided. */
@@ -294,7 +309,7 @@ export class Ledger {
   async finishReported(jobId: JobId, generation: number, report: FinishReport): Promise<boolean> {
     const ended =
       report.state === 'notReady' ? {} : { manifestKey: report.manifestKey, ...(report.failure ? { failure: JSON.stringify(report.failure) } : {}) };
-    return this.#flag('finishReported', jobId, chunkId(jobId, 'finish', 0), { generation, state: report.state, keepSeconds, ...ended });
+    return this.#flag('finishReported', jobId, chunkId(jobId, 'finish', 0), { generation, state: report.state, keepSeconds, keepTroubleSeconds, ...ended });
   }
 
   // Attempts
@@ -375,7 +390,8 @@ export class Ledger {
     const { class: failureClass, code, fingerprint, recordKey } = failure;
     const last = JSON.stringify({ class: failureClass, code, message: failure.message ?? '', fingerprint, recordKey });
     const record = failure.record === undefined ? {} : { record: failure.record };
-    const args = { generation, attemptId, class: failure.outcome === 'lost' ? 'lost' : failureClass, recordKey, last, ...record };
+    const note = noteOf({ ...failure, message: failure.message ?? '', at: failure.endedAt, sample: recordKey });
+    const args = { generation, attemptId, class: failure.outcome === 'lost' ? 'lost' : failureClass, recordKey, last, note, ...record };
     return this.#flag('failAttempt', parseChunkId(id).jobId, id, args);
   }
 
@@ -403,7 +419,7 @@ export class Ledger {
    */
   async markDead(id: ChunkId, generation: number, letter: LetterView | null): Promise<boolean> {
     const { jobId, stage, chunk } = parseChunkId(id);
-    const written = letter === null ? {} : { letter: JSON.stringify(letter), bytes: letter.bytes };
+    const written = letter === null ? {} : { letter: JSON.stringify(letter), bytes: letter.bytes, note: noteOfLetter(letter) };
     return this.#flag('markDead', jobId, id, { generation, index: chunk, stage, isChunk: kindOf(stage) === 'chunk', ...written });
   }
 
@@ -412,6 +428,97 @@ export class Ledger {
   async letters(jobId: JobId): Promise<LetterView[]> {
     const epoch = await this.#currentEpoch();
     return decodeLetters(await this.#client.redis.hgetall(this.#client.keys.letters(epoch, jobId)));
+  }
+
+  /** The open dead letters of a job a few at a time: there may be very many. None comes twice. */
+  async *scanLetters(jobId: JobId): AsyncGenerator<readonly LetterView[], void, undefined> {
+    const key = this.#client.keys.letters(await this.#currentEpoch(), jobId);
+    const seen = new Set<string>();
+    let cursor = '0';
+    do {
+      const [next, fields] = await this.#client.redis.hscan(key, cursor, 'COUNT', lettersAtOnce);
+      const page: LetterView[] = [];
+      for (let at = 0; at + 1 < fields.length; at += 2) {
+        const [id, text] = [fields[at], fields[at + 1]];
+        if (id === undefined || text === undefined || seen.has(id)) continue;
+        seen.add(id);
+        page.push(JSON.parse(text) as LetterView);
+      }
+      if (page.length > 0) yield page;
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  /** Letters of these chunks as far as they are open. */
+  async lettersOf(jobId: JobId, ids: readonly string[]): Promise<Map<string, LetterView>> {
+    const key = this.#client.keys.letters(await this.#currentEpoch(), jobId);
+    const found = new Map<string, LetterView>();
+    for (let at = 0; at < ids.length; at += lettersAtOnce) {
+      const some = ids.slice(at, at + lettersAtOnce);
+      const texts = await this.#client.redis.hmget(key, ...some);
+      for (const [index, id] of some.entries()) if (texts[index] != null) found.set(id, JSON.parse(texts[index]) as LetterView);
+    }
+    return found;
+  }
+
+  /** Jobs that have open dead letters or failures, of all tenants. */
+  async troubledJobs(): Promise<TroubledJob[]> {
+    const epoch = await this.#currentEpoch();
+    const fields = await this.#client.redis.hgetall(this.#client.keys.troubled(epoch));
+    return Object.entries(fields).map(([jobId, text]) => ({ ...(JSON.parse(text) as Omit<TroubledJob, 'jobId'>), jobId: jobId as JobId }));
+  }
+
+  async groups(jobId: JobId): Promise<JobGroup[]> {
+    const epoch = await this.#currentEpoch();
+    return decodeGroups(await this.#client.redis.hgetall(this.#client.keys.groups(epoch, jobId)));
+  }
+
+  /** Every job of the journal was looked through: what lists and plans filter is complete. */
+  async isIndexed(): Promise<boolean> {
+    return (await this.#client.redis.exists(this.#client.keys.indexed(await this.#currentEpoch()))) === 1;
+  }
+
+  async setIndexed(): Promise<void> {
+    await this.#client.redis.set(this.#client.keys.indexed(await this.#currentEpoch()), '1');
+  }
+
+  /** Takes a job off the list of those with trouble when nothing of it is left. */
+  async forgetIfUntroubled(jobId: JobId): Promise<void> {
+    const epoch = await this.#currentEpoch();
+    const { keys, redis } = this.#client;
+    if ((await redis.exists(keys.letters(epoch, jobId), keys.groups(epoch, jobId))) === 0) await redis.hdel(keys.troubled(epoch), jobId);
+  }
+
+  /** From the journal: failures of any job, and the dead letters of one that the ledger does not hold. Told twice it counts once. */
+  async indexTrouble(job: TroubledJob, failures: readonly FailureNote[], letters: readonly LetterView[]): Promise<void> {
+    const { jobId, tenant, name } = job;
+    const who = JSON.stringify({ tenant, name });
+    for (let at = 0; at < Math.max(failures.length, letters.length); at += indexedAtOnce) {
+      const some = letters
+        .slice(at, at + indexedAtOnce)
+        .map((letter) => ({ chunkId: letter.chunkId, letter: JSON.stringify(letter), note: noteOfLetter(letter) }));
+      const args = { who, failures: failures.slice(at, at + indexedAtOnce), letters: some, keepSeconds, keepTroubleSeconds };
+      await this.#client.run('indexTrouble', jobId, null, args);
+    }
+  }
+
+  // Held back
+
+  /**
+   * So many chunks of this generation may be begun in all; null: all. `hold`: no more than have been begun. `started`: how many the journal knows of,
+   * after a rebuild. Answers the limit that stands now, null when there is none.
+   */
+  async setRelease(jobId: JobId, generation: number, release: number | null | 'hold', started: number | null = null): Promise<number | null> {
+    const limit = release === 'hold' ? { hold: true } : release === null ? {} : { release };
+    const answer = await this.#client.run('setRelease', jobId, null, { generation, ...limit, ...(started === null ? {} : { started }) });
+    return Number(answer) < 0 ? null : Number(answer);
+  }
+
+  /** Which chunks of a job are committed and which are dead, a bit each, the first chunk in the highest bit of the first byte. */
+  async outcomeBits(jobId: JobId): Promise<{ readonly committed: Uint8Array; readonly dead: Uint8Array }> {
+    const keys = this.#client.keys.job(await this.#currentEpoch(), jobId);
+    const [committed, dead] = await Promise.all([this.#client.redis.getBuffer(keys[4] ?? ''), this.#client.redis.getBuffer(keys[6] ?? '')]);
+    return { committed: committed ?? new Uint8Array(), dead: dead ?? new Uint8Array() };
   }
 
   async rejects(jobId: JobId): Promise<LedgerRejects> {
@@ -525,6 +632,17 @@ function kindOf(stage: string): 'chunk' | 'plan' | 'finish' {
 function toDispatch(view: LedgerChunkView): ChunkToDispatch {
   const { chunkId: id, jobId, stage, chunk, generation, number, segmentKey, segmentDigest, bytes } = view;
   return { chunkId: id, jobId, stage, chunk, generation, number, segmentKey, segmentDigest, bytes };
+}
+
+/** Failures without fingerprint are grouped by their code. */
+function noteOf(of: Omit<FailureNote, 'attemptId' | 'place' | 'fingerprint'> & { fingerprint: string | null; range: LetterView['range'] }) {
+  const { code, class: failureClass, message, at, sample, range } = of;
+  const place = range === null ? null : { uri: range.uri, start: range.start, end: range.end };
+  return { fingerprint: of.fingerprint ?? code, code, class: failureClass, message, at, sample, place };
+}
+
+function noteOfLetter(letter: LetterView) {
+  return noteOf({ ...letter, at: letter.diedAt, sample: letter.key });
 }
 
 function totalsOf(sums: ReceiptSums): Record<string, number> {

@@ -6,6 +6,7 @@ import { Ledger } from './ledger.ts';
 import { LedgerClient } from './ledger-client.ts';
 import { LiveEvents } from './live-events.ts';
 import type { Log } from './log.ts';
+import { Operations } from './operations.ts';
 import { checkRedis, closeRedis, connectRedis, type RedisClient } from './redis.ts';
 import { Requests } from './requests.ts';
 import { Sentinel } from './sentinel.ts';
@@ -31,6 +32,7 @@ export interface Queues {
   readonly leader: LeaderLease;
   readonly workers: WorkerRegistry;
   readonly events: LiveEvents;
+  readonly operations: Operations;
   readonly sentinel: Sentinel;
   /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
   check(): Promise<void>;
@@ -63,6 +65,7 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
       leader: new LeaderLease({ redis, keys, times, log }),
       workers: new WorkerRegistry({ redis, keys, times }),
       events: new LiveEvents({ redis, keys, subscriber }),
+      operations: new Operations({ redis, keys }),
       sentinel: new Sentinel({ redis, keys }),
       check: () => checkRedis(redis),
       close: async () => {

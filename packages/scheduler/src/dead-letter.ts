@@ -21,7 +21,7 @@ import {
   sumsOfReceipt,
   type Unplannable,
 } from '@millrace/protocol';
-import type { LedgerChunkView } from '@millrace/queues';
+import type { LedgerChunkView, LetterView } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
@@ -104,7 +104,7 @@ async function buryFile(
   control: Control,
 ): Promise<void> {
   const { jobId, generation } = of;
-  const size = await sizeOf(jobId, file.file, control);
+  const { etag = null, size = 0 } = (await control.facts.files(jobId)).get(file.file) ?? {};
   await putDeath(
     {
       jobId,
@@ -116,7 +116,7 @@ async function buryFile(
       message: file.message,
       fingerprint: attempts[0]?.fingerprint ?? (await fingerprintOfFile(file, of, control)),
       reason,
-      range: { uri: file.uri, etag: null, start: 0, end: size },
+      range: { uri: file.uri, etag, start: 0, end: size },
       bytes: size,
       attempts,
     },
@@ -136,7 +136,7 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   const { jobId, stage, chunk, generation, code } = death;
   const key = deadLetterKey(jobId, stage, chunk, generation);
   await failpoint('fail.6-letter', key);
-  await control.journal.putDeadLetter(deadLetterOf(death, control.clock.nowIso()));
+  const letter = (await control.journal.putDeadLetter(deadLetterOf(death, control.clock.nowIso()))).stored.record;
   await failpoint('fail.6-verdict', key);
   const { stored } = await control.journal.putVerdict({
     record: 'verdict',
@@ -157,13 +157,22 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   }
   // Closed: a redrive has taken the chunk into the next generation; the ledger is about to follow.
   if (stored.record.outcome === 'closed') return;
-  const { class: failureClass, message, fingerprint: print, bytes } = death;
-  const isNew = await control.queues.ledger.markDead(id, generation, { chunkId: id, class: failureClass, code, message, fingerprint: print, bytes, key });
+  const isNew = await control.queues.ledger.markDead(id, generation, { ...letterView(letter, key), bytes: death.bytes });
   if (!isNew) return;
+  const { class: failureClass, fingerprint: print } = letter;
   control.log.error({ jobId, chunkId: id, code, class: failureClass }, 'dead letter');
   const facts = await control.facts.spec(jobId, generation);
   const tenant = facts?.job.tenant ?? 'default';
   await control.queues.events.publish(tenant, jobId, { type: 'dead', at: control.clock.nowIso(), chunk: `${stage}.${chunk}`, code, fingerprint: print });
+}
+
+/** Pure: a dead letter as the ledger lists it. */
+export function letterView(letter: DeadLetter, key: string): LetterView {
+  const { jobId, stage, chunk, generation, class: failureClass, code, message, fingerprint: print, range, diedAt, attempts } = letter;
+  // Rows of a partition are no bytes of an input: what is not read is counted where it enters.
+  const bytes = range === null || range.uri.includes('/work/slices/') ? 0 : range.end - range.start;
+  const last = { attempts: attempts.length, worker: attempts[0]?.worker ?? null };
+  return { chunkId: chunkId(jobId, stage, chunk), generation, class: failureClass, code, message, fingerprint: print, bytes, key, range, diedAt, ...last };
 }
 
 function deadLetterOf(death: Death, diedAt: string): DeadLetter {
@@ -189,10 +198,6 @@ function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; e
 
 async function uriOf(jobId: JobId, file: number, control: Control): Promise<string> {
   return (await control.facts.files(jobId)).get(file)?.uri ?? '';
-}
-
-async function sizeOf(jobId: JobId, file: number, control: Control): Promise<number> {
-  return (await control.facts.files(jobId)).get(file)?.size ?? 0;
 }
 
 async function fingerprintOfFile(file: Unplannable, of: { jobId: JobId; generation: number }, control: Control): Promise<string> {

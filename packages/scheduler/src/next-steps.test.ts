@@ -39,6 +39,7 @@ const job: LedgerJobView = {
   failure: null,
   manifestKey: null,
   recheck: false,
+  release: null,
   lastCommand: -1,
   revision: 1,
 };

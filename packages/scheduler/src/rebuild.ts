@@ -14,9 +14,10 @@ import {
   segmentRanges,
   sumsOfReceipt,
 } from '@millrace/protocol';
-import type { LedgerJob, LetterView } from '@millrace/queues';
+import type { LedgerJob } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
+import { letterView } from './dead-letter.ts';
 import { ledgerJobOf } from './ledger-job.ts';
 import { continueRedrive } from './next-generation.ts';
 import { segmentRef } from './segment-ref.ts';
@@ -157,18 +158,8 @@ async function tellDead(stage: string, chunk: number, view: JobView, control: Co
   const { jobId } = view.job.record;
   const letter = await control.journal.readDeadLetter(jobId, stage, chunk, generation);
   if (letter === null) return;
-  const { code, message, fingerprint, range } = letter.record;
   const id = chunkId(jobId, stage, chunk);
-  const written: LetterView = {
-    chunkId: id,
-    class: letter.record.class,
-    code,
-    message,
-    fingerprint,
-    bytes: range === null ? 0 : range.end - range.start,
-    key: letter.key,
-  };
-  await control.queues.ledger.markDead(id, view.generation, written);
+  await control.queues.ledger.markDead(id, view.generation, letterView(letter.record, letter.key));
 }
 
 /** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. */

@@ -18,6 +18,8 @@ export async function recordFailure(id: ChunkId, record: FailureRecord, host: Ho
     message: record.message,
     fingerprint: record.fingerprint,
     outcome: record.outcome,
+    endedAt: record.endedAt,
+    range: record.range,
     recordKey,
     ...(unflushed === null ? {} : { record: unflushed }),
   });

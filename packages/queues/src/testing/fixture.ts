@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { type AttemptId, chunkTaskId, type JobId, jobIdFromKey, leaseTimes, newAttemptId, type ReceiptSums, type TaskId, zeroSums } from '@millrace/protocol';
-import { type LedgerJob, type Log, openQueues, type Queues } from '../index.ts';
+import { type LedgerJob, type LetterView, type Log, openQueues, type Queues } from '../index.ts';
 import type { ChunkToDispatch } from '../ledger-attempt.ts';
 
 export const quietLog: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -81,5 +81,19 @@ export function tenRows(rejected = 1): ReceiptSums {
 }
 
 export function failureOf(failureClass: 'transient' | 'crash' | 'lost' | 'bug' | 'input' | 'resource', outcome: 'failed' | 'lost' = 'failed') {
-  return { class: failureClass, code: 'X', message: 'm', fingerprint: 'fp1-1', outcome, recordKey: 'failures/x.json' };
+  return {
+    class: failureClass,
+    code: 'X',
+    message: 'm',
+    fingerprint: 'fp1-1',
+    outcome,
+    endedAt: '2026-11-23T10:00:02.000Z',
+    range: null,
+    recordKey: 'failures/x.json',
+  };
+}
+
+export function testLetter(chunkId: string, changes: Partial<LetterView> = {}): LetterView {
+  const place = { range: null, diedAt: '2026-11-23T10:00:03.000Z', attempts: 1, worker: 'w-1' };
+  return { chunkId, generation: 1, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x', ...place, ...changes };
 }

@@ -23,6 +23,8 @@ export async function closeStalledAttempts(job: LedgerJobView, live: readonly Le
       message,
       fingerprint,
       outcome: 'lost',
+      endedAt: record.endedAt,
+      range: record.range,
       recordKey,
     });
     control.log.warn({ chunkId: view.chunkId, attemptId }, 'stalled attempt closed');

@@ -179,7 +179,8 @@ class Host implements ScriptedHost {
     });
     const failureClass = end.class === 'data' ? 'bug' : end.class;
     const recordKey = failureKey(jobId, stage, chunk, attemptId);
-    const failure = { class: failureClass, code: end.code, message: 'as the script says', fingerprint: print, outcome: 'failed', recordKey } as const;
+    const ended = { outcome: 'failed', endedAt: now, range: null, recordKey } as const;
+    const failure = { class: failureClass, code: end.code, message: 'as the script says', fingerprint: print, ...ended };
     await this.#control.queues.ledger.failAttempt(orders.chunkId, generation, attemptId, failure);
     await this.#control.queues.events.nudgeLeader(jobId);
   }
