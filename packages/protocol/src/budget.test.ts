@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { type BudgetMoment, type BudgetSums, decideBudget } from './budget.ts';
+import { type BudgetMoment, type BudgetSums, budgetEvidence, decideBudget, nearestBudget } from './budget.ts';
 import { resolveJobSpec } from './job-spec.ts';
 
 const calm: BudgetSums = {
@@ -97,4 +97,43 @@ test('dead letters: none by default, judged at the finish unless asked to stop',
   check({ deadLetters: { maxChunks: null, maxRatio: 0.01 } }, { deadChunks: 3, deadBytes: 10 }, 'finish', null);
   check({ deadLetters: { maxChunks: null, maxRatio: 0.01 } }, { deadChunks: 3, deadBytes: 11 }, 'finish', 'BUDGET_DEAD_LETTERS');
   check({ deadLetters: { maxChunks: null, maxRatio: 0.01, onExceeded: 'stop' } }, { deadChunks: 3, deadBytes: 11, plannedBytes: null }, 'running', null);
+});
+
+const specOf = (written: object) => resolveJobSpec({ name: 'x', inputs: 'file:///i.csv', output: { uri: 'file:///o/' }, ...written });
+
+test('the evidence names the budget by its place in the spec, what was counted and the codes', () => {
+  const spec = specOf({ rejects: { perColumn: { id: { maxRows: 4 } } } });
+  const sums = { ...calm, rejected: 9, byColumn: { id: { TYPE_INTEGER: 5, CONSTRAINT_REQUIRED: 4 } } };
+  const expected = { budget: 'rejects.perColumn.id.maxRows', subject: 'id', value: 9, of: null, limit: 4, codes: { TYPE_INTEGER: 5, CONSTRAINT_REQUIRED: 4 } };
+  assert.deepEqual(decideBudget(sums, spec, 'running').exceeded?.evidence, expected);
+  assert.deepEqual(budgetEvidence(sums, spec, 'BUDGET_COLUMN'), expected);
+  assert.equal(budgetEvidence(sums, spec, 'JOB_CANCELLED'), null);
+  const file = { uri: 'file:///a', recordsIn: 1_000, rejected: 200 };
+  assert.deepEqual(decideBudget({ ...calm, rejected: 200, files: [file] }, specOf({ rejects: { perFile: { maxRatio: 0.1 } } }), 'finish').exceeded?.evidence, {
+    budget: 'rejects.perFile.maxRatio',
+    subject: 'file:///a',
+    value: 200,
+    of: 1_000,
+    limit: 0.1,
+    codes: {},
+  });
+  const dead = { ...calm, deadChunks: 2, deadBytes: 600 };
+  assert.deepEqual(decideBudget(dead, specOf({ deadLetters: { maxChunks: null, maxRatio: 0.5 } }), 'finish').exceeded?.evidence, {
+    budget: 'deadLetters.maxRatio',
+    subject: null,
+    value: 600,
+    of: 1_000,
+    limit: 0.5,
+    codes: {},
+  });
+});
+
+test('a budget is near from four fifths on, and the nearest is named', () => {
+  const spec = specOf({ rejects: { maxRows: 1_000, maxRatio: null, perCode: { CSV_LONG_ROW: { maxRows: 500 } } } });
+  assert.equal(nearestBudget({ ...calm, rejected: 799 }, spec), null);
+  assert.equal(nearestBudget({ ...calm, rejected: 800 }, spec)?.budget, 'rejects.maxRows');
+  assert.equal(nearestBudget({ ...calm, rejected: 800, byCode: { CSV_LONG_ROW: 450 } }, spec)?.budget, 'rejects.perCode.CSV_LONG_ROW.maxRows');
+  assert.equal(nearestBudget({ ...calm, recordsIn: 100, rejected: 9 }, specOf({})), null, 'nine of a hundred say nothing yet');
+  assert.equal(nearestBudget({ ...calm, deadChunks: 8 }, specOf({ deadLetters: { maxChunks: 10 } }))?.value, 8);
+  assert.equal(nearestBudget({ ...calm, deadChunks: 1 }, specOf({})), null, 'of a budget of nothing there is no four fifths');
 });

@@ -21,7 +21,7 @@ export {
   zeroBalance,
   zeroSums,
 } from './balance.ts';
-export { type BudgetDecision, type BudgetMoment, type BudgetSums, decideBudget } from './budget.ts';
+export { type BudgetDecision, type BudgetEvidence, type BudgetMoment, type BudgetSums, budgetEvidence, decideBudget, nearestBudget } from './budget.ts';
 export { canonicalJson, sha256Hex } from './canonical-json.ts';
 export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, chunkStates, isChunkDone } from './chunk.ts';
 export { type Command, type CommandWord, commandWords } from './command.ts';
@@ -128,7 +128,7 @@ export {
   maxSqlBytes,
   stderrTailBytes,
 } from './limits.ts';
-export type { Gap, Manifest, ManifestFile, ManifestPart, ManifestStage } from './manifest.ts';
+export type { FailureEvidence, Gap, Manifest, ManifestFile, ManifestPart, ManifestStage } from './manifest.ts';
 export { nearestName } from './nearest-name.ts';
 export {
   type DialectPins,
@@ -201,6 +201,7 @@ export {
 } from './request.ts';
 export { assertAvailable, availabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
+export { codeMatches } from './spec-rules.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export type { Params } from './spec-params.ts';
 export {

@@ -41,6 +41,24 @@ export const manifestStageShape = z.object({
 });
 export type ManifestStage = z.output<typeof manifestStageShape>;
 
+/** The budget that ended a generation, and some of what was counted against it: places and codes, never what stood there. */
+export const failureEvidenceShape = z.object({
+  budget: z.string(),
+  subject: z.string().nullable(),
+  value: count,
+  of: count.nullable(),
+  limit: z.number().min(0),
+  codes: counts,
+  /** At most ten. */
+  samples: z.array(
+    z.union([
+      z.object({ rejectId: z.string(), file: z.string(), record: count, line: count.nullable(), column: z.string().nullable(), code: z.string() }),
+      z.object({ deadLetterId: z.string(), code: z.string(), message: z.string() }),
+    ]),
+  ),
+});
+export type FailureEvidence = z.output<typeof failureEvidenceShape>;
+
 export const manifestShape = z.object({
   ...head('manifest'),
   name: z.string(),
@@ -50,7 +68,7 @@ export const manifestShape = z.object({
   /** Null when the generation ended before it was pinned. */
   pinsDigest: digest.nullable(),
   resultVersion: z.int().min(1),
-  failure: z.object({ code: z.string(), message: z.string() }).nullable(),
+  failure: z.object({ code: z.string(), message: z.string(), evidence: failureEvidenceShape.optional() }).nullable(),
   acceptedAt: instant,
   endedAt: instant,
   durationMs: count,

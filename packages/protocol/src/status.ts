@@ -3,10 +3,13 @@ import type { Balance } from './balance.ts';
 import type { ChunkState } from './chunk.ts';
 import type { JobId } from './ids.ts';
 import type { JobState } from './job.ts';
+import type { FailureEvidence } from './manifest.ts';
 
 export interface JobFailure {
   readonly code: string;
   readonly message: string;
+  /** Of a budget: which, how much of it, and samples. */
+  readonly evidence?: FailureEvidence | undefined;
 }
 
 /** One stage: its chunks, and the records (of a reduce stage: rows) that went in and the rows that came out. */

@@ -1,5 +1,5 @@
 /** Pure: what a job needs next. The state machine of a job; `apply-steps.ts` does what it says. Every step is harmless when it is taken twice. */
-import { type BudgetDecision, keyStages, laterStages } from '@millrace/protocol';
+import { type FailureCode, keyStages, laterStages } from '@millrace/protocol';
 import type { JobEnd, LedgerJobView } from '@millrace/queues';
 
 export type Step =
@@ -16,14 +16,19 @@ export type Step =
   | { readonly step: 'finish' }
   | { readonly step: 'addFinishWork' };
 
+/** Whether a budget is used up; the evidence is put together by the finisher, from the final sums. */
+export interface BudgetVerdict {
+  readonly exceeded: { readonly code: FailureCode; readonly message: string } | null;
+}
+
 export interface JobSituation {
   readonly job: LedgerJobView;
   /** Files of the sealed plan that could not be planned and have no dead letter yet. */
   readonly unburiedFiles: number;
   /** A budget, judged by the sums so far. */
-  readonly budget: BudgetDecision;
+  readonly budget: BudgetVerdict;
   /** The same by the standards of a finish: no later stage begins on what is broken already. */
-  readonly stageBudget: BudgetDecision;
+  readonly stageBudget: BudgetVerdict;
   /** The generation has been at work for longer than its time limit. */
   readonly overTime: boolean;
 }
@@ -61,7 +66,7 @@ function openSteps(situation: JobSituation): Step[] {
   const laterIndex = nextLater(job);
   if (laterIndex === null) return [{ step: 'finish' }];
   const { exceeded } = situation.stageBudget;
-  if (exceeded) return [{ step: 'end', end: { state: 'failed', ...exceeded } }, { step: 'finish' }];
+  if (exceeded) return [{ step: 'end', end: failedBy(exceeded) }, { step: 'finish' }];
   const unknown = unknownOwners(job);
   if (unknown !== null) return [{ step: 'end', end: unknown }, { step: 'finish' }];
   return [{ step: 'addStageWork', laterIndex }];
@@ -82,10 +87,12 @@ function unknownOwners({ stageViews }: LedgerJobView): JobEnd | null {
 
 function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {
   if (job.cancelled) return { state: 'cancelled', code: 'JOB_CANCELLED', message: 'the job was cancelled' };
-  if (budget.exceeded) return { state: 'failed', ...budget.exceeded };
+  if (budget.exceeded) return failedBy(budget.exceeded);
   if (overTime && !job.paused) return { state: 'failed', code: 'JOB_TIME_LIMIT', message: 'the job took longer than execution.jobTimeLimit' };
   return null;
 }
+
+const failedBy = ({ code, message }: NonNullable<BudgetVerdict['exceeded']>): JobEnd => ({ state: 'failed', code, message });
 
 /** Every chunk that is planned so far is committed or dead, and nothing is under way. */
 export function hasAllOutcomes(job: LedgerJobView): boolean {

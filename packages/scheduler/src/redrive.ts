@@ -64,12 +64,19 @@ function overrideOf(view: JobView, request: RedriveRequest): Override | { refuse
   return { spec: checked.spec, specDigest: specDigest(checked.spec) };
 }
 
+/** A job that failed by a budget alone has nothing to run again: with a larger one its receipts are judged anew. */
+function isOverBudget(view: JobView, override: Override): boolean {
+  const code = view.manifests.find(({ generation }) => generation === view.generation)?.failure?.code ?? '';
+  return override.spec !== null && code.startsWith('BUDGET_');
+}
+
 async function openGeneration(view: JobView, request: RedriveRequest, override: Override, control: Control): Promise<RedriveAnswer> {
   const { jobId } = request;
   const from = view.generation;
   const entering = await selected(view, request.select, control);
   const plan = view.plans.at(-1);
-  if (entering.chunks.length === 0 && entering.files.length === 0 && (plan === undefined || isFullyPlanned(plan))) {
+  const isNothing = entering.chunks.length === 0 && entering.files.length === 0 && (plan === undefined || isFullyPlanned(plan));
+  if (isNothing && !isOverBudget(view, override)) {
     return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
   }
   await control.journal.putOpenMarker(jobId, from + 1);

@@ -308,6 +308,22 @@ describe('a redrive', () => {
     });
   });
 
+  test('with a larger budget completes a job of which everything is committed', async () => {
+    await withHost({ rejectsOf: () => 10 }, async (host) => {
+      const spec = bench.spec(await bench.file('judged.txt', 5), { rejects: { maxRows: 30, maxRatio: null, onExceeded: 'finish' } }, 'judged');
+      const jobId = await accepted(scheduler, 'judged', spec);
+      const failed = await untilEnd(scheduler, jobId);
+      assert.deepEqual([failed.state, failed.failure?.code, failed.chunks.committed], ['failed', 'BUDGET_REJECTS', 5]);
+      const same = await redrive(scheduler, jobId);
+      assert.ok(!same.ok && same.code === 'PLAN_EMPTY', 'the same budget would say the same again');
+      host.attempts.length = 0;
+      const answer = await redrive(scheduler, jobId, { spec: submitRequest('judged', { ...spec, rejects: { maxRows: 100, maxRatio: null } }).spec });
+      assert.ok(answer.ok && answer.chunks === 0, JSON.stringify(answer));
+      const status = await untilEnd(scheduler, jobId, 2);
+      assert.deepEqual([status.state, status.balance.recordsIn, host.attempts], ['completed', 55, []]);
+    });
+  });
+
   test('plans again the files that could not be planned', async () => {
     const script: Script = {
       unplannable: (file, generation) => (generation === 1 && file.file === 1 ? { file: 1, uri: file.uri, code: 'INPUT_NOT_FOUND', message: 'gone' } : null),

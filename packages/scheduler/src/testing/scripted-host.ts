@@ -465,7 +465,7 @@ function manifestOf(
     specDigest,
     pinsDigest: job.pins?.digest ?? null,
     resultVersion: 1,
-    failure,
+    failure: failure && { code: failure.code, message: failure.message },
     acceptedAt: record.acceptedAt,
     endedAt: now,
     durationMs: 0,

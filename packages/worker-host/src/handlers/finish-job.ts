@@ -9,6 +9,7 @@ import {
   decideBudget,
   type EndedFile,
   encodeRecord,
+  type FailureEvidence,
   fileShares,
   type InputFile,
   type Manifest,
@@ -24,6 +25,7 @@ import type { WorkEnd } from '../execute-work.ts';
 import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
 import { OutputStore } from '../output-store.ts';
+import { evidenceOfEnd } from './failure-evidence.ts';
 import { type ChunkRecord, type GenerationSummary, summariseGeneration } from './summarise-generation.ts';
 
 /** Reads at once; a core takes 32 store requests. */
@@ -89,7 +91,8 @@ async function makeManifest(job: FinishJob): Promise<Manifest | Pick<GenerationS
   await failpoint('finish.3-4', job.orders.jobId);
   if (!isOpen && !isUnsound(ending)) await removeOrphans(job, summary);
   await failpoint('finish.4-5', job.orders.jobId);
-  return (await job.host.journal.putManifest(manifestOf(job, summary, ending))).stored.record;
+  const evidence = ending === null ? undefined : await evidenceOfEnd(ending.code, summary, job.spec, job.orders, job.host);
+  return (await job.host.journal.putManifest(manifestOf(job, summary, ending, evidence))).stored.record;
 }
 
 /** Something of ours is wrong: nothing may be deleted before a person has looked. */
@@ -237,7 +240,7 @@ export function isPartOf(uri: string, jobId: string, generation: number): boolea
 
 const rejectsUri = (spec: ResolvedJobSpec): string => spec.rejects.uri ?? `${spec.output.uri}_rejects/`;
 
-function manifestOf({ view, spec, orders, host }: FinishJob, summary: GenerationSummary, ending: Ending): Manifest {
+function manifestOf({ view, spec, orders, host }: FinishJob, summary: GenerationSummary, ending: Ending, evidence: FailureEvidence | undefined): Manifest {
   const { record: job } = view.job;
   const endedAt = host.clock.nowIso();
   return {
@@ -250,7 +253,7 @@ function manifestOf({ view, spec, orders, host }: FinishJob, summary: Generation
     specDigest: orders.specDigest,
     pinsDigest: view.pins?.digest ?? null,
     resultVersion: host.resultVersion,
-    failure: ending === null ? null : { code: ending.code, message: ending.message },
+    failure: ending === null ? null : { code: ending.code, message: ending.message, ...(evidence && { evidence }) },
     acceptedAt: job.acceptedAt,
     endedAt,
     durationMs: Math.max(0, Date.parse(endedAt) - Date.parse(job.acceptedAt)),
