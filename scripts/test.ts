@@ -1,5 +1,5 @@
 /**
- * `npm test`: every test of both languages, then one line `N passed, N failed` for the whole. `--only rust|unit|e2e` runs one part.
+ * `npm test`: every test of both languages, then one line `N passed, N failed` for the whole. `--only rust|unit|e2e|chaos` runs one part.
  * The core is built once, in the profile of the product; a second binary with test hooks (records that abort or hang it) is linked beside it.
  */
 import { spawn } from 'node:child_process';
@@ -64,6 +64,7 @@ const parts: Readonly<Record<string, () => Promise<Counts>>> = {
   rust: rustTests,
   unit: () => nodeTests('{packages/*/src,scripts}/**/*.test.ts'),
   e2e: () => nodeTests('test/e2e/**/*.test.ts'),
+  chaos: () => nodeTests('test/{assumptions,chaos}/**/*.test.ts'),
 };
 
 await orExit(buildForTests);

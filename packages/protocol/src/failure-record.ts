@@ -5,6 +5,13 @@ import { chunkModes } from './chunk.ts';
 import { failureClasses } from './failure.ts';
 import { attemptIdShape, chunkRange, count, generationNumber, head, instant, stageName } from './record-shapes.ts';
 
+/** `failed` and `lost` count against the chunk; the others tell what became of an attempt that nobody is to blame for. */
+export const uncommittedOutcomes = ['failed', 'lost', 'superseded', 'released', 'cancelled'] as const;
+export type UncommittedOutcome = (typeof uncommittedOutcomes)[number];
+
+/** Whether it counts when the next try is decided. */
+export const countsAgainstChunk = ({ outcome }: Pick<FailureRecord, 'outcome'>): boolean => outcome === 'failed' || outcome === 'lost';
+
 const text = z.string().nullable();
 
 export const positionShape = z.object({
@@ -22,7 +29,7 @@ export const failureRecordShape = z.object({
   chunk: count,
   generation: generationNumber,
   attemptId: attemptIdShape,
-  outcome: z.enum(['failed', 'lost']),
+  outcome: z.enum(uncommittedOutcomes),
   class: z.enum(failureClasses),
   code: z.string(),
   message: z.string(),

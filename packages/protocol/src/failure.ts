@@ -141,6 +141,9 @@ export const failureCodes = {
   LEASE_EXPIRED: lost('the host stopped renewing its lease', 'memory and restarts of the host'),
   LEASE_LOST: lost('host or core could not prove the lease any more', 'latency of Redis, delay of the event loop'),
   LEASE_HOST_GONE: lost('the host was evicted or killed', 'time to drain against time of a chunk'),
+  ATTEMPT_RELEASED: lost('the host handed the task back, draining or because the job was paused'),
+  ATTEMPT_CANCELLED: lost('the job was cancelled while the attempt ran'),
+  ATTEMPT_SUPERSEDED: lost('the verdict was filled by another before this attempt'),
   BALANCE_MISMATCH: bug('records in do not equal records out', 'the job fails; report it'),
   PLAN_CONFLICT: bug('planned ranges overlap or leave a hole', 'the job fails; report it'),
   // Ends of a job

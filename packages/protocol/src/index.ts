@@ -42,7 +42,7 @@ export {
   failureCodes,
   isFailureCode,
 } from './failure.ts';
-export type { FailureRecord, Position } from './failure-record.ts';
+export { countsAgainstChunk, type FailureRecord, type Position, type UncommittedOutcome } from './failure-record.ts';
 export {
   type Filter,
   FilterError,

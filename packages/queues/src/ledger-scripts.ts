@@ -419,6 +419,7 @@ return 1
 `;
 
 const releaseAttempt = `
+if A.record then redis.call('HSET', late, 'record:' .. A.recordKey, A.record) end
 if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
 backToPending()
 return 1

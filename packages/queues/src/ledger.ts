@@ -395,9 +395,10 @@ export class Ledger {
     return this.#flag('failAttempt', parseChunkId(id).jobId, id, args);
   }
 
-  /** The attempt was given back (drain, pause): pending again, costs nothing. */
-  async releaseAttempt(id: ChunkId, generation: number, attemptId: AttemptId): Promise<boolean> {
-    return this.#flag('releaseAttempt', parseChunkId(id).jobId, id, { generation, attemptId });
+  /** The attempt was given back (drain, pause): pending again, costs nothing. `late`: its record, when the journal could not take it. */
+  async releaseAttempt(id: ChunkId, generation: number, attemptId: AttemptId, late: { key: string; record: string } | null = null): Promise<boolean> {
+    const kept = late === null ? {} : { recordKey: late.key, record: late.record };
+    return this.#flag('releaseAttempt', parseChunkId(id).jobId, id, { generation, attemptId, ...kept });
   }
 
   // Decisions about failed chunks

@@ -5,14 +5,11 @@
 import { deadLetterKey } from '@millrace/journal';
 import {
   attemptClassOf,
-  type Chunk,
   type ChunkRange,
-  chunkBytes,
   chunkId,
   type DeadLetter,
   deadLetterId,
   type FailureRecord,
-  fileShares,
   fingerprintOf,
   type JobId,
   laterIndexOf,
@@ -23,6 +20,7 @@ import {
 } from '@millrace/protocol';
 import type { LedgerChunkView, LetterView } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
+import { chunkRange } from './chunk-range.ts';
 import type { Control } from './control.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 
@@ -184,16 +182,6 @@ function deadLetterOf(death: Death, diedAt: string): DeadLetter {
 async function attemptsOf(jobId: JobId, stage: string, chunk: number, generation: number, control: Control): Promise<FailureRecord[]> {
   const stored = await control.journal.readFailures(jobId, stage, chunk);
   return stored.map(({ record }) => record).filter((record) => record.generation === generation);
-}
-
-function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; etag: string }[]): ChunkRange {
-  if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
-  if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
-  const first = fileShares(chunk)[0];
-  const file = files.find((one) => one.file === first?.file);
-  // Of a group the first file stands for all.
-  if (chunk.kind === 'files') return { uri: file?.uri ?? '', etag: null, start: 0, end: chunkBytes(chunk) };
-  return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }
 
 async function uriOf(jobId: JobId, file: number, control: Control): Promise<string> {

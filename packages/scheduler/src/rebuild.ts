@@ -7,6 +7,7 @@ import {
   type AttemptFailureClass,
   chunkBytes,
   chunkId,
+  countsAgainstChunk,
   type FailureRecord,
   type JobId,
   type JobRecord,
@@ -183,7 +184,7 @@ async function tellFailures(view: JobView, control: Control): Promise<void> {
 async function restore(chunk: ChunkView, view: JobView, control: Control): Promise<void> {
   const { jobId } = view.job.record;
   const stored = await control.journal.readFailures(jobId, chunk.stage, chunk.chunk.chunk);
-  const failures = stored.filter(({ record }) => record.generation === view.generation);
+  const failures = stored.filter(({ record }) => record.generation === view.generation && countsAgainstChunk(record));
   const last = failures[0];
   if (!last) return;
   const past = { input: 0, transient: 0, resource: 0, crash: 0, lost: 0, bug: 0 };

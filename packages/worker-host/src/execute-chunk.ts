@@ -1,19 +1,20 @@
 /** An attempt at a chunk: open it in the ledger, run it on a core, find out how it ended, record and mark that. */
-import { type AttemptId, type FailureRecord, newAttemptId, type Receipt, sumsOfReceipt } from '@millrace/protocol';
+import { type AttemptId, type FailureRecord, newAttemptId, type Receipt, sumsOfReceipt, type UncommittedOutcome } from '@millrace/protocol';
 import type { AttemptOrders, ClaimedTask, TaskOutcome } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { barePlace, type ChunkWork, loadChunkWork } from './chunk-work.ts';
-import { type ClassifiedFailure, classifyThrown } from './classify.ts';
+import { type ClassifiedFailure, classifyCode, classifyThrown } from './classify.ts';
 import { confirmCommit } from './confirm-commit.ts';
-import { type AttemptPlace, failureRecord } from './failure-record.ts';
+import { type AttemptPlace, failureRecord, releasedFor } from './failure-record.ts';
 import { processChunk } from './handlers/process-chunk.ts';
 import type { Host, OpenedAttempt } from './host.ts';
 import type { Lease } from './lease-keeper.ts';
-import { recordFailure, recordLost } from './record-failure.ts';
+import { recordFailure, recordLost, recordRelease } from './record-failure.ts';
 
 /** What a run on the core came to, before the journal was asked. */
 export type ChunkRun =
-  | { readonly kind: 'committed' | 'superseded' | 'released' | 'cancelled' }
+  | { readonly kind: 'committed' | 'superseded' }
+  | { readonly kind: 'released' | 'cancelled'; readonly bytesDone: number; readonly recordsDone: number }
   | { readonly kind: 'failed'; readonly failure: ClassifiedFailure; readonly bytesDone: number; readonly recordsDone: number };
 
 /** How the attempt ended, after the journal was asked. */
@@ -31,7 +32,9 @@ export async function executeChunk(task: ClaimedTask, lease: Lease, host: Host):
   await failpoint('chunk.5-6', orders.chunkId);
   const work = await loadWork(orders, host);
   const place = 'kind' in work ? barePlace(orders) : work.place;
-  if (orders.previous !== null) await recordLost(orders.previous, orders.chunkId, place, host);
+  // A host that died between receipt and mark lost nothing: its attempt committed, and this one finds that out.
+  if (orders.previous !== null && !(await hasCommitted(orders, orders.previous.attemptId, host)))
+    await recordLost(orders.previous, orders.chunkId, place, host);
   const run = 'kind' in work ? work : await runOnCore(attempt, work, lease, host);
   await failpoint('chunk.11-12', orders.chunkId);
   const end = await decideEnd(attempt, run, host);
@@ -42,9 +45,18 @@ async function openAttempt(task: ClaimedTask, host: Host): Promise<OpenedAttempt
   const attemptId = newAttemptId(host.ids);
   const startedAt = host.clock.nowIso();
   const opened = await host.queues.ledger.openAttempt({ taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt });
-  if ('go' in opened) return { attemptId, startedAt, orders: opened.go };
+  if ('go' in opened) {
+    host.log.debug({ jobId: opened.go.jobId, chunkId: opened.go.chunkId, attemptId, mode: opened.go.mode }, 'attempt opened');
+    return { attemptId, startedAt, orders: opened.go };
+  }
   host.log.info({ taskId: task.taskId, reason: opened.refused }, 'task refused');
   return null;
+}
+
+/** Unknown counts as no: the record of a loss is worth more than its absence. */
+async function hasCommitted(orders: AttemptOrders, attemptId: AttemptId, host: Host): Promise<boolean> {
+  const verdict = await confirmCommit(orders, host).catch(() => null);
+  return verdict?.outcome === 'committed' && verdict.attemptId === attemptId;
 }
 
 /** Faults become values here and in `runOnCore`, and only there. */
@@ -96,12 +108,12 @@ async function settle(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace
     case 'superseded':
       // The winner's mark may have been lost, so it is made again; the bit makes that harmless.
       if (end.winner !== null) await markCommitted(orders, end.winner.attemptId, end.winner, host);
-      await host.queues.ledger.releaseAttempt(orders.chunkId, orders.generation, attemptId);
+      await recordRelease(orders.chunkId, recordOf(attempt, place, supersededBy(end.winner), run, host, 'superseded'), host);
       log.info({ winner: end.winner?.attemptId ?? null }, 'attempt superseded');
       return 'acknowledge';
     case 'released':
     case 'cancelled':
-      await host.queues.ledger.releaseAttempt(orders.chunkId, orders.generation, attemptId);
+      await recordRelease(orders.chunkId, recordOf(attempt, place, releasedFor(end.outcome), run, host, end.outcome), host);
       log.info({ outcome: end.outcome }, 'attempt released');
       return 'acknowledge';
     case 'failed': {
@@ -120,8 +132,21 @@ async function markCommitted({ chunkId, generation, jobId }: AttemptOrders, winn
   await host.queues.events.nudgeLeader(jobId);
 }
 
-function recordOf(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace, failure: ClassifiedFailure, run: ChunkRun, host: Host): FailureRecord {
+const supersededBy = (winner: Receipt | null): ClassifiedFailure =>
+  classifyCode(
+    'ATTEMPT_SUPERSEDED',
+    winner === null ? 'the chunk was dead or closed before this attempt ended' : `attempt ${winner.attemptId} committed first`,
+  );
+
+function recordOf(
+  attempt: OpenedAttempt<AttemptOrders>,
+  place: AttemptPlace,
+  failure: ClassifiedFailure,
+  run: ChunkRun,
+  host: Host,
+  outcome: UncommittedOutcome = 'failed',
+): FailureRecord {
   const times = { attemptId: attempt.attemptId, startedAt: attempt.startedAt, endedAt: host.clock.nowIso() };
-  const done = run.kind === 'failed' ? run : { bytesDone: 0, recordsDone: 0 };
-  return failureRecord(failure, place, times, { ...host.identity, coreVersion: host.coreVersion }, done);
+  const done = 'bytesDone' in run ? run : { bytesDone: 0, recordsDone: 0 };
+  return failureRecord(failure, place, times, { ...host.identity, coreVersion: host.coreVersion }, done, outcome);
 }

@@ -1,13 +1,13 @@
 /** An attempt at a plan or finish task: the same life as a chunk's, but what it works on is the job as a whole. */
-import { type FailureRecord, newAttemptId } from '@millrace/protocol';
+import { type FailureRecord, newAttemptId, type UncommittedOutcome } from '@millrace/protocol';
 import type { ClaimedTask, TaskOutcome, WorkOrders } from '@millrace/queues';
 import { type ClassifiedFailure, classifyThrown } from './classify.ts';
-import { failureRecord } from './failure-record.ts';
+import { failureRecord, releasedFor } from './failure-record.ts';
 import { workHandlers } from './handlers/index.ts';
 import { workPlace } from './handlers/work-place.ts';
 import type { Host, OpenedAttempt } from './host.ts';
 import type { Lease } from './lease-keeper.ts';
-import { recordFailure, recordLost } from './record-failure.ts';
+import { recordFailure, recordLost, recordRelease } from './record-failure.ts';
 
 /** How a piece of work ended. Nothing is marked for `done`: the handler has told the ledger what it did. */
 export type WorkEnd = { readonly outcome: 'done' | 'released' | 'cancelled' } | { readonly outcome: 'failed'; readonly failure: ClassifiedFailure };
@@ -27,7 +27,10 @@ async function openWork(task: ClaimedTask, host: Host): Promise<OpenedAttempt<Wo
   const attemptId = newAttemptId(host.ids);
   const startedAt = host.clock.nowIso();
   const opened = await host.queues.ledger.openWork({ taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt });
-  if ('go' in opened) return { attemptId, startedAt, orders: opened.go };
+  if ('go' in opened) {
+    host.log.debug({ jobId: opened.go.jobId, taskKind: opened.go.kind, attemptId }, 'attempt opened');
+    return { attemptId, startedAt, orders: opened.go };
+  }
   host.log.info({ taskId: task.taskId, reason: opened.refused }, 'task refused');
   return null;
 }
@@ -51,7 +54,7 @@ async function settleWork(attempt: OpenedAttempt<WorkOrders>, end: WorkEnd, host
       return 'acknowledge';
     case 'released':
     case 'cancelled':
-      await host.queues.ledger.releaseAttempt(orders.workId, orders.generation, attemptId);
+      await recordRelease(orders.workId, await recordOf(attempt, releasedFor(end.outcome), host, end.outcome), host);
       log.info({ outcome: end.outcome }, 'attempt released');
       return 'acknowledge';
     case 'failed': {
@@ -65,10 +68,15 @@ async function settleWork(attempt: OpenedAttempt<WorkOrders>, end: WorkEnd, host
   }
 }
 
-async function recordOf(attempt: OpenedAttempt<WorkOrders>, failure: ClassifiedFailure, host: Host): Promise<FailureRecord> {
+async function recordOf(
+  attempt: OpenedAttempt<WorkOrders>,
+  failure: ClassifiedFailure,
+  host: Host,
+  outcome: UncommittedOutcome = 'failed',
+): Promise<FailureRecord> {
   const times = { attemptId: attempt.attemptId, startedAt: attempt.startedAt, endedAt: host.clock.nowIso() };
   const done = { bytesDone: 0, recordsDone: 0 };
   // Only for the names in the fingerprint: a journal that does not answer must not hide the failure.
   const job = await host.journal.readJobRecord(attempt.orders.jobId).catch(() => null);
-  return failureRecord(failure, workPlace(attempt.orders, job?.record ?? null), times, { ...host.identity, coreVersion: host.coreVersion }, done);
+  return failureRecord(failure, workPlace(attempt.orders, job?.record ?? null), times, { ...host.identity, coreVersion: host.coreVersion }, done, outcome);
 }

@@ -1,7 +1,7 @@
 /** Pure: gathers everything a person needs to find out why an attempt did not commit, into the one record that is kept of it. */
-import { type AttemptId, type ChunkMode, type ChunkRange, type FailureRecord, fingerprintOf, type JobId } from '@millrace/protocol';
+import { type AttemptId, type ChunkMode, type ChunkRange, type FailureRecord, fingerprintOf, type JobId, type UncommittedOutcome } from '@millrace/protocol';
 import type { OpenAttempt } from '@millrace/queues';
-import type { ClassifiedFailure } from './classify.ts';
+import { type ClassifiedFailure, classifyCode } from './classify.ts';
 import type { HostIdentity } from './host.ts';
 
 /** What an attempt worked on. */
@@ -35,7 +35,7 @@ export function failureRecord(
   times: AttemptTimes,
   host: HostIdentity & { readonly coreVersion: string },
   done: Done,
-  outcome: 'failed' | 'lost' = 'failed',
+  outcome: UncommittedOutcome = 'failed',
 ): FailureRecord {
   const { code, message, details, causes, exitCode, signal, peakRssBytes, stderrTail, backtrace } = failure;
   return {
@@ -73,7 +73,14 @@ export function failureRecord(
 }
 
 const ranOut: Readonly<Record<string, string>> = { CORE_MEMORY: 'memory', CORE_DISK_FULL: 'disk', STORAGE_FULL: 'disk', CORE_TIME_LIMIT: 'time' };
-const lostReasons: Readonly<Record<string, string>> = { LEASE_EXPIRED: 'expired', LEASE_LOST: 'fenced', LEASE_HOST_GONE: 'killed' };
+const lostReasons: Readonly<Record<string, string>> = {
+  LEASE_EXPIRED: 'expired',
+  LEASE_LOST: 'fenced',
+  LEASE_HOST_GONE: 'killed',
+  ATTEMPT_RELEASED: 'released',
+  ATTEMPT_CANCELLED: 'cancelled',
+  ATTEMPT_SUPERSEDED: 'superseded',
+};
 
 /** The same cause gets the same fingerprint, whoever classifies it. */
 export function fingerprintOfFailure(failure: ClassifiedFailure, place: Pick<AttemptPlace, 'jobName' | 'stage' | 'inputName'>): string {
@@ -119,3 +126,9 @@ export function lostFailure(previous: OpenAttempt): ClassifiedFailure {
     backtrace: null,
   };
 }
+
+/** An attempt that ended because the host or the job wanted it to. */
+export const releasedFor = (outcome: 'released' | 'cancelled'): ClassifiedFailure =>
+  outcome === 'released'
+    ? classifyCode('ATTEMPT_RELEASED', 'the host drained and handed the task back')
+    : classifyCode('ATTEMPT_CANCELLED', 'the job was cancelled, or ended early, while the attempt ran');

@@ -17,7 +17,7 @@ export async function recordFailure(id: ChunkId, record: FailureRecord, host: Ho
     code: record.code,
     message: record.message,
     fingerprint: record.fingerprint,
-    outcome: record.outcome,
+    outcome: record.outcome === 'lost' ? 'lost' : 'failed',
     endedAt: record.endedAt,
     range: record.range,
     recordKey,
@@ -25,6 +25,13 @@ export async function recordFailure(id: ChunkId, record: FailureRecord, host: Ho
   });
   await failpoint('fail.4-5', id);
   await host.queues.events.nudgeLeader(record.jobId);
+}
+
+/** The record of an attempt that ended without commit and without anybody's fault, then its release: it costs the chunk nothing. */
+export async function recordRelease(id: ChunkId, record: FailureRecord, host: Host): Promise<void> {
+  const unflushed = await putRecord(record, host);
+  const key = failureKey(record.jobId, record.stage, record.chunk, record.attemptId);
+  await host.queues.ledger.releaseAttempt(id, record.generation, record.attemptId, unflushed === null ? null : { key, record: unflushed });
 }
 
 /** Null when the record is durable, else the record as text for the ledger to keep. */

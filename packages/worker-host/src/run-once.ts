@@ -63,8 +63,8 @@ async function ask(tried: ChunkTry, leased: CoreLease, run: Pick<Process, 'mode'
 
 /** What a stop that the host asked for makes of the attempt. */
 export function endOfStop({ keeper }: ChunkTry, reason: StopReason): ChunkRun {
-  if (reason === 'drain') return { kind: 'released' };
-  if (reason === 'cancel') return { kind: 'cancelled' };
+  if (reason === 'drain') return { kind: 'released', ...keeper.progress };
+  if (reason === 'cancel') return { kind: 'cancelled', ...keeper.progress };
   return { kind: 'failed', failure: classifyCode('LEASE_LOST', 'the host could not prove its lease any more'), ...keeper.progress };
 }
 

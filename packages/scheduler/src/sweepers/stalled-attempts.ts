@@ -1,6 +1,7 @@
 /** Open attempts without a queue entry: nobody would ever rescue them. Their record is put, then the chunk fails as lost and is tried again. */
 import { failureKey } from '@millrace/journal';
 import type { LedgerChunkView, LedgerJobView } from '@millrace/queues';
+import { rangeOfLive } from '../chunk-range.ts';
 import type { Control } from '../control.ts';
 import { queueOf } from '../dispatch.ts';
 import { lostRecord } from './late-records.ts';
@@ -13,7 +14,7 @@ export async function closeStalledAttempts(job: LedgerJobView, live: readonly Le
     if (await control.queues.tasks.has(queueOf(view, job), view.taskId)) continue;
     // A commit outranks every loss: its host may have died between receipt and mark.
     if (view.stage !== 'plan' && view.stage !== 'finish' && (await markIfCommitted(view, control))) continue;
-    const record = await lostRecord(view.attempt, view.chunkId, view.generation, control);
+    const record = await lostRecord(view.attempt, view, await rangeOfLive(view, control), control);
     await control.journal.putFailure(record);
     const { code, message, fingerprint, jobId, stage, chunk, attemptId } = record;
     const recordKey = failureKey(jobId, stage, chunk, attemptId);

@@ -35,6 +35,8 @@ export class FailpointError extends Error {
 }
 
 const armed = parseFailpoints(process.env['MILLRACE_FAILPOINTS'] ?? '');
+// Settings are checked after this, and a product that is given failpoints must refuse to start.
+delete process.env['MILLRACE_FAILPOINTS'];
 const passings = new Map<string, number>();
 
 export async function failpoint(gap: string, detail?: string): Promise<void> {
