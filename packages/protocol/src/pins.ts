@@ -28,36 +28,61 @@ export const dialectPinsShape = z.object({
 });
 export type DialectPins = z.output<typeof dialectPinsShape>;
 
+const noConstraints = { required: false, unique: false, minimum: null, maximum: null, minLength: null, maxLength: null, pattern: null, enum: null };
+
+/** What a field has that says nothing else; such members are left out of the record, so that pins of 20,000 columns fit into one. */
+const usualField = {
+  format: 'default',
+  aliases: [],
+  path: null,
+  missingValues: null,
+  trim: null,
+  onError: 'reject',
+  decimalChar: '.',
+  groupChar: null,
+  bareNumber: true,
+  precision: null,
+  scale: null,
+  trueValues: ['true', 'True', 'TRUE', '1'],
+  falseValues: ['false', 'False', 'FALSE', '0'],
+  timezone: 'UTC',
+  delimiter: ',',
+  itemType: 'string',
+  constraints: noConstraints,
+} as const;
+
 export const fieldPinsShape = z.object({
   name: text,
   type: text,
-  format: text,
-  aliases: z.array(text),
-  path: text.nullable(),
-  missingValues: z.array(text).nullable(),
-  trim: z.boolean().nullable(),
-  onError: z.enum(['reject', 'setNull']),
-  decimalChar: text,
-  groupChar: text.nullable(),
-  bareNumber: z.boolean(),
-  precision: count.nullable(),
-  scale: count.nullable(),
-  trueValues: z.array(text),
-  falseValues: z.array(text),
-  timezone: text,
+  format: text.default(usualField.format),
+  aliases: z.array(text).default([]),
+  path: text.nullable().default(null),
+  missingValues: z.array(text).nullable().default(null),
+  trim: z.boolean().nullable().default(null),
+  onError: z.enum(['reject', 'setNull']).default(usualField.onError),
+  decimalChar: text.default(usualField.decimalChar),
+  groupChar: text.nullable().default(null),
+  bareNumber: z.boolean().default(usualField.bareNumber),
+  precision: count.nullable().default(null),
+  scale: count.nullable().default(null),
+  trueValues: z.array(text).default([...usualField.trueValues]),
+  falseValues: z.array(text).default([...usualField.falseValues]),
+  timezone: text.default(usualField.timezone),
   /** Of a `list`: what stands between its items, and their type. */
-  delimiter: text.default(','),
-  itemType: text.default('string'),
-  constraints: z.object({
-    required: z.boolean(),
-    unique: z.boolean(),
-    minimum: scalar.nullable(),
-    maximum: scalar.nullable(),
-    minLength: count.nullable(),
-    maxLength: count.nullable(),
-    pattern: text.nullable(),
-    enum: z.array(scalar).nullable(),
-  }),
+  delimiter: text.default(usualField.delimiter),
+  itemType: text.default(usualField.itemType),
+  constraints: z
+    .object({
+      required: z.boolean(),
+      unique: z.boolean(),
+      minimum: scalar.nullable(),
+      maximum: scalar.nullable(),
+      minLength: count.nullable(),
+      maxLength: count.nullable(),
+      pattern: text.nullable(),
+      enum: z.array(scalar).nullable(),
+    })
+    .default(noConstraints),
 });
 export type FieldPins = z.output<typeof fieldPinsShape>;
 
@@ -121,6 +146,20 @@ export const pinsShape = z.object({
   lookups: z.array(lookupPinsShape).default([]),
 });
 export type Pins = z.output<typeof pinsShape>;
+
+/** The members to store: every field without what is as usual. Reading fills it in again. */
+export function leanPins(pins: Pick<Pins, 'inputs' | 'lookups'>): Record<string, unknown> {
+  const leanInput = (input: InputPins) => ({ ...input, schema: { ...input.schema, fields: input.schema.fields.map(leanField) } });
+  return { ...pins, inputs: pins.inputs.map(leanInput), lookups: pins.lookups.map((lookup) => ({ ...lookup, input: leanInput(lookup.input) })) };
+}
+
+function leanField(field: FieldPins): Partial<FieldPins> {
+  return Object.fromEntries(Object.entries(field).filter(([name, value]) => !isUsual(name, value)));
+}
+
+function isUsual(name: string, value: unknown): boolean {
+  return name in usualField && JSON.stringify(value) === JSON.stringify(usualField[name as keyof typeof usualField]);
+}
 
 /** Files of one input that are looked at. */
 const PROBED_FILES = 5;

@@ -12,7 +12,7 @@ import { failureRecordShape } from './failure-record.ts';
 import { inputsRecordShape, jobRecordShape, openMarkerShape } from './job-record.ts';
 import { maxRecordBytes } from './limits.ts';
 import { manifestShape } from './manifest.ts';
-import { pinsShape } from './pins.ts';
+import { leanPins, type Pins, pinsShape } from './pins.ts';
 import { planEndShape, sealedShape, segmentShape } from './plan-segment.ts';
 import { registryEntryShape } from './registry.ts';
 import { verdictShape } from './verdict.ts';
@@ -70,7 +70,8 @@ export function parseRecordOf<Kind extends RecordKind>(kinds: readonly Kind[], b
 export function encodeRecord<Kind extends RecordKind>(kind: Kind, record: RecordOf<Kind>): Uint8Array {
   const result = recordShapes[kind].safeParse(record);
   if (!result.success) throw new RecordError(`cannot write a ${kind} record: ${result.error.issues.map(issueText).join('; ')}`);
-  const { record: _kind, version: _version, ...members } = result.data as Record<string, unknown>;
+  const data: Record<string, unknown> = kind === 'pins' ? leanPins(result.data as Pins) : result.data;
+  const { record: _kind, version: _version, ...members } = data;
   const text = Object.entries(members).map(([name, value]) => `,${JSON.stringify(name)}:${canonicalJson(value)}`);
   const bytes = new TextEncoder().encode(`{"record":${JSON.stringify(kind)},"version":1${text.join('')}}`);
   if (bytes.length > maxRecordBytes) throw new RecordError(`cannot write a ${kind} record: expected at most ${maxRecordBytes} bytes, got ${bytes.length}`);

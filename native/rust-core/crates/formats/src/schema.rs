@@ -1,12 +1,14 @@
 //! The schema records are typed and checked by: the vocabulary of Frictionless Table Schema, resolved (every default filled in).
 
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Schema {
+    #[serde(serialize_with = "lean_fields", deserialize_with = "full_fields")]
     pub fields: Vec<Field>,
     pub missing_values: Vec<String>,
     #[serde(rename = "match")]
@@ -15,6 +17,43 @@ pub struct Schema {
     pub missing_columns: MissingColumns,
     pub extra_columns: ExtraColumns,
     pub primary_key: Vec<String>,
+}
+
+/// Members that are as usual are left out, so that pins of 20,000 columns fit into a record.
+fn lean_fields<S: Serializer>(fields: &[Field], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(fields.iter().map(lean_field))
+}
+
+fn lean_field(field: &Field) -> Map<String, Value> {
+    let mut members = members_of(field);
+    for (name, usual) in members_of(&Field::new("", field.field_type)) {
+        if name != "type" && members.get(&name) == Some(&usual) {
+            members.remove(&name);
+        }
+    }
+    members
+}
+
+fn members_of(field: &Field) -> Map<String, Value> {
+    match serde_json::to_value(field) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+fn full_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Field>, D::Error> {
+    let written = Vec::<Map<String, Value>>::deserialize(deserializer)?;
+    let usual = members_of(&Field::new("", FieldType::Any));
+    written.into_iter().map(|field| full_field(field, &usual).map_err(D::Error::custom)).collect()
+}
+
+fn full_field(mut field: Map<String, Value>, usual: &Map<String, Value>) -> serde_json::Result<Field> {
+    for (name, value) in usual.iter().filter(|(name, _)| !["name", "type"].contains(&name.as_str())) {
+        if !field.contains_key(name) {
+            field.insert(name.clone(), value.clone());
+        }
+    }
+    serde_json::from_value(Value::Object(field))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,5 +219,31 @@ impl Schema {
     pub fn arrow_schema(&self) -> arrow_schema::SchemaRef {
         let fields = self.fields.iter().map(|field| arrow_schema::Field::new(&field.name, field.arrow_type(), true));
         arrow_schema::Schema::new(fields.collect::<Vec<_>>()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(field: &Field) -> (String, Field) {
+        let lean = serde_json::to_string(&lean_field(field)).unwrap();
+        let read = full_field(serde_json::from_str(&lean).unwrap(), &members_of(&Field::new("", FieldType::Any))).unwrap();
+        (lean, read)
+    }
+
+    #[test]
+    fn a_field_is_written_without_what_is_as_usual_and_read_back_whole() {
+        let plain = Field::new("id", FieldType::Integer);
+        let (lean, read) = round_trip(&plain);
+        assert_eq!(serde_json::from_str::<Value>(&lean).unwrap(), serde_json::json!({"name": "id", "type": "integer"}));
+        assert_eq!(read, plain);
+
+        let mut set = Field::new("amount", FieldType::Number);
+        set.decimal_char = ",".into();
+        set.missing_values = Some(vec!["-".into()]);
+        set.constraints.required = true;
+        set.true_values = Vec::new();
+        assert_eq!(round_trip(&set).1, set);
     }
 }

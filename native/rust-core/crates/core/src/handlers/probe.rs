@@ -2,13 +2,18 @@
 
 use millrace_engine::Error;
 use millrace_engine::io::PinnedSource;
+use millrace_formats::pins::InputPins;
 use millrace_formats::probe::{Declared, Sample, probe as decide, take_sample};
 use millrace_wire::Payload;
+use millrace_wire::limits::MAX_PAYLOAD_BYTES;
 use millrace_wire::message::{InputRef, Probe, ProbeDone, Response};
 
 use super::{Answer, Work};
 use crate::local::open_source;
 use crate::places::Places;
+
+/// The pins of all inputs together stand in one record of the journal, beside what else it holds.
+const MAX_PINS_BYTES: usize = MAX_PAYLOAD_BYTES as usize - 64 * 1024;
 
 pub fn probe(work: &Work, request: &Probe) -> Answer {
     let declared: Declared = serde_json::from_str(&request.declared)
@@ -17,7 +22,19 @@ pub fn probe(work: &Work, request: &Probe) -> Answer {
     let bytes_read = samples.iter().map(|sample| sample.head.len() as u64).sum();
     let pins = decide(&samples, &declared)?;
     let json = serde_json::to_vec(&pins).map_err(|error| Error::new("CORE_PANIC", format!("pins cannot be written: {error}")))?;
+    if json.len() > MAX_PINS_BYTES {
+        return Err(Error::new("OVER_LIMIT", too_large(&pins, json.len())));
+    }
     Ok((Response::done(ProbeDone { bytes_read }), Payload::from(json)))
+}
+
+fn too_large(pins: &InputPins, bytes: usize) -> String {
+    let columns = pins.columns.len();
+    format!(
+        "input {}: what reading it needs to know takes {bytes} bytes for {columns} columns, more than {MAX_PINS_BYTES}: \
+         give it fewer or shorter column names",
+        pins.name
+    )
 }
 
 fn sample(places: &Places, input: &InputRef, compression: &str) -> Result<Sample, Error> {
