@@ -101,7 +101,7 @@ const cases: readonly Case[] = [
     name: '1,000 partition values',
     file: 'a.csv',
     make: (path) => write(path, after(header, orders(64 * MiB))),
-    args: ['--sql', 'SELECT *, CAST(id AS BIGINT) % 1000 AS p FROM input', '--set', 'output.partitionBy=[p]'],
+    args: ['--sql', 'SELECT *, CAST(id AS BIGINT) % 1000 AS p FROM input', '--set', 'output.partitionBy=["p"]'],
   },
   {
     name: 'rejects only',
