@@ -58,6 +58,27 @@ export function newAuditId(source: IdSource): string {
   return `e${newBody(source)}`;
 }
 
+/** A frozen redrive plan. The operation that carries it out has the same letters behind an `o`: a plan is started once. */
+export function newPlanId(source: IdSource): string {
+  return `p${newBody(source)}`;
+}
+
+const planIdPattern = new RegExp(`^p${body}$`);
+const operationIdPattern = new RegExp(`^o${body}$`);
+
+/** Throws when the text is no plan id. */
+export function operationIdOf(planId: string): string {
+  return `o${checked(planId, planIdPattern, 'a plan id').slice(1)}`;
+}
+
+export function isPlanId(text: string): boolean {
+  return planIdPattern.test(text);
+}
+
+export function isOperationId(text: string): boolean {
+  return operationIdPattern.test(text);
+}
+
 export function isId(text: string): boolean {
   return idPattern.test(text);
 }

@@ -1,6 +1,8 @@
 /** The vocabulary of Millrace. No I/O; the wire codec is `@millrace/protocol/wire`. */
 
 export { type Attempt, type AttemptEnd, type AttemptOutcome, attemptOutcomes } from './attempt.ts';
+// What is asked and answered
+export { type AttemptView, attemptDifferences, attemptsNewestFirst } from './attempts.ts';
 export { type AuditOutcome, type AuditRecord, auditOutcomes } from './audit.ts';
 // What is counted
 export {
@@ -27,6 +29,8 @@ export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, 
 export { type Command, type CommandWord, commandWords } from './command.ts';
 export { authOf, bucketParts, type ConnectionSetting, type CredentialSource, kindOfScheme, parseConnections } from './connections.ts';
 export type { DeadLetter } from './dead-letter.ts';
+export { decideOperation, type OperationDecision, recentOutcomes, steeredOperation, watchedOutcomes } from './decide-operation.ts';
+export { type ErrorGroup, errorGroups, filterGroups, foldFailures, type GroupOfJob, type TriageVersion } from './error-group.ts';
 export { checkExpected, type InputTotals } from './expected-totals.ts';
 // What goes wrong
 export {
@@ -72,13 +76,17 @@ export {
   isChunkId,
   isId,
   isJobId,
+  isOperationId,
+  isPlanId,
   isRequestId,
   type JobId,
   jobIdFromKey,
   newAttemptId,
   newAuditId,
   newJobId,
+  newPlanId,
   newRequestId,
+  operationIdOf,
   parseChunkId,
   parseTaskId,
   planTaskId,
@@ -109,6 +117,7 @@ export type {
   ResolvedSchema,
   ResolvedStage,
 } from './job-spec-shape.ts';
+export { type FilterableLetter, groupFields, letterFields, letterItem, operationFields } from './letter-filter.ts';
 export {
   maxChunksPerJob,
   maxDeadLetterAttempts,
@@ -184,25 +193,40 @@ export {
   redriveTargets,
 } from './redrive-plan.ts';
 export { parseRegistryBody, type RegistryBody, type RegistryEntry, type RegistryKind, registryKinds, registryName } from './registry.ts';
-// What is asked and answered
 export {
   type Answer,
   type AnswerBodies,
   type AnswerTo,
+  type AttemptsRequest,
   type CommandRequest,
+  type DeadLettersRequest,
+  type DeadLetterView,
+  type ErrorGroupRequest,
+  type ErrorGroupsRequest,
+  type ItemOutcome,
+  itemOutcomes,
+  type OperationItemsRequest,
+  type OperationRequest,
+  type OperationsRequest,
+  type PlanRedriveRequest,
   parseRequest,
+  type RedrivePlanRequest,
   type RedriveRequest,
   type Refusal,
   type Request,
   type RequestKind,
   type ResultRequest,
+  type StartRedriveRequest,
   type StatusRequest,
+  type SteerOperationRequest,
   type SubmitRequest,
+  type TriageRequest,
 } from './request.ts';
 export { assertAvailable, availabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
 export { codeMatches } from './spec-rules.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
+export { type Overridden, overriddenSpec, overrideIssues, resultVersionOverride } from './spec-overrides.ts';
 export type { Params } from './spec-params.ts';
 export {
   fileStages,

@@ -1,8 +1,10 @@
 /** What producers and the command line ask of the scheduler, and what it answers. Requests lie in Redis for an hour; no answer means *unknown*. */
 import { z } from 'zod';
-
+import type { AttemptView } from './attempts.ts';
+import type { ErrorGroup } from './error-group.ts';
 import { isJobId, isRequestId, type JobId, type RequestId } from './ids.ts';
 import { maxIdempotencyKeyLength, maxReasonLength } from './limits.ts';
+import { canaryShape, type ItemCounts, type Operation, operationStates, overridesShape, type RedrivePlan, redriveTargets } from './redrive-plan.ts';
 import type { Difference } from './spec-difference.ts';
 import type { SpecIssue } from './spec-error.ts';
 import type { JobResult, JobStatus } from './status.ts';
@@ -50,10 +52,144 @@ export type StatusRequest = z.output<typeof statusRequestShape>;
 export const resultRequestShape = z.strictObject({ kind: z.literal('result'), ...head, jobId });
 export type ResultRequest = z.output<typeof resultRequestShape>;
 
+const filterText = z.string().max(4_096);
+const page = { limit: z.int().min(1).max(200).default(50), after: z.string().max(200).nullable().default(null) };
+const docName = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.-]{0,127}$/);
+
+/** Freezes what a redrive would take and answers what it would do. Exactly one of `filter` and `ids` says what. */
+export const planRedriveRequestShape = z.strictObject({
+  kind: z.literal('planRedrive'),
+  ...head,
+  target: z.enum(redriveTargets).default('deadLetters'),
+  filter: filterText.nullable().default(null),
+  /** Of dead letters, `<chunkId>.<generation>`; of jobs with `target: jobs`. */
+  ids: z.array(z.string().max(128)).min(1).max(10_000).nullable().default(null),
+  overrides: overridesShape.default({}),
+});
+export type PlanRedriveRequest = z.output<typeof planRedriveRequestShape>;
+
+export const startRedriveRequestShape = z.strictObject({
+  kind: z.literal('startRedrive'),
+  ...head,
+  planId: docName,
+  /** How many will be redriven, as the plan says: whoever starts it has seen the number. */
+  confirm: z.int().min(0),
+  /** Items a second; null: no limit; absent: what the plan proposes. */
+  rate: z.number().positive().max(1e6).nullable().optional(),
+  /** Null: none; absent: one of 20 above 100 items. */
+  canary: canaryShape.nullable().optional(),
+  reason,
+  idempotencyKey: z.string().min(1).max(maxIdempotencyKeyLength).nullable().default(null),
+});
+export type StartRedriveRequest = z.output<typeof startRedriveRequestShape>;
+
+export const redrivePlanRequestShape = z.strictObject({ kind: z.literal('redrivePlan'), ...head, planId: docName });
+export type RedrivePlanRequest = z.output<typeof redrivePlanRequestShape>;
+
+export const operationsRequestShape = z.strictObject({
+  kind: z.literal('operations'),
+  ...head,
+  state: z.enum(operationStates).nullable().default(null),
+  ...page,
+});
+export type OperationsRequest = z.output<typeof operationsRequestShape>;
+
+export const operationRequestShape = z.strictObject({ kind: z.literal('operation'), ...head, operationId: docName });
+export type OperationRequest = z.output<typeof operationRequestShape>;
+
+export const itemOutcomes = ['pending', 'resolved', 'failedAgain', 'skipped'] as const;
+export type ItemOutcome = (typeof itemOutcomes)[number];
+
+export const operationItemsRequestShape = z.strictObject({
+  kind: z.literal('operationItems'),
+  ...head,
+  operationId: docName,
+  outcome: z.enum(itemOutcomes).nullable().default(null),
+  limit: page.limit,
+  /** Number of items to pass over, as an earlier answer named it. */
+  after: z.int().min(0).default(0),
+});
+export type OperationItemsRequest = z.output<typeof operationItemsRequestShape>;
+
+export const steerOperationRequestShape = z.strictObject({
+  kind: z.literal('steerOperation'),
+  ...head,
+  operationId: docName,
+  act: z.enum(['pause', 'resume', 'abort', 'rate']),
+  /** Of `rate`: items a second, null: no limit. */
+  rate: z.number().positive().max(1e6).nullable().default(null),
+  reason,
+});
+export type SteerOperationRequest = z.output<typeof steerOperationRequestShape>;
+
+export const errorGroupsRequestShape = z.strictObject({ kind: z.literal('errorGroups'), ...head, filter: filterText.default(''), ...page });
+export type ErrorGroupsRequest = z.output<typeof errorGroupsRequestShape>;
+
+const fingerprintText = z.string().regex(/^[0-9A-Za-z-]{1,64}$/);
+export const errorGroupRequestShape = z.strictObject({ kind: z.literal('errorGroup'), ...head, fingerprint: fingerprintText });
+export type ErrorGroupRequest = z.output<typeof errorGroupRequestShape>;
+
+export const triageRequestShape = z.strictObject({
+  kind: z.literal('triage'),
+  ...head,
+  fingerprint: fingerprintText,
+  state: z.enum(['open', 'resolved', 'ignored']),
+  /** Of `ignored`: until an instant or a count of failures; null: for good. */
+  until: z
+    .strictObject({ at: z.iso.datetime().nullable(), failures: z.int().min(1).nullable() })
+    .nullable()
+    .default(null),
+  note: reason.default(''),
+  /** The version that was looked at; another one is a conflict. */
+  version: z.int().min(0).nullable().default(null),
+});
+export type TriageRequest = z.output<typeof triageRequestShape>;
+
+export const deadLettersRequestShape = z.strictObject({ kind: z.literal('deadLetters'), ...head, filter: filterText.default(''), ...page });
+export type DeadLettersRequest = z.output<typeof deadLettersRequestShape>;
+
+export const attemptsRequestShape = z.strictObject({
+  kind: z.literal('attempts'),
+  ...head,
+  jobId,
+  stage: z.string().regex(/^[a-z][a-z0-9]{0,31}$/),
+  chunk: z.int().min(0).max(9_999_999_999),
+});
+export type AttemptsRequest = z.output<typeof attemptsRequestShape>;
+
+/** A dead letter as lists show it. */
+export interface DeadLetterView {
+  readonly deadLetterId: string;
+  readonly jobId: JobId;
+  readonly jobName: string;
+  readonly code: string;
+  readonly class: string;
+  readonly message: string;
+  readonly fingerprint: string | null;
+  readonly diedAt: string;
+  readonly attempts: number;
+  readonly bytes: number;
+  readonly uri: string | null;
+  readonly start: number | null;
+  readonly end: number | null;
+}
+
 export const requestShape = z.discriminatedUnion('kind', [
   submitRequestShape,
   commandRequestShape,
   redriveRequestShape,
+  planRedriveRequestShape,
+  startRedriveRequestShape,
+  redrivePlanRequestShape,
+  operationsRequestShape,
+  operationRequestShape,
+  operationItemsRequestShape,
+  steerOperationRequestShape,
+  errorGroupsRequestShape,
+  errorGroupRequestShape,
+  triageRequestShape,
+  deadLettersRequestShape,
+  attemptsRequestShape,
   statusRequestShape,
   resultRequestShape,
 ]);
@@ -67,6 +203,25 @@ export interface AnswerBodies {
   /** The command is durable; what it asks for happens after it. */
   readonly command: { readonly jobId: JobId; readonly number: number; readonly status: JobStatus };
   readonly redrive: { readonly jobId: JobId; readonly number: number; readonly generation: number; readonly chunks: number };
+  readonly planRedrive: { readonly plan: RedrivePlan };
+  readonly redrivePlan: { readonly plan: RedrivePlan };
+  /** `replayed`: this plan was started with this key before. */
+  readonly startRedrive: { readonly operation: Operation; readonly replayed: boolean };
+  /** `after`: what to ask with for the next page, null at the end. */
+  readonly operations: { readonly operations: readonly Operation[]; readonly after: string | null };
+  readonly operation: { readonly operation: Operation };
+  readonly operationItems: {
+    readonly items: readonly { readonly id: string; readonly outcome: ItemOutcome }[];
+    readonly after: number | null;
+    readonly counts: ItemCounts;
+  };
+  readonly steerOperation: { readonly operation: Operation };
+  readonly errorGroups: { readonly groups: readonly ErrorGroup[]; readonly total: number; readonly filter: string; readonly after: string | null };
+  readonly errorGroup: { readonly group: ErrorGroup };
+  readonly triage: { readonly group: ErrorGroup };
+  readonly deadLetters: { readonly letters: readonly DeadLetterView[]; readonly total: number; readonly filter: string; readonly after: string | null };
+  /** Newest first. */
+  readonly attempts: { readonly attempts: readonly AttemptView[] };
   readonly status: { readonly status: JobStatus };
   /** Null while the job is not terminal; then either `result` or the status says how it ended. */
   readonly result: { readonly status: JobStatus; readonly result: JobResult | null };

@@ -141,8 +141,9 @@ export interface LetterView {
   readonly range: ChunkRange | null;
   readonly diedAt: string;
   readonly attempts: number;
-  /** That of the last attempt. */
+  /** Of the last attempt. */
   readonly worker: string | null;
+  readonly coreVersion: string | null;
 }
 
 /** A place where a group was seen. */

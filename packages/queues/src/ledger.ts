@@ -251,6 +251,12 @@ export class Ledger {
     return this.chunks((await this.#client.redis.smembers(this.#client.keys.live(epoch, jobId))) as ChunkId[]);
   }
 
+  /** Ids of the same. */
+  async liveChunkIds(jobId: JobId): Promise<ChunkId[]> {
+    const epoch = await this.#currentEpoch();
+    return (await this.#client.redis.smembers(this.#client.keys.live(epoch, jobId))) as ChunkId[];
+  }
+
   async chunk(id: ChunkId): Promise<LedgerChunkView | null> {
     return (await this.chunks([id]))[0] ?? null;
   }

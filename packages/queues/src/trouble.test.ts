@@ -133,7 +133,13 @@ test('the bits of outcomes can be read at once', async () => {
   await queues.ledger.markCommitted(chunkId(jobId, 'read', 9), 1, testAttemptId(), tenRows());
   await queues.ledger.markDead(chunkId(jobId, 'read', 0), 1, testLetter(chunkId(jobId, 'read', 0)));
   const { committed, dead } = await queues.ledger.outcomeBits(jobId);
-  assert.deepEqual([[...committed], [...dead]], [[0, 0b01000000], [0b10000000, 0]]);
+  assert.deepEqual(
+    [[...committed], [...dead]],
+    [
+      [0, 0b01000000],
+      [0b10000000, 0],
+    ],
+  );
 });
 
 describe('the pace of an operation', () => {

@@ -8,13 +8,35 @@ import type { Control } from './control.ts';
 import { submitJob } from './intake.ts';
 import { answerResult, answerStatus } from './read-status.ts';
 import { redriveJob } from './redrive.ts';
+import { answerItems, answerOperation, answerOperations, steerOperation } from './redrives/answer-operations.ts';
+import { answerAttempts, answerDeadLetters, answerErrorGroup, answerErrorGroups, triageGroup } from './redrives/answer-trouble.ts';
+import { answerPlan, planRedrive } from './redrives/freeze-plan.ts';
+import { startRedrive } from './redrives/start-plan.ts';
 import { refusal, refusalOf } from './refusal.ts';
 
 const atOnce = 8;
 
 type Handlers = { readonly [Kind in RequestKind]: (request: Extract<Request, { kind: Kind }>, control: Control) => Promise<Answer> };
 
-const handlers: Handlers = { submit: submitJob, command: commandJob, redrive: redriveJob, status: answerStatus, result: answerResult };
+const handlers: Handlers = {
+  submit: submitJob,
+  command: commandJob,
+  redrive: redriveJob,
+  status: answerStatus,
+  result: answerResult,
+  planRedrive,
+  redrivePlan: answerPlan,
+  startRedrive,
+  operations: answerOperations,
+  operation: answerOperation,
+  operationItems: answerItems,
+  steerOperation,
+  deadLetters: answerDeadLetters,
+  attempts: answerAttempts,
+  errorGroups: answerErrorGroups,
+  errorGroup: answerErrorGroup,
+  triage: triageGroup,
+};
 
 export function consumeRequests(control: Control): TaskConsumer {
   return control.queues.tasks.consume('intake', { concurrency: atOnce }, (task) => whileRenewing(task, control, () => serve(task, control)));

@@ -9,18 +9,24 @@ export async function audited<Result extends Answer>(request: Request, control: 
   const asked = actOf(request);
   if (asked === null) return handle();
   const { by, tenant, requestId } = request;
-  const before = await stateOf(asked.jobId, tenant, control);
+  const before = asked.jobId === null ? null : await stateOf(asked.jobId, tenant, control);
   return control.audit.during({ by, tenant, requestId, before, ...asked.act }, handle, endOf);
 }
 
 /** Null: a question, or a submit, of which job.json is the record. */
-function actOf(request: Request): { jobId: JobId; act: Pick<Act, 'act' | 'object' | 'reason'> } | null {
+function actOf(request: Request): { jobId: JobId | null; act: Pick<Act, 'act' | 'object' | 'reason'> } | null {
   switch (request.kind) {
     case 'command':
     case 'redrive': {
       const word = request.kind === 'command' ? request.command : request.kind;
       return { jobId: request.jobId, act: { act: `job.${word}`, object: `job:${request.jobId}`, reason: request.reason } };
     }
+    case 'startRedrive':
+      return { jobId: null, act: { act: 'redrive.start', object: `plan:${request.planId}`, reason: request.reason } };
+    case 'steerOperation':
+      return { jobId: null, act: { act: `operation.${request.act}`, object: `operation:${request.operationId}`, reason: request.reason } };
+    case 'triage':
+      return { jobId: null, act: { act: `errors.${request.state}`, object: `error:${request.fingerprint}`, reason: request.note } };
     default:
       return null;
   }
@@ -39,6 +45,7 @@ function endOf(answer: Answer): ActEnd {
   const after = {
     ...('number' in answer ? { command: answer.number } : {}),
     ...('generation' in answer ? { generation: answer.generation } : {}),
+    ...('operation' in answer ? { operation: answer.operation.operationId, state: answer.operation.state } : {}),
     ...('status' in answer ? { state: answer.status.state, generation: answer.status.generation } : {}),
   };
   return { outcome: 'done', after, code: null };

@@ -164,12 +164,35 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   await control.queues.events.publish(tenant, jobId, { type: 'dead', at: control.clock.nowIso(), chunk: `${stage}.${chunk}`, code, fingerprint: print });
 }
 
+/**
+ * A chunk that an aborted operation has not let begin: dead again, with what it had died of before, or with the abort where it never ran. Its reason
+ * says so, that nobody takes it for another failure.
+ */
+export async function giveUp(
+  of: { jobId: JobId; stage: string; chunk: number; generation: number },
+  reason: string,
+  before: DeadLetter | null,
+  control: Control,
+) {
+  const never = {
+    class: 'lost',
+    code: 'JOB_CANCELLED',
+    message: 'it never ran',
+    fingerprint: fingerprintOf('JOB_CANCELLED', 'lost', { jobName: '-', stage: of.stage, reason: 'aborted' }),
+  } as const;
+  const { class: failureClass, code, message, fingerprint: print } = before ?? never;
+  const range = before?.range ?? null;
+  const bytes = before === null ? 0 : letterView(before, '').bytes;
+  await putDeath({ ...of, class: failureClass, code, message, fingerprint: print, reason, range, bytes, attempts: [] }, control);
+}
+
 /** Pure: a dead letter as the ledger lists it. */
 export function letterView(letter: DeadLetter, key: string): LetterView {
   const { jobId, stage, chunk, generation, class: failureClass, code, message, fingerprint: print, range, diedAt, attempts } = letter;
   // Rows of a partition are no bytes of an input: what is not read is counted where it enters.
   const bytes = range === null || range.uri.includes('/work/slices/') ? 0 : range.end - range.start;
-  const last = { attempts: attempts.length, worker: attempts[0]?.worker ?? null };
+  const [newest] = attempts;
+  const last = { attempts: attempts.length, worker: newest?.worker ?? null, coreVersion: newest?.coreVersion ?? null };
   return { chunkId: chunkId(jobId, stage, chunk), generation, class: failureClass, code, message, fingerprint: print, bytes, key, range, diedAt, ...last };
 }
 

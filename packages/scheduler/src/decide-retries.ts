@@ -3,6 +3,7 @@ import { jobStages } from '@millrace/protocol';
 import type { LedgerChunkView } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { bury, buryWork } from './dead-letter.ts';
+import { inSteps } from './in-steps.ts';
 import { decideNextTry } from './retry-policy.ts';
 
 const atOnce = 200;
@@ -10,7 +11,7 @@ const atOnce = 200;
 /** Answers how many were decided. */
 export async function decideRetries(control: Control): Promise<number> {
   const undecided = await control.queues.ledger.undecidedRetries(atOnce);
-  for (const view of undecided) await decideRetry(view, control);
+  await inSteps(undecided, (view) => decideRetry(view, control));
   return undecided.length;
 }
 

@@ -9,6 +9,8 @@ import { advanceJob } from './advance-job.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
 import { fillWindow, type Turns } from './dispatch.ts';
+import { OperationDriver } from './redrives/drive-operations.ts';
+import { TroubleIndexer } from './redrives/index-trouble.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 import { requeueLostTasks } from './sweepers/lost-tasks.ts';
 import { rebuildOpenJobs } from './sweepers/open-markers.ts';
@@ -22,6 +24,8 @@ const redisCheckMs = 30_000;
 export class Leader {
   readonly #control: Control;
   readonly #status: StatusWriter;
+  readonly #operations: OperationDriver;
+  readonly #trouble: TroubleIndexer;
   readonly #turns: Turns = { lastServed: null };
   readonly #moves: Moves = new Map();
   readonly #ending = new Set<JobId>();
@@ -31,6 +35,8 @@ export class Leader {
   constructor(control: Control) {
     this.#control = control;
     this.#status = new StatusWriter(control);
+    this.#operations = new OperationDriver(control);
+    this.#trouble = new TroubleIndexer(control);
   }
 
   /** One round. Throws what Redis or the journal throw; the next round begins afresh. */
@@ -46,6 +52,13 @@ export class Leader {
     await fillWindow(jobs, this.#turns, this.#control);
     await this.#status.write(jobs);
     if (this.#isTimeToSweep()) await this.#sweep(jobs);
+    await this.#trouble.tick();
+    await this.#operations.tick();
+  }
+
+  /** What goes on beside the rounds has ended. */
+  async settle(): Promise<void> {
+    await Promise.all([this.#trouble.settle(), this.#operations.settle()]);
   }
 
   async #checkRedis(): Promise<void> {
@@ -105,6 +118,7 @@ export class Leader {
       await flushLateRecords(job.jobId, this.#control);
     }
     await rebuildOpenJobs(this.#control);
+    await this.#operations.sweep();
     this.#sweptAtMs = this.#control.clock.monotonicMs();
   }
 }

@@ -19,6 +19,7 @@ import {
 import { AppError } from '@millrace/service-kit';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
+import { inSteps } from './in-steps.ts';
 
 /** Goes on with a redrive whose new plan is not there yet. False: there was none, nothing was changed. */
 export async function continueRedrive(view: JobView, control: Control): Promise<boolean> {
@@ -52,19 +53,12 @@ async function closeGenerations(view: JobView, command: Command, control: Contro
   }
   const { jobId } = view.job.record;
   const open = view.chunks.map((chunk) => ({ chunk, generation: chunk.listedIn.filter((listed) => listed < view.generation).at(-1) }));
-  for (const { chunk, generation } of open) {
-    if (generation === undefined || chunk.verdicts.some((verdict) => verdict.generation === generation)) continue;
-    await control.journal.putVerdict({
-      record: 'verdict',
-      version: 1,
-      outcome: 'closed',
-      jobId,
-      stage: chunk.stage,
-      chunk: chunk.chunk.chunk,
-      generation,
-      command: command.number,
-    });
-  }
+  await inSteps(open, async ({ chunk, generation }) => {
+    if (generation === undefined || chunk.verdicts.some((verdict) => verdict.generation === generation)) return;
+    const { stage } = chunk;
+    const head = { record: 'verdict', version: 1, outcome: 'closed', jobId, stage, chunk: chunk.chunk.chunk } as const;
+    await control.journal.putVerdict({ ...head, generation, command: command.number });
+  });
 }
 
 async function sealAsItStands(view: JobView, generation: number, control: Control): Promise<void> {
@@ -123,22 +117,25 @@ export function cutFile(view: JobView): number | null {
 }
 
 interface Entering {
+  /** Dead ones first: an operation that lets them begin a few at a time counts in this order. */
   readonly chunks: readonly ChunkView[];
   readonly files: readonly { file: number; uri: string }[];
 }
 
 /** What enters the next generation: dead and selected, or without any outcome. Files that were not planned go all or not at all. */
 export async function selected(view: JobView, select: Command['select'], control: Control): Promise<Entering> {
-  const chunks: ChunkView[] = [];
-  for (const chunk of view.chunks) {
-    const verdict = await control.journal.readOutcome(chunk);
-    const outcome = verdict?.record.outcome ?? 'open';
-    const isSelected = select === 'all' || select.includes(`${chunk.stage}.${chunk.chunk.chunk}`);
-    if (outcome === 'open' || outcome === 'closed' || (outcome === 'dead' && isSelected)) chunks.push(chunk);
+  const names = select === 'all' ? null : new Set(select);
+  const dead: ChunkView[] = [];
+  const open: ChunkView[] = [];
+  const outcomes = await inSteps(view.chunks, async (chunk) => (await control.journal.readOutcome(chunk))?.record.outcome ?? 'open');
+  for (const [index, chunk] of view.chunks.entries()) {
+    const outcome = outcomes[index];
+    if (outcome === 'open' || outcome === 'closed') open.push(chunk);
+    else if (outcome === 'dead' && (names === null || names.has(`${chunk.stage}.${chunk.chunk.chunk}`))) dead.push(chunk);
   }
   const unplanned = await unplannedFiles(view, control);
-  const wanted = select === 'all' || unplanned.some(({ file }) => select.includes(`plan.${file}`)) || view.plans.at(-1)?.sealed === null;
-  return { chunks, files: wanted ? unplanned : [] };
+  const wanted = names === null || unplanned.some(({ file }) => names.has(`plan.${file}`)) || view.plans.at(-1)?.sealed === null;
+  return { chunks: [...dead, ...open], files: wanted ? unplanned : [] };
 }
 
 /** Copies of what enters, from the plans that first listed it. When files are planned again too, the plan stays open for them. */
@@ -167,11 +164,13 @@ async function planGeneration(view: JobView, command: Command, control: Control)
   await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
 }
 
-/** A segment holds chunks of one stage, and not too many. */
+/** In the order given; a segment holds chunks of one stage, and not too many. */
 function segmentsOf(chunks: readonly ChunkView[]): ChunkView[][] {
   const segments: ChunkView[][] = [];
-  for (const ofStage of Map.groupBy(chunks, ({ stage }) => stage).values()) {
-    for (let at = 0; at < ofStage.length; at += maxSegmentChunks) segments.push(ofStage.slice(at, at + maxSegmentChunks));
+  for (const chunk of chunks) {
+    const last = segments.at(-1);
+    if (last !== undefined && last.length < maxSegmentChunks && last[0]?.stage === chunk.stage) last.push(chunk);
+    else segments.push([chunk]);
   }
   return segments;
 }

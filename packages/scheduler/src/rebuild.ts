@@ -9,6 +9,7 @@ import {
   chunkId,
   countsAgainstChunk,
   type FailureRecord,
+  isOperationId,
   type JobId,
   type JobRecord,
   jobStages,
@@ -19,11 +20,10 @@ import type { LedgerJob } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 import { letterView } from './dead-letter.ts';
+import { inSteps } from './in-steps.ts';
 import { ledgerJobOf } from './ledger-job.ts';
 import { continueRedrive } from './next-generation.ts';
 import { segmentRef } from './segment-ref.ts';
-
-const readsAtOnce = 16;
 
 /** Rebuilds the job if it is open in the journal and the ledger does not have its newest generation. Cheap when it does. */
 export async function ensureJob(jobId: JobId, control: Control): Promise<void> {
@@ -32,6 +32,12 @@ export async function ensureJob(jobId: JobId, control: Control): Promise<void> {
   const manifest = await control.journal.readNewestManifest(jobId);
   if (manifest !== null && !(await control.journal.hasOpenMarker(jobId, manifest.record.generation))) return;
   await rebuildJob(jobId, control);
+}
+
+/** Brings a generation that a command has opened into the ledger, unless it is there. */
+export async function ensureGeneration(jobId: JobId, generation: number, control: Control): Promise<void> {
+  const known = await control.queues.ledger.job(jobId);
+  if (known === null || known.rebuilding || known.generation < generation) await rebuildJob(jobId, control);
 }
 
 /** False when there is no such job: a marker alone is not one. */
@@ -47,7 +53,8 @@ export async function rebuildJob(jobId: JobId, control: Control): Promise<boolea
   await failpoint('rebuild.3-4', jobId);
   await tellOutcomes(view, control);
   await failpoint('rebuild.4-6', jobId);
-  await tellFailures(view, control);
+  const tried = await tellFailures(view, control);
+  await tellRelease(view, tried, control);
   await tellCommands(view, control);
   await tellWork(view, control);
   await failpoint('rebuild.7-8', jobId);
@@ -141,7 +148,7 @@ async function tellOutcomes(view: JobView, control: Control): Promise<void> {
       committed.map(({ chunk }) => chunk.chunk),
     );
   }
-  await eachOf(filled, (chunk) => tellOutcome(chunk, view, control));
+  await inSteps(filled, (chunk) => tellOutcome(chunk, view, control));
   for (const file of view.plannedFiles) if (file.generation === view.generation) await tellDead('plan', file.chunk, view, control);
 }
 
@@ -163,8 +170,8 @@ async function tellDead(stage: string, chunk: number, view: JobView, control: Co
   await control.queues.ledger.markDead(id, view.generation, letterView(letter.record, letter.key));
 }
 
-/** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. */
-async function tellFailures(view: JobView, control: Control): Promise<void> {
+/** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. Answers how many chunks have some. */
+async function tellFailures(view: JobView, control: Control): Promise<number> {
   const { jobId } = view.job.record;
   const open = new Map(
     countingChunks(view)
@@ -178,15 +185,16 @@ async function tellFailures(view: JobView, control: Control): Promise<void> {
       if (view) failed.add(view);
     }
   }
-  await eachOf([...failed], (chunk) => restore(chunk, view, control));
+  return (await inSteps([...failed], (chunk) => restore(chunk, view, control))).filter((wasTried) => wasTried).length;
 }
 
-async function restore(chunk: ChunkView, view: JobView, control: Control): Promise<void> {
+/** False: nothing of it failed in this generation. */
+async function restore(chunk: ChunkView, view: JobView, control: Control): Promise<boolean> {
   const { jobId } = view.job.record;
   const stored = await control.journal.readFailures(jobId, chunk.stage, chunk.chunk.chunk);
   const failures = stored.filter(({ record }) => record.generation === view.generation && countsAgainstChunk(record));
   const last = failures[0];
-  if (!last) return;
+  if (!last) return false;
   const past = { input: 0, transient: 0, resource: 0, crash: 0, lost: 0, bug: 0 };
   for (const { record } of failures) past[countedAs(record)] += 1;
   const { code, message, fingerprint } = last.record;
@@ -203,6 +211,19 @@ async function restore(chunk: ChunkView, view: JobView, control: Control): Promi
     past,
     last: { class: countedAs(last.record), code, message, fingerprint, recordKey: last.key },
   });
+  return true;
+}
+
+/** What an operation releases stands still until its driver says how many may begin; until then only what had begun goes on. */
+async function tellRelease(view: JobView, tried: number, control: Control): Promise<void> {
+  const { jobId } = view.job.record;
+  const opening = view.commands.find((command) => command.opens === view.generation);
+  if (opening?.requestId == null || !isOperationId(opening.requestId)) return;
+  const operation = await control.journal.readRegistered('operations', opening.requestId);
+  if (operation === null || operation.body.endedAt !== null) return;
+  const hasOutcome = ({ listedIn, verdicts }: ChunkView): boolean => listedIn.at(-1) === view.generation && verdicts.at(-1)?.generation === view.generation;
+  await control.queues.ledger.setRelease(jobId, view.generation, 'hold', view.chunks.filter(hasOutcome).length + tried);
+  await control.queues.operations.add(opening.requestId);
 }
 
 function countedAs(record: FailureRecord): AttemptFailureClass {
@@ -228,9 +249,4 @@ export function flagsOf(command: string): { paused?: boolean; cancelled?: boolea
 async function tellWork(view: JobView, control: Control): Promise<void> {
   const { jobId } = view.job.record;
   if (stateOf(view) === 'finishing') await control.queues.ledger.addWork(jobId, view.generation, { kind: 'finish' });
-}
-
-/** A few at a time: a job may have very many. */
-async function eachOf<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void> {
-  for (let at = 0; at < items.length; at += readsAtOnce) await Promise.all(items.slice(at, at + readsAtOnce).map(act));
 }

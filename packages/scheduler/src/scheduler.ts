@@ -54,6 +54,7 @@ class SchedulerRun {
     this.#wake?.();
     await this.#consumer?.stop();
     await this.#loop;
+    await this.#leader.settle();
     this.#stopNudges?.();
     await this.#leadership?.stop();
   }

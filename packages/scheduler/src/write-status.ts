@@ -70,5 +70,9 @@ function speedOf(job: LedgerJobView, seen: Seen | undefined, nowMs: number): num
 }
 
 function waitingFor(job: LedgerJobView, slots: number, pool: string): string | null {
-  return slots === 0 && !job.paused && !isTerminalJobState(job.state) ? `a worker host of pool ${pool}` : null;
+  if (job.paused || isTerminalJobState(job.state)) return null;
+  if (slots === 0) return `a worker host of pool ${pool}`;
+  const { release, chunks } = job;
+  const isHeld = release !== null && release.started >= release.limit && chunks.queued + chunks.running + chunks.retrying === 0;
+  return isHeld ? 'an operation that lets its chunks begin a few at a time' : null;
 }

@@ -94,6 +94,6 @@ export function failureOf(failureClass: 'transient' | 'crash' | 'lost' | 'bug' |
 }
 
 export function testLetter(chunkId: string, changes: Partial<LetterView> = {}): LetterView {
-  const place = { range: null, diedAt: '2026-11-23T10:00:03.000Z', attempts: 1, worker: 'w-1' };
+  const place = { range: null, diedAt: '2026-11-23T10:00:03.000Z', attempts: 1, worker: 'w-1', coreVersion: '0' };
   return { chunkId, generation: 1, class: 'input', code: 'X', message: '', fingerprint: null, bytes: 10, key: 'dead/x', ...place, ...changes };
 }
