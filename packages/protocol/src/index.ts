@@ -224,10 +224,10 @@ export {
 } from './request.ts';
 export { assertAvailable, availabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
-export { codeMatches } from './spec-rules.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export { type Overridden, overriddenSpec, overrideIssues, resultVersionOverride } from './spec-overrides.ts';
 export type { Params } from './spec-params.ts';
+export { codeMatches } from './spec-rules.ts';
 export {
   fileStages,
   inputsBehind,
