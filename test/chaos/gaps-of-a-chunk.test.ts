@@ -16,7 +16,7 @@ async function hostsDieIn(gaps: readonly string[], cluster: Cluster): Promise<vo
   const scheduler = cluster.scheduler();
   const armed = gaps.map((gap) => cluster.host({ failpoints: `${gap}=kill` }));
   await cluster.ready(scheduler, ...armed);
-  const { jobId } = await cluster.submit('gaps', cluster.spec());
+  const { jobId } = await cluster.submit('gaps');
   for (const [index, gap] of gaps.entries()) await (armed[index] as Role).diesIn(gap);
   cluster.host();
   await cluster.untilEnded(jobId);
@@ -27,7 +27,7 @@ async function schedulersDieIn(gaps: readonly string[], cluster: Cluster): Promi
   let scheduler = cluster.scheduler({ failpoints: `${gaps[0]}=kill:3` });
   const host = cluster.host();
   await cluster.ready(scheduler, host);
-  const submitted = cluster.submit('gaps', cluster.spec());
+  const submitted = cluster.submit('gaps');
   for (const [index, gap] of gaps.entries()) {
     await scheduler.diesIn(gap);
     const next = gaps[index + 1];

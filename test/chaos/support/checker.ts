@@ -60,7 +60,7 @@ function* checkVerdicts(job: ReadJob): Generator<string> {
 }
 
 /** I4: plan, verdicts and manifest of each generation. */
-function* checkManifests(job: ReadJob, { out }: Cluster): Generator<string> {
+function* checkManifests(job: ReadJob, cluster: Cluster): Generator<string> {
   for (const [generation, manifest] of job.manifests) {
     if (!isTerminalJobState(manifest.state)) yield `I1 generation ${generation}: the manifest says ${manifest.state}`;
     if (manifest.state !== 'completed') continue;
@@ -88,7 +88,8 @@ function* checkManifests(job: ReadJob, { out }: Cluster): Generator<string> {
       receipts.flatMap(({ rejects }) => rejects),
     );
   }
-  const success = join(out, '_SUCCESS');
+  const place = [...job.manifests.values()].map(({ outputUri }) => pathOf(outputUri, cluster))[0] ?? cluster.out;
+  const success = join(place, '_SUCCESS');
   const completed = [...job.manifests].filter(([, { state }]) => state === 'completed').map(([generation]) => generation);
   if (completed.length === 0) return;
   const standing = existsSync(success) ? (JSON.parse(readFileSync(success, 'utf8')) as { jobId: string; generation: number }) : null;
@@ -215,21 +216,21 @@ function localView(cluster: Cluster, manifest: Manifest): string {
 
 /** I11: looks at what readers look at, again and again, and remembers when that was ever not whole. */
 export class Reader {
-  readonly #out: string;
+  readonly #place: string;
   readonly #timer: NodeJS.Timeout;
   readonly breaches: string[] = [];
   looks = 0;
   #last: { jobId: string; generation: number } | null = null;
 
-  constructor(out: string, everyMs = 25) {
-    this.#out = out;
+  constructor(place: string, everyMs = 25) {
+    this.#place = place;
     this.#timer = setInterval(() => this.#look(), everyMs);
   }
 
   #look(): void {
     this.looks += 1;
     try {
-      const path = join(this.#out, '_SUCCESS');
+      const path = join(this.#place, '_SUCCESS');
       if (!existsSync(path)) {
         if (this.#last !== null) this.breaches.push('I11 _SUCCESS was there and is gone');
         return;

@@ -181,8 +181,9 @@ export class Cluster {
     return this.#producer;
   }
 
-  spec(chunkSize = '64KiB', changes: WrittenSpec = {}): WrittenSpec {
-    return generatedSpec(this.options.data, this.out, chunkSize, { output: { uri: this.outUri, compression: 'snappy' }, ...changes });
+  /** `below`: a folder of the output place for this job alone. */
+  spec(changes: WrittenSpec = {}, below = ''): WrittenSpec {
+    return generatedSpec(this.options.data, this.out, '64KiB', { output: { uri: `${this.outUri}${below}`, compression: 'snappy' }, ...changes });
   }
 
   /** Submits until the answer is known or the patience is over; each try is in the client log. */
