@@ -14,6 +14,8 @@ export interface EndSignalOptions {
 
 export interface EndSignal {
   readonly reason: Promise<EndReason>;
+  /** A second SIGTERM or SIGINT: whoever asked to end is in a hurry. */
+  readonly again: Promise<void>;
   /** Takes the watchers away. A second SIGTERM or SIGINT after that ends the process at once. */
   close(): void;
 }
@@ -25,12 +27,19 @@ export function watchForEnd(options: EndSignalOptions): EndSignal {
   const close = (): void => {
     for (const closer of closers.splice(0)) closer();
   };
+  const again = Promise.withResolvers<void>();
+  let signals = 0;
   const reason = new Promise<EndReason>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) closers.push(onSignal(signal, resolve));
+    const onAny = (signal: EndReason): void => {
+      signals += 1;
+      if (signals === 1) resolve(signal);
+      else again.resolve();
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) closers.push(onSignal(signal, onAny));
     if (options.watchStdin) closers.push(onStdinEnd(resolve));
     if (options.parentPid !== null) closers.push(onParentGone(options.parentPid, options.clock ?? systemClock, resolve));
   });
-  return { reason, close };
+  return { reason, again: again.promise, close };
 }
 
 function onSignal(signal: 'SIGTERM' | 'SIGINT', end: (reason: EndReason) => void): () => void {

@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly watchStdin?: boolean;
   /** What must end the process from inside, such as an unsafe journal. */
   readonly failure?: Promise<never>;
+  /** Called at a second SIGTERM or SIGINT: what is being waited for is given up now. */
+  readonly hurry?: () => void;
 }
 
 /** Whoever started us is gone: there is nobody to hand work back to, and Redis may have gone with it. */
@@ -25,6 +27,10 @@ export async function runService(services: readonly Service[], options: RunOptio
   const watch = watchForEnd({ parentPid: options.parentPid, watchStdin: options.watchStdin ?? false });
   // Looked at from the first moment, for a failure that nobody looks at would end the process without stopping anything.
   const end: Promise<End> = Promise.race([watch.reason, failureOf(options.failure)]);
+  void watch.again.then(() => {
+    log.info({}, 'service stopping at once');
+    options.hurry?.();
+  });
   try {
     const starting = startAll(services, log, options.stopWithinMs).then(() => 'started' as const);
     starting.catch(() => {});

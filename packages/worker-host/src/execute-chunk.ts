@@ -102,6 +102,7 @@ async function settle(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace
   switch (end.outcome) {
     case 'committed':
       await markCommitted(orders, attemptId, end.receipt, host);
+      host.crashes.committed();
       await failpoint('chunk.12-13', orders.chunkId);
       log.info({ records: end.receipt.counts.recordsIn, rejected: end.receipt.counts.rejected }, 'attempt committed');
       return 'acknowledge';
@@ -119,6 +120,7 @@ async function settle(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace
     case 'failed': {
       const record = recordOf(attempt, place, end.failure, run, host);
       await recordFailure(orders.chunkId, record, host);
+      if (record.class === 'crash') await host.crashes.crashed(orders.chunkId);
       log.warn({ code: record.code, class: record.class }, 'attempt failed');
       return 'failed';
     }

@@ -4,6 +4,7 @@ import type { CoreLike, Journal } from '@millrace/journal';
 import type { AttemptId, IdSource, LeaseTimes, TaskKeys } from '@millrace/protocol';
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log } from '@millrace/service-kit';
+import type { CrashStreak } from './crash-streak.ts';
 
 export interface HostIdentity {
   readonly worker: string;
@@ -29,6 +30,7 @@ export interface Host {
   readonly log: Log;
   /** Aborted when the host drains: attempts are released. */
   readonly drain: AbortSignal;
+  readonly crashes: CrashStreak;
   readonly clock: Clock;
 }
 

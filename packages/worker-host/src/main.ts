@@ -11,7 +11,14 @@ async function main(): Promise<number> {
     const log = createLogger({ service: 'worker-host', level: config.MILLRACE_LOG_LEVEL });
     const service = workerHost({ config, log, clock: systemClock, random: systemRandom, environment: process.env });
     const parentPid = config.MILLRACE_PARENT_PID ?? null;
-    return await runService([service], { log, stopWithinMs: config.MILLRACE_DRAIN_MS + STOP_MS, parentPid, watchStdin: parentPid !== null });
+    return await runService([service], {
+      log,
+      stopWithinMs: config.MILLRACE_DRAIN_MS + STOP_MS,
+      parentPid,
+      watchStdin: parentPid !== null,
+      failure: service.unsound,
+      hurry: () => service.hurry(),
+    });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -2,10 +2,11 @@
 import { hostname } from 'node:os';
 import { Connections, CorePool, type CoreProcess, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
 import { openJournal, testStore } from '@millrace/journal';
-import { leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
+import { type ChunkId, leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
 import { openQueues, type Queues, type TaskConsumer } from '@millrace/queues';
-import { type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
+import { AppError, type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
 import type { WorkerHostConfig } from './config.ts';
+import { CrashStreak } from './crash-streak.ts';
 import { executeTask } from './execute-task.ts';
 import type { Host } from './host.ts';
 
@@ -22,13 +23,21 @@ const STORE_CORE_BYTES = 256 << 20;
 /** After the drain's own time: for releasing tasks and writing what is left. */
 const HAND_BACK_MS = 3_000;
 
-export function workerHost(parts: WorkerHostParts): Service {
+export interface WorkerHostService extends Service {
+  /** Rejects when this host had better take no more work: it must be stopped, which drains it. */
+  readonly unsound: Promise<never>;
+  /** Attempts in hand are released now instead of at the end of the drain's time. */
+  hurry(): void;
+}
+
+export function workerHost(parts: WorkerHostParts): WorkerHostService {
   const running = new RunningHost(parts);
-  return service(
+  const started = service(
     'worker host',
     () => running.start(),
     () => running.stop(),
   );
+  return { ...started, unsound: running.unsound, hurry: () => running.hurry() };
 }
 
 class RunningHost {
@@ -40,13 +49,26 @@ class RunningHost {
   #queues: Queues | null = null;
   #beat: NodeJS.Timeout | null = null;
   #worker: string | null = null;
+  #host: Host | null = null;
   readonly #connections: Connections;
+  readonly #unsound = Promise.withResolvers<never>();
   #busy = 0;
+  #isDraining = false;
 
   constructor(parts: WorkerHostParts) {
     this.#parts = parts;
+    // Not every owner watches it.
+    this.#unsound.promise.catch(() => {});
     const { config } = parts;
     this.#connections = Connections.read(config.MILLRACE_CONNECTIONS, parts.environment).withJournal(config.MILLRACE_JOURNAL);
+  }
+
+  get unsound(): Promise<never> {
+    return this.#unsound.promise;
+  }
+
+  hurry(): void {
+    this.#drain.abort('drain');
   }
 
   async start(): Promise<void> {
@@ -65,6 +87,7 @@ class RunningHost {
     this.#queues = await openQueues({ redis: config.MILLRACE_REDIS, times, log });
     const host = this.#hostOf(this.#cores, this.#steady, this.#queues, hello);
     this.#worker = host.identity.worker;
+    this.#host = host;
     await this.#tellAlive(host);
     this.#beat = setInterval(() => void this.#tellAlive(host), times.workerBeatMs);
     for (const kind of workKinds) this.#consume(kind, host);
@@ -87,8 +110,18 @@ class RunningHost {
       ids: idSource(clock, random),
       log,
       drain: this.#drain.signal,
+      crashes: new CrashStreak((chunks) => this.#suspect(chunks, queues)),
       clock,
     };
+  }
+
+  /** A host that is alone goes on: nobody could tell its faults from those of the data, and its work would have no owner. */
+  async #suspect(chunks: readonly ChunkId[], queues: Queues): Promise<void> {
+    const { config, log } = this.#parts;
+    const others = (await queues.workers.list()).filter(({ worker, pool, draining }) => worker !== this.#worker && pool === config.MILLRACE_POOL && !draining);
+    if (others.length === 0) return log.error({ chunks }, 'cores died on different chunks in a row; this host goes on, for it is the only one');
+    log.error({ chunks }, 'cores died on different chunks in a row; this host drains');
+    this.#unsound.reject(new AppError('CORE_CRASH', `cores of this host died on ${chunks.length} different chunks in a row: ${chunks.join(', ')}`));
   }
 
   /** Of every place that this host commits to. One after the other: a core does one piece of work at once. */
@@ -136,7 +169,7 @@ class RunningHost {
       resultVersion,
       slots: config.MILLRACE_SLOTS,
       busy: this.#busy,
-      draining: this.#drain.signal.aborted,
+      draining: this.#isDraining,
       pid: process.pid,
     };
     try {
@@ -149,6 +182,9 @@ class RunningHost {
   /** No more tasks; those in hand may end for a while, then they are released; then everything of ours is gone. */
   async stop(): Promise<void> {
     const { config } = this.#parts;
+    this.#isDraining = true;
+    // From now on nobody counts on these slots.
+    if (this.#host !== null) void this.#tellAlive(this.#host);
     const drained = Promise.all(this.#consumers.map((consumer) => consumer.stop()));
     const release = setTimeout(() => this.#drain.abort('drain'), config.MILLRACE_DRAIN_MS);
     const giveUp = this.#parts.clock.sleep(config.MILLRACE_DRAIN_MS + HAND_BACK_MS);

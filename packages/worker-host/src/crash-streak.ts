@@ -1,0 +1,30 @@
+/**
+ * Tells a host whose cores die from chunks that kill their cores: one chunk that dies again and again is poison, different ones in a row with nothing
+ * committed in between are the host's own fault (memory, disk, a broken binary).
+ */
+import type { ChunkId } from '@millrace/protocol';
+
+/** So many different chunks in a row. */
+export const suspectAfter = 3;
+
+export class CrashStreak {
+  readonly #chunks = new Set<ChunkId>();
+  readonly #suspect: (chunks: readonly ChunkId[]) => Promise<void>;
+
+  /** `suspect` is called each time the streak is complete; then it begins anew. */
+  constructor(suspect: (chunks: readonly ChunkId[]) => Promise<void>) {
+    this.#suspect = suspect;
+  }
+
+  async crashed(chunkId: ChunkId): Promise<void> {
+    this.#chunks.add(chunkId);
+    if (this.#chunks.size < suspectAfter) return;
+    const chunks = [...this.#chunks];
+    this.#chunks.clear();
+    await this.#suspect(chunks);
+  }
+
+  committed(): void {
+    this.#chunks.clear();
+  }
+}
