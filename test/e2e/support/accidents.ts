@@ -41,7 +41,7 @@ function isCoreOf(parent: number, pid: number): boolean {
 }
 
 /** In the middle of a chunk: a part is open that has not got its name yet. */
-function isWriting(pid: number, out: string): boolean {
+export function isWriting(pid: number, out: string): boolean {
   const descriptors = join('/proc', String(pid), 'fd');
   try {
     return readdirSync(descriptors).some((name) => readlinkSync(join(descriptors, name)).startsWith(join(out, '.tmp-')));

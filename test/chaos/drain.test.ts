@@ -1,0 +1,97 @@
+/** F37: a host that is asked to end finishes what it can or hands it back, costs no attempt, and is gone in time. Item 4: one that cannot be trusted drains itself. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { isWriting } from '../e2e/support/accidents.ts';
+import { until } from '../e2e/support/until.ts';
+import type { Cluster, Role } from './support/cluster.ts';
+import { readJob } from './support/journal-reader.ts';
+import { Lab } from './support/lab.ts';
+import { coresOf } from './support/nemesis.ts';
+
+let lab: Lab;
+before(() => {
+  lab = new Lab('drain');
+});
+after(() => lab.close());
+
+const busyOn = (host: Role): Promise<void> => until(`${host.name} to be busy`, () => host.has('attempt opened'), { within: 20_000, every: 2 });
+const exitOf = async (host: Role): Promise<number | null> => (await host.ended).code;
+const jobOf = (cluster: Cluster, jobId: string) => readJob(cluster.out, jobId);
+
+describe('F37: a host is asked to end', () => {
+  it('with time: what runs is finished, nothing is released, the next host goes on', async () => {
+    await lab.run({ name: 'long' }, async (cluster) => {
+      const host = cluster.host({ drainMs: 30_000 });
+      await cluster.ready(cluster.scheduler(), host);
+      const { jobId } = await cluster.submit('long');
+      await busyOn(host);
+      host.signal('SIGTERM');
+      cluster.host();
+      assert.equal(await exitOf(host), 0, host.tail());
+      await cluster.untilEnded(jobId);
+      assert.deepEqual(jobOf(cluster, jobId).failures, [], 'no attempt ended without commit');
+    });
+  });
+
+  for (const [name, drainMs, signals] of [
+    ['without time: what runs is released and costs nothing', 0, 1],
+    ['in a hurry: the second signal cuts a long drain short', 60_000, 2],
+  ] as const) {
+    it(name, async () => {
+      await lab.run({ name: `short-${signals}` }, async (cluster) => {
+        const host = cluster.host({ drainMs });
+        await cluster.ready(cluster.scheduler(), host);
+        const { jobId } = await cluster.submit('hang');
+        // A core that stands still in the middle of a chunk keeps its attempt in hand.
+        await until('a core to stand still', () => stopsWritingCore(host, cluster.out), { within: 20_000, every: 1 });
+        const askedAt = performance.now();
+        for (let turn = 0; turn < signals; turn += 1) {
+          host.signal('SIGTERM');
+          await host.says(turn === 0 ? 'service stopping' : 'service stopping at once');
+        }
+        assert.equal(await exitOf(host), 0, host.tail());
+        assert.ok(performance.now() - askedAt < 15_000, 'it ended soon');
+        for (const record of jobOf(cluster, jobId).failures)
+          assert.deepEqual([record.outcome, record.code, record.worker], ['released', 'ATTEMPT_RELEASED', host.name]);
+        assert.equal(jobOf(cluster, jobId).failures.length, 1, 'the attempt in hand was released');
+        cluster.host();
+        await cluster.untilEnded(jobId);
+        assert.equal(jobOf(cluster, jobId).failures.length, 1, 'and nothing else was');
+      });
+    });
+  }
+});
+
+describe('a host whose cores die on three different chunks', () => {
+  it('drains itself when another can take its work, and every crash is on record', async () => {
+    await lab.run({ name: 'unsound' }, async (cluster) => {
+      const broken = cluster.host({ slots: 1 });
+      await cluster.ready(cluster.scheduler(), broken, cluster.host());
+      const { jobId } = await cluster.submit('unsound');
+      await until(
+        'the broken host to drain itself',
+        () => {
+          killWritingCores(broken, cluster.out);
+          return broken.isGone;
+        },
+        { within: 40_000, every: 1, describe: () => broken.tail() },
+      );
+      assert.equal((await broken.ended).code, 1);
+      assert.ok(broken.has('cores died on different chunks in a row; this host drains'), broken.tail());
+      await cluster.untilEnded(jobId);
+      const crashes = jobOf(cluster, jobId).failures.filter(({ worker, class: kind }) => worker === broken.name && kind === 'crash');
+      assert.ok(new Set(crashes.map(({ chunk }) => chunk)).size >= 3);
+    });
+  });
+});
+
+/** As a broken computer would: SEGV is a crash, where KILL would be taken for too little memory. Only a core in the middle of a chunk has a part open. */
+function killWritingCores(host: Role, out: string): void {
+  for (const pid of coresOf(host.pid).filter((core) => isWriting(core, out))) process.kill(pid, 'SIGSEGV');
+}
+
+function stopsWritingCore(host: Role, out: string): boolean {
+  const core = coresOf(host.pid).find((pid) => isWriting(pid, out));
+  if (core !== undefined) process.kill(core, 'SIGSTOP');
+  return core !== undefined;
+}
