@@ -36,6 +36,8 @@ export const receiptShape = z.object({
   byColumn: z.record(z.string(), counts),
   repairs: counts,
   files: z.array(z.object({ file: count.nullable(), key: z.string().nullable().default(null), ...fates })),
+  /** Files of a group that could not be read any more; none of their records is counted. */
+  unread: z.array(z.object({ file: count, code: z.string(), message: z.string() })).optional(),
   parts: z.array(part),
   rejects: z.array(part),
   /** Rows handed on to a reduce stage, in place of parts: one object, with runs of rows of one partition each. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DeadLetter, FailureRecord, Manifest } from '@millrace/protocol';
+import type { DeadLetter, FailureRecord, Manifest, Segment } from '@millrace/protocol';
 
 const jobDirectory = (out: string, jobId: string): string => join(out, '_journal', 'jobs', jobId);
 
@@ -29,6 +29,12 @@ export const isSealed = (out: string, jobId: string): boolean => existsSync(join
 
 export function plannedChunks(out: string, jobId: string): number {
   return readJson<{ chunks: number }>(join(jobDirectory(out, jobId), 'plan', 'sealed.json')).chunks;
+}
+
+/** Segments of the first plan. */
+export function planSegments(out: string, jobId: string): Segment[] {
+  const records = visible(join(jobDirectory(out, jobId), 'plan')).map((path) => readJson<Segment>(path));
+  return records.filter(({ record }) => record === 'segment');
 }
 
 /** Chunks of the map stage with a verdict. */

@@ -145,6 +145,20 @@ describe('summariseGeneration', () => {
     );
   });
 
+  it('counts a file that a group was committed without as a gap, with its bytes', () => {
+    const of = { ...some, bytes: 300 };
+    const shares = [0, 1].map((file) => ({ ...chunkOf(0, { ...of, file }), chunk: undefined, kind: undefined }));
+    const chunk = { chunk: 0, kind: 'files', files: shares } as unknown as ChunkRecord['chunk'];
+    const unread = [{ file: 1, code: 'INPUT_CHANGED', message: 'it changed' }];
+    const verdict = { ...receiptOf(0, { ...of, file: 0 }), unread };
+    const summary = summariseGeneration(recordsOf([{ stage: 'clean', chunk, generation: 1, verdict }]));
+    assert.deepEqual(summary.imbalances, []);
+    assert.deepEqual(summary.gaps, [{ chunk: 'clean.0', file: 1, range: { start: 0, end: 300 }, code: 'INPUT_CHANGED', acceptedBy: 'budget' }]);
+    assert.deepEqual([summary.budget.deadChunks, summary.budget.deadBytes, summary.balance.unreadBytes], [1, 300, 300]);
+    const silent = summariseGeneration(recordsOf([{ stage: 'clean', chunk, generation: 1, verdict: { ...verdict, unread: [] } }]));
+    assert.match(silent.imbalances[0] ?? '', /20 records planned, 10 read/);
+  });
+
   it('finds a receipt that does not balance, in itself or against its plan', () => {
     const receipt = receiptOf(0, some);
     const wrong = (changes: Partial<Receipt>): readonly string[] =>

@@ -86,8 +86,10 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   const all = sumsOf(committed);
   // A pass over keys reads the same bytes as the stage behind it: what became of its records is counted there.
   const maps = sumsOf(committed.filter(({ stage, chunk }) => chunk.kind !== 'partition' && !isKeyStage(stage)));
-  const gaps = [...dead.map(({ stage, chunk, verdict }) => chunkGap(stage, chunk, verdict)), ...records.unplannable.map(fileGap)];
-  const unreadBytes = bytesOf(dead.filter(({ chunk }) => chunk.kind !== 'partition')) + unplannedBytes(records);
+  const unread = committed.flatMap(unreadFiles);
+  const gaps = [...dead.map(({ stage, chunk, verdict }) => chunkGap(stage, chunk, verdict)), ...unread.map(unreadGap), ...records.unplannable.map(fileGap)];
+  const lostBytes = bytesOf(unread.map(({ share: chunk }) => ({ chunk }))) + unplannedBytes(records);
+  const unreadBytes = bytesOf(dead.filter(({ chunk }) => chunk.kind !== 'partition')) + lostBytes;
   const balance = { ...balanceOfStages(stages), unreadBytes };
   const files = manifestFiles(records, maps);
   return {
@@ -116,7 +118,7 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
       files: files.map((file) => ({ uri: file.uri, recordsIn: file.balance.recordsIn, rejected: file.balance.rejected })),
       inferred: records.inferred,
       deadChunks: gaps.length,
-      deadBytes: bytesOf(dead) + unplannedBytes(records),
+      deadBytes: bytesOf(dead) + lostBytes,
       plannedBytes: bytesOf(records.chunks) + unplannedBytes(records),
     },
   };
@@ -133,7 +135,10 @@ function summariseStage(
   dead: readonly { readonly stage: string; readonly chunk: Chunk }[],
 ): ManifestStage {
   const own = <Item extends { readonly stage: string }>(items: readonly Item[]): Item[] => items.filter(({ stage }) => stage === name);
-  const unreadBytes = kind === 'map' ? bytesOf(own(dead)) : 0;
+  const unread = own(committed)
+    .flatMap(unreadFiles)
+    .map(({ share: chunk }) => ({ chunk }));
+  const unreadBytes = kind === 'map' ? bytesOf(own(dead)) + bytesOf(unread) : 0;
   const chunks = { total: own(records.chunks).length, committed: own(committed).length, dead: own(dead).length };
   return { name, kind, chunks, balance: { ...sumsOf(own(committed)).balance, unreadBytes } };
 }
@@ -207,7 +212,7 @@ interface Committed {
 /** A receipt must agree with itself and with its plan; the sums must add up. */
 function imbalancesOf(committed: readonly Committed[], sums: ReceiptSums): string[] {
   const problems = committed.flatMap(({ chunk, receipt }) => {
-    const expected = plannedRecords(chunk);
+    const expected = recordsToRead({ chunk, receipt });
     const planned = expected !== null && expected !== receipt.counts.recordsIn ? `${expected} records planned, ${receipt.counts.recordsIn} read` : null;
     const problem = checkReceipt(receipt) ?? planned;
     return problem === null ? [] : [`chunk ${chunk.chunk}: ${problem}`];
@@ -216,13 +221,37 @@ function imbalancesOf(committed: readonly Committed[], sums: ReceiptSums): strin
   return total === null ? problems : [...problems, total];
 }
 
+/** A file of a group that its chunk was committed without. */
+interface UnreadFile {
+  readonly stage: string;
+  readonly share: FileChunk;
+  readonly code: string;
+}
+
+function unreadFiles({ stage, chunk, receipt }: Committed): UnreadFile[] {
+  const shares = new Map(fileShares(chunk).map((share) => [share.file, share]));
+  return (receipt.unread ?? []).flatMap(({ file, code }) => {
+    const share = shares.get(file);
+    return share === undefined ? [] : [{ stage, share, code }];
+  });
+}
+
+/** Records that planning counted, without those of files that were left out. */
+function recordsToRead({ chunk, receipt }: Pick<Committed, 'chunk' | 'receipt'>): number | null {
+  const planned = plannedRecords(chunk);
+  if (planned === null) return null;
+  return unreadFiles({ stage: receipt.stage, chunk, receipt }).reduce((records, { share }) => records - share.records, planned);
+}
+
 const placedParts = (committed: readonly Committed[], pick: (receipt: Receipt) => readonly Omit<ManifestPart, 'chunk'>[]): ManifestPart[] =>
   committed.flatMap(({ stage, chunk, receipt }) => pick(receipt).map((part) => ({ ...part, chunk: `${stage}.${chunk.chunk}` })));
 
-function chunkGap(stage: string, chunk: Chunk, verdict: DeadVerdict): Gap {
+function chunkGap(stage: string, chunk: Chunk, verdict: Pick<DeadVerdict, 'code'>): Gap {
   const place = isFileChunk(chunk) ? { file: chunk.file, range: { start: chunk.start, end: chunk.end } } : { file: null, range: null };
   return { chunk: `${stage}.${chunk.chunk}`, ...place, code: verdict.code, acceptedBy: 'budget' };
 }
+
+const unreadGap = ({ stage, share, code }: UnreadFile): Gap => chunkGap(stage, share, { code });
 
 const fileGap = (file: Unplannable): Gap => ({ chunk: `plan.${file.file}`, file: file.file, range: null, code: file.code, acceptedBy: 'budget' });
 

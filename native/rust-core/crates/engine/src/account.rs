@@ -6,12 +6,14 @@ use millrace_formats::batch::ReadCounts;
 use millrace_formats::reject::Reject;
 
 use crate::error::Error;
-use crate::records::{Counts, FileFates};
+use crate::records::{Counts, FileFates, UnreadFile};
 
 /// Fates as they are decided. `recordsIn` comes from the reader and is never summed from the fates, or the check would be none.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
     pub files: Vec<FileFates>,
+    /// Files of a group that were left out.
+    pub unread: Vec<UnreadFile>,
     pub by_code: BTreeMap<String, u64>,
     pub by_column: BTreeMap<String, BTreeMap<String, u64>>,
     pub repairs: BTreeMap<String, u64>,
@@ -25,6 +27,11 @@ impl Account {
     /// All further fates belong to this file.
     pub fn open_file(&mut self, file: Option<u32>, key: Option<String>) {
         self.files.push(FileFates { file, key, ..FileFates::default() });
+    }
+
+    /// Leaves out a file before any of its records was read.
+    pub fn leave_out(&mut self, file: u32, error: Error) {
+        self.unread.push(UnreadFile { file, code: error.code.to_owned(), message: error.message });
     }
 
     fn current(&mut self) -> &mut FileFates {

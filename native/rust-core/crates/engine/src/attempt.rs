@@ -89,6 +89,7 @@ impl Attempt<'_> {
             by_column: account.by_column,
             repairs: account.repairs,
             files,
+            unread: account.unread,
             parts: closed.parts.clone(),
             rejects: closed.rejects.clone(),
             exchange: closed.exchange.clone(),

@@ -24,6 +24,7 @@ mod outputs;
 pub mod partition;
 pub mod plan;
 mod plan_compressed;
+mod plan_group;
 pub mod plan_stage;
 pub mod process;
 pub mod program;

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::hex::{Sha256Hex, sha256_hex};
 use crate::io::{PinnedSource, PutEnd};
 use crate::plan_compressed::Decoding;
+use crate::plan_group::{Group, SmallFile, chunk_of, file_record_bytes, is_small};
 use crate::progress::{Phase, Progress};
 use crate::records::{self, ChunkEntry, DecodeFrom, EndedFile, InputFile, PlannedPart, RangeChunk, RecordHead, RowsChunk, Segment};
 
@@ -22,7 +23,7 @@ pub const MAX_SEGMENT_CHUNKS: usize = 1_000;
 /// Bytes read at once for a digest.
 const DIGEST_BYTES: usize = 1 << 20;
 /// Files with very many columns fill a record long before their chunks do; it must stay below 8 MiB.
-const MAX_SEGMENT_FILE_BYTES: usize = 4 << 20;
+pub(crate) const MAX_SEGMENT_FILE_BYTES: usize = 4 << 20;
 
 /// The outside of planning.
 pub trait PlanIo {
@@ -131,8 +132,16 @@ struct Planner<'a> {
     standing: BTreeMap<u32, VecDeque<ChunkEntry>>,
     /// Files whose end stands in the journal.
     ended: HashMap<u32, EndedFile>,
+    group: Group,
     pending: Pending,
     end: PlanEnd,
+}
+
+/// A small file that was read to its end.
+struct Small {
+    plan: FilePlan,
+    ranges: Vec<(PlannedRange, Option<DecodeFrom>)>,
+    totals: FileTotals,
 }
 
 /// The segment that is being filled.
@@ -155,7 +164,7 @@ impl Pending {
 
     fn name_file(&mut self, plan: &FilePlan) {
         if self.files.last().is_none_or(|last| last.file != plan.file) {
-            self.file_bytes += plan.uri.len() + plan.header.iter().map(|name| name.len() + 24).sum::<usize>();
+            self.file_bytes += file_record_bytes(plan);
             self.files.push(plan.clone());
         }
     }
@@ -169,6 +178,7 @@ impl<'a> Planner<'a> {
             next_chunk: task.first_chunk,
             standing: BTreeMap::new(),
             ended: HashMap::new(),
+            group: Group::default(),
             pending: Pending::default(),
             end: PlanEnd::default(),
         }
@@ -189,6 +199,7 @@ impl<'a> Planner<'a> {
                 }
                 let segment: Segment = records::parse("plan segment", &bytes)?;
                 for chunk in &segment.chunks {
+                    // The files of a group end in its segment, so they are never planned again.
                     if let Some(part) = chunk.planned().filter(|part| wanted.contains(&part.file)) {
                         found.insert((part.file, part.start), chunk.clone());
                     }
@@ -213,7 +224,9 @@ impl<'a> Planner<'a> {
             }
             let segment = self.read_segment(&bytes)?;
             for chunk in &segment.chunks {
-                self.stand(part_of(chunk)?.file, chunk.clone());
+                if let Some(part) = chunk.planned() {
+                    self.stand(part.file, chunk.clone());
+                }
             }
             self.accept(&segment, &bytes, io)?;
         }
@@ -240,10 +253,12 @@ impl<'a> Planner<'a> {
             self.end.lines += ended.lines;
         }
         for chunk in &segment.chunks {
-            let part = part_of(chunk)?;
-            self.end.records += part.records;
-            self.end.damages += part.damages;
+            for part in parts_of(chunk)? {
+                self.end.records += part.records;
+                self.end.damages += part.damages;
+            }
         }
+        self.forget_ended_group();
         self.end.segments += 1;
         self.end.chunks += segment.chunks.len() as u32;
         self.end.bytes += covered;
@@ -270,6 +285,10 @@ impl<'a> Planner<'a> {
             // Of the file as it was sent: compressed, if it is.
             check_digest(io.open_source(file)?.as_mut(), expected, cancel)?;
         }
+        if is_small(pins, file, self.task.chunk_size) && !self.standing.contains_key(&file.file) {
+            return self.plan_small(pins, file, io, cancel);
+        }
+        self.close_group(io)?;
         let (plan, totals) = match Compression::from_name(&pins.compression) {
             None => self.plan_plain(pins, file, io, cancel)?,
             Some(compression) => self.plan_compressed(pins, compression, file, io, cancel)?,
@@ -277,12 +296,87 @@ impl<'a> Planner<'a> {
         if self.standing.get(&file.file).is_some_and(|left| !left.is_empty()) {
             return Err(conflict(format!("the journal holds more chunks of file {} than it has", file.file)));
         }
+        self.end_file(&plan, &totals, io)
+    }
+
+    fn end_file(&mut self, plan: &FilePlan, totals: &FileTotals, io: &mut dyn PlanIo) -> Result<(), Error> {
         // A winner of a race may have put this file's end meanwhile.
-        if !self.ended.contains_key(&file.file) {
-            self.pending.name_file(&plan);
-            self.pending.ended.push(ended_of(file.file, &totals));
+        if !self.ended.contains_key(&plan.file) {
+            self.pending.name_file(plan);
+            self.pending.ended.push(ended_of(plan.file, totals));
         }
         self.put_if_full(io)
+    }
+
+    /// A file that becomes part of a group, unless more comes out of it than its size says.
+    fn plan_small(&mut self, pins: &InputPins, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<(), Error> {
+        let Small { plan, mut ranges, totals } = match Compression::from_name(&pins.compression) {
+            None => self.scan_small(pins, file, io, cancel)?,
+            Some(compression) => {
+                let decoding = Decoding { pins, compression, file, chunk_size: self.task.chunk_size, cancel };
+                let decoded = decoding.decode(io)?;
+                let ranges = decoded.ranges.into_iter().map(|(range, decode)| (range, Some(decode))).collect();
+                Small { plan: decoded.plan, ranges, totals: decoded.totals }
+            }
+        };
+        let fits = |(range, decode): &(PlannedRange, Option<DecodeFrom>)| {
+            range.end - range.start <= self.task.chunk_size && !matches!(decode, Some(DecodeFrom::Staged { .. }))
+        };
+        if ranges.len() > 1 || !ranges.iter().all(fits) {
+            self.close_group(io)?;
+            ranges.into_iter().try_for_each(|(range, decode)| self.take(&plan, range, decode, io))?;
+            return self.end_file(&plan, &totals, io);
+        }
+        let range = ranges.pop().map(|(range, decode)| range_chunk(&plan, range, decode));
+        let small = SmallFile { plan, range, ended: ended_of(file.file, &totals) };
+        if !self.group.has_room(&small, self.task.chunk_size) {
+            self.close_group(io)?;
+        }
+        // Closing may have shown that another planner has put this file.
+        if !self.ended.contains_key(&file.file) {
+            self.group.push(small);
+        }
+        Ok(())
+    }
+
+    fn scan_small(&mut self, pins: &InputPins, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<Small, Error> {
+        let mut source = io.open_source(file)?;
+        let plan = plan_file(pins, file.file, file.input, &file.uri, &file.etag, source.as_mut())?;
+        let mut ranges = Vec::new();
+        let mut take = |range: PlannedRange| ranges.push((range, None));
+        let totals = plan_scan(pins, &plan, source.as_mut(), self.task.chunk_size, &mut take, &|| cancel.is_set())?;
+        source.check_unchanged()?;
+        if totals.cancelled { Err(Error::cancelled()) } else { Ok(Small { plan, ranges, totals }) }
+    }
+
+    /// Makes one chunk of the group. It and the ends of its files stand in one segment.
+    fn close_group(&mut self, io: &mut dyn PlanIo) -> Result<(), Error> {
+        let is_too_much = self.pending.ended.len() + self.group.files.len() > MAX_SEGMENT_CHUNKS
+            || self.pending.file_bytes + self.group.record_bytes > MAX_SEGMENT_FILE_BYTES;
+        while is_too_much && !self.pending.is_empty() {
+            self.put(io)?;
+        }
+        // Putting may have shown that another planner has put some of them.
+        let group = std::mem::take(&mut self.group);
+        if group.files.is_empty() {
+            return Ok(());
+        }
+        self.pending.file_bytes += group.record_bytes;
+        let mut ranges = Vec::new();
+        for file in group.files {
+            self.pending.files.push(file.plan);
+            self.pending.ended.push(file.ended);
+            ranges.extend(file.range);
+        }
+        let chunk = self.next_chunk + self.pending.chunks.len() as u32;
+        self.pending.chunks.extend(chunk_of(ranges, chunk));
+        self.put_if_full(io)
+    }
+
+    /// Another planner has put files that were gathered here.
+    fn forget_ended_group(&mut self) {
+        let gathered = std::mem::take(&mut self.group).files;
+        gathered.into_iter().filter(|file| !self.ended.contains_key(&file.ended.file)).for_each(|file| self.group.push(file));
     }
 
     /// A file as it lies there: its chunks go out while it is walked.
@@ -365,21 +459,7 @@ impl<'a> Planner<'a> {
     }
 
     fn take(&mut self, plan: &FilePlan, range: PlannedRange, decode: Option<DecodeFrom>, io: &mut dyn PlanIo) -> Result<(), Error> {
-        let chunk = RangeChunk {
-            chunk: 0,
-            file: plan.file,
-            start: range.start,
-            end: range.end,
-            record: range.record,
-            line: range.line,
-            records: range.records,
-            lines: range.lines,
-            damages: range.damages,
-            blank_lines: range.blank_lines,
-            comment_lines: range.comment_lines,
-            decode,
-        };
-        self.take_chunk(plan, ChunkEntry::Range(chunk), io)
+        self.take_chunk(plan, ChunkEntry::Range(range_chunk(plan, range, decode)), io)
     }
 
     /// The next chunk of a file: one that stands already must be the same, another one gets the next number.
@@ -434,17 +514,19 @@ impl<'a> Planner<'a> {
         let segment = self.read_segment(winner)?;
         let mut ours = pending.chunks.into_iter();
         for theirs in &segment.chunks {
-            let file = part_of(theirs)?.file;
-            match ours.next() {
-                Some(own) => meet(theirs, &own)?,
-                None => self.stand(file, theirs.clone()),
+            match (ours.next(), theirs.planned()) {
+                (Some(own), _) => meet(theirs, &own)?,
+                (None, Some(part)) => self.stand(part.file, theirs.clone()),
+                // The files of a group end in its segment.
+                (None, None) => {}
             }
         }
         self.accept(&segment, winner, io)?;
         for chunk in ours {
-            let file = part_of(&chunk)?.file;
-            let plan = pending.files.iter().find(|plan| plan.file == file).expect("a pending chunk names its file");
-            self.pending.name_file(plan);
+            for part in chunk.parts() {
+                let plan = pending.files.iter().find(|plan| plan.file == part.file).expect("a pending chunk names its file");
+                self.pending.name_file(plan);
+            }
             self.pending.chunks.push(chunk);
         }
         for ended in pending.ended {
@@ -477,6 +559,7 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self, io: &mut dyn PlanIo) -> Result<PlanEnd, Error> {
+        self.close_group(io)?;
         while !self.pending.is_empty() {
             self.put(io)?;
         }
@@ -511,8 +594,27 @@ fn meet(standing: &ChunkEntry, found: &ChunkEntry) -> Result<(), Error> {
     Err(conflict(format!("chunk {} stands in the journal as {standing:?} and was found as {found:?}", standing.number())))
 }
 
-fn part_of(chunk: &ChunkEntry) -> Result<PlannedPart, Error> {
-    chunk.planned().ok_or_else(|| conflict(format!("chunk {} of a planned segment is part of no file", chunk.number())))
+fn parts_of(chunk: &ChunkEntry) -> Result<Vec<PlannedPart>, Error> {
+    let parts = chunk.parts();
+    if parts.is_empty() { Err(conflict(format!("chunk {} of a planned segment is part of no file", chunk.number()))) } else { Ok(parts) }
+}
+
+/// Its number is given later.
+fn range_chunk(plan: &FilePlan, range: PlannedRange, decode: Option<DecodeFrom>) -> RangeChunk {
+    RangeChunk {
+        chunk: 0,
+        file: plan.file,
+        start: range.start,
+        end: range.end,
+        record: range.record,
+        line: range.line,
+        records: range.records,
+        lines: range.lines,
+        damages: range.damages,
+        blank_lines: range.blank_lines,
+        comment_lines: range.comment_lines,
+        decode,
+    }
 }
 
 fn ended_of(file: u32, totals: &FileTotals) -> EndedFile {

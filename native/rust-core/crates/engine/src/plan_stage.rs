@@ -171,6 +171,10 @@ fn sources_of(task: &WaitingTask<'_>, plans: &Plans, receipts: &[Counted], io: &
 fn place_of_chunk(chunk: &ChunkEntry) -> (String, u64, u64) {
     match chunk {
         ChunkEntry::Range(range) => (format!("file {}", range.file), range.start, range.end),
+        ChunkEntry::Files(group) => {
+            let files: Vec<String> = group.files.iter().map(|file| file.file.to_string()).collect();
+            (format!("files {}", files.join(" ")), 0, chunk.bytes())
+        }
         ChunkEntry::Inline(inline) => (inline.key.clone(), inline.offset, inline.offset + inline.length),
         ChunkEntry::Rows(rows) => (format!("file {}", rows.file), rows.start, rows.end),
         ChunkEntry::Partition(partition) => (partition.slices.key.clone(), 0, 0),
@@ -180,6 +184,8 @@ fn place_of_chunk(chunk: &ChunkEntry) -> (String, u64, u64) {
 fn reads(chunk: &ChunkEntry, segment: &Segment, task: &WaitingTask<'_>) -> bool {
     match chunk {
         ChunkEntry::Range(range) => segment.files.iter().any(|file| file.file == range.file),
+        // All are of one input.
+        ChunkEntry::Files(group) => group.files.first().is_some_and(|first| segment.files.iter().any(|file| file.file == first.file)),
         ChunkEntry::Rows(rows) => segment.files.iter().any(|file| file.file == rows.file),
         // Payloads are read with the first input's pins.
         ChunkEntry::Inline(_) => task.inputs.contains(&0),

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::folder_parts::SHARED_BYTES;
 use crate::hex::sha256_hex;
 use crate::input_names::{output_name, payload_name};
-use crate::io::{ChunkIo, RecordHook, Timer};
+use crate::io::{ChunkIo, PinnedSource, RecordHook, Timer};
 use crate::names::Author;
 use crate::order::{add_order, with_order};
 use crate::outputs::{Closed, Outputs};
@@ -189,20 +189,33 @@ impl ChunkTask<'_> {
     }
 }
 
-/// One file's share of a chunk: all of a range chunk, or one payload of an inline one.
+/// One file's share of a chunk: all of a range chunk, one file of a group, or one payload of an inline one.
 enum Unit<'a> {
-    Range { plan: &'a FilePlan, chunk: &'a RangeChunk, range: ReadRange, whole: bool },
+    Range(RangeUnit<'a>),
     Rows { plan: &'a FilePlan, chunk: &'a RowsChunk, range: ReadRange, whole: bool },
     Payload { number: u32, key: &'a str, source: MemorySource },
+}
+
+/// A range of one file.
+struct RangeUnit<'a> {
+    plan: &'a FilePlan,
+    chunk: RangeChunk,
+    range: ReadRange,
+    whole: bool,
+    excluded: Vec<ExcludedRange>,
+    /// One file of a group: if it cannot be read it is left out, and the others are not.
+    grouped: bool,
 }
 
 fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
     match task.chunk {
         ChunkEntry::Range(chunk) => {
-            let whole = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
+            let whole = range_of(chunk);
             let range = part_of(task, whole)?;
-            Ok(vec![Unit::Range { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
+            let (plan, excluded) = (task.segment.file(chunk.file)?, task.excluded.clone());
+            Ok(vec![Unit::Range(RangeUnit { plan, chunk: chunk.clone(), range, whole: range == whole, excluded, grouped: false })])
         }
+        ChunkEntry::Files(_) => file_units(task),
         ChunkEntry::Rows(chunk) => {
             let whole = ReadRange { start: chunk.start, end: chunk.end, record: chunk.start + 1, line: 0 };
             let range = ReadRange { line: 0, ..part_of(task, whole)? };
@@ -213,6 +226,45 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
             Err(Error::new("PLAN_CONFLICT", format!("chunk {} is a partition, which no map stage reads", chunk.chunk)))
         }
     }
+}
+
+fn range_of(chunk: &RangeChunk) -> ReadRange {
+    ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line }
+}
+
+/// The files of a group. The range of a trial, and what is excluded, count as if they stood one after another.
+fn file_units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
+    let all = ReadRange { start: 0, end: task.chunk.bytes(), record: 1, line: 1 };
+    let wanted = part_of(task, all)?;
+    let mut units = Vec::new();
+    let mut offset = 0;
+    for chunk in task.chunk.ranges() {
+        let (first, length) = (offset, chunk.end - chunk.start);
+        offset += length;
+        let Some(range) = share_of(&chunk, first, wanted) else { continue };
+        let in_file = |excluded: &ExcludedRange| {
+            let inside = excluded.start >= first && excluded.end <= first + length;
+            let (start, end) = (excluded.start.checked_sub(first)? + chunk.start, excluded.end.checked_sub(first)? + chunk.start);
+            inside.then_some(ExcludedRange { start, end, code: excluded.code })
+        };
+        let excluded = task.excluded.iter().filter_map(in_file).collect();
+        let (plan, whole) = (task.segment.file(chunk.file)?, range == range_of(&chunk));
+        units.push(Unit::Range(RangeUnit { plan, chunk, range, whole, excluded, grouped: true }));
+    }
+    Ok(units)
+}
+
+/// What of a file that begins at `first` lies in `wanted`.
+fn share_of(chunk: &RangeChunk, first: u64, wanted: ReadRange) -> Option<ReadRange> {
+    let last = first + (chunk.end - chunk.start);
+    if wanted.end <= first || wanted.start >= last {
+        return None;
+    }
+    let end = wanted.end.min(last) - first + chunk.start;
+    if wanted.start <= first {
+        return Some(ReadRange { end, ..range_of(chunk) });
+    }
+    Some(ReadRange { start: wanted.start - first + chunk.start, end, record: wanted.record, line: wanted.line })
 }
 
 /// All of the chunk or, in a trial, the part that was asked for.
@@ -269,7 +321,7 @@ impl<'a> Run<'a> {
             max_record_bytes: max_record_bytes.min(task.chunk.bytes()),
             batch_bytes: options.batch_bytes,
             output_bytes: output_bytes(&output).min(task.chunk.bytes() * 2),
-            payload_bytes: task.payload.len() as u64,
+            payload_bytes: (task.payload.len() as u64).max(largest_loaded(task)),
         })?;
         cx.progress.expect_bytes(expected_bytes(task));
         Ok(Run {
@@ -291,26 +343,7 @@ impl<'a> Run<'a> {
 
     fn read_unit(&mut self, unit: Unit<'_>, io: &mut dyn ChunkIo) -> Result<(), Error> {
         match unit {
-            Unit::Range { plan, chunk, range, whole } => {
-                let pins = self.pins_of(plan.input)?;
-                let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
-                let mut pieces = || io.staged_pieces(plan.file);
-                let mut stream = open_chunk_stream(pins, plan, chunk, Box::new(watched.clone()), &mut pieces)?;
-                check_start(pins, plan, range.start, stream.as_mut())?;
-                self.account.open_file(Some(plan.file), None);
-                let input = self.task.spec.inputs.get(plan.input as usize);
-                self.outputs.begin_input(Some(plan.file), || output_name(&plan.uri, input))?;
-                let reader = open_reader(pins, plan, range, &self.task.excluded, stream, self.options)?;
-                let mut counts = self.read_range(plan, range, range.end - range.start, reader, &watched, io)?;
-                if let Some(cut) = plan.cut.as_ref().filter(|cut| cut.end == range.end) {
-                    self.reject_rest(pins, plan, chunk, cut, &mut counts, io)?;
-                }
-                self.close_unit(&counts, range.end - range.start);
-                if whole {
-                    check_plan(chunk, &counts, self.task.excluded.is_empty())?;
-                }
-                Ok(())
-            }
+            Unit::Range(unit) => self.read_range_unit(&unit, io),
             Unit::Rows { plan, chunk, range, whole } => {
                 let pins = self.pins_of(plan.input)?;
                 let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
@@ -347,12 +380,41 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn read_range_unit(&mut self, unit: &RangeUnit<'_>, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let RangeUnit { plan, chunk, range, whole, excluded, grouped } = unit;
+        let (range, bytes) = (*range, range.end - range.start);
+        let source = if *grouped { load(plan, io) } else { io.open_source(&plan.uri, &plan.etag) };
+        let source = match source {
+            Err(error) if *grouped && error.code.starts_with("INPUT_") => {
+                self.bytes_done += bytes;
+                self.account.leave_out(plan.file, error);
+                return Ok(());
+            }
+            source => source?,
+        };
+        let pins = self.pins_of(plan.input)?;
+        let watched = self.watch(source);
+        let mut pieces = || io.staged_pieces(plan.file);
+        let mut stream = open_chunk_stream(pins, plan, chunk, Box::new(watched.clone()), &mut pieces)?;
+        check_start(pins, plan, range.start, stream.as_mut())?;
+        self.account.open_file(Some(plan.file), None);
+        let input = self.task.spec.inputs.get(plan.input as usize);
+        self.outputs.begin_input(Some(plan.file), || output_name(&plan.uri, input))?;
+        let reader = open_reader(pins, plan, range, excluded, stream, self.options)?;
+        let mut counts = self.read_range(plan, range, bytes, reader, &watched, io)?;
+        if let Some(cut) = plan.cut.as_ref().filter(|cut| cut.end == range.end) {
+            self.reject_rest(pins, plan, chunk, cut, &watched, &mut counts, io)?;
+        }
+        self.close_unit(&counts, bytes);
+        if *whole { check_plan(chunk, &counts, excluded.is_empty()) } else { Ok(()) }
+    }
+
     fn pins_of(&self, input: u32) -> Result<&'a InputPins, Error> {
         let found = self.task.pins.get(input as usize);
         found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {input}")))
     }
 
-    fn watch(&self, source: Box<dyn crate::io::PinnedSource>) -> Watched {
+    fn watch(&self, source: Box<dyn PinnedSource>) -> Watched {
         Watched::new(source, self.cx.cancel.clone(), Arc::clone(&self.cx.timer), Arc::clone(&self.read_us))
     }
 
@@ -392,24 +454,26 @@ impl<'a> Run<'a> {
     }
 
     /// What lies behind the cut of a damaged file becomes one reject, with what could be decoded of it.
+    #[allow(clippy::too_many_arguments)]
     fn reject_rest(
         &mut self,
         pins: &InputPins,
         plan: &FilePlan,
         chunk: &RangeChunk,
         cut: &StreamCut,
+        watched: &Watched,
         counts: &mut ReadCounts,
         io: &mut dyn ChunkIo,
     ) -> Result<(), Error> {
-        let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
         let mut pieces = || io.staged_pieces(plan.file);
         let whole = FilePlan { cut: None, ..plan.clone() };
         let mut head = vec![0; (cut.decoded_end - cut.end).min(DAMAGE_KEPT_BYTES as u64) as usize];
         // The staged stream ends at the cut; what could be decoded behind it is in the file alone.
         if !matches!(chunk.decode, Some(DecodeFrom::Staged { .. })) {
-            let mut stream = open_chunk_stream(pins, &whole, chunk, Box::new(watched), &mut pieces)?;
+            let mut stream = open_chunk_stream(pins, &whole, chunk, Box::new(watched.clone()), &mut pieces)?;
             let filled = read_full(stream.as_mut(), cut.end, &mut head)?;
             head.truncate(filled);
+            watched.check_unchanged()?;
         } else {
             head.clear();
         }
@@ -535,6 +599,19 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Takes all of a small file into memory, so that nothing can be wrong with it later.
+fn load(plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<Box<dyn PinnedSource>, Error> {
+    let mut source = io.open_source(&plan.uri, &plan.etag)?;
+    let mut bytes = vec![0; plan.size as usize];
+    let filled = read_full(source.as_mut(), 0, &mut bytes)?;
+    source.check_unchanged()?;
+    if filled < bytes.len() {
+        let message = format!("{} had {} bytes when it was planned, {filled} could be read", plan.uri, bytes.len());
+        return Err(Error::new("INPUT_CHANGED", message));
+    }
+    Ok(Box::new(MemorySource::whole(bytes.into())))
+}
+
 /// The stream of a payload and where it ends. A compressed one is decoded once to know.
 fn open_payload_stream(pins: &InputPins, source: &Watched) -> Result<(Box<dyn ByteSource>, u64), Error> {
     let Some(compression) = Compression::from_name(&pins.compression) else { return Ok((Box::new(source.clone()), source.size())) };
@@ -587,10 +664,18 @@ fn end_of(read: &Read) -> Option<u64> {
     row.max(read.rejects.last().map(|reject| reject.place.byte_end))
 }
 
+/// The largest file of a group as it lies in its store.
+fn largest_loaded(task: &ChunkTask<'_>) -> u64 {
+    match task.chunk {
+        ChunkEntry::Files(_) => task.segment.files.iter().map(|plan| plan.size).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// Bytes of the chunk, or of the part of a trial where they are known.
 fn expected_bytes(task: &ChunkTask<'_>) -> u64 {
     match (task.chunk, task.range) {
-        (ChunkEntry::Range(_), Some(range)) => range.end.saturating_sub(range.start),
+        (ChunkEntry::Range(_) | ChunkEntry::Files(_), Some(range)) => range.end.saturating_sub(range.start),
         _ => task.chunk.bytes(),
     }
 }

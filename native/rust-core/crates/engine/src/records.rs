@@ -272,6 +272,7 @@ impl Segment {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ChunkEntry {
     Range(RangeChunk),
+    Files(FilesChunk),
     Inline(InlineChunk),
     Partition(PartitionChunk),
     Rows(RowsChunk),
@@ -281,20 +282,39 @@ impl ChunkEntry {
     pub fn number(&self) -> u32 {
         match self {
             ChunkEntry::Range(range) => range.chunk,
+            ChunkEntry::Files(files) => files.chunk,
             ChunkEntry::Inline(inline) => inline.chunk,
             ChunkEntry::Partition(partition) => partition.chunk,
             ChunkEntry::Rows(rows) => rows.chunk,
         }
     }
 
-    /// Its part of a planned file; none of a chunk that brings its own bytes.
+    /// Its part of one planned file; none of a group of files, and of a chunk that brings its own bytes.
     pub fn planned(&self) -> Option<PlannedPart> {
         match self {
             ChunkEntry::Range(range) => {
                 Some(PlannedPart { file: range.file, start: range.start, records: range.records, damages: range.damages })
             }
             ChunkEntry::Rows(rows) => Some(PlannedPart { file: rows.file, start: rows.start, records: rows.records, damages: 0 }),
-            ChunkEntry::Inline(_) | ChunkEntry::Partition(_) => None,
+            ChunkEntry::Files(_) | ChunkEntry::Inline(_) | ChunkEntry::Partition(_) => None,
+        }
+    }
+
+    /// Its parts of planned files: one, or one of each file of a group.
+    pub fn parts(&self) -> Vec<PlannedPart> {
+        let of_file = |file: &FileRange| PlannedPart { file: file.file, start: file.start, records: file.records, damages: file.damages };
+        match self {
+            ChunkEntry::Files(files) => files.files.iter().map(of_file).collect(),
+            other => other.planned().into_iter().collect(),
+        }
+    }
+
+    /// The ranges of bytes that it reads of files: one, or one of each file of a group.
+    pub fn ranges(&self) -> Vec<RangeChunk> {
+        match self {
+            ChunkEntry::Range(range) => vec![range.clone()],
+            ChunkEntry::Files(files) => files.files.iter().map(|file| file.of_chunk(files.chunk)).collect(),
+            ChunkEntry::Inline(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) => Vec::new(),
         }
     }
 
@@ -302,6 +322,7 @@ impl ChunkEntry {
     pub fn renumbered(mut self, number: u32) -> ChunkEntry {
         match &mut self {
             ChunkEntry::Range(range) => range.chunk = number,
+            ChunkEntry::Files(files) => files.chunk = number,
             ChunkEntry::Inline(inline) => inline.chunk = number,
             ChunkEntry::Rows(rows) => rows.chunk = number,
             ChunkEntry::Partition(partition) => partition.chunk = number,
@@ -312,6 +333,7 @@ impl ChunkEntry {
     pub fn bytes(&self) -> u64 {
         match self {
             ChunkEntry::Range(range) => range.end - range.start,
+            ChunkEntry::Files(files) => files.files.iter().map(FileRange::bytes).sum(),
             ChunkEntry::Inline(inline) => inline.length,
             ChunkEntry::Partition(partition) => partition.bytes,
             ChunkEntry::Rows(rows) => rows.bytes,
@@ -348,6 +370,47 @@ pub struct RangeChunk {
     /// Where decoding starts; none where the file is not compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<DecodeFrom>,
+}
+
+/// Small files, each whole, in order. Where a place in it is named, its files count as if they stood one after another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesChunk {
+    pub chunk: u32,
+    pub files: Vec<FileRange>,
+}
+
+/// A `RangeChunk` that is part of another chunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRange {
+    pub file: u32,
+    pub start: u64,
+    pub end: u64,
+    pub record: u64,
+    pub line: u64,
+    pub records: u64,
+    pub lines: u64,
+    pub damages: u64,
+    pub blank_lines: u64,
+    pub comment_lines: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<DecodeFrom>,
+}
+
+impl FileRange {
+    pub fn of(range: RangeChunk) -> FileRange {
+        let RangeChunk { chunk: _, file, start, end, record, line, records, lines, damages, blank_lines, comment_lines, decode } = range;
+        FileRange { file, start, end, record, line, records, lines, damages, blank_lines, comment_lines, decode }
+    }
+
+    pub fn of_chunk(&self, chunk: u32) -> RangeChunk {
+        let FileRange { file, start, end, record, line, records, lines, damages, blank_lines, comment_lines, decode } = self.clone();
+        RangeChunk { chunk, file, start, end, record, line, records, lines, damages, blank_lines, comment_lines, decode }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.end - self.start
+    }
 }
 
 /// How the bytes of a chunk come out of a compressed file.
@@ -495,6 +558,9 @@ pub struct Receipt {
     pub by_column: BTreeMap<String, BTreeMap<String, u64>>,
     pub repairs: BTreeMap<String, u64>,
     pub files: Vec<FileFates>,
+    /// Files of a group that could not be read any more; none of their records is counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
     pub parts: Vec<PartRecord>,
     pub rejects: Vec<PartRecord>,
     /// None without rows, and of a stage whose rows are the output.
@@ -535,6 +601,14 @@ pub struct FileFates {
     pub filtered: u64,
     pub deduplicated: u64,
     pub rejected: u64,
+}
+
+/// A file that had been planned and could not be read when its group ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFile {
+    pub file: u32,
+    pub code: String,
+    pub message: String,
 }
 
 /// A part, or a file of rejects.

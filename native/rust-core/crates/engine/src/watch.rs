@@ -93,6 +93,10 @@ impl MemorySource {
         let end = start.checked_add(usize::try_from(length).ok()?)?;
         (end <= bytes.len()).then_some(MemorySource { bytes, start, end })
     }
+
+    pub fn whole(bytes: Arc<[u8]>) -> MemorySource {
+        MemorySource { start: 0, end: bytes.len(), bytes }
+    }
 }
 
 impl ByteSource for MemorySource {

@@ -104,10 +104,7 @@ fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) 
         }
         let segment: Segment = records::parse(&key, &bytes)?;
         let Some(file) = segment.files.iter().find(|plan| plan.uri == uri).map(|plan| plan.file) else { continue };
-        let of_file = |chunk: &ChunkEntry| match chunk {
-            ChunkEntry::Range(range) if range.file == file && fits(range) => Some(range.clone()),
-            _ => None,
-        };
+        let of_file = |chunk: &ChunkEntry| chunk.ranges().into_iter().find(|range| range.file == file && fits(range));
         if let Some(chunk) = segment.chunks.iter().find_map(of_file) {
             return Ok(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() });
         }

@@ -14,6 +14,7 @@ use millrace_engine::records::{ChunkEntry, InputFile, Receipt, Segment, Spec};
 use millrace_engine::unique::lenient;
 use millrace_engine::{ChunkEnd, ChunkTask, Context, Error, process_chunk, sha256_hex};
 use millrace_formats::pins::InputPins;
+use millrace_formats::read::{ExcludedRange, ReadRange};
 use millrace_formats::source::{ByteSource, SourceError};
 use millrace_formats::write::rejects::{RejectRow, read_rejects_bytes};
 use serde_json::json;
@@ -127,6 +128,8 @@ pub struct World {
     pub answer: Option<PutAnswer>,
     pub lease: Option<Error>,
     pub input_changed: bool,
+    /// Files that changed.
+    pub changed: Vec<String>,
     pub deleted: Vec<String>,
     pub puts: u32,
     pub opened: u32,
@@ -142,7 +145,7 @@ impl ChunkIo for World {
     fn open_source(&mut self, uri: &str, _etag: &str) -> Result<Box<dyn PinnedSource>, Error> {
         self.opened += 1;
         let bytes = self.files.get(uri).cloned().ok_or_else(|| Error::new("INPUT_NOT_FOUND", uri))?;
-        Ok(Box::new(Bytes { bytes, changed: self.input_changed }))
+        Ok(Box::new(Bytes { bytes, changed: self.input_changed || self.changed.iter().any(|changed| changed == uri) }))
     }
 
     fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error> {
@@ -211,6 +214,9 @@ pub struct Attempt {
     pub hook: Option<&'static dyn millrace_engine::io::RecordHook>,
     pub exchange: Option<ExchangeTo>,
     pub uniqueness: Uniqueness,
+    /// A part of the chunk, for trials.
+    pub range: Option<ReadRange>,
+    pub excluded: Vec<ExcludedRange>,
 }
 
 impl Default for Attempt {
@@ -225,6 +231,8 @@ impl Default for Attempt {
             hook: None,
             exchange: None,
             uniqueness: Uniqueness::None,
+            range: None,
+            excluded: Vec::new(),
         }
     }
 }
@@ -260,8 +268,8 @@ pub fn run(
         uniqueness: attempt.uniqueness.clone(),
         payload: Arc::from(attempt.payload.as_slice()),
         trial: attempt.trial,
-        range: None,
-        excluded: Vec::new(),
+        range: attempt.range,
+        excluded: attempt.excluded.clone(),
         trace: attempt.trace,
         less_memory: attempt.less_memory,
         core_version: "0.0.0",

@@ -21,9 +21,16 @@ fn world(files: &[(&str, Vec<u8>)]) -> PlanWorld {
 fn ranges(world: &PlanWorld) -> Vec<(u32, u32, u64, u64)> {
     let of = |chunk: ChunkEntry| match chunk {
         ChunkEntry::Range(range) => (range.chunk, range.file, range.start, range.end),
-        ChunkEntry::Inline(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) => panic!("planned chunks of text are ranges"),
+        ChunkEntry::Files(_) | ChunkEntry::Inline(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) => {
+            panic!("planned chunks of text are ranges")
+        }
     };
     chunks(world).into_iter().map(of).collect()
+}
+
+/// Files that each chunk reads.
+fn files_of(chunks: &[ChunkEntry]) -> Vec<Vec<u32>> {
+    chunks.iter().map(|chunk| chunk.parts().iter().map(|part| part.file).collect()).collect()
 }
 
 const FILES: [(u32, &str); 2] = [(0, "a"), (1, "b")];
@@ -110,7 +117,7 @@ fn a_file_that_cannot_be_planned_leaves_the_others_alone() {
     let end = plan(&mut world, &[(0, "a"), (1, "gone"), (2, "c"), (3, "d")], 1 << 20, From::default()).unwrap();
     let codes: Vec<_> = end.unplannable.iter().map(|file| (file.file, file.code)).collect();
     assert_eq!(codes, [(1, "INPUT_NOT_FOUND"), (2, "SCHEMA_MISSING_COLUMN")]);
-    assert_eq!(ranges(&world).iter().map(|range| range.1).collect::<Vec<_>>(), [0, 3]);
+    assert_eq!(files_of(&chunks(&world)), [[0, 3]]);
     assert_eq!(end.records, 8);
 }
 
@@ -138,4 +145,70 @@ fn an_empty_file_with_a_header_ends_without_chunks() {
     let end = plan(&mut world, &FILES[..1], 64, From::default()).unwrap();
     assert_eq!((end.chunks, end.records, end.unplannable.len()), (0, 0, 0));
     assert_eq!(segments(&world)[0].ended[0].lines, 1);
+}
+
+fn many(count: u32, rows: u32) -> (PlanWorld, Vec<(u32, String)>) {
+    let names: Vec<(u32, String)> = (0..count).map(|file| (file, format!("f{file}"))).collect();
+    let files: Vec<(&str, Vec<u8>)> = names.iter().map(|(file, name)| (name.as_str(), text(rows + file % 3))).collect();
+    (world(&files), names.clone())
+}
+
+fn plan_all(world: &mut PlanWorld, names: &[(u32, String)], chunk_size: u64) -> millrace_engine::plan::PlanEnd {
+    let files: Vec<(u32, &str)> = names.iter().map(|(file, name)| (*file, name.as_str())).collect();
+    plan(world, &files, chunk_size, From::default()).unwrap()
+}
+
+#[test]
+fn small_files_are_one_chunk_up_to_its_size_and_a_thousand_files() {
+    let (mut world, names) = many(10, 5);
+    let size = |file: u32| world.files[&names[file as usize].1].len() as u64 - 8;
+    let (four, all): (u64, u64) = ((0..4).map(size).sum(), (0..10).map(size).sum());
+    let end = plan_all(&mut world, &names, four.max(300));
+    let found = chunks(&world);
+    assert!(found.len() > 1 && found.iter().all(|chunk| matches!(chunk, ChunkEntry::Files(_))), "{found:?}");
+    assert!(found.iter().all(|chunk| chunk.bytes() <= four.max(300)));
+    assert_eq!(files_of(&found).concat(), (0..10).collect::<Vec<_>>());
+    assert_eq!((end.bytes, end.records), (all, (0..10).map(|file| 5 + file % 3).sum()));
+
+    let (mut world, names) = many(2_500, 1);
+    let end = plan_all(&mut world, &names, 1 << 20);
+    assert_eq!(files_of(&chunks(&world)).iter().map(Vec::len).collect::<Vec<_>>(), [1_000, 1_000, 500]);
+    assert!(segments(&world).iter().all(|segment| segment.ended.len() == segment.files.len() && segment.files.len() <= 1_000));
+    assert_eq!((end.chunks, end.segments), (3, 3));
+}
+
+#[test]
+fn a_large_file_among_small_ones_has_chunks_of_its_own() {
+    let mut world =
+        world(&[("a", text(2)), ("b", text(3)), ("large", text(400)), ("c", text(2)), ("empty", b"id,name\n".to_vec()), ("d", text(1))]);
+    plan(&mut world, &[(0, "a"), (1, "b"), (2, "large"), (3, "c"), (4, "empty"), (5, "d")], 1 << 10, From::default()).unwrap();
+    let found = files_of(&chunks(&world));
+    assert_eq!((&found[0][..], &found[found.len() - 1][..]), (&[0, 1][..], &[3, 5][..]));
+    assert!(found.len() > 4 && found[1..found.len() - 1].iter().all(|files| files[..] == [2]));
+    assert_eq!(segments(&world).iter().map(|segment| segment.ended.len()).sum::<usize>(), 6);
+}
+
+#[test]
+fn planners_of_groups_continue_one_another_and_agree() {
+    let (mut whole, names) = many(40, 3);
+    whole.always_due = true;
+    let end = plan_all(&mut whole, &names, 200);
+    for kept in 0..whole.segments.len() as u32 {
+        let (mut again, _) = many(40, 3);
+        again.segments =
+            whole.segments.iter().filter(|((_, number), _)| *number < kept).map(|(key, bytes)| (*key, bytes.clone())).collect();
+        let second = plan_all(&mut again, &names, 200);
+        assert_eq!((second.records, second.chunks, second.bytes), (end.records, end.chunks, end.bytes), "{kept} segments stood");
+        assert_eq!(chunks(&again), chunks(&whole), "{kept} segments stood");
+    }
+    let (mut large, _) = many(40, 3);
+    plan_all(&mut large, &names, 200);
+    let (mut behind, _) = many(40, 3);
+    behind.faster = whole.segments.values().take(2).cloned().collect();
+    plan_all(&mut behind, &names, 200);
+    assert_eq!(chunks(&behind), chunks(&whole));
+    let (mut ahead, _) = many(40, 3);
+    (ahead.always_due, ahead.faster) = (true, large.segments.values().cloned().collect());
+    plan_all(&mut ahead, &names, 200);
+    assert_eq!(chunks(&ahead), chunks(&whole));
 }
