@@ -86,6 +86,17 @@ describe('Parquet in', () => {
       '1,,,,CONSTRAINT_MINIMUM,id,1,0,{"ID":0,"name":"name 0"}',
       '100,,,,CONSTRAINT_MAXIMUM,id,1,99,{"ID":99,"name":"name 99"}',
     ]);
+    for (const record of [1, 50, 100]) {
+      const end = await cli(['peek', out, '--record', String(record), '--json']);
+      assert.equal(end.code, 0, end.stderr);
+      const shown = documents(end)[0] as { record: Record<string, unknown>; window: { base64: string; from: string } };
+      const { line, byte, header, fields, reject } = shown.record;
+      assert.deepEqual([line, byte, header, fields], [null, null, ['ID', 'name', 'unused'], [String(record - 1), `name ${record - 1}`, '']]);
+      assert.equal(Buffer.from(shown.window.base64, 'base64').toString(), `{"ID":${record - 1},"name":"name ${record - 1}"}`);
+      assert.equal((reject as { code: string } | null)?.code ?? null, { 1: 'CONSTRAINT_MINIMUM', 50: null, 100: 'CONSTRAINT_MAXIMUM' }[record]);
+    }
+    const past = await cli(['peek', out, '--record', '101', '--json']);
+    assert.notEqual(past.code, 0);
   });
 
   it('leaves broken files out and completes with the others', async () => {

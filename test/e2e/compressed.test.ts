@@ -107,4 +107,36 @@ describe('compressed inputs', () => {
     assert.equal(code, 'INPUT_TRUNCATED');
     assert.ok(Number(byteEnd) > 0);
   });
+
+  it('shows the bytes of the stream, not those of the compressed file', async () => {
+    const lines = Array.from({ length: 60_000 }, (_, n) => `${n + 1},name ${n % 97},${n === 41_234 ? 'x' : n * 3}\n`);
+    const text = `id,name,amount\n${lines.join('')}`;
+    const bad = text.indexOf(lines[41_234] as string);
+    const schema = write('peek-schema.json', '{"fields":[{"name":"id","type":"integer"},{"name":"name"},{"name":"amount","type":"integer"}]}');
+    const halves = [text.slice(0, 700_000), text.slice(700_000)].map((half) => gzipSync(half));
+    for (const [name, bytes] of [
+      ['one', gzipSync(text)],
+      ['members', Buffer.concat(halves)],
+      ['wide', gzipSync(Buffer.from(`\ufeff${text}`, 'utf16le'))],
+    ] as const) {
+      const [place, unit, mark] = [bench.path(`peek-${name}`), name === 'wide' ? 2 : 1, name === 'wide' ? 2 : 0];
+      await run([write(`peek-${name}.csv.gz`, bytes), '--out', place, '--schema', schema, '--chunk-size', '64KiB']);
+      const stream = Buffer.from(name === 'wide' ? `\ufeff${text}` : text, name === 'wide' ? 'utf16le' : 'utf8');
+      const start = bad * unit + mark;
+      // Each look starts a command of its own.
+      const places = [
+        [['--reject', '1'], start],
+        [['--record', '41235'], start],
+        [['--at', '3'], 3],
+        [['--at', String(stream.length - 20)], stream.length - 20],
+      ] as const;
+      for (const [args, at] of name === 'one' ? places : places.slice(1, 3)) {
+        const end = await cli(['peek', place, ...args, '--bytes', '40', '--json']);
+        assert.equal(end.code, 0, end.stderr);
+        const { window } = documents(end)[0] as { window: { start: number; base64: string; from: string } };
+        assert.deepEqual([window.start, window.from], [at, 'source'], `${name} ${args}`);
+        assert.deepEqual(Buffer.from(window.base64, 'base64'), stream.subarray(at, at + 40), `${name} ${args}`);
+      }
+    }
+  });
 });

@@ -27,7 +27,7 @@ export const peek: Command = {
   run: async (call) => {
     await withJob(call.args[0], async (directory, view) => {
       const place = await findPlace(directory, view, call.flags);
-      const shown = await readPlace(directory, place, windowBytes(call.flags));
+      const shown = await readPlace(directory, view, place, windowBytes(call.flags));
       call.output.document({
         ...place,
         bytes: undefined,
@@ -41,14 +41,16 @@ export const peek: Command = {
 
 interface RecordView {
   readonly record: number;
-  readonly line: number;
-  readonly byte: number;
-  readonly byteEnd: number;
+  /** Null of a row of a Parquet or Arrow file. */
+  readonly line: number | null;
+  readonly byte: number | null;
+  readonly byteEnd: number | null;
+  readonly rawBase64: string;
   readonly header: readonly string[];
   readonly fields: readonly string[];
   readonly reject: {
     readonly code: string | null;
-    readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number; readonly message: string }[];
+    readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number | null; readonly message: string }[];
   } | null;
 }
 
@@ -78,7 +80,7 @@ async function findPlace(directory: Directory, view: JobView, flags: FlagValues)
   if (record === undefined && at === undefined) throw new CommandError(exitCodes.usage, 'expected --at OFFSET, --record N or --reject ID');
   const found = await readRecord(directory, view, file, record ?? null, at ?? null);
   if (found === null && record !== undefined) throw new CommandError(exitCodes.notFound, `${file.uri} has no record ${record}`);
-  const byte = found === null || at !== undefined ? (at as number) : found.byte;
+  const byte = at ?? found?.byte ?? 0;
   return { uri: file.uri, etag: file.etag, byte, mark: found?.reject?.errors[0]?.byte ?? byte, record: found, reject: null };
 }
 
@@ -129,9 +131,10 @@ function windowBytes(flags: FlagValues): number {
   return bytes;
 }
 
-async function readPlace({ core }: Directory, place: Place, bytes: number): Promise<Window> {
-  // A row of a Parquet or Arrow file is no run of bytes: its reject holds it as JSON.
-  if (place.reject?.byte === null) return { start: 0, bytes: Buffer.from(place.reject.rawBase64, 'base64').subarray(0, bytes), from: 'row' };
+async function readPlace({ core }: Directory, view: JobView, place: Place, bytes: number): Promise<Window> {
+  // A row of a Parquet or Arrow file is no run of bytes: it is shown as JSON.
+  const row = place.reject?.byte === null ? place.reject : place.record?.byte === null ? place.record : null;
+  if (row !== null) return { start: 0, bytes: Buffer.from(row.rawBase64, 'base64').subarray(0, bytes), from: 'row' };
   // A long record may hold its fault far behind its start: the mark must be in the window.
   const start = place.mark - place.byte < bytes ? place.byte : place.mark - Math.floor(bytes / 4);
   const input = { uri: place.uri, connection: null, etag: place.etag, size: 0 };
@@ -140,7 +143,8 @@ async function readPlace({ core }: Directory, place: Place, bytes: number): Prom
     what: 'bytes',
     input,
     connection: null,
-    jobKey: null,
+    // With the job: offsets of the stream that its records stand in, also where the file is compressed.
+    jobKey: view.job.key,
     start,
     end: start + bytes,
     record: null,
@@ -195,7 +199,10 @@ function describeReject(row: RejectRow): string[] {
 }
 
 function describeRecord(record: RecordView): string[] {
-  const lines = [`record ${count(record.record)}  line ${count(record.line)}  bytes ${count(record.byte)}–${count(record.byteEnd)}`];
+  const { line, byte, byteEnd } = record;
+  const lines = [
+    `record ${count(record.record)}${line === null ? '' : `  line ${count(line)}`}${byte === null || byteEnd === null ? '' : `  bytes ${count(byte)}–${count(byteEnd)}`}`,
+  ];
   for (const [index, field] of record.fields.entries()) lines.push(`  ${(record.header[index] ?? `field ${index + 1}`).padEnd(20)} ${JSON.stringify(field)}`);
   for (const error of record.reject?.errors ?? [])
     lines.push(`  rejected: ${error.code}${error.column === null ? '' : ` in ${JSON.stringify(error.column)}`}: ${error.message}`);

@@ -6,15 +6,16 @@ use millrace_engine::Error;
 use millrace_engine::io::{PinnedSource, StagedPieces};
 use millrace_engine::names::job_folder;
 use millrace_engine::program::StageKind;
-use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, Segment};
+use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, RowsChunk, Segment};
 use millrace_engine::streams::open_chunk_stream;
 use millrace_formats::batch::{Read, RecordReader};
+use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::position::Place;
 use millrace_formats::probe::check_lines;
-use millrace_formats::read::{ReadOptions, ReadRange, cut_fields, open_reader};
+use millrace_formats::read::{ReadOptions, ReadRange, cut_fields, open_reader, open_rows};
 use millrace_formats::reject::Reject;
-use millrace_formats::source::ByteSource;
+use millrace_formats::source::{ByteSource, read_full};
 use millrace_formats::write::rejects::{RejectRow, read_rejects, read_rejects_bytes};
 use millrace_store::Input;
 use millrace_wire::Payload;
@@ -60,56 +61,134 @@ fn input_of(request: &Inspect) -> Result<&InputRef, Error> {
     request.input.as_ref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "inspecting needs an input"))
 }
 
-/// `start` to `end` of a file, at most 64 KiB.
+/// `start` to `end` of a file, at most 64 KiB. With a job these are offsets of the stream that its records stand in, without one of the file as it
+/// is stored.
 fn bytes(work: &Work, request: &Inspect) -> Answer {
     let input = input_of(request)?;
-    let mut source = open_source(&work.places, &input.uri, input.connection.as_deref(), &input.etag)?;
-    let start = request.start.unwrap_or(0).min(source.size());
-    let wanted = request.end.unwrap_or(u64::MAX).clamp(start, source.size());
-    let end = wanted.min(start + MAX_WINDOW_BYTES);
-    let mut window = vec![0; (end - start) as usize];
-    source.read_at(start, &mut window)?;
-    source.check_unchanged()?;
-    Ok((Response::done(InspectDone { truncated: end < wanted }), Payload::from(window)))
+    let start = request.start.unwrap_or(0);
+    let wanted = request.end.unwrap_or(u64::MAX).max(start) - start;
+    let mut window = vec![0; wanted.min(MAX_WINDOW_BYTES) as usize];
+    let filled = match &request.job_key {
+        Some(job_key) => read_full(open_stream_at(work, job_key, &input.uri, start)?.as_mut(), start, &mut window)?,
+        None => {
+            let mut source = open_source(&work.places, &input.uri, input.connection.as_deref(), &input.etag)?;
+            let filled = read_full(&mut source, start, &mut window)?;
+            source.check_unchanged()?;
+            filled
+        }
+    };
+    // Whether more follows behind a full window is not looked for: of a stream that would be decoding.
+    let truncated = wanted > MAX_WINDOW_BYTES && filled == window.len();
+    window.truncate(filled);
+    Ok((Response::done(InspectDone { truncated }), Payload::from(window)))
+}
+
+/// The stream of a planned file, opened as near before `offset` as its chunks allow: what is compressed need not be decoded from its beginning.
+fn open_stream_at(work: &Work, job_key: &str, uri: &str, offset: u64) -> Result<Box<dyn ByteSource>, Error> {
+    let pins = work.journal.pins(&work.places, job_key)?;
+    let mut plan: Option<FilePlan> = None;
+    let mut nearest: Option<(RangeChunk, FilePlan)> = None;
+    each_segment(work, job_key, |segment| {
+        let Some(of_file) = segment.files.iter().find(|plan| plan.uri == uri) else { return Ok(true) };
+        let ranges = segment.chunks.iter().flat_map(ChunkEntry::ranges);
+        let before = ranges.filter(|range| range.file == of_file.file && range.start <= offset).max_by_key(|range| range.start);
+        if let Some(chunk) = before.filter(|chunk| nearest.as_ref().is_none_or(|(found, _)| found.start < chunk.start)) {
+            nearest = Some((chunk, of_file.clone()));
+        }
+        plan = Some(of_file.clone());
+        Ok(true)
+    })?;
+    let plan = plan.ok_or_else(|| Error::new("INPUT_RANGE", format!("no planned chunk of {uri}")))?;
+    let input = pins_of(&pins, &plan)?;
+    if let Some((chunk, plan)) = nearest {
+        return open_range(work, job_key, input, &plan, &chunk);
+    }
+    // In front of all chunks stands the header; a file of columns has none of bytes.
+    let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
+    let Some(compression) = Compression::from_name(&input.compression) else { return Ok(Box::new(source)) };
+    let limit = InflationLimit::of_ratio(input.max_inflation);
+    Ok(Box::new(DecodedSource::open(Box::new(source), compression, Restart::default(), Some(limit))?))
+}
+
+/// The stream that a chunk is a range of.
+fn open_range(work: &Work, job_key: &str, pins: &InputPins, plan: &FilePlan, chunk: &RangeChunk) -> Result<Box<dyn ByteSource>, Error> {
+    let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
+    open_chunk_stream(pins, plan, chunk, Box::new(source), &mut || {
+        let pieces = JournalPieces { places: Arc::clone(&work.places), job_key: job_key.to_owned(), file: plan.file };
+        Ok(Box::new(pieces) as Box<dyn StagedPieces>)
+    })
+}
+
+/// What a chunk reads of the file that is looked into.
+enum Share {
+    Range(RangeChunk),
+    Rows(RowsChunk),
+}
+
+impl Share {
+    fn chunk(&self) -> u32 {
+        match self {
+            Share::Range(range) => range.chunk,
+            Share::Rows(rows) => rows.chunk,
+        }
+    }
+}
+
+fn shares(chunk: &ChunkEntry, file: u32) -> Vec<Share> {
+    match chunk {
+        ChunkEntry::Rows(rows) if rows.file == file => vec![Share::Rows(rows.clone())],
+        other => other.ranges().into_iter().filter(|range| range.file == file).map(Share::Range).collect(),
+    }
 }
 
 /// A chunk of the plan that covers what is looked for.
 struct Found {
-    segment: Segment,
-    chunk: RangeChunk,
+    stage: String,
+    plan: FilePlan,
+    share: Share,
     pins: Arc<Pins>,
     job_key: String,
 }
 
 impl Found {
-    fn plan(&self) -> Result<&FilePlan, Error> {
-        self.segment.file(self.chunk.file)
-    }
-
     fn input_pins(&self) -> Result<&InputPins, Error> {
-        let input = self.plan()?.input as usize;
-        self.pins.record.inputs.get(input).ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {input}")))
+        pins_of(&self.pins, &self.plan)
     }
 }
 
-/// The newest plan's chunk of `uri` that `fits`.
-fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&RangeChunk) -> bool) -> Result<Found, Error> {
+fn pins_of<'a>(pins: &'a Pins, plan: &FilePlan) -> Result<&'a InputPins, Error> {
+    let found = pins.record.inputs.get(plan.input as usize);
+    found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {}", plan.input)))
+}
+
+/// The segments of a job's plans, the newest first, until `each` says no.
+fn each_segment(work: &Work, job_key: &str, mut each: impl FnMut(Segment) -> Result<bool, Error>) -> Result<(), Error> {
     let mut keys = journal::list(&work.places, &format!("{}plan/", job_folder(job_key)))?;
     keys.reverse();
     for key in keys {
         let bytes = journal::read(&work.places, &key)?;
         let head: RecordHead = records::parse(&key, &bytes)?;
-        if head.record != "segment" {
-            continue;
-        }
-        let segment: Segment = records::parse(&key, &bytes)?;
-        let Some(file) = segment.files.iter().find(|plan| plan.uri == uri).map(|plan| plan.file) else { continue };
-        let of_file = |chunk: &ChunkEntry| chunk.ranges().into_iter().find(|range| range.file == file && fits(range));
-        if let Some(chunk) = segment.chunks.iter().find_map(of_file) {
-            return Ok(Found { chunk, segment, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() });
+        if head.record == "segment" && !each(records::parse(&key, &bytes)?)? {
+            break;
         }
     }
-    Err(Error::new("INPUT_RANGE", format!("no planned chunk of {uri} holds that place")))
+    Ok(())
+}
+
+/// The newest plan's chunk of `uri` that `fits`.
+fn find_chunk(work: &Work, job_key: &str, uri: &str, fits: impl Fn(&Share) -> bool) -> Result<Found, Error> {
+    let mut found = None;
+    each_segment(work, job_key, |segment| {
+        let Some(plan) = segment.files.iter().find(|plan| plan.uri == uri) else { return Ok(true) };
+        if let Some(share) = segment.chunks.iter().flat_map(|chunk| shares(chunk, plan.file)).find(|share| fits(share)) {
+            found = Some((segment.stage.clone(), plan.clone(), share));
+        }
+        Ok(found.is_none())
+    })?;
+    let Some((stage, plan, share)) = found else {
+        return Err(Error::new("INPUT_RANGE", format!("no planned chunk of {uri} holds that place")));
+    };
+    Ok(Found { stage, plan, share, pins: work.journal.pins(&work.places, job_key)?, job_key: job_key.to_owned() })
 }
 
 fn job_key_of(request: &Inspect) -> Result<&str, Error> {
@@ -127,9 +206,9 @@ fn record(work: &Work, request: &Inspect, running: &Running) -> Answer {
         (None, Some(byte)) => Wanted::Byte(byte),
         (None, None) => return Err(Error::new("SPEC_MISSING_FIELD", "looking at a record needs its number or a byte of it")),
     };
-    let found = find_chunk(work, job_key_of(request)?, &input.uri, |chunk| wanted.is_in(chunk))?;
+    let found = find_chunk(work, job_key_of(request)?, &input.uri, |share| wanted.is_in(share))?;
     let mut answer_value = None;
-    read_chunk(work, &found, running, |read| {
+    read_share(work, &found, wanted, running, |read| {
         answer_value = answer_value.take().or_else(|| describe(&found, &read, wanted));
         answer_value.is_none()
     })?;
@@ -144,10 +223,13 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn is_in(self, chunk: &RangeChunk) -> bool {
-        match self {
-            Wanted::Number(number) => (chunk.record..chunk.record + chunk.records).contains(&number),
-            Wanted::Byte(byte) => (chunk.start..chunk.end).contains(&byte),
+    /// A row of a file of columns stands at no byte.
+    fn is_in(self, share: &Share) -> bool {
+        match (self, share) {
+            (Wanted::Number(number), Share::Range(range)) => (range.record..range.record + range.records).contains(&number),
+            (Wanted::Byte(byte), Share::Range(range)) => (range.start..range.end).contains(&byte),
+            (Wanted::Number(number), Share::Rows(rows)) => number > rows.start && number <= rows.end,
+            (Wanted::Byte(_), Share::Rows(_)) => false,
         }
     }
 
@@ -159,9 +241,13 @@ impl Wanted {
     }
 }
 
-/// Reads a chunk turn by turn until `each` has seen enough.
-fn read_chunk(work: &Work, found: &Found, running: &Running, mut each: impl FnMut(Read) -> bool) -> Result<(), Error> {
-    let mut reader = open_chunk(work, found)?;
+/// Reads a chunk turn by turn until `each` has seen enough; of rows only the one that is wanted.
+fn read_share(work: &Work, found: &Found, wanted: Wanted, running: &Running, mut each: impl FnMut(Read) -> bool) -> Result<(), Error> {
+    let mut reader = match (&found.share, wanted) {
+        (Share::Range(chunk), _) => open_records(work, found, chunk)?,
+        (Share::Rows(_), Wanted::Number(number)) => open_row(work, found, number)?,
+        (Share::Rows(_), Wanted::Byte(_)) => return Err(Error::new("INPUT_RANGE", "a row of a file of columns stands at no byte")),
+    };
     while let Some(read) = reader.next()? {
         if running.cancel.is_set() {
             return Err(Error::cancelled());
@@ -173,16 +259,17 @@ fn read_chunk(work: &Work, found: &Found, running: &Running, mut each: impl FnMu
     Ok(())
 }
 
-fn open_chunk(work: &Work, found: &Found) -> Result<Box<dyn RecordReader>, Error> {
-    let plan = found.plan()?;
-    let chunk = &found.chunk;
-    let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
-    let stream = open_chunk_stream(found.input_pins()?, plan, chunk, Box::new(source), &mut || {
-        let pieces = JournalPieces { places: Arc::clone(&work.places), job_key: found.job_key.clone(), file: plan.file };
-        Ok(Box::new(pieces) as Box<dyn StagedPieces>)
-    })?;
+fn open_records(work: &Work, found: &Found, chunk: &RangeChunk) -> Result<Box<dyn RecordReader>, Error> {
+    let pins = found.input_pins()?;
+    let stream = open_range(work, &found.job_key, pins, &found.plan, chunk)?;
     let range = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
-    Ok(open_reader(found.input_pins()?, plan, range, &[], stream, ReadOptions::default())?)
+    Ok(open_reader(pins, &found.plan, range, &[], stream, ReadOptions::default())?)
+}
+
+fn open_row(work: &Work, found: &Found, number: u64) -> Result<Box<dyn RecordReader>, Error> {
+    let source = open_source(&work.places, &found.plan.uri, None, &found.plan.etag)?;
+    let range = ReadRange { start: number - 1, end: number, record: number, line: 0 };
+    Ok(open_rows(found.input_pins()?, &found.plan, range, &[], Box::new(source), ReadOptions::default())?)
 }
 
 fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
@@ -194,13 +281,14 @@ fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
 }
 
 fn record_value(found: &Found, place: &Place, raw: &[u8], reject: Option<&Reject>) -> Value {
-    let (plan, pins) = match (found.plan(), found.input_pins()) {
-        (Ok(plan), Ok(pins)) => (plan, pins),
-        _ => return Value::Null,
-    };
+    let Ok(pins) = found.input_pins() else { return Value::Null };
+    let plan = &found.plan;
+    // A row of a file of columns stands at no line and no byte, and its text is its JSON.
+    let of_text = |number: u64| if pins.format.has_rows() { Value::Null } else { Value::from(number) };
     json!({
-        "uri": plan.uri, "file": place.file, "record": place.record, "line": place.line, "byte": place.byte, "byteEnd": place.byte_end,
-        "chunk": format!("{}.{}", found.segment.stage, found.chunk.chunk),
+        "uri": plan.uri, "file": place.file, "record": place.record,
+        "line": of_text(place.line), "byte": of_text(place.byte), "byteEnd": of_text(place.byte_end),
+        "chunk": format!("{}.{}", found.stage, found.share.chunk()),
         "header": plan.header, "fields": cut_fields(pins, plan, raw),
         "raw": String::from_utf8_lossy(raw), "rawBase64": base64::encode(raw),
         "reject": reject.map(reject_value),
@@ -228,12 +316,13 @@ fn cuts(work: &Work, request: &Inspect, running: &Running) -> Answer {
         return Err(Error::new("SPEC_MISSING_FIELD", "cutting needs the start and end of a range"));
     };
     let parts = u64::from(request.parts.unwrap_or(2).max(1));
-    let found = find_chunk(work, job_key_of(request)?, &input.uri, |chunk| chunk.start <= start && start < chunk.end)?;
-    if end > found.chunk.end || end < start {
+    let wanted = Wanted::Byte(start);
+    let found = find_chunk(work, job_key_of(request)?, &input.uri, |share| wanted.is_in(share))?;
+    if end < start || matches!(&found.share, Share::Range(range) if end > range.end) {
         return Err(Error::new("INPUT_RANGE", format!("bytes {start} to {end} do not lie in one chunk")));
     }
     let mut cutter = Cutter { start, end, parts, found: Vec::new() };
-    read_chunk(work, &found, running, |read| {
+    read_share(work, &found, wanted, running, |read| {
         let mut places: Vec<Place> = read.batch.places.iter().copied().chain(read.rejects.iter().map(|reject| reject.place)).collect();
         places.sort_by_key(|place| place.byte);
         places.iter().for_each(|place| cutter.meet(place));
