@@ -215,6 +215,24 @@ describe('Redis', () => {
       .then(() => {}));
 });
 
+describe('Redis in the middle of a job', () => {
+  it('F14: one that begins to evict is left alone until that is put right; no work is lost', () =>
+    lab
+      .run({ name: 'begins-to-evict' }, async (cluster) => {
+        const [scheduler, host] = [cluster.scheduler(), cluster.host()];
+        await cluster.ready(scheduler, host);
+        const { jobId } = await cluster.submit('evicting');
+        await someReceipts(cluster, jobId, 1);
+        await cluster.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+        assert.equal((await host.ended).code, 1, 'the host drains itself');
+        await until('the scheduler to stop its rounds', () => /it would drop waiting work/.test(scheduler.tail()), { within: 20_000 });
+        await cluster.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+        cluster.host();
+        await cluster.untilEnded(jobId);
+      })
+      .then(() => {}));
+});
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

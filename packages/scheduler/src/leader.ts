@@ -63,7 +63,7 @@ export class Leader {
 
   async #checkRedis(): Promise<void> {
     const nowMs = this.#control.clock.monotonicMs();
-    if (nowMs - this.#checkedAtMs < redisCheckMs) return;
+    if (nowMs - this.#checkedAtMs < Math.max(1_000, redisCheckMs * this.#control.times.timeScale)) return;
     // Throws when Redis evicts keys by now: nothing is dispatched until that is put right.
     await this.#control.queues.check();
     this.#checkedAtMs = nowMs;

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Connections, CorePool, type CoreProcess, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
 import { openJournal, testStore } from '@millrace/journal';
 import { type ChunkId, leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
-import { openQueues, type Queues, type TaskConsumer } from '@millrace/queues';
+import { openQueues, type Queues, RedisUnsuitableError, type TaskConsumer } from '@millrace/queues';
 import { AppError, type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
 import type { WorkerHostConfig } from './config.ts';
 import { CrashStreak } from './crash-streak.ts';
@@ -22,6 +22,8 @@ export interface WorkerHostParts {
 const STORE_CORE_BYTES = 256 << 20;
 /** After the drain's own time: for releasing tasks and writing what is left. */
 const HAND_BACK_MS = 3_000;
+/** Distance of two looks at whether Redis evicts keys; scaled with the other times. */
+const REDIS_CHECK_MS = 30_000;
 
 export interface WorkerHostService extends Service {
   /** Rejects when this host had better take no more work: it must be stopped, which drains it. */
@@ -53,6 +55,7 @@ class RunningHost {
   readonly #connections: Connections;
   readonly #unsound = Promise.withResolvers<never>();
   #busy = 0;
+  #checkedAtMs = 0;
   #isDraining = false;
 
   constructor(parts: WorkerHostParts) {
@@ -115,6 +118,19 @@ class RunningHost {
     };
   }
 
+  /** A Redis that evicts keys loses work that waits: whoever goes on claiming from it runs ghosts. */
+  async #checkRedis({ queues, times, clock, log }: Host): Promise<void> {
+    if (clock.monotonicMs() - this.#checkedAtMs < Math.max(1_000, REDIS_CHECK_MS * times.timeScale)) return;
+    this.#checkedAtMs = clock.monotonicMs();
+    try {
+      await queues.check();
+    } catch (error) {
+      if (!(error instanceof RedisUnsuitableError)) throw error;
+      log.error({ err: describeError(error) }, 'this host drains: its Redis would lose work');
+      this.#unsound.reject(error);
+    }
+  }
+
   /** A host that is alone goes on: nobody could tell its faults from those of the data, and its work would have no owner. */
   async #suspect(chunks: readonly ChunkId[], queues: Queues): Promise<void> {
     const { config, log } = this.#parts;
@@ -173,6 +189,7 @@ class RunningHost {
       pid: process.pid,
     };
     try {
+      await this.#checkRedis(host);
       await host.queues.workers.beat(view);
     } catch (err) {
       log.warn({ err: describeError(err) }, 'heartbeat not told');
