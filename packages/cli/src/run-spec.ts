@@ -39,10 +39,14 @@ function specFromFile(args: readonly string[]): WrittenSpec {
 }
 
 /** A schema that the spec names by a local path is read here: the job keeps the schema itself. */
-function inlineSchema(written: WrittenSpec): void {
-  const { schema } = written.spec;
-  if (typeof schema !== 'string' || schema === 'auto' || schema === 'text' || /^[a-z][a-z0-9+.-]*:\/\//i.test(schema)) return;
-  written.spec['schema'] = readSchema(join(written.baseDirectory, schema));
+function inlineSchema({ spec, baseDirectory }: WrittenSpec): void {
+  const inputs = Array.isArray(spec['inputs']) ? spec['inputs'] : [spec['inputs']];
+  for (const holder of [spec, ...inputs]) {
+    if (typeof holder !== 'object' || holder === null) continue;
+    const { schema } = holder as { schema?: unknown };
+    if (typeof schema !== 'string' || schema === 'auto' || schema === 'text' || /^[a-z][a-z0-9+.-]*:\/\//i.test(schema)) continue;
+    (holder as { schema?: unknown }).schema = readSchema(join(baseDirectory, schema));
+  }
 }
 
 function specFromFiles(files: readonly string[], out: string, flags: FlagValues): WrittenSpec {

@@ -225,6 +225,7 @@ export {
 export { assertAvailable, availabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
+export { pointerOf } from './spec-issues.ts';
 export { type Overridden, overriddenSpec, overrideIssues, resultVersionOverride } from './spec-overrides.ts';
 export type { Params } from './spec-params.ts';
 export { codeMatches } from './spec-rules.ts';

@@ -96,7 +96,7 @@ const constraints = z.strictObject({
   enum: optional(z.array(scalar).min(1).max(10_000)),
 });
 
-export const fieldShape = z.strictObject({
+const plainField = z.strictObject({
   name: text(256),
   type: fieldType.default('string'),
   format: text(256).default('default'),
@@ -118,10 +118,25 @@ export const fieldShape = z.strictObject({
   falseValues: z.array(text(64)).default(['false', 'False', 'FALSE', '0']),
   delimiter: text(4).default(','),
   itemType: fieldType.default('string'),
-  /** Shapes of `object` and `array`, which this version refuses as a whole, so it does not look into them. */
-  fields: optional(z.array(z.unknown())),
-  items: optional(z.record(z.string(), z.unknown())),
 });
+
+type FieldInput = z.input<typeof plainField> & { fields?: FieldInput[] | null | undefined; items?: ItemInput | null | undefined };
+type ItemInput = Omit<FieldInput, 'name'> & { name?: string | undefined };
+type FieldOutput = z.output<typeof plainField> & { fields: FieldOutput[] | null; items: FieldOutput | null };
+
+/** Shapes of `object` and `array`; without them the value is kept as JSON text. */
+const nestedFields = {
+  fields: optional(
+    z
+      .array(z.lazy(() => fieldShape))
+      .min(1)
+      .max(1_000),
+  ),
+  items: optional(z.lazy(() => itemShape)),
+};
+export const fieldShape = plainField.extend(nestedFields) as unknown as z.ZodType<FieldOutput, FieldInput>;
+/** An item has no name of its own. */
+const itemShape = plainField.extend({ ...nestedFields, name: text(256).default('item') }) as unknown as z.ZodType<FieldOutput, ItemInput>;
 
 export const schemaShape = z.strictObject({
   fields: z.array(fieldShape).min(1).max(20_000),
@@ -135,6 +150,8 @@ export const schemaShape = z.strictObject({
   missingColumns: pick('fail', 'setNull'),
   extraColumns: pick('drop', 'keep', 'fail'),
   fieldsMatch: optional(z.enum(['exact', 'equal', 'subset', 'superset', 'partial'])),
+  /** Filled in at intake: where a schema by URI was read, and the digest of its bytes. */
+  source: z.strictObject({ uri, sha256: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
 });
 const schemaOrRef = z.union([uri, schemaShape]);
 

@@ -278,6 +278,28 @@ test('budgets name codes and columns that exist', () => {
   ]);
 });
 
+test('shapes of objects and arrays are fields within a field', () => {
+  const member = { name: 'city', constraints: { required: true } };
+  const shaped = (field: object) => ({ ...small, schema: { fields: [{ name: 'a', type: 'object', fields: [member], ...field }] } });
+  check(shaped({}));
+  const { schema } = resolveJobSpec(shaped({ fields: [{ name: 'lines', type: 'array', items: { type: 'object', fields: [member] } }] }));
+  assert.ok(typeof schema === 'object');
+  const lines = schema.fields[0]?.fields?.[0];
+  assert.deepEqual([lines?.items?.name, lines?.items?.fields?.[0]?.type, lines?.items?.fields?.[0]?.constraints.required], ['item', 'string', true]);
+  check(shaped({ type: 'string' }), ['/schema/fields/0/fields', 'CONFLICT']);
+  check(shaped({ items: { type: 'integer' } }), ['/schema/fields/0/items', 'CONFLICT']);
+  check(shaped({ fields: [] }), ['/schema/fields/0/fields', 'OUT_OF_RANGE']);
+  check(shaped({ fields: [{ nam: 'x' }] }), ['/schema/fields/0/fields/0/name', 'MISSING_FIELD'], ['/schema/fields/0/fields/0/nam', 'UNKNOWN_FIELD', 'name']);
+  check(shaped({ fields: [member, member] }), ['/schema/fields/0/fields/1/name', 'NAME_TAKEN']);
+  check(shaped({ fields: [{ ...member, path: '/x' }] }), ['/schema/fields/0/fields/0/path', 'CONFLICT']);
+  check(shaped({ fields: [{ ...member, constraints: { unique: true } }] }), ['/schema/fields/0/fields/0/constraints/unique', 'SCHEMA_FIELD']);
+  check(shaped({ fields: [{ name: 'x', onError: 'setNull' }] }), ['/schema/fields/0/fields/0/onError', 'NOT_AVAILABLE']);
+  check(shaped({ fields: [{ name: 'x', type: 'integer', constraints: { pattern: 'a' } }] }), ['/schema/fields/0/fields/0/constraints/pattern', 'SCHEMA_FIELD']);
+  const deep = (levels: number): object => (levels === 0 ? { type: 'integer' } : { type: 'array', items: deep(levels - 1) });
+  check({ ...small, schema: { fields: [{ name: 'a', ...deep(16) }] } });
+  check({ ...small, schema: { fields: [{ name: 'a', ...deep(17) }] } }, [`/schema/fields/0${'/items'.repeat(17)}`, 'OUT_OF_RANGE']);
+});
+
 test('unique keys are those of the whole job', () => {
   const keyed = (name: string, key: string | null) => ({
     name,
@@ -331,16 +353,7 @@ test('what this version does not do is refused by name, all at once', () => {
   assert.ok(issues.every((issue) => issue.code === 'SPEC_NOT_AVAILABLE' && issue.message.endsWith('is not available in this version')));
   assert.deepEqual(
     issues.map((issue) => issue.pointer),
-    [
-      '/inputs/0/encoding',
-      '/inputs/0/pin',
-      '/schema/fields/0/fields',
-      '/pipeline/0/lookups/0/schema',
-      '/output/compact',
-      '/schedule',
-      '/callbacks',
-      '/retention/history',
-    ],
+    ['/inputs/0/encoding', '/inputs/0/pin', '/pipeline/0/lookups/0/schema', '/schedule', '/callbacks', '/retention/history'],
   );
 });
 

@@ -106,8 +106,12 @@ function resolvePlaces(spec: ShapedSpec, baseDir: string | null, issues: SpecIss
     if (typeof written === 'string') return [place(written, 'input', ['inputs', index, 'uri'])];
     return written.map((uri, at) => place(uri, 'input', ['inputs', index, 'uri', at]));
   };
+  /** Of a schema what stands there, or the place of its file. */
+  const schemaPlace = <Written>(schema: Written, path: readonly (string | number)[]): Written | string =>
+    typeof schema === 'string' && schema.includes('://') ? place(schema, 'input', path) : schema;
   return {
     ...spec,
+    ...(spec.schema && { schema: schemaPlace(spec.schema, ['schema']) }),
     ...(spec.labels && {
       labels: Object.fromEntries(Object.entries(spec.labels).map(([name, text]) => [name, substitute(text, pointerOf(['labels', name]))])),
     }),
@@ -116,12 +120,17 @@ function resolvePlaces(spec: ShapedSpec, baseDir: string | null, issues: SpecIss
         ...input,
         uri: input.uri === null ? null : inputPlaces(input.uri, index),
         list: input.list === null ? null : place(input.list, 'input', ['inputs', index, 'list']),
+        schema: schemaPlace(input.schema, ['inputs', index, 'schema']),
       })),
     }),
     ...(spec.pipeline && {
       pipeline: spec.pipeline.map((stage, index) => ({
         ...stage,
-        lookups: stage.lookups.map((lookup, at) => ({ ...lookup, uri: place(lookup.uri, 'input', ['pipeline', index, 'lookups', at, 'uri']) })),
+        lookups: stage.lookups.map((lookup, at) => ({
+          ...lookup,
+          uri: place(lookup.uri, 'input', ['pipeline', index, 'lookups', at, 'uri']),
+          schema: schemaPlace(lookup.schema, ['pipeline', index, 'lookups', at, 'schema']),
+        })),
       })),
     }),
     ...(spec.output && { output: { ...spec.output, uri: directory(spec.output.uri, ['output', 'uri']) } }),

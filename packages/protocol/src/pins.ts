@@ -51,7 +51,7 @@ const usualField = {
   constraints: noConstraints,
 } as const;
 
-export const fieldPinsShape = z.object({
+const plainFieldPins = z.object({
   name: text,
   type: text,
   format: text.default(usualField.format),
@@ -84,7 +84,15 @@ export const fieldPinsShape = z.object({
     })
     .default(noConstraints),
 });
-export type FieldPins = z.output<typeof fieldPinsShape>;
+export type FieldPins = z.output<typeof plainFieldPins> & {
+  /** Shape of an `object` or `array` that is not kept as JSON text. */
+  readonly fields?: FieldPins[] | null | undefined;
+  readonly items?: FieldPins | null | undefined;
+};
+export const fieldPinsShape: z.ZodType<FieldPins> = plainFieldPins.extend({
+  fields: z.array(z.lazy(() => fieldPinsShape)).nullish(),
+  items: z.lazy(() => fieldPinsShape).nullish(),
+});
 
 export const schemaPinsShape = z.object({
   fields: z.array(fieldPinsShape),

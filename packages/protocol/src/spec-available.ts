@@ -17,12 +17,9 @@ export function assertAvailable(spec: ResolvedJobSpec): void {
 }
 
 export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
-  const { output } = spec;
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
-    ...schemaIssues(spec.schema, ['schema']),
     ...spec.pipeline.flatMap(({ lookups }, stage) => lookups.flatMap(({ schema }, at) => lookupIssues(schema, ['pipeline', stage, 'lookups', at, 'schema']))),
-    ...unless(!output.compact, ['output', 'compact'], 'compact'),
     ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
     ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),
     ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
@@ -35,23 +32,12 @@ function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
     ...unless(['auto', 'csv', 'ndjson', 'json', 'lines', 'parquet', 'arrow'].includes(input.format), [...path, 'format'], `format ${input.format}`),
     ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
     ...unless(input.pin === 'job', [...path, 'pin'], 'pin: file'),
-    ...(input.schema === null ? [] : schemaIssues(input.schema, [...path, 'schema'])),
   ];
 }
 
 /** A lookup is read by every core for itself: nobody compares its keys. */
 function lookupIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] {
-  return [...schemaIssues(schema, path), ...unless(uniqueKeysOf(schema).length === 0, path, 'unique or primaryKey of a lookup')];
-}
-
-function schemaIssues(schema: string | ResolvedSchema, path: Path): SpecIssue[] {
-  if (typeof schema === 'string') return unless(schema === 'auto' || schema === 'text', path, 'a schema by URI');
-  return [
-    ...schema.fields.flatMap((field, index) => {
-      const at = [...path, 'fields', index];
-      return [...unless(field.fields === null, [...at, 'fields'], 'fields of a field'), ...unless(field.items === null, [...at, 'items'], 'items of a field')];
-    }),
-  ];
+  return unless(uniqueKeysOf(schema).length === 0, path, 'unique or primaryKey of a lookup');
 }
 
 function unless(available: boolean, path: Path, what: string): SpecIssue[] {

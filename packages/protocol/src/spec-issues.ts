@@ -151,6 +151,7 @@ function branchesOf(shape: z.ZodType): z.ZodType[] {
   if (shape instanceof z.ZodDefault || shape instanceof z.ZodPrefault || shape instanceof z.ZodNullable || shape instanceof z.ZodOptional) {
     return branchesOf(shape.unwrap() as z.ZodType);
   }
+  if (shape instanceof z.ZodLazy) return branchesOf(shape.unwrap() as z.ZodType);
   if (shape instanceof z.ZodUnion) return shape.options.flatMap((option) => branchesOf(option as z.ZodType));
   return shape instanceof z.ZodPipe ? branchesOf(shape.in as z.ZodType) : [shape];
 }

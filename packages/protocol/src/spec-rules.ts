@@ -91,11 +91,15 @@ export function primaryKeyOf(schema: { primaryKey: string | string[] | null }): 
   return typeof schema.primaryKey === 'string' ? [schema.primaryKey] : (schema.primaryKey ?? []);
 }
 
-function fieldIssues(field: Field, path: Path): SpecIssue[] {
+/** As deep as shapes may stand in shapes. */
+const mostShapes = 16;
+
+/** `depth` counts the shapes that the field stands in. */
+function fieldIssues(field: Field, path: Path, depth = 0): SpecIssue[] {
   const at = (name: string, code: FailureCode, message: string) => issue([...path, ...name.split('.')], code, message);
   const isNumber = field.type === 'number' || field.type === 'integer';
   const found: (SpecIssue | false)[] = [
-    reservedFieldNames.includes(field.name) && at('name', 'SPEC_NAME_RESERVED', `${field.name} is a hidden column of every input`),
+    depth === 0 && reservedFieldNames.includes(field.name) && at('name', 'SPEC_NAME_RESERVED', `${field.name} is a hidden column of every input`),
     field.onError === 'setNull' && field.constraints.required && at('onError', 'SPEC_CONFLICT', 'setNull excludes constraints.required'),
     isNumber && field.groupChar === field.decimalChar && at('groupChar', 'SPEC_CONFLICT', `must differ from decimalChar, both are ${shown(field.groupChar)}`),
     field.trueValues.some((value) => field.falseValues.includes(value)) && at('falseValues', 'SPEC_CONFLICT', 'a value stands in trueValues too'),
@@ -104,7 +108,30 @@ function fieldIssues(field: Field, path: Path): SpecIssue[] {
     (field.scale ?? 0) > (field.precision ?? 38) && at('scale', 'SPEC_OUT_OF_RANGE', `expected at most the precision ${field.precision}, got ${field.scale}`),
     !isTimeZone(field.timezone) && at('timezone', 'SPEC_TIMEZONE', `expected an IANA name such as Europe/Berlin, got ${shown(field.timezone)}`),
   ];
-  return [...found.filter((one) => one !== false), ...constraintIssues(field, path)];
+  return [...found.filter((one) => one !== false), ...constraintIssues(field, path), ...shapeIssues(field, path, depth)];
+}
+
+/** `fields` and `items`, and what of a field has no meaning inside of a value. */
+function shapeIssues({ type, fields, items, path: place, onError, constraints }: Field, path: Path, depth: number): SpecIssue[] {
+  const at = (name: string, code: FailureCode, message: string) => issue([...path, ...name.split('.')], code, message);
+  const inner = [
+    ...(fields ?? []).map((field, index) => ({ field, path: [...path, 'fields', index] })),
+    ...(items ? [{ field: items, path: [...path, 'items'] }] : []),
+  ];
+  if (inner.length > 0 && depth >= mostShapes)
+    return [at(fields ? 'fields' : 'items', 'SPEC_OUT_OF_RANGE', `expected at most ${mostShapes} shapes within one another`)];
+  const found: (SpecIssue | false)[] = [
+    fields !== null && type !== 'object' && at('fields', 'SPEC_CONFLICT', `is for type object, got type ${type}`),
+    items !== null && type !== 'array' && at('items', 'SPEC_CONFLICT', `is for type array, got type ${type}`),
+    depth > 0 && place !== null && at('path', 'SPEC_CONFLICT', 'is for fields of the record: within a value the name says where it is'),
+    depth > 0 && onError === 'setNull' && at('onError', 'SPEC_NOT_AVAILABLE', 'setNull within a value is not available in this version'),
+    depth > 0 && constraints.unique && at('constraints.unique', 'SPEC_SCHEMA_FIELD', 'is for fields of the record'),
+  ];
+  const names = (fields ?? []).flatMap(({ name, aliases }, index) => [
+    { name, path: [...path, 'fields', index, 'name'] },
+    ...aliases.map((alias, number) => ({ name: alias, path: [...path, 'fields', index, 'aliases', number] })),
+  ]);
+  return [...found.filter((one) => one !== false), ...takenNames(names), ...inner.flatMap(({ field, path }) => fieldIssues(field, path, depth + 1))];
 }
 
 const stringFormats = ['default', 'email', 'uri', 'uuid', 'binary'];

@@ -2,13 +2,14 @@
  * The stages of a job in running order: what the pipeline says, made explicit, and before it the two that find out which record owns a unique key. The
  * core has the same function for the pipeline (`schemas/vectors/stages.json` holds what both must answer) and knows those two by their names. Pure.
  */
-import type { ResolvedJobSpec, ResolvedSchema, ResolvedStage } from './job-spec-shape.ts';
+import type { ResolvedJobSpec, ResolvedOutput, ResolvedSchema, ResolvedStage } from './job-spec-shape.ts';
 
 /** What of a spec decides its stages. */
 export interface StagedSpec {
   readonly inputs: readonly { readonly name: string; readonly schema?: string | ResolvedSchema | null }[];
   readonly schema?: string | ResolvedSchema;
   readonly pipeline: readonly Pick<ResolvedStage, 'name' | 'from' | 'exchange' | 'dedupe' | 'sql'>[];
+  readonly output?: Pick<ResolvedOutput, 'compact' | 'partitionBy'>;
 }
 
 export interface Stage {
@@ -19,12 +20,15 @@ export interface Stage {
   /** Of a reduce stage: how the rows of the stages in `from` come together. */
   readonly exchange: ResolvedStage['exchange'];
   readonly dedupe: ResolvedStage['dedupe'];
-  /** Null: rows pass through, or `dedupe` picks among them. */
+  /** Null: rows pass through, as in the stage `compact`, or `dedupe` picks among them. */
   readonly sql: string | null;
 }
 
 /** The stage before an exchange, and the only one of an empty pipeline. */
 export const passThroughStage = 'read';
+
+/** The last stage under `output.compact`: it writes the rows of the one before as they are, in fewer parts. */
+export const compactStage = 'compact';
 
 /** The stage that reads the keys of all records, and the one that finds the first record of each key. No stage of a pipeline has these names. */
 export const keyStages = { unique: 'unique', owners: 'owners' } as const;
@@ -67,6 +71,12 @@ function pipelineStages(spec: StagedSpec): Stage[] {
     const before = stages.at(-1);
     if (exchange === null) stages.push({ name, kind: 'map', from: written ?? inputs, exchange, dedupe: null, sql });
     else stages.push({ name, kind: 'reduce', from: written ?? (before ? [before.name] : []), exchange, dedupe, sql });
+  }
+  const last = stages.at(-1);
+  if (spec.output?.compact && last) {
+    // Rows of one folder meet in one partition. Without folders there is one exchange partition, which planning cuts in ranges.
+    const exchange = { keys: spec.output.partitionBy, partitions: 'auto' } as const;
+    stages.push({ name: compactStage, kind: 'reduce', from: [last.name], exchange, dedupe: null, sql: null });
   }
   return stages;
 }

@@ -26,6 +26,7 @@ import { readStatus } from './read-status.ts';
 import { ensureJob } from './rebuild.ts';
 import { refusal, specRefusal } from './refusal.ts';
 import { resolveInputs, resolveLookups } from './resolve-inputs.ts';
+import { withSchemas, withSchemasOf } from './schema-files.ts';
 
 type SubmitAnswer = AnswerTo<'submit'>;
 
@@ -38,11 +39,13 @@ export async function submitJob(request: SubmitRequest, control: Control): Promi
   if ('issues' in checked) return specRefusal('submit job', checked.issues);
   const standing = await control.journal.readJobRecord(jobId);
   if (standing !== null) return answerStanding(standing, checked.spec, control);
-  const refused = await checkOutside(checked.spec, jobId, control);
+  const whole = await withSchemas(checked.spec, tenant, control);
+  if ('issues' in whole) return specRefusal('submit job', whole.issues);
+  const refused = await checkOutside(whole.spec, jobId, control);
   if (refused !== null) return refused;
-  const files = await resolveInputs(checked.spec, control);
-  const lookups = await resolveLookups(checked.spec, control);
-  return acceptJob(request, checked.spec, { files, lookups }, control);
+  const files = await resolveInputs(whole.spec, control);
+  const lookups = await resolveLookups(whole.spec, control);
+  return acceptJob(request, whole.spec, { files, lookups }, control);
 }
 
 async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<SubmitAnswer | null> {
@@ -81,8 +84,9 @@ export async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, {
 }
 
 /** A job with this id is durable: the same spec makes it the same job, whatever its state. */
-async function answerStanding(standing: Stored<'job'>, spec: ResolvedJobSpec, control: Control): Promise<SubmitAnswer> {
+async function answerStanding(standing: Stored<'job'>, asked: ResolvedJobSpec, control: Control): Promise<SubmitAnswer> {
   const { jobId } = standing.record;
+  const spec = withSchemasOf(asked, standing.record.spec);
   if (standing.record.specDigest !== specDigest(spec)) {
     const differences = specDifferences(standing.record.spec, spec);
     const named = differences

@@ -19,8 +19,15 @@ export async function fileAt(uri: string, connection: string | null, control: Co
   return { uri: reach.uriOf(key), etag: object.etag, size: object.size };
 }
 
-/** The whole of a small file, or its size when that is more than `mostBytes`. */
 export async function readText(uri: string, connection: string | null, mostBytes: number, control: Control): Promise<{ text: string } | { bytes: number }> {
+  const read = await readWhole(uri, connection, mostBytes, control);
+  return 'bytes' in read ? read : { text: new TextDecoder().decode(read.content) };
+}
+
+type Whole = { readonly content: Uint8Array } | { readonly bytes: number };
+
+/** The whole of a small file, or its size when that is more than `mostBytes`. */
+export async function readWhole(uri: string, connection: string | null, mostBytes: number, control: Control): Promise<Whole> {
   const { size } = await fileAt(uri, connection, control);
   if (size > mostBytes) return { bytes: size };
   const { scope, keyOf } = reachOf(uri, connection, control.places);
@@ -32,7 +39,7 @@ export async function readText(uri: string, connection: string | null, mostBytes
     if (doneOf(answer, uri).object === null || answer.failed !== null) throw new AppError('INPUT_NOT_FOUND', `cannot read ${uri}: it is not there any more`);
     pieces.push(answer.payload);
   }
-  return { text: new TextDecoder().decode(Buffer.concat(pieces)) };
+  return { content: Buffer.concat(pieces) };
 }
 
 export interface ListOptions {

@@ -100,7 +100,7 @@ async function describeJob(spec: ResolvedJobSpec): Promise<RunJob> {
   const uris = spec.inputs.flatMap((input) => (typeof input.uri === 'string' ? [input.uri] : (input.uri ?? [])));
   const lists = spec.inputs.flatMap(({ list }) => (list === null ? [] : [list]));
   const lookups = spec.pipeline.flatMap((stage) => stage.lookups.map(({ uri }) => uri));
-  const named = [...lists, ...lists.filter(isLocal).flatMap(listed), ...lookups];
+  const named = [...lists, ...lists.filter(isLocal).flatMap(listed), ...lookups, ...schemaUris(spec)];
   const files = [...uris.filter(isLocal).flatMap(expand), ...named.filter(isLocal).map(localPath)];
   const remote = [...uris, ...named].filter((uri) => !isLocal(uri));
   const pinned = files.map((path) => {
@@ -119,6 +119,11 @@ async function describeJob(spec: ResolvedJobSpec): Promise<RunJob> {
     writeRoots: [directory, ...rejects].filter((place) => !isRemote(place)),
     uris: [...uris, ...named, directory, ...rejects],
   };
+}
+
+function schemaUris({ schema, inputs, pipeline }: ResolvedJobSpec): string[] {
+  const written = [schema, ...inputs.map((input) => input.schema), ...pipeline.flatMap(({ lookups }) => lookups.map((lookup) => lookup.schema))];
+  return [...new Set(written.flatMap((schema) => (typeof schema === 'string' && schema.includes('://') ? [schema] : [])))];
 }
 
 const isLocal = (uri: string): boolean => uri.startsWith('file://');

@@ -106,5 +106,5 @@ const schemaWithoutFields: SchemaPins = {
 };
 
 function fieldPins({ title, description, fields, items, ...field }: ResolvedField): FieldPins {
-  return field;
+  return { ...field, ...(fields && { fields: fields.map(fieldPins) }), ...(items && { items: fieldPins(items) }) };
 }

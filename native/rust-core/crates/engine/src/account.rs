@@ -159,6 +159,7 @@ mod tests {
             code,
             column: Some(column.into()),
             column_index: Some(1),
+            path: None,
             byte: 0,
             line: 1,
             message: String::new(),

@@ -30,6 +30,7 @@ pub mod process;
 pub mod program;
 pub mod progress;
 pub mod records;
+mod redriven;
 pub mod reduce;
 pub mod result_version;
 pub mod slices;

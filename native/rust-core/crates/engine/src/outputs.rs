@@ -90,6 +90,7 @@ struct PartOfInput {
 
 struct OpenExchange {
     schema: SchemaRef,
+    folders: Vec<String>,
     recut: Recut,
     writer: ExchangeWriter,
     /// Opened by the first row.
@@ -144,7 +145,8 @@ impl<'a> Outputs<'a> {
         let partitioner = Partitioner::new(&to.columns, &to.keys, to.partitions)?;
         let gathered_limit = if less_memory { GATHERED_BYTES / 4 } else { GATHERED_BYTES };
         let writer = ExchangeWriter::new(Arc::clone(&schema), partitioner, gathered_limit);
-        self.exchange = Some(OpenExchange { recut: Recut::new(Arc::clone(&schema)), schema, writer, sink: None });
+        let folders = to.folders.clone();
+        self.exchange = Some(OpenExchange { recut: Recut::new(Arc::clone(&schema)), schema, folders, writer, sink: None });
         Ok(self)
     }
 
@@ -153,9 +155,9 @@ impl<'a> Outputs<'a> {
         self.exchange.as_ref().map(|exchange| Arc::clone(&exchange.schema))
     }
 
-    /// Columns whose values name folders; none where rows go to another stage.
+    /// Columns whose values name folders, here or in the stage behind.
     pub fn partition_by(&self) -> &[String] {
-        if self.exchange.is_some() { &[] } else { &self.options.partition_by }
+        self.exchange.as_ref().map_or(&self.options.partition_by, |exchange| &exchange.folders)
     }
 
     /// Microseconds spent in sinks so far.

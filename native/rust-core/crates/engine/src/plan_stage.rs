@@ -13,10 +13,13 @@ use crate::io::PutEnd;
 use crate::names::{job_folder, slices_key, stage_segment_key, verdict_key};
 use crate::plan::{MAX_SEGMENT_CHUNKS, PlanEnd, SegmentRef};
 use crate::records::{self, ChunkEntry, ChunkLosers, PartitionChunk, Receipt, RecordHead, RecordRef, Segment, Slice, VerdictHead};
+use crate::redriven::{Selected, selected};
 use crate::slices::list_bytes;
 
 /// Slices that are gathered in one pass over the receipts.
 const GATHERED_SLICES: usize = 1_000_000;
+/// Of a range: its list stays well below the longest.
+const MAX_RANGE_SLICES: usize = 10_000;
 /// The longest list of slices; as any record of the journal.
 const MAX_LIST_BYTES: usize = 8 << 20;
 
@@ -41,6 +44,8 @@ pub struct StageTask<'a> {
     /// The stages it reads, in the order of its tables.
     pub sources: &'a [String],
     pub partitions: u32,
+    /// Its one exchange partition is cut in ranges of about so many stored bytes, which are its partitions then.
+    pub range_bytes: Option<u64>,
     pub first_segment: u32,
     pub first_chunk: u32,
 }
@@ -75,6 +80,7 @@ pub fn plan_waiting(task: &WaitingTask<'_>, io: &mut dyn StageIo, cancel: &Cance
         pins_digest: task.pins_digest,
         sources: &sources,
         partitions: u32::MAX,
+        range_bytes: None,
         first_segment: task.first_segment,
         first_chunk: task.first_chunk,
     };
@@ -217,22 +223,46 @@ pub fn plan_stage(task: &StageTask<'_>, io: &mut dyn StageIo, cancel: &CancelFla
     let plans = Plans::read(task, io)?;
     let receipts = newest_receipts(task, &plans, io, cancel)?;
     let sizes = measure(task, &receipts, io, cancel)?;
+    let selected = selected(task.job_key, task.generation, io)?;
     let mut chunks = Vec::new();
-    let mut next_chunk = task.first_chunk;
     for group in groups(&sizes) {
-        let lists = gather(&receipts, group.clone(), io, cancel)?;
-        for (partition, slices) in group.zip(lists) {
-            if let Some(mut chunk) = enter(task, partition, &slices, &plans, io)? {
-                if chunk.chunk == u32::MAX {
-                    chunk.chunk = next_chunk;
-                    next_chunk += 1;
-                }
-                chunks.push(chunk);
-            }
+        let mut lists = gather(&receipts, group.clone(), io, cancel)?;
+        if let Some(bytes) = task.range_bytes {
+            lists = ranges(lists.into_iter().flatten(), bytes);
+            // Ranges that an earlier generation had and this one has not are empty now.
+            let known = plans.own.last_key_value().map_or(0, |(partition, _)| *partition as usize + 1);
+            lists.resize(lists.len().max(known), Vec::new());
         }
+        for (partition, slices) in (group.start..).zip(lists) {
+            chunks.extend(enter(task, partition, &slices, &plans, &selected, io)?);
+        }
+    }
+    let mut numbers = task.first_chunk..;
+    for chunk in chunks.iter_mut().filter(|chunk| chunk.chunk == u32::MAX) {
+        chunk.chunk = numbers.next().unwrap_or(u32::MAX);
     }
     chunks.sort_by_key(|chunk| chunk.chunk);
     put_segments(task, chunks, io)
+}
+
+/// Cuts a list of slices in its order.
+fn ranges(slices: impl Iterator<Item = Slice>, bytes: u64) -> Vec<Vec<Slice>> {
+    let mut ranges: Vec<Vec<Slice>> = Vec::new();
+    let mut held = 0;
+    for slice in slices {
+        let length = slice.run.length;
+        match ranges.last_mut().filter(|range| held + length <= bytes && range.len() < MAX_RANGE_SLICES) {
+            Some(range) => {
+                held += length;
+                range.push(slice);
+            }
+            None => {
+                held = length;
+                ranges.push(vec![slice]);
+            }
+        }
+    }
+    ranges
 }
 
 /// What the plans of all generations up to this one list, by stage and chunk.
@@ -417,12 +447,13 @@ fn gather(receipts: &[Counted], group: std::ops::Range<u32>, io: &mut dyn StageI
 /// The chunk of a partition, if it enters this generation; `u32::MAX` stands for a number that is still to be given.
 ///
 /// A partition without rows yields nothing and gets no chunk, unless it is the only one, where an aggregate over no rows still is a row, or
-/// had rows before. One that has committed over the same slices is done.
+/// had rows before. Over the same slices one that has committed is done, and one that died enters when it was selected.
 fn enter(
     task: &StageTask<'_>,
     partition: u32,
     slices: &[Slice],
     plans: &Plans,
+    selected: &Selected,
     io: &mut dyn StageIo,
 ) -> Result<Option<PartitionChunk>, Error> {
     let earlier = plans.own.get(&partition);
@@ -439,7 +470,7 @@ fn enter(
     }
     let digest = sha256_hex(&list);
     if let Some((chunk, listed)) = earlier
-        && committed_over(task, *chunk, listed.generation, io)?.as_deref() == Some(&digest)
+        && stays(task, *chunk, listed, &digest, selected, io)?
     {
         return Ok(None);
     }
@@ -454,15 +485,22 @@ fn enter(
     }))
 }
 
-/// The digest of what a chunk has committed over, if its newest verdict is a receipt.
-fn committed_over(task: &StageTask<'_>, chunk: u32, generation: u32, io: &mut dyn StageIo) -> Result<Option<String>, Error> {
-    let key = verdict_key(task.job_key, task.stage, chunk, generation);
-    let Some(bytes) = io.read(&key)? else { return Ok(None) };
-    let head: VerdictHead = records::parse(&key, &bytes)?;
-    if head.outcome != "committed" {
-        return Ok(None);
+/// The newest verdict of a partition is over these slices and stands.
+fn stays(
+    task: &StageTask<'_>,
+    chunk: u32,
+    listed: &Listed,
+    digest: &str,
+    selected: &Selected,
+    io: &mut dyn StageIo,
+) -> Result<bool, Error> {
+    let key = verdict_key(task.job_key, task.stage, chunk, listed.generation);
+    let Some(bytes) = io.read(&key)? else { return Ok(false) };
+    match records::parse::<VerdictHead>(&key, &bytes)?.outcome.as_str() {
+        "committed" => Ok(records::parse::<Receipt>(&key, &bytes)?.inputs_digest.as_deref() == Some(digest)),
+        "dead" => Ok(listed.entry.as_ref().is_some_and(|entry| entry.slices.digest == digest) && !selected.has(task.stage, chunk)),
+        _ => Ok(false),
     }
-    Ok(records::parse::<Receipt>(&key, &bytes)?.inputs_digest)
 }
 
 fn put_same(key: &str, bytes: &[u8], io: &mut dyn StageIo) -> Result<(), Error> {

@@ -96,6 +96,8 @@ pub struct ExchangeTo {
     pub columns: SchemaRef,
     pub keys: Vec<Key>,
     pub partitions: u32,
+    /// Columns that name folders where the stage behind only writes these rows: what fits no folder is rejected where it comes from.
+    pub folders: Vec<String>,
 }
 
 /// What surrounds every attempt of a process.
@@ -515,10 +517,10 @@ impl<'a> Run<'a> {
 
     /// Decides the fate of each record of a batch and writes what became of it.
     fn take(&mut self, read: Read, plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let forgotten = self.meet(&read);
         if let Uniqueness::Keys(keys) = &self.task.uniqueness {
             return self.hand_on_keys(read, keys, plan, io);
         }
-        let forgotten = self.meet(&read);
         let read = self.without_losers(read, plan)?;
         self.cx.progress.enter(Phase::Transform);
         let started = self.cx.timer.now_us();
@@ -631,7 +633,17 @@ fn rest_reject(plan: &FilePlan, chunk: &RangeChunk, cut: &StreamCut, head: Vec<u
     let line = chunk.line + chunk.lines;
     let place = Place { file: plan.file, record: chunk.record + chunk.records - 1, line, byte: cut.end, byte_end: cut.decoded_end };
     let message = format!("{}; compressed bytes {} to {} are not used", cut.message, cut.compressed_start, plan.size);
-    let error = RejectError { code, column: None, column_index: None, byte: cut.decoded_end, line, message, expected: None, value: None };
+    let error = RejectError {
+        code,
+        column: None,
+        column_index: None,
+        path: None,
+        byte: cut.decoded_end,
+        line,
+        message,
+        expected: None,
+        value: None,
+    };
     let raw_truncated = (head.len() as u64) < cut.decoded_end - cut.end;
     Ok(Reject { place, errors: vec![error], raw: head, raw_truncated })
 }

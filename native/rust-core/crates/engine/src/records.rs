@@ -155,6 +155,9 @@ pub struct OutputSpec {
     pub uri: String,
     /// The connection that holds it; the best one there is when absent.
     pub connection: Option<String>,
+    /// A last stage merges what would be many small parts.
+    #[serde(default)]
+    pub compact: bool,
     #[serde(flatten)]
     pub options: OutputOptions,
 }

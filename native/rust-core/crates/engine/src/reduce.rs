@@ -58,6 +58,8 @@ pub enum Reducer<'a> {
         order_by: Option<&'a mut (dyn SortKeys + 'static)>,
         keep_last: bool,
     },
+    /// Rows as they come.
+    Merge,
     /// Of keys that several records have: who does not own them. The exchange is `unique::loser_exchange`.
     Owners,
 }
@@ -113,6 +115,7 @@ fn run_partition(
     let started = cx.timer.now_us();
     match reducer {
         Reducer::Program(program) => run.run_program(program, streams, memory_bytes, spill, &read)?,
+        Reducer::Merge => run.run_merge(streams)?,
         Reducer::Owners => {
             let space = SortSpace { memory_bytes: memory_bytes as usize, scratch: spill.scratch, scratch_bytes: spill.bytes };
             read = run.run_owners(space)?;
@@ -230,6 +233,16 @@ impl<'a, 'io> Run<'a, 'io> {
         }
     }
 
+    fn run_merge(&mut self, mut streams: Vec<MergedSlices>) -> Result<(), Error> {
+        self.read = streams.iter().map(MergedSlices::counters).collect();
+        for stream in &mut streams {
+            while let Some(rows) = stream.next_rows()? {
+                self.write(without_order(&rows)?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Every slice by itself, because a record's chunk and generation count too.
     fn run_owners(&mut self, space: SortSpace<'_>) -> Result<Vec<Arc<Counters>>, Error> {
         let opener = self.io.work_opener()?;
@@ -279,7 +292,8 @@ impl<'a, 'io> Run<'a, 'io> {
 
     /// A row that could not be evaluated. It has no place of its own: the reject names its partition and carries the row as JSON.
     fn reject(&mut self, code: &'static str, message: String, row: String) -> Result<(), Error> {
-        let error = RejectError { code, column: None, column_index: None, byte: 0, line: 0, message, expected: None, value: None };
+        let error =
+            RejectError { code, column: None, column_index: None, path: None, byte: 0, line: 0, message, expected: None, value: None };
         let reject = Reject { place: Place::default(), errors: vec![error], raw: row.into_bytes(), raw_truncated: false };
         self.rejected += 1;
         self.account.reject(std::slice::from_ref(&reject));

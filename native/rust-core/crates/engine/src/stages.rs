@@ -8,6 +8,8 @@ use crate::records::{Spec, StageSpec};
 
 /// The map stage before an exchange, and the only one of an empty pipeline.
 pub const PASS_THROUGH: &str = "read";
+/// The last stage under `output.compact`: it writes the rows of the one before as they are, in fewer parts. No stage of a pipeline has this name.
+pub const COMPACT: &str = "compact";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -25,7 +27,7 @@ pub struct Stage {
     /// Of a reduce stage: how the rows of the stages in `from` come together.
     pub exchange: Option<ExchangeSpec>,
     pub dedupe: Option<DedupeSpec>,
-    /// None: rows pass through, or `dedupe` picks among them.
+    /// None: rows pass through, as in `COMPACT`, or `dedupe` picks among them.
     pub sql: Option<String>,
 }
 
@@ -95,7 +97,24 @@ pub fn stages_of(spec: &Spec) -> Vec<Stage> {
         let before = stages.last().map(|stage| stage.name.clone());
         stages.push(stage_of(written, &inputs, before));
     }
+    if spec.output.compact {
+        stages.push(compact_stage(stages.last().map(|stage| stage.name.clone()), spec));
+    }
     stages
+}
+
+/// Rows of one folder meet in one partition. Without folders there is one exchange partition, which planning cuts in ranges.
+fn compact_stage(last: Option<String>, spec: &Spec) -> Stage {
+    let keys = spec.output.options.partition_by.clone();
+    let exchange = ExchangeSpec { keys, partitions: Partitions::Word("auto".into()) };
+    Stage {
+        name: COMPACT.into(),
+        kind: StageKind::Reduce,
+        from: last.into_iter().collect(),
+        exchange: Some(exchange),
+        dedupe: None,
+        sql: None,
+    }
 }
 
 fn stage_of(written: &StageSpec, inputs: &[String], before: Option<String>) -> Stage {
@@ -141,7 +160,7 @@ mod tests {
         assert!(cases.len() >= 8);
         for case in cases {
             let mut spec = case.spec;
-            spec["output"] = serde_json::json!({ "uri": "file:///o/" });
+            spec["output"]["uri"] = "file:///o/".into();
             let spec: Spec = serde_json::from_value(spec).unwrap();
             assert_eq!(stages_of(&spec), case.stages, "{}", case.name);
         }

@@ -108,6 +108,7 @@ fn reject_of(batch: &Batch, failure: &RowFailure) -> Reject {
         code: failure.code,
         column: None,
         column_index: None,
+        path: None,
         byte: place.byte,
         line: place.line,
         message: failure.message.clone(),

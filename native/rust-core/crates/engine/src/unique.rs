@@ -54,7 +54,7 @@ pub fn lenient(pins: &InputPins) -> InputPins {
 /// What `unique` hands to `owners`: keys as bytes, equal if and only if the keys are.
 pub fn key_exchange(partitions: u32) -> ExchangeTo {
     let columns: SchemaRef = Arc::new(Schema::new(vec![Field::new("key", DataType::Binary, true)]));
-    ExchangeTo { columns, keys: vec![Key { column: "key".into(), kind: KeyKind::Bytes }], partitions }
+    ExchangeTo { columns, keys: vec![Key { column: "key".into(), kind: KeyKind::Bytes }], partitions, folders: Vec::new() }
 }
 
 /// What `owners` hands to the stage behind it: who lost a key to whom, in one run for each chunk of `unique`. `chunks` is above all their numbers.
@@ -64,7 +64,7 @@ pub fn loser_exchange(chunks: u32) -> ExchangeTo {
         Field::new("owner_file", DataType::UInt32, true),
         Field::new("owner_record", DataType::UInt64, true),
     ]));
-    ExchangeTo { columns, keys: vec![Key { column: "chunk".into(), kind: KeyKind::Partition }], partitions: chunks }
+    ExchangeTo { columns, keys: vec![Key { column: "chunk".into(), kind: KeyKind::Partition }], partitions: chunks, folders: Vec::new() }
 }
 
 /// Keys of the records of a batch, with the number of the constraint as last order column; and how many records have one.
@@ -258,6 +258,7 @@ impl Losers {
             code: "CONSTRAINT_UNIQUE",
             column: columns.first().cloned(),
             column_index: None,
+            path: None,
             byte,
             line,
             message: format!("{} is not unique: {owner} has the same and comes first", columns.join(", ")),

@@ -17,6 +17,7 @@ use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use crate::field::{FieldRules, Kind, ListRules};
+use crate::nested::NestedColumn;
 use crate::validate::Value;
 use crate::values::text::TextFormat;
 use crate::values::{ValueError, base64, boolean, date, datetime, integer, number, time, year, yearmonth};
@@ -37,6 +38,7 @@ pub(crate) fn arrow_type(kind: &Kind) -> DataType {
         Kind::Duration => DataType::Interval(arrow_schema::IntervalUnit::MonthDayNano),
         Kind::Binary => DataType::Binary,
         Kind::List(list) => DataType::new_list(arrow_type(&list.item.kind), true),
+        Kind::Nested(shape) => shape.arrow_type(),
     }
 }
 
@@ -79,7 +81,7 @@ pub(crate) fn type_column(rules: &FieldRules, texts: &impl Texts, noticed: &mut 
         }
         Kind::Year => primitive::<Int32Type>(rules, texts, noticed, year::parse, Value::Year),
         Kind::Yearmonth => primitive::<Date32Type>(rules, texts, noticed, yearmonth::parse, Value::Date),
-        Kind::Duration | Kind::Binary | Kind::Json(_) | Kind::List(_) => judged_column(rules, texts, noticed),
+        Kind::Duration | Kind::Binary | Kind::Json(_) | Kind::List(_) | Kind::Nested(_) => judged_column(rules, texts, noticed),
     }
 }
 
@@ -260,6 +262,7 @@ pub(crate) enum ColumnBuilder {
     Duration(IntervalMonthDayNanoBuilder),
     Binary(BinaryBuilder),
     List(ListColumn),
+    Nested(NestedColumn),
 }
 
 /// Lists under construction: the items of all of them, where each ends, and which are null.
@@ -312,6 +315,7 @@ impl ColumnBuilder {
             Kind::Duration => ColumnBuilder::Duration(IntervalMonthDayNanoBuilder::new()),
             Kind::Binary => ColumnBuilder::Binary(BinaryBuilder::new()),
             Kind::List(list) => ColumnBuilder::List(ListColumn::new(Arc::clone(list))),
+            Kind::Nested(shape) => ColumnBuilder::Nested(NestedColumn::new(Arc::clone(shape))),
         }
     }
 
@@ -333,6 +337,7 @@ impl ColumnBuilder {
             }
             (ColumnBuilder::Binary(builder), Some(Value::Bytes)) => builder.append_option(base64::decode(text.as_bytes()).ok()),
             (ColumnBuilder::List(column), Some(Value::Items(_))) => column.append(Some(text)),
+            (ColumnBuilder::Nested(column), Some(Value::Items(_))) => column.append(Some(text)),
             (builder, _) => builder.append_null(),
         }
     }
@@ -351,6 +356,7 @@ impl ColumnBuilder {
             ColumnBuilder::Duration(builder) => builder.append_null(),
             ColumnBuilder::Binary(builder) => builder.append_null(),
             ColumnBuilder::List(column) => column.append(None),
+            ColumnBuilder::Nested(column) => column.append(None),
         }
     }
 
@@ -368,6 +374,7 @@ impl ColumnBuilder {
             ColumnBuilder::Duration(builder) => builder,
             ColumnBuilder::Binary(builder) => builder,
             ColumnBuilder::List(column) => return column.finish(),
+            ColumnBuilder::Nested(column) => return column.finish(),
         };
         builder.finish()
     }
@@ -399,6 +406,10 @@ mod tests {
             FieldType::Any,
         ];
         let mut fields: Vec<_> = types.into_iter().map(|kind| field("f", kind)).collect();
+        let inner = vec![field("a", FieldType::Integer), field("b", FieldType::Date)];
+        let object = crate::schema::Field { fields: Some(inner), ..field("f", FieldType::Object) };
+        fields.push(crate::schema::Field { items: Some(Box::new(object.clone())), ..field("f", FieldType::Array) });
+        fields.push(object);
         fields.push(crate::schema::Field { precision: Some(10), scale: Some(2), ..field("f", FieldType::Number) });
         let schema = csv_pins(fields).schema;
         for (field, rules) in schema.fields.iter().zip(compile_fields(&schema).expect("valid")) {

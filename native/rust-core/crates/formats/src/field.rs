@@ -9,6 +9,7 @@ use regex::RegexBuilder;
 use serde_json::Value as Json;
 
 use crate::error::Error;
+use crate::nested::Shape;
 use crate::schema::{Constraints, Field, FieldType, OnError, Schema};
 use crate::validate::{Allowed, Checks, Value};
 use crate::values::boolean::{self, BooleanFormat};
@@ -52,6 +53,8 @@ pub enum Kind {
     /// JSON text, kept as text.
     Json(JsonForm),
     List(Arc<ListRules>),
+    /// JSON text of a shape.
+    Nested(Arc<Shape>),
 }
 
 /// How a list is cut and its items typed.
@@ -97,6 +100,7 @@ impl Kind {
             Kind::Binary => base64::check(bytes).map(|()| Value::Bytes),
             Kind::Json(form) => json::parse(text, *form).map(Value::Items),
             Kind::List(list) => list.parse(text),
+            Kind::Nested(shape) => shape.parse(text),
         }
     }
 
@@ -116,7 +120,7 @@ impl Kind {
 
     /// The value cannot stand for itself: its column is built from the text.
     pub(crate) fn keeps_text(&self) -> bool {
-        matches!(self, Kind::Text(_) | Kind::Any | Kind::Binary | Kind::Json(_) | Kind::List(_))
+        matches!(self, Kind::Text(_) | Kind::Any | Kind::Binary | Kind::Json(_) | Kind::List(_) | Kind::Nested(_))
     }
 
     /// The code of "no value of this type".
@@ -135,6 +139,7 @@ impl Kind {
             Kind::Json(JsonForm::Object) => "TYPE_OBJECT",
             Kind::Json(JsonForm::Array) => "TYPE_ARRAY",
             Kind::List(_) => "TYPE_LIST",
+            Kind::Nested(shape) => Kind::Json(shape.form()).type_code(),
         }
     }
 }
@@ -176,7 +181,13 @@ pub fn compile_fields(schema: &Schema) -> Result<Vec<FieldRules>, Error> {
 
 impl FieldRules {
     pub fn compile(field: &Field, schema: &Schema) -> Result<FieldRules, Error> {
-        let kind = compile_kind(field)?;
+        FieldRules::compile_shaped(field, schema, Shape::compile(field, schema)?)
+    }
+
+    /// With the compiled shape of an object or array, if it has one.
+    pub(crate) fn compile_shaped(field: &Field, schema: &Schema, shape: Option<Shape>) -> Result<FieldRules, Error> {
+        let plain = compile_kind(field)?;
+        let kind = shape.map_or(plain, |shape| Kind::Nested(Arc::new(shape)));
         let missing = field.missing_values.as_ref().unwrap_or(&schema.missing_values);
         let trim = field.trim.unwrap_or(!kind.is_text() && !matches!(kind, Kind::Binary));
         let mut rules = FieldRules {
@@ -324,7 +335,7 @@ impl FieldRules {
     }
 
     fn compile_allowed(&self, field: &Field, values: &[Json]) -> Result<Allowed, Error> {
-        if matches!(self.kind, Kind::Json(_) | Kind::List(_)) {
+        if matches!(self.kind, Kind::Json(_) | Kind::List(_) | Kind::Nested(_)) {
             return Err(bad_field(field, "enum needs a type of single values"));
         }
         if self.kind.is_text() || matches!(self.kind, Kind::Binary) {

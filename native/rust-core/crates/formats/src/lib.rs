@@ -16,6 +16,7 @@ pub mod header;
 mod json;
 mod lines;
 mod ndjson;
+mod nested;
 mod parquet;
 pub mod pins;
 mod plan;

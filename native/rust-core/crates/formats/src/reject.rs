@@ -18,6 +18,8 @@ pub struct RejectError {
     pub column: Option<String>,
     /// From 1, in the file's own order.
     pub column_index: Option<u32>,
+    /// JSON Pointer of the place inside of the value.
+    pub path: Option<String>,
     /// Offset of the offending byte from the start of the file.
     pub byte: u64,
     /// Physical line of that byte.

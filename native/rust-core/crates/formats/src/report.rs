@@ -1,6 +1,7 @@
 //! Building the errors and rejects that people read.
 
-use crate::field::FieldRules;
+use crate::field::{FieldRules, Kind};
+use crate::nested::Fault;
 use crate::position::Place;
 use crate::reject::{DAMAGE_KEPT_BYTES, MAX_ERRORS, MAX_VALUE_BYTES, Reject, RejectError};
 use crate::values::ValueError;
@@ -51,6 +52,7 @@ impl Spot<'_> {
             code,
             column: column.map(String::from),
             column_index: self.column_index,
+            path: None,
             byte: self.place.byte + self.offset as u64,
             line: line_of(self.raw, self.offset, self.place.line),
             message,
@@ -61,15 +63,34 @@ impl Spot<'_> {
 
     /// An error of one value.
     pub(crate) fn value_error(&self, rules: &FieldRules, error: ValueError, value: Option<&str>) -> RejectError {
+        if let (Kind::Nested(shape), Some(text)) = (&rules.kind, value)
+            && let Some(fault) = shape.fault(rules.trimmed(text)).filter(|fault| fault.error == error && !fault.path.is_empty())
+        {
+            return self.inner_error(rules, &fault);
+        }
         let expected = rules.expected_for(error.code);
-        let message = match error.code {
-            "TYPE_PRECISION" => format!("digits would be lost: {}", error.why),
-            "TYPE_RANGE" => format!("value is {}", error.why),
-            code if code.starts_with("TYPE_") => format!("value is no {expected}: {}", error.why),
-            _ => format!("value is refused: {}", error.why),
-        };
-        let plain = self.error(error.code, message, Some(&rules.name));
+        let plain = self.error(error.code, message_of(error, &expected), Some(&rules.name));
         RejectError { expected: Some(expected), value: value.map(shown), ..plain }
+    }
+
+    /// An error inside of a nested value.
+    fn inner_error(&self, rules: &FieldRules, fault: &Fault<'_>) -> RejectError {
+        let expected = fault.rules.map(|inner| inner.expected_for(fault.error.code));
+        let message = match &expected {
+            Some(expected) => message_of(fault.error, expected),
+            None => format!("value is refused: {}", fault.error.why),
+        };
+        let plain = self.error(fault.error.code, format!("{}: {message}", fault.path), Some(&rules.name));
+        RejectError { expected, value: Some(shown(&fault.text)), path: Some(fault.path.clone()), ..plain }
+    }
+}
+
+fn message_of(error: ValueError, expected: &str) -> String {
+    match error.code {
+        "TYPE_PRECISION" => format!("digits would be lost: {}", error.why),
+        "TYPE_RANGE" => format!("value is {}", error.why),
+        code if code.starts_with("TYPE_") => format!("value is no {expected}: {}", error.why),
+        _ => format!("value is refused: {}", error.why),
     }
 }
 

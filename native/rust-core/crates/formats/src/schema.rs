@@ -136,6 +136,12 @@ pub struct Field {
     /// Of the items of a `list`; a type without settings of its own.
     #[serde(default = "text_type")]
     pub item_type: FieldType,
+    /// The shape of an `object`; None: its JSON text is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<Field>>,
+    /// Of each item of an `array`; None: its JSON text is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Box<Field>>,
     pub constraints: Constraints,
 }
 
@@ -183,6 +189,8 @@ impl Field {
             timezone: "UTC".into(),
             delimiter: comma(),
             item_type: text_type(),
+            fields: None,
+            items: None,
             constraints: Constraints::default(),
         }
     }
@@ -196,7 +204,8 @@ impl Field {
     pub fn arrow_type(&self) -> DataType {
         match self.field_type {
             FieldType::String if self.format == "binary" => DataType::Binary,
-            FieldType::String | FieldType::Any | FieldType::Object | FieldType::Array => DataType::Utf8View,
+            FieldType::Object | FieldType::Array => self.nested_type(),
+            FieldType::String | FieldType::Any => DataType::Utf8View,
             FieldType::Integer => DataType::Int64,
             FieldType::Number => match self.precision {
                 Some(precision) => DataType::Decimal128(precision, self.scale.unwrap_or(0) as i8),
@@ -210,6 +219,17 @@ impl Field {
             FieldType::Yearmonth => DataType::Date32,
             FieldType::Duration => DataType::Interval(IntervalUnit::MonthDayNano),
             FieldType::List => DataType::new_list(self.item().arrow_type(), true),
+        }
+    }
+}
+
+impl Field {
+    fn nested_type(&self) -> DataType {
+        let column = |field: &Field| arrow_schema::Field::new(&field.name, field.arrow_type(), true);
+        match (&self.fields, &self.items) {
+            (Some(fields), _) => DataType::Struct(fields.iter().map(column).collect()),
+            (_, Some(item)) => DataType::new_list(item.arrow_type(), true),
+            (None, None) => DataType::Utf8View,
         }
     }
 }

@@ -8,7 +8,7 @@ use millrace_engine::names::{segment_key, staged_key};
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
 use millrace_engine::plan_stage::{StageIo, StageTask, WaitingTask, plan_stage, plan_waiting};
 use millrace_engine::records::{InputFile, Spec};
-use millrace_engine::stages::StageKind;
+use millrace_engine::stages::{COMPACT, Stage, StageKind};
 use millrace_store::Place;
 use millrace_wire::Payload;
 use millrace_wire::message::{Event, Plan, PlanDone, PlanMode, PlanSegment, Response, Unplannable};
@@ -101,11 +101,18 @@ fn plan_reduce(work: &mut Work, request: &Plan, stage: &str, job: &Job, pins: &P
         sources: &plan.stage.from,
         partitions: partitions
             .ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins do not say how many partitions {stage} has")))?,
+        range_bytes: range_bytes(&plan.stage, job),
         first_segment: request.first_segment,
         first_chunk: request.first_chunk,
     };
     let mut io = LocalStageIo { places: &work.places, outbox: &work.outbox, running };
     planned(plan_stage(&task, &mut io, &running.cancel))
+}
+
+/// Stored bytes of exchanged rows for each chunk of a stage that merges rows without folders: about two parts, so that at most one in three is small.
+fn range_bytes(stage: &Stage, job: &Job) -> Option<u64> {
+    let has_keys = stage.exchange.as_ref().is_some_and(|exchange| !exchange.keys.is_empty());
+    (stage.name == COMPACT && !has_keys).then(|| job.spec.output.options.part_size.saturating_mul(2))
 }
 
 /// A map stage over inputs with unique keys is planned over the chunks that read the keys.

@@ -91,12 +91,16 @@ enum Compiled {
     Program(Box<dyn ReduceProgram>),
     Dedupe(Option<Box<dyn SortKeys>>),
     Owners,
+    Merge,
 }
 
 impl Compiled {
     fn of(work: &Work, plan: &StagePlan, job: &Job, pins: &Pins) -> Result<Compiled, Error> {
         if plan.stage.name == stages::OWNERS {
             return Ok(Compiled::Owners);
+        }
+        if plan.stage.sql.is_none() && plan.stage.dedupe.is_none() {
+            return Ok(Compiled::Merge);
         }
         let Some(dedupe) = &plan.stage.dedupe else {
             return Ok(Compiled::Program(stages::compile_reduce(work, &plan.stage, &plan.tables, job, pins)?));
@@ -113,6 +117,7 @@ impl Compiled {
         match self {
             Compiled::Program(program) => Reducer::Program(program.as_mut()),
             Compiled::Owners => Reducer::Owners,
+            Compiled::Merge => Reducer::Merge,
             Compiled::Dedupe(order_by) => {
                 let dedupe = plan.stage.dedupe.as_ref();
                 let own = dedupe.and_then(|dedupe| dedupe.keys.clone());

@@ -10,7 +10,7 @@ use millrace_engine::process::ExchangeTo;
 use millrace_engine::program::{ReduceInput, ReduceProgram, SchemaRef};
 use millrace_engine::records::{RecordRef, Slice};
 use millrace_engine::slices::parse_list;
-use millrace_engine::stages::{Stage, StageKind, find, reader_of, stages_of};
+use millrace_engine::stages::{COMPACT, Stage, StageKind, find, reader_of, stages_of};
 use millrace_engine::unique::{key_exchange, unique_keys};
 use millrace_engine::{Error, sha256_hex};
 use millrace_formats::write::folders::Folders;
@@ -139,6 +139,9 @@ fn output_columns(work: &mut Work, stages: &[Stage], stage: &Stage, job: &Job, p
             }
             return Ok(Arc::clone(columns));
         }
+        if stage.sql.is_none() {
+            return tables.first().map(|(_, columns)| Arc::clone(columns)).ok_or_else(|| reads_nothing(stage));
+        }
         return Ok(compile_reduce(work, stage, &tables, job, pins)?.output_schema());
     }
     compile_stage(work, &stage.name, job, pins)?;
@@ -180,7 +183,8 @@ fn exchange_to(work: &mut Work, stages: &[Stage], stage: &Stage, reader: &Stage,
     let partitions = partitions.ok_or_else(|| missing("the pins do not say how many partitions it has"))?;
     let sources: Vec<(&str, _)> = tables.iter().map(|(name, columns)| (name.as_str(), columns.as_ref())).collect();
     let keys = keys_of(&exchange.keys, &sources)?;
-    Ok(ExchangeTo { columns: columns.ok_or_else(|| reads_nothing(reader))?, keys, partitions })
+    let folders = if reader.name == COMPACT { exchange.keys.clone() } else { Vec::new() };
+    Ok(ExchangeTo { columns: columns.ok_or_else(|| reads_nothing(reader))?, keys, partitions, folders })
 }
 
 /// A list of slices as it was planned.

@@ -35,7 +35,7 @@ fn columns() -> SchemaRef {
 fn exchange(keys: &[&str], partitions: u32) -> ExchangeTo {
     let columns = columns();
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_string()).collect();
-    ExchangeTo { keys: keys_of(&keys, &[("read", columns.as_ref())]).unwrap(), columns, partitions }
+    ExchangeTo { keys: keys_of(&keys, &[("read", columns.as_ref())]).unwrap(), columns, partitions, folders: Vec::new() }
 }
 
 /// The journal: records by key, and everything attempts wrote.
@@ -91,6 +91,10 @@ impl Journal {
     }
 
     fn plan(&mut self, generation: u32, partitions: u32) -> Result<PlanEnd, Error> {
+        self.plan_ranges(generation, partitions, None)
+    }
+
+    fn plan_ranges(&mut self, generation: u32, partitions: u32, range_bytes: Option<u64>) -> Result<PlanEnd, Error> {
         self.announced.clear();
         let task = StageTask {
             job_id: "j1",
@@ -101,6 +105,7 @@ impl Journal {
             pins_digest: "p",
             sources: &["read".to_string()],
             partitions,
+            range_bytes,
             first_segment: 1,
             first_chunk: 100,
         };
@@ -275,6 +280,73 @@ proptest! {
         prop_assert_eq!(deduplicated, (rows.len() - keepers.len()) as u64);
         prop_assert!(receipts.iter().all(|receipt| receipt.counts.records_in == receipt.counts.emitted + receipt.counts.deduplicated));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn ranges_of_any_size_hold_all_rows_in_order(rows in records(), chunk_size in 1u64..200, range_bytes in 1u64..4_000) {
+        let mut journal = Journal::map(&text_of(&rows), chunk_size, &exchange(&[], 1));
+        let end = journal.plan_ranges(1, 1, Some(range_bytes)).unwrap();
+        prop_assert_eq!(end.records, rows.len() as u64);
+        let planned = journal.planned();
+        for (number, chunk) in planned.iter().enumerate() {
+            prop_assert_eq!(chunk.partition as usize, number);
+            let slices = parse_list("list", &journal.records[&chunk.slices.key]).unwrap();
+            prop_assert!(chunk.bytes <= range_bytes || slices.len() == 1);
+            let next = planned.get(number + 1).map(|next| parse_list("list", &journal.records[&next.slices.key]).unwrap());
+            prop_assert!(next.is_none_or(|next| chunk.bytes + next[0].run.length > range_bytes), "a range is filled before the next begins");
+            let receipt = memory::receipt(&journal.reduce(chunk, Reducer::Merge, Resources::default()).unwrap());
+            prop_assert_eq!((receipt.counts.records_in, receipt.counts.emitted, receipt.counts.rows_out), (chunk.rows, chunk.rows, chunk.rows));
+        }
+        let wanted: Vec<String> = rows.iter().map(|(id, name)| format!("{id},{name}")).collect();
+        prop_assert_eq!(memory::rows(&journal.objects), wanted);
+    }
+}
+
+#[test]
+fn a_redrive_takes_in_of_the_dead_partitions_those_that_it_selects() {
+    let mut journal = Journal::map("id,name\n1,a\n2,b\n3,c\n4,d\n5,e\n6,f\n", 8, &exchange(&["id"], 4));
+    journal.plan(1, 4).unwrap();
+    let planned = journal.planned();
+    assert!(planned.len() > 2);
+    for chunk in &planned {
+        let verdict = br#"{"outcome":"dead","attemptId":null}"#.to_vec();
+        journal.records.insert(format!("jobs/j1/verdicts/once/{:06}.json", chunk.chunk), verdict);
+    }
+    let wanted = planned[1].chunk;
+    for (select, expected) in [
+        (serde_json::json!([format!("once.{wanted}")]), vec![wanted]),
+        (serde_json::json!([format!("other.{wanted}")]), vec![]),
+        (serde_json::json!("all"), planned.iter().map(|chunk| chunk.chunk).collect()),
+    ] {
+        let command = serde_json::json!({ "command": "redrive", "opens": 2, "select": select });
+        journal.records.insert("jobs/j1/commands/000000.json".into(), serde_json::to_vec(&command).unwrap());
+        journal.plan(2, 4).unwrap();
+        let mut entered: Vec<u32> = journal.planned().iter().map(|chunk| chunk.chunk).collect();
+        entered.sort_unstable();
+        assert_eq!(entered, expected);
+        journal.records.retain(|key, _| !key.starts_with("jobs/j1/plan/000002/once/"));
+    }
+}
+
+#[test]
+fn a_later_generation_empties_ranges_that_it_has_no_rows_for() {
+    let text = text_of(&(0..40).map(|id| (id, "some name".to_string())).collect::<Vec<_>>());
+    let mut journal = Journal::map(&text, 60, &exchange(&[], 1));
+    journal.plan_ranges(1, 1, Some(1)).unwrap();
+    let many = journal.planned();
+    for chunk in &many {
+        let end = journal.reduce(chunk, Reducer::Merge, Resources::default()).unwrap();
+        journal.records.insert(format!("jobs/j1/verdicts/once/{:06}.json", chunk.chunk), end.verdict.unwrap());
+    }
+    assert_eq!(journal.plan_ranges(2, 1, Some(1)).unwrap().chunks, 0, "nothing has changed");
+    journal.plan_ranges(2, 1, Some(1 << 20)).unwrap();
+    let again = journal.planned();
+    assert_eq!(again.len(), many.len());
+    assert_eq!(again.iter().map(|chunk| chunk.rows).sum::<u64>(), 40);
+    assert!(again.iter().skip(1).all(|chunk| chunk.rows == 0));
 }
 
 #[test]

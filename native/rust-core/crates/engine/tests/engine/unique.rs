@@ -73,6 +73,7 @@ impl Job {
             pins_digest: "p",
             sources: &sources,
             partitions: self.partitions,
+            range_bytes: None,
             first_segment: 10,
             first_chunk,
         };

@@ -38,8 +38,8 @@ fn fits(kind: &Kind, data_type: &DataType) -> bool {
         (T::Utf8 | T::LargeUtf8 | T::Utf8View, _) => true,
         (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), Kind::Text(_)) => true,
         (T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_), Kind::Binary) => true,
-        (T::Struct(_), Kind::Json(JsonForm::Object)) => is_known(data_type),
-        (T::List(_) | T::LargeList(_) | T::FixedSizeList(..) | T::Map(..), Kind::Json(JsonForm::Array)) => is_known(data_type),
+        (T::Struct(_), kind) if is_form(kind, JsonForm::Object) => is_known(data_type),
+        (T::List(_) | T::LargeList(_) | T::FixedSizeList(..) | T::Map(..), kind) if is_form(kind, JsonForm::Array) => is_known(data_type),
         (T::Interval(_) | T::Duration(_), Kind::Duration) => is_known(data_type),
         (_, Kind::Integer(_)) => is_integer || is_whole_decimal(data_type),
         (_, Kind::Float(_) | Kind::Decimal { .. }) => is_integer || data_type.is_floating() || data_type.is_decimal(),
@@ -48,6 +48,14 @@ fn fits(kind: &Kind, data_type: &DataType) -> bool {
         (T::Date32 | T::Date64, Kind::Date(_)) => true,
         (T::Time32(_) | T::Time64(_), Kind::Time(_)) => true,
         (T::Timestamp(..), Kind::Datetime(_)) => true,
+        _ => false,
+    }
+}
+
+fn is_form(kind: &Kind, form: JsonForm) -> bool {
+    match kind {
+        Kind::Json(known) => *known == form,
+        Kind::Nested(shape) => shape.form() == form,
         _ => false,
     }
 }
@@ -335,7 +343,7 @@ impl Source {
                 self.checked(rules, row, Ok(Value::Decimal(array.value(row))))
             }
             (Source::Bytes(..), Kind::Binary) => self.checked(rules, row, Ok(Value::Bytes)),
-            (_, Kind::Any | Kind::Json(_) | Kind::Duration) => rules.judge(&self.text_of(row)),
+            (_, Kind::Any | Kind::Json(_) | Kind::Nested(_) | Kind::Duration) => rules.judge(&self.text_of(row)),
             // Numbers of another form go by their text, which is exact.
             _ => rules.judge_json_number(&self.text_of(row)),
         }

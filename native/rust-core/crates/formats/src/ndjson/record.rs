@@ -153,7 +153,7 @@ fn judge_field(field: &FieldRules, shape: Option<Shape>, text: &str) -> Judged {
         (None | Some(Shape::Null), _) => field.judge_prepared(None),
         (Some(Shape::String), _) => field.judge(text),
         (Some(Shape::Nested), Kind::Any) => field.judge_value(Value::Text, text),
-        (Some(Shape::Nested), Kind::Json(_)) => field.judge(text),
+        (Some(Shape::Nested), Kind::Json(_) | Kind::Nested(_)) => field.judge(text),
         (Some(Shape::Nested), _) => field.refuse("an object or array"),
         (Some(_), Kind::Any) => field.judge(text),
         (Some(Shape::Number), Kind::Text(_)) => field.refuse("a number without quotes"),

@@ -151,6 +151,8 @@ struct FieldWritten {
     timezone: Option<String>,
     delimiter: Option<String>,
     item_type: Option<FieldType>,
+    fields: Option<Vec<FieldWritten>>,
+    items: Option<Box<FieldWritten>>,
     constraints: Option<ConstraintsWritten>,
 }
 
@@ -212,6 +214,8 @@ impl FieldWritten {
             timezone: self.timezone.unwrap_or(defaults.timezone),
             delimiter: self.delimiter.unwrap_or(defaults.delimiter),
             item_type: self.item_type.unwrap_or(defaults.item_type),
+            fields: self.fields.map(|fields| fields.into_iter().map(FieldWritten::resolve).collect()).transpose()?,
+            items: self.items.map(|item| item.resolve().map(Box::new)).transpose()?,
             constraints: self.constraints.map_or_else(Constraints::default, ConstraintsWritten::resolve),
             name: defaults.name,
             field_type,

@@ -33,7 +33,7 @@ pub fn parse(text: &str, form: JsonForm) -> Result<u64, ValueError> {
 const MAX_DEPTH: u32 = 64;
 
 /// Whether brackets outside of strings are nested deeper than is read.
-fn is_deep(text: &str) -> bool {
+pub(crate) fn is_deep(text: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
     for byte in text.bytes() {
         match byte {

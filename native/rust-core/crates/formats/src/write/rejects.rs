@@ -238,7 +238,7 @@ impl Columns {
         }
         self.column.append_option(main.column.as_deref());
         self.column_index.append_option(main.column_index.map(|index| index as i32));
-        self.path.append_null();
+        self.path.append_option(main.path.as_deref());
         self.code.append_value(main.code);
         self.message.append_value(&main.message);
         self.expected.append_option(main.expected.as_deref());

@@ -630,6 +630,7 @@ fn reject(n: u64, raw: Vec<u8>) -> Reject {
         code,
         column: n.is_multiple_of(2).then(|| "amount".to_string()),
         column_index: n.is_multiple_of(2).then_some(3),
+        path: None,
         byte,
         line: n + 1,
         message: format!("not a number: {n}"),
