@@ -8,6 +8,7 @@ import type { Manifest } from '@millrace/protocol';
 import { expectSameRows, partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
+import { deadLetters } from './support/journal-files.ts';
 import { Workbench, type WrittenSpec } from './support/workbench.ts';
 
 const ORDERS = 4_000;
@@ -81,7 +82,7 @@ async function run(name: string, file: string, output: WrittenSpec = {}, changes
     };
     const handle = await local.producer.submit(written as never, { idempotencyKey: name });
     const status = await followToEnd(handle);
-    assert.equal(status.state, 'completed', status.failure?.message);
+    assert.equal(status.state, 'completed', `${status.failure?.message} ${deadLetters(out, handle.jobId).map(({ message }) => message)}`);
     return expectTidy(out, handle.jobId);
   } finally {
     await local.stop();
@@ -90,7 +91,8 @@ async function run(name: string, file: string, output: WrittenSpec = {}, changes
 
 const columns = `columns = {id: 'BIGINT', customer: 'STRUCT(name VARCHAR, since VARCHAR, vip BOOLEAN)', lines: 'STRUCT(sku VARCHAR, price VARCHAR, n BIGINT)[]'}`;
 const good =
-  (): string => `SELECT id, CAST(customer AS STRUCT(name VARCHAR, since DATE, vip BOOLEAN)) AS customer, CAST(lines AS STRUCT(sku VARCHAR, price DECIMAL(8, 2), n BIGINT)[]) AS lines
+  (): string => `SELECT id, TRY_CAST(customer AS STRUCT(name VARCHAR, since DATE, vip BOOLEAN)) AS customer,
+    TRY_CAST(lines AS STRUCT(sku VARCHAR, price DECIMAL(8, 2), n BIGINT)[]) AS lines
   FROM read_json('${join(data, 'orders.ndjson')}', ${columns})
   WHERE coalesce(customer.since, '') <> '2026-02-30' AND coalesce(lines[1].price, '') <> 'free'`;
 const wrong = Array.from({ length: ORDERS }, (_, id) => id).filter(isWrong).length;
