@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { JobId, JobSpecInput } from '@millrace/protocol';
 import { type CallOptions, type Connection, durationMs, openConnection, type RedisAddress } from './connection.ts';
 import { type JobHandle, jobHandle } from './job-handle.ts';
+import { type Redrives, redrives } from './redrives.ts';
 import { type SubmitOptions, submitJob } from './submit.ts';
 
 export interface ConnectOptions extends CallOptions {
@@ -18,6 +19,8 @@ export interface Producer extends AsyncDisposable {
   submit(spec: JobSpecInput, options?: SubmitOptions): Promise<JobHandle>;
   /** A job by its id; nothing is asked until the handle is used. */
   job(jobId: string): JobHandle;
+  /** Dead letters, error groups and what is redriven of them. */
+  readonly redrives: Redrives;
   /** Ends streams, waits for calls in hand (`timeout`, 10 s when not given), then disconnects. */
   close(options?: CallOptions): Promise<void>;
 }
@@ -47,6 +50,7 @@ function producerOver(connection: Connection): Producer {
       return jobHandle(connection, jobId, replayed);
     },
     job: (jobId) => jobHandle(connection, jobId as JobId, false),
+    redrives: redrives(connection),
     close,
     [Symbol.asyncDispose]: () => close(),
   };

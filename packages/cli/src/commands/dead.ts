@@ -1,17 +1,18 @@
 import type { JobView } from '@millrace/journal';
 import type { DeadLetter } from '@millrace/protocol';
-import { codeInfo, jobStages } from '@millrace/protocol';
+import { codeInfo, type FilterableLetter, jobStages, letterFields, letterItem, matchesFilter } from '@millrace/protocol';
 import type { Command, CommandCall } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Directory, shortChunk, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { count, size } from '../output.ts';
+import { readFilter } from '../read-filter.ts';
 
 /** `millrace dead ls DIR`, `millrace dead show DIR ID`: work that retrying could not cure, with every attempt. */
 export const dead: Command = {
   name: 'dead',
-  synopsis: 'ls DIR [--all]   |   show DIR ID',
-  help: 'Lists the dead letters of a directory that `run` wrote, or shows one with every attempt, newest first. ID is `clean.227` or the whole id.',
+  synopsis: 'ls DIR [FILTER] [--all]   |   show DIR ID',
+  help: 'Lists the dead letters of a directory that `run` wrote (FILTER: `code:INPUT_* file:orders* offset:1GB..2GB age:<2d -class:lost`), or shows one with every attempt, newest first. ID is `clean.227` or the whole id.',
   flags: { all: { type: 'boolean', help: 'also those that a later generation resolved' } },
   run: (call) => {
     const [verb, ...rest] = call.args;
@@ -29,11 +30,13 @@ export interface LetterView {
 /** Dead letters whose verdict says `dead`; resolved are those whose chunk a later generation committed or took up again. */
 export async function readLetters({ journal }: Directory, view: JobView): Promise<LetterView[]> {
   const letters: LetterView[] = [];
+  const newest = new Map(view.chunks.map(({ chunk, generation }) => [chunk.chunk, generation]));
   for (const stage of [...jobStages(view.job.record).map(({ name }) => name), 'plan']) {
     for await (const { chunk, generation } of journal.listDeadLetters(view.job.record.jobId, stage)) {
       const verdict = await journal.readVerdict(view.job.record.jobId, stage, chunk, generation);
       const stored = verdict?.record.outcome === 'dead' ? await journal.readDeadLetter(view.job.record.jobId, stage, chunk, generation) : null;
-      if (stored !== null) letters.push({ letter: stored.record, state: generation === view.generation ? 'open' : 'resolved' });
+      const counts = stage === 'plan' ? view.generation : newest.get(chunk);
+      if (stored !== null) letters.push({ letter: stored.record, state: generation === counts ? 'open' : 'resolved' });
     }
   }
   return letters;
@@ -41,20 +44,29 @@ export async function readLetters({ journal }: Directory, view: JobView): Promis
 
 async function listLetters(call: CommandCall): Promise<ExitCode> {
   await withJob(call.args[0], async (directory, view) => {
-    const letters = (await readLetters(directory, view)).filter(({ state }) => state === 'open' || call.flags['all'] === true);
+    const all = (await readLetters(directory, view)).filter(({ state }) => state === 'open' || call.flags['all'] === true);
+    const filter = readFilter(call.args.slice(1).join(' '), letterFields);
+    const letters = all.filter(({ letter, state }) => matchesFilter(filter, letterItem(filterable(letter, state, view)), Date.now()));
     for (const { letter, state } of letters) {
       call.output.document({ ...letter, state });
       const where = letter.range === null ? '' : `  ${letter.range.uri} bytes ${count(letter.range.start)}–${count(letter.range.end)}`;
       call.output.line(`${shortChunk(letter.stage, letter.chunk)}.${letter.generation}  ${state}  ${letter.code}  ${letter.attempts.length} attempts${where}`);
       call.output.line(`    ${letter.message}`);
     }
-    if (letters.length === 0) call.output.line('No open dead letter.');
+    if (letters.length === 0) call.output.line(all.length === 0 ? 'No open dead letter.' : `None of ${all.length} open dead letters matches ${filter.text}.`);
     else
       call.output.line(
         `${letters.length} in all. One of them: millrace dead show ${call.args[0]} ${shortChunk(letters[0]?.letter.stage ?? '', letters[0]?.letter.chunk ?? 0)}`,
       );
   });
   return exitCodes.done;
+}
+
+function filterable(letter: DeadLetter, state: LetterView['state'], view: JobView): FilterableLetter {
+  const { range, attempts } = letter;
+  const { name, spec } = view.job.record;
+  const bytes = range === null ? 0 : range.end - range.start;
+  return { ...letter, jobName: name, labels: spec.labels, state, attempts: attempts.length, worker: attempts[0]?.worker ?? null, bytes };
 }
 
 async function showLetter(call: CommandCall): Promise<ExitCode> {

@@ -1,26 +1,34 @@
 /** `millrace redrive DIR`: reopens a failed job as its next generation, with the same machinery as `run`. */
 
 import { dirname, resolve } from 'node:path';
-import { filePath } from '@millrace/protocol';
+import type { JobView } from '@millrace/journal';
+import { defaultCanary, filePath, letterFields } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
-import { withJob } from '../directory.ts';
+import { confirmed } from '../confirm.ts';
+import { type Directory, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { followJob } from '../follow-job.ts';
 import { defaultSlots, startLocalStack } from '../local-stack.ts';
+import { readFilter } from '../read-filter.ts';
+import { asCommandError, describePlan, followOperation, planned, reportOperation, startQuestion } from '../redrive-operation.ts';
 import { readLetters } from './dead.ts';
 import { explained } from './run.ts';
 
 export const redrive: Command = {
   name: 'redrive',
-  synopsis: 'DIR [CHUNK…] [--dry-run] [--workers N]',
-  help: 'Puts dead work back as the next generation of its job: every chunk without a receipt, or the named ones (`clean.227`). Committed chunks stay.',
+  synopsis: 'DIR [CHUNK… | FILTER] [--dry-run] [--canary N] [--rate N] [--set PATH=VALUE]… [--workers N]',
+  help: 'Puts dead work back as the next generation of its job: every chunk without a receipt, or the named ones (`clean.227`). With a FILTER (`code:STORAGE_* -file:old*`), a canary, a rate or --set it is an operation over the dead letters that match: frozen, counted, asked for, then let go a few at a time. Committed chunks stay.',
   flags: {
     'dry-run': { type: 'boolean', help: 'only say what would run' },
+    canary: { type: 'string', value: 'N', help: 'run N first; the rest follows if 80 % of them are resolved (20 of more than 100; 0: none)' },
+    rate: { type: 'string', value: 'N', help: 'items a second' },
+    set: { type: 'string', multiple: true, value: 'PATH=VALUE', help: 'change a place of the spec, such as execution.maxAttempts=8' },
     workers: { type: 'string', value: 'N', help: 'cores that work at once (as many as fit)' },
     reason: { type: 'string', value: 'TEXT', help: 'why, for the record' },
   },
   run: async (call) => {
+    if (isOperation(call)) return operate(call);
     const plan = await planRedrive(call);
     call.output.document({ type: 'plan', ...plan });
     call.output.say(`${plan.open} chunks without a receipt, ${plan.letters.length} dead letters among them, in generation ${plan.generation}.`);
@@ -32,14 +40,100 @@ export const redrive: Command = {
   },
 };
 
-interface RedrivePlan {
+/** Chunks by name and nothing that only an operation can do: the whole of them at once. */
+function isOperation({ args, flags }: CommandCall): boolean {
+  const names = args.slice(1);
+  return names.some((name) => !/^[a-z][a-z0-9]{0,31}\.\d+$/.test(name)) || ['canary', 'rate', 'set'].some((flag) => flags[flag] !== undefined);
+}
+
+async function operate(call: CommandCall): Promise<ExitCode> {
+  const { jobId, directory, readRoots, writeRoots } = await placesOf(call.args[0]);
+  readFilter(call.args.slice(1).join(' '), letterFields);
+  const filter = `job:${jobId} ${call.args.slice(1).map(asTerm).join(' ')}`;
+  const isDry = isSet(call.flags, 'dry-run');
+  const hostSlots = isDry ? [] : [Number(textFlag(call.flags, 'workers') ?? defaultSlots())];
+  const local = await startLocalStack({ directory, readRoots, writeRoots, hostSlots });
+  try {
+    const plan = await Promise.race([planned(local.producer, { filter, overrides: overridesOf(call) }, call), local.failed]);
+    call.output.document({ type: 'plan', plan });
+    for (const line of describePlan(plan)) call.output.line(line);
+    if (isDry) return exitCodes.done;
+    if (!(await confirmed(call, startQuestion(plan), plan.confirm))) return exitCodes.needsConfirmation;
+    const { planId, confirm } = plan;
+    const reason = textFlag(call.flags, 'reason') ?? 'redrive';
+    const { operationId } = await local.producer.redrives.start({ planId, confirm, reason, ...paceOf(call) });
+    const operation = await Promise.race([followOperation(call, local.producer, operationId), local.failed]);
+    return reportOperation(call, operation, call.args[0] ?? directory);
+  } catch (error) {
+    throw explained(asCommandError(error));
+  } finally {
+    await local.stop();
+  }
+}
+
+/** A chunk by its name stays one beside other terms. */
+const asTerm = (term: string): string => (/^[a-z][a-z0-9]{0,31}\.\d+$/.test(term) ? `id:${term}` : term);
+
+function paceOf(call: CommandCall): { rate?: number; canary?: { count: number; minResolved: number } | null } {
+  const [rate, canary] = [numberFlag(call, 'rate'), numberFlag(call, 'canary')];
+  return {
+    ...(rate === undefined ? {} : { rate }),
+    ...(canary === undefined ? {} : { canary: canary === 0 ? null : { count: canary, minResolved: defaultCanary.minResolved } }),
+  };
+}
+
+function numberFlag(call: CommandCall, name: string): number | undefined {
+  const text = textFlag(call.flags, name);
+  if (text === undefined) return undefined;
+  const isWhole = /^\d{1,6}$/.test(text);
+  if (isWhole && (name !== 'rate' || Number(text) > 0)) return Number(text);
+  throw new CommandError(exitCodes.usage, `expected a number for --${name}, got ${JSON.stringify(text)}`);
+}
+
+function overridesOf(call: CommandCall): Record<string, unknown> {
+  const given = call.flags['set'];
+  const overrides: Record<string, unknown> = {};
+  for (const text of Array.isArray(given) ? given.map(String) : []) {
+    const at = text.indexOf('=');
+    if (at <= 0) throw new CommandError(exitCodes.usage, `expected PATH=VALUE for --set, got ${JSON.stringify(text)}`);
+    overrides[text.slice(0, at)] = writtenValue(text.slice(at + 1));
+  }
+  return overrides;
+}
+
+/** JSON where it is some, else the text as it stands. */
+function writtenValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export interface StackPlaces {
   readonly jobId: string;
-  readonly generation: number;
-  readonly open: number;
-  readonly letters: readonly { readonly chunk: string; readonly code: string }[];
   readonly directory: string;
   readonly readRoots: readonly string[];
   readonly writeRoots: readonly string[];
+}
+
+/** Where the job of a directory reads and writes. */
+export async function placesOf(out: string | undefined): Promise<StackPlaces> {
+  return withJob(out, (directory, view) => placesOfJob(directory, view));
+}
+
+async function placesOfJob(directory: Directory, view: JobView): Promise<StackPlaces> {
+  const { jobId, spec } = view.job.record;
+  const roots = new Set<string>();
+  for await (const { uri } of directory.journal.listInputFiles(jobId)) if (uri.startsWith('file:')) roots.add(dirname(resolve(filePath(uri))));
+  const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [resolve(filePath(spec.rejects.uri))];
+  return { jobId, directory: directory.path, readRoots: [...roots], writeRoots: [directory.path, ...rejects] };
+}
+
+interface RedrivePlan extends StackPlaces {
+  readonly generation: number;
+  readonly open: number;
+  readonly letters: readonly { readonly chunk: string; readonly code: string }[];
 }
 
 async function planRedrive(call: CommandCall): Promise<RedrivePlan> {
@@ -51,20 +145,8 @@ async function planRedrive(call: CommandCall): Promise<RedrivePlan> {
     const letters = (await readLetters(directory, view))
       .filter(({ state }) => state === 'open')
       .map(({ letter }) => ({ chunk: `${letter.stage}.${letter.chunk}`, code: letter.code }));
-    const { spec } = view.job.record;
-    const roots = new Set<string>();
-    for await (const { uri } of directory.journal.listInputFiles(view.job.record.jobId)) roots.add(dirname(resolve(filePath(uri))));
-    const rejects = spec.rejects.uri === undefined || spec.rejects.uri === null ? [] : [resolve(filePath(spec.rejects.uri))];
     const open = manifest.chunks.dead + manifest.chunks.open;
-    return {
-      jobId: view.job.record.jobId,
-      generation: view.generation,
-      open,
-      letters,
-      directory: directory.path,
-      readRoots: [...roots],
-      writeRoots: [directory.path, ...rejects],
-    };
+    return { ...(await placesOfJob(directory, view)), generation: view.generation, open, letters };
   });
 }
 
