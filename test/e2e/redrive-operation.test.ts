@@ -45,7 +45,7 @@ async function plan(local: LocalStack, filter: string): Promise<RedrivePlan | { 
 
 describe('an operation over dead letters', () => {
   it('heals a job of two broken files, canary first', async () => {
-    const { directory: data } = bench.generate('data', { records: 100_000, files: 3 });
+    const { directory: data } = bench.generate('data', { records: 50_000, files: 3 });
     const [gone, changed] = [join(data, 'orders-02.csv'), join(data, 'orders-03.csv')];
     const [goneAway, changedAway] = [join(data, 'away-02'), join(data, 'away-03')];
     const out = bench.path('out');
@@ -157,7 +157,6 @@ async function onTheCommandLine(out: string): Promise<void> {
   const dry = await run('redrive', out, 'code:INPUT_NOT_FOUND', '--dry-run');
   const planned = dry.documents[0] as unknown as { plan: RedrivePlan };
   assert.deepEqual([dry.code, planned.plan.confirm], [0, 3], dry.stderr);
-  assert.equal((await run('redrive', out, 'code:NOTHING', '--dry-run')).code, 3);
   assert.equal((await run('redrive', out, 'code:INPUT_NOT_FOUND')).code, 9, 'nobody can be asked');
   const redriven = await run('redrive', out, 'code:INPUT_NOT_FOUND', '--yes', '--canary', '1', '--rate', '50', '--set', 'execution.maxAttempts=3');
   assert.equal(redriven.code, 0, redriven.stderr + redriven.stdout);

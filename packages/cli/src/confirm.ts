@@ -7,12 +7,15 @@ import { count } from './output.ts';
 
 const typedAbove = 1_000;
 
-/** False: the person said no. Without a terminal `--yes` is needed. */
+/** Before anything is begun that somebody has to confirm. */
+export function assertCanConfirm(call: CommandCall): void {
+  if (isSet(call.flags, 'yes') || process.stdin.isTTY === true) return;
+  throw new CommandError(exitCodes.needsConfirmation, 'nobody can be asked without a terminal', 'Look with --dry-run; add --yes if that is what you want.');
+}
+
+/** False: the person said no. */
 export async function confirmed(call: CommandCall, what: string, items: number): Promise<boolean> {
   if (isSet(call.flags, 'yes')) return true;
-  if (process.stdin.isTTY !== true) {
-    throw new CommandError(exitCodes.needsConfirmation, `${what}: nobody can be asked without a terminal`, 'Add --yes if that is what you want.');
-  }
   const question = items > typedAbove ? `${what}. Type ${items} to start: ` : `${what}. Start? [y/N] `;
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -5,7 +5,7 @@ import type { JobView } from '@millrace/journal';
 import { defaultCanary, filePath, letterFields } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
-import { confirmed } from '../confirm.ts';
+import { assertCanConfirm, confirmed } from '../confirm.ts';
 import { type Directory, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { followJob } from '../follow-job.ts';
@@ -51,6 +51,7 @@ async function operate(call: CommandCall): Promise<ExitCode> {
   readFilter(call.args.slice(1).join(' '), letterFields);
   const filter = `job:${jobId} ${call.args.slice(1).map(asTerm).join(' ')}`;
   const isDry = isSet(call.flags, 'dry-run');
+  if (!isDry) assertCanConfirm(call);
   const hostSlots = isDry ? [] : [Number(textFlag(call.flags, 'workers') ?? defaultSlots())];
   const local = await startLocalStack({ directory, readRoots, writeRoots, hostSlots });
   try {
