@@ -1,4 +1,5 @@
-//! What a chunk hands on to a reduce stage: one object, in it runs of rows of one partition each, every run a stream of Arrow IPC (lz4).
+//! What a chunk hands on to a reduce stage: one object, in it runs of rows of one partition each, every run a stream of Arrow IPC (lz4) in the
+//! form of `exchange_form`.
 //!
 //! Rows are gathered until they fill the memory set aside for them; then all partitions are appended, ascending. So a chunk makes one object,
 //! not one for each partition, and where it is cut depends on the rows alone.
@@ -15,7 +16,8 @@ use millrace_formats::write::batch_bytes;
 use twox_hash::XxHash3_64;
 
 use crate::error::Error;
-use crate::order::{Places, compact, gather_error};
+use crate::exchange_form::Form;
+use crate::order::{Places, gather_error};
 use crate::partition::Partitioner;
 use crate::records::Run;
 
@@ -76,25 +78,32 @@ impl ExchangeWriter {
     pub fn flush(&mut self, sink: &mut dyn Write) -> Result<(), Error> {
         let batches = std::mem::take(&mut self.batches);
         let partitions = std::mem::take(&mut self.partitions);
-        self.bytes = 0;
+        let form = Form::of(&self.schema, &batches, std::mem::take(&mut self.bytes));
         let (order, starts) = sort_by_partition(&partitions, self.partitioner.partitions());
         let sources: Vec<&RecordBatch> = batches.iter().collect();
         for (partition, bounds) in starts.windows(2).enumerate() {
             let rows = &order[bounds[0]..bounds[1]];
             if !rows.is_empty() {
-                self.append(partition as u32, rows, &sources, sink)?;
+                self.append(partition as u32, rows, &sources, &form, sink)?;
             }
         }
         Ok(())
     }
 
-    fn append(&mut self, partition: u32, rows: &[(usize, usize)], sources: &[&RecordBatch], sink: &mut dyn Write) -> Result<(), Error> {
+    fn append(
+        &mut self,
+        partition: u32,
+        rows: &[(usize, usize)],
+        sources: &[&RecordBatch],
+        form: &Form,
+        sink: &mut dyn Write,
+    ) -> Result<(), Error> {
         let mut out = Digested { sink, hasher: XxHash3_64::with_seed(0), bytes: 0 };
         let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME)).map_err(gather_error)?;
-        let mut stream = StreamWriter::try_new_with_options(&mut out, &self.schema, options).map_err(write_error)?;
+        let mut stream = StreamWriter::try_new_with_options(&mut out, &form.schema, options).map_err(write_error)?;
         for piece in rows.chunks(RUN_BATCH_ROWS) {
-            let batch = compact(&interleave_record_batch(sources, piece).map_err(gather_error)?)?;
-            stream.write(&batch).map_err(write_error)?;
+            let batch = interleave_record_batch(sources, piece).map_err(gather_error)?;
+            stream.write(&form.store(&batch).map_err(gather_error)?).map_err(write_error)?;
         }
         stream.finish().map_err(write_error)?;
         drop(stream);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StructArray, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions, StructArray, UInt32Array, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
 use crate::error::Error;
@@ -75,7 +75,30 @@ pub fn compact(batch: &RecordBatch) -> Result<RecordBatch, Error> {
     RecordBatch::try_new(batch.schema(), columns).map_err(gather_error)
 }
 
-fn compact_array(array: &ArrayRef) -> ArrayRef {
+/// Copies text only where less than half of what it points into is its own. For rows that wait, and were compact when they were read.
+pub fn released(batch: RecordBatch) -> Result<RecordBatch, Error> {
+    let columns = batch.columns().iter().map(|column| if holds_little(column) { compact_array(column) } else { Arc::clone(column) });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options).map_err(gather_error)
+}
+
+fn holds_little(array: &ArrayRef) -> bool {
+    let is_slack = |held: usize, used: usize| held > 2 * used;
+    match array.data_type() {
+        DataType::Utf8View => {
+            let texts = array.as_string_view();
+            is_slack(texts.data_buffers().iter().map(|buffer| buffer.capacity()).sum(), texts.total_buffer_bytes_used())
+        }
+        DataType::BinaryView => {
+            let bytes = array.as_binary_view();
+            is_slack(bytes.data_buffers().iter().map(|buffer| buffer.capacity()).sum(), bytes.total_buffer_bytes_used())
+        }
+        DataType::List(_) | DataType::Struct(_) => true,
+        _ => false,
+    }
+}
+
+pub fn compact_array(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Utf8View => Arc::new(array.as_string_view().gc()),
         DataType::BinaryView => Arc::new(array.as_binary_view().gc()),

@@ -140,13 +140,47 @@ impl Partitioner {
         if let [(column, KeyKind::Partition)] = self.keys.as_slice() {
             return self.numbered(batch.column(*column));
         }
+        if let [(column, kind)] = self.keys.as_slice()
+            && let Some(partitions) = self.assign_by_one(batch.column(*column), *kind)
+        {
+            return Ok(partitions);
+        }
         let encoders = self.encoders(batch)?;
         let mut bytes = Vec::new();
         let partition_of = |row| {
             encode_row(&encoders, row, &mut bytes);
-            (XxHash3_64::oneshot(&bytes) % u64::from(self.partitions)) as u32
+            self.of(&bytes)
         };
         Ok((0..batch.num_rows()).map(partition_of).collect())
+    }
+
+    fn of(&self, key: &[u8]) -> u32 {
+        (XxHash3_64::oneshot(key) % u64::from(self.partitions)) as u32
+    }
+
+    /// The commonest keys, a number or a text alone, without a call for each value.
+    fn assign_by_one(&self, column: &ArrayRef, kind: KeyKind) -> Option<Vec<u32>> {
+        let null = self.of(&[0]);
+        if let (KeyKind::Integer, Some(numbers)) = (kind, column.as_primitive_opt::<Int64Type>()) {
+            let mut bytes = [1; 9];
+            let mut of = |number: i64| {
+                bytes[1..].copy_from_slice(&number.to_le_bytes());
+                self.of(&bytes)
+            };
+            return Some(numbers.iter().map(|number| number.map_or(null, &mut of)).collect());
+        }
+        if let (KeyKind::Bytes, Some(texts)) = (kind, column.as_string_view_opt()) {
+            let mut bytes = Vec::new();
+            let mut of = |text: &str| {
+                bytes.clear();
+                bytes.push(1);
+                bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                bytes.extend_from_slice(text.as_bytes());
+                self.of(&bytes)
+            };
+            return Some(texts.iter().map(|text| text.map_or(null, &mut of)).collect());
+        }
+        None
     }
 
     fn numbered(&self, column: &ArrayRef) -> Result<Vec<u32>, Error> {

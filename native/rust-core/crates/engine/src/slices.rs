@@ -12,6 +12,7 @@ use twox_hash::XxHash3_64;
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
+use crate::exchange_form::restore;
 use crate::io::SourceOpener;
 use crate::order::Places;
 use crate::program::{Order, ProgramError, RowStream};
@@ -179,9 +180,8 @@ impl OpenSlice {
             let next = next.map_err(|error| broken(&self.name, error))?;
             let more = || Error::new("STORAGE_CHECKSUM", format!("{}: more rows than its receipt says", self.name));
             self.left = self.left.checked_sub(next.num_rows() as u64).ok_or_else(more)?;
-            let columns = next.columns().to_vec();
             let other = |error| Error::new("PLAN_CONFLICT", format!("{}: its columns are not those of its stage: {error}", self.name));
-            self.batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(other)?;
+            self.batch = restore(&next, &self.schema).map_err(other)?;
             self.row = 0;
         }
         Ok(false)

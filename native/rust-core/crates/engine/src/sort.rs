@@ -13,7 +13,8 @@ use arrow_select::interleave::interleave_record_batch;
 
 use crate::error::Error;
 use crate::io::{Scratch, ScratchFile};
-use crate::order::{compact, gather_error};
+use crate::order::{compact, gather_error, released};
+use crate::row_order::{RANK_BYTES, Ranked, ranked};
 
 const BATCH_ROWS: usize = 8_192;
 
@@ -54,9 +55,9 @@ impl<'a> Sorter<'a> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let batch = compact(batch)?;
+        let batch = released(batch.clone())?;
         let rows = self.rows_of(&batch)?;
-        self.pending_bytes += batch.get_array_memory_size() + rows.size() + batch.num_rows() * size_of::<(usize, usize)>();
+        self.pending_bytes += batch.get_array_memory_size() + rows.size() + batch.num_rows() * RANK_BYTES;
         self.pending.push((batch, rows));
         if self.pending_bytes > self.space.memory_bytes {
             self.spill()?;
@@ -69,11 +70,8 @@ impl<'a> Sorter<'a> {
         self.converter.convert_columns(&columns).map_err(gather_error)
     }
 
-    fn sorted(&self) -> Vec<(usize, usize)> {
-        let rows_in = |batch: usize| (0..self.pending[batch].0.num_rows()).map(move |row| (batch, row));
-        let mut order: Vec<(usize, usize)> = (0..self.pending.len()).flat_map(rows_in).collect();
-        order.sort_unstable_by(|a, b| self.pending[a.0].1.row(a.1).cmp(&self.pending[b.0].1.row(b.1)));
-        order
+    fn sorted(&self) -> Vec<Ranked> {
+        ranked(&self.pending.iter().map(|(_, rows)| rows).collect::<Vec<_>>())
     }
 
     fn spill(&mut self) -> Result<(), Error> {
@@ -87,7 +85,7 @@ impl<'a> Sorter<'a> {
         let order = self.sorted();
         let sources: Vec<&RecordBatch> = self.pending.iter().map(|(batch, _)| batch).collect();
         for piece in order.chunks(BATCH_ROWS) {
-            let batch = compact(&interleave_record_batch(&sources, piece).map_err(gather_error)?)?;
+            let batch = compact(&gathered(&sources, piece)?)?;
             stream.write(&batch).map_err(spill_error)?;
         }
         stream.finish().map_err(spill_error)?;
@@ -127,7 +125,7 @@ impl<'a> Sorter<'a> {
 
 /// Sorted rows, to be read once.
 pub enum Sorted {
-    Held { batches: Vec<RecordBatch>, order: Vec<(usize, usize)>, next: usize },
+    Held { batches: Vec<RecordBatch>, order: Vec<Ranked>, next: usize },
     Merged { runs: Vec<SpilledRun>, columns: Vec<usize>, converter: RowConverter },
 }
 
@@ -142,11 +140,16 @@ impl Sorted {
                 }
                 *next += piece.len();
                 let sources: Vec<&RecordBatch> = batches.iter().collect();
-                interleave_record_batch(&sources, piece).map(Some).map_err(gather_error)
+                gathered(&sources, piece).map(Some)
             }
             Sorted::Merged { runs, columns, converter } => merge(runs, columns, converter),
         }
     }
+}
+
+fn gathered(sources: &[&RecordBatch], rows: &[Ranked]) -> Result<RecordBatch, Error> {
+    let places: Vec<(usize, usize)> = rows.iter().map(Ranked::place).collect();
+    interleave_record_batch(sources, &places).map_err(gather_error)
 }
 
 /// Rows from the smallest heads, until a batch is full or one of the runs needs its next batch.

@@ -48,7 +48,16 @@ fn hashes_are_those_of_the_shared_vectors() {
     for case in cases {
         let columns: Vec<(ArrayRef, KeyKind)> = case.keys.iter().map(column).collect();
         encoded_keys(&columns, |_, bytes| assert_eq!(format!("{:016x}", XxHash3_64::oneshot(bytes)), case.hash)).unwrap();
+        assert_eq!(partition_of(&columns), (u64::from_str_radix(&case.hash, 16).unwrap() % 1_009) as u32);
     }
+}
+
+fn partition_of(columns: &[(ArrayRef, KeyKind)]) -> u32 {
+    let fields = columns.iter().enumerate().map(|(at, (array, _))| Field::new(format!("k{at}"), array.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let keys: Vec<Key> = columns.iter().enumerate().map(|(at, (_, kind))| Key { column: format!("k{at}"), kind: *kind }).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.iter().map(|(array, _)| Arc::clone(array)).collect()).unwrap();
+    Partitioner::new(&schema, &keys, 1_009).unwrap().assign(&batch).unwrap()[0]
 }
 
 fn assign(array: ArrayRef, keys: &[Key]) -> Vec<u32> {

@@ -176,12 +176,7 @@ impl ReduceProgram for Copy {
         columns()
     }
 
-    fn run(
-        &mut self,
-        tables: Vec<Box<dyn RowStream>>,
-        _: &ReduceContext<'_>,
-        sink: &mut dyn ReduceSink,
-    ) -> Result<ReduceEnd, ProgramError> {
+    fn run(&mut self, tables: Vec<Box<dyn RowStream>>, _: &ReduceContext, sink: &mut dyn ReduceSink) -> Result<ReduceEnd, ProgramError> {
         let mut read = Vec::new();
         for (table, mut rows) in tables.into_iter().enumerate() {
             read.push(0);
@@ -207,16 +202,20 @@ fn text_of(rows: &[(i64, String)]) -> String {
     std::iter::once("id,name\n".to_string()).chain(lines).collect()
 }
 
-fn dedupe_all(journal: &Journal, chunks: &[PartitionChunk], keys: &[&str], keep_last: bool, small: bool) -> Vec<Receipt> {
+fn dedupe_all(journal: &Journal, chunks: &[PartitionChunk], keys: &[&str], keep_last: bool, room: Option<u64>) -> Vec<Receipt> {
     let run = |chunk: &PartitionChunk| {
         let keys = keys.iter().map(|key| (*key).to_string()).collect();
         let reducer = Reducer::Dedupe { keys, order_by: None, keep_last };
-        // Hardly more than what a process and its output hold: everything is spilled.
-        let memory_bytes = if small { (56 << 20) + 9 * chunk.bytes + 40_000 } else { 1 << 30 };
+        let memory_bytes = room.map_or(1 << 30, |room| just_enough(chunk) + room);
         let end = journal.reduce(chunk, reducer, Resources { memory_bytes, exchange: None }).unwrap();
         memory::receipt(&end)
     };
     chunks.iter().map(run).collect()
+}
+
+/// What a process and its output hold. With nothing beside it all rows are spilled.
+fn just_enough(chunk: &PartitionChunk) -> u64 {
+    (56 << 20) + 9 * chunk.bytes
 }
 
 fn records() -> impl Strategy<Value = Vec<(i64, String)>> {
@@ -255,13 +254,14 @@ proptest! {
 
     #[test]
     fn dedupe_keeps_one_of_each_key_in_order(
-        rows in records(), chunk_size in 1u64..200, partitions in 1u32..5, keep_last: bool, by_both: bool, small: bool,
+        rows in records(), chunk_size in 1u64..200, partitions in 1u32..5, keep_last: bool, by_both: bool,
+        room in prop::option::of(0u64..40_000),
     ) {
         let to = exchange(&["id"], partitions);
         let mut journal = Journal::map(&text_of(&rows), chunk_size, &to);
         journal.plan(1, partitions).unwrap();
         let keys: &[&str] = if by_both { &["id", "name"] } else { &["id"] };
-        let receipts = dedupe_all(&journal, &journal.planned(), keys, keep_last, small);
+        let receipts = dedupe_all(&journal, &journal.planned(), keys, keep_last, room);
         let key_of = |(id, name): &(i64, String)| if by_both { format!("{id},{name}") } else { id.to_string() };
         let mut keepers: HashMap<String, usize> = HashMap::new();
         for (number, row) in rows.iter().enumerate() {
@@ -470,14 +470,18 @@ impl SortKeys for ByName {
 #[test]
 fn order_by_decides_which_row_stays_and_its_failures_are_rejects() {
     let text = "id,name\n1,a\n1,c\n2,bad\n1,b\n1,c\n2,x\n";
-    let mut journal = Journal::map(text, 8, &exchange(&["id"], 1));
-    journal.plan(1, 1).unwrap();
-    let chunk = journal.planned().remove(0);
-    let mut order = ByName([(DataType::Utf8View, SortOptions { descending: true, nulls_first: false })]);
-    let reducer = Reducer::Dedupe { keys: vec!["id".into()], order_by: Some(&mut order), keep_last: false };
-    let receipt = memory::receipt(&journal.reduce(&chunk, reducer, Resources::default()).unwrap());
-    assert_eq!(memory::rows(&journal.objects), ["1,c", "2,x"]);
-    assert_eq!((receipt.counts.emitted, receipt.counts.deduplicated, receipt.counts.rejected), (2, 3, 1));
-    let reject = memory::rejects(&journal.objects).remove(0);
-    assert_eq!(String::from_utf8(reject.raw).unwrap(), r#"{"id":2,"name":"bad"}"#);
+    // From all in memory to all spilled; between them rows that have lost are forgotten.
+    for room in [None, Some(20_000), Some(8_000), Some(4_000), Some(2_000), Some(0)] {
+        let mut journal = Journal::map(text, 8, &exchange(&["id"], 1));
+        journal.plan(1, 1).unwrap();
+        let chunk = journal.planned().remove(0);
+        let mut order = ByName([(DataType::Utf8View, SortOptions { descending: true, nulls_first: false })]);
+        let reducer = Reducer::Dedupe { keys: vec!["id".into()], order_by: Some(&mut order), keep_last: false };
+        let memory_bytes = room.map_or(1 << 30, |room| just_enough(&chunk) + room);
+        let receipt = memory::receipt(&journal.reduce(&chunk, reducer, Resources { memory_bytes, exchange: None }).unwrap());
+        assert_eq!(memory::rows(&journal.objects), ["1,c", "2,x"], "{room:?}");
+        assert_eq!((receipt.counts.emitted, receipt.counts.deduplicated, receipt.counts.rejected), (2, 3, 1));
+        let reject = memory::rejects(&journal.objects).remove(0);
+        assert_eq!(String::from_utf8(reject.raw).unwrap(), r#"{"id":2,"name":"bad"}"#);
+    }
 }
