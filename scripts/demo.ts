@@ -20,8 +20,8 @@ import { verifyOutput } from '../packages/cli/src/generate/verify.ts';
 import { writeData } from '../packages/cli/src/generate/write-data.ts';
 import { type LocalStack, startLocalStack } from '../packages/cli/src/local-stack.ts';
 import { count, seconds, size } from '../packages/cli/src/output.ts';
-import { type RejectRow, readRejects } from '../packages/cli/src/read-rejects.ts';
 import { describeManifest, describePins, progressLine } from '../packages/cli/src/run-report.ts';
+import { type RejectRow, readRejects } from '../packages/journal/src/index.ts';
 import type { JobHandle } from '../packages/producer/src/index.ts';
 import type { JobStatus, Manifest } from '../packages/protocol/src/index.ts';
 import { root } from './setup.js';
@@ -323,7 +323,7 @@ async function showEnd(handle: JobHandle, tookMs: number): Promise<number> {
 /** One reject of each of the most frequent codes. */
 async function severalRejects(directory: Directory, manifest: Manifest): Promise<RejectRow[]> {
   const found = new Map<string, RejectRow>();
-  for await (const row of readRejects(directory, manifest.rejects)) {
+  for await (const row of readRejects(directory.core, manifest.rejects)) {
     if (!found.has(row.code)) found.set(row.code, row);
     if (found.size >= SHOWN_REJECTS) break;
   }

@@ -6,7 +6,7 @@ import { commandKey, commandsDir, parseNumberedKey } from './paths.ts';
 import { putIfAbsent, readRecord, type Stored } from './put-if-absent.ts';
 import type { Store } from './store.ts';
 
-export type NewCommand = Omit<Command, 'record' | 'version' | 'number' | 'requestId'>;
+export type NewCommand = Omit<Command, 'record' | 'version' | 'number' | 'requestId' | 'correction'> & { readonly correction?: string | null };
 
 /** What to append after reading the log so far, or why not. */
 export type DecideCommand<Refusal> = (log: readonly Command[]) => { readonly append: NewCommand } | { readonly refuse: Refusal };
@@ -31,7 +31,14 @@ export async function appendCommand<Refusal>(
     const decision = decide(log);
     if ('refuse' in decision) return { refused: decision.refuse };
     const number = (log.at(-1)?.number ?? -1) + 1;
-    const put = await putIfAbsent(store, 'command', commandKey(jobId, number), { record: 'command', version: 1, number, requestId, ...decision.append });
+    const put = await putIfAbsent(store, 'command', commandKey(jobId, number), {
+      record: 'command',
+      version: 1,
+      number,
+      requestId,
+      correction: null,
+      ...decision.append,
+    });
     if (put.outcome === 'won') return { appended: put.stored };
   }
   throw new AppError('BUSY', `cannot append a command to ${jobId}: others took the number ${maxTries} times`);

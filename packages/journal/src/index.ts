@@ -2,6 +2,7 @@
 
 export { type Act, type ActEnd, AuditLog } from './audit.ts';
 export type { DecideCommand, NewCommand } from './commands.ts';
+export type { CorrectedReject } from './corrections.ts';
 export type { FailureName } from './failures.ts';
 export { Journal, type JournalOptions, openJournal } from './journal.ts';
 export { journalConnection } from './journal-connection.ts';
@@ -34,6 +35,11 @@ export {
   specOfGeneration,
 } from './read-job.ts';
 export type { Change, DecideChange, Registered, RegistryChange } from './registry.ts';
+export { type Correction, correctRecord, type EditedRow, unchangedRecord } from './rejects/correct-record.ts';
+export { EditedExportError, readEditedExport } from './rejects/edited-export.ts';
+export { type ExportShape, exportCsvHeader, exportCsvRow, exportNdjsonRow, exportShape } from './rejects/export-rejects.ts';
+export { type Gathered, type GatherOptions, gatherCorrections } from './rejects/gather-corrections.ts';
+export { type RejectRow, type Replayed, readRejects } from './rejects/read-rejects.ts';
 export { testStore } from './self-test.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';

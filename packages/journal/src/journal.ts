@@ -7,6 +7,8 @@ import type {
   AuditRecord,
   ClosedVerdict,
   Command,
+  CorrectionPart,
+  CorrectionSet,
   DeadLetter,
   DeadVerdict,
   FailureRecord,
@@ -24,6 +26,7 @@ import type {
 
 import { listAudit, putAudit } from './audit.ts';
 import { appendCommand, type DecideCommand, readCommands } from './commands.ts';
+import { type CorrectedReject, putCorrection, readCorrection, readCorrectionParts } from './corrections.ts';
 import { listDeadLetters, putDeadLetter, readDeadLetter } from './dead-letters.ts';
 import { type FailureName, listFailures, putFailure, readFailure, readFailures } from './failures.ts';
 import { putInline, readInline } from './inline.ts';
@@ -44,6 +47,7 @@ import {
   readRegistered,
   readRegisteredVersion,
 } from './registry.ts';
+import { type Replayed, replayedRejects } from './rejects/read-rejects.ts';
 import { type CoreLike, Store } from './store.ts';
 import { removeTemporaries, removeWork } from './temporaries.ts';
 import { listVerdicts, putVerdict, readVerdict, readVerdictAt, type VerdictName } from './verdicts.ts';
@@ -97,6 +101,14 @@ export class Journal {
     readSealed(this.#store, jobId, generation, stage);
   putInline = (jobId: JobId, segment: number, bytes: Uint8Array): ReturnType<typeof putInline> => putInline(this.#store, jobId, segment, bytes);
   readInline = (key: string): Promise<Uint8Array> => readInline(this.#store, key);
+
+  // Rejects that are to be replayed
+  putCorrection = (jobId: JobId, rejects: readonly CorrectedReject[], of: { at: string; by: string }): Promise<Stored<'correction'>> =>
+    putCorrection(this.#store, jobId, rejects, of);
+  readCorrection = (jobId: JobId, correctionId: string): Promise<Stored<'correction'> | null> => readCorrection(this.#store, jobId, correctionId);
+  readCorrectionParts = (jobId: JobId, set: CorrectionSet): Promise<CorrectionPart[]> => readCorrectionParts(this.#store, jobId, set);
+  replayedRejects = (view: JobView): Promise<Replayed> =>
+    replayedRejects(view, async (chunk) => (await readOutcome(this.#store, chunk))?.record.outcome === 'committed');
 
   // Outcomes of chunks
   putVerdict = (record: DeadVerdict | ClosedVerdict): Promise<Put<'verdict'>> => putVerdict(this.#store, record);

@@ -24,6 +24,9 @@ export const segmentKey = (jobId: JobId, generation: number, segment: number, st
 export const sealedKey = (jobId: JobId, generation: number, stage: string | null = null): string => `${planDir(jobId, generation, stage)}sealed.json`;
 /** Exchange objects, lists of slices, staged pieces. */
 export const workDir = (jobId: JobId): string => `${jobDir(jobId)}work/`;
+export const inlineDir = (jobId: JobId): string => `${jobDir(jobId)}inline/`;
+export const correctionKey = (jobId: JobId, correctionId: string): string => `${jobDir(jobId)}corrections/${correctionId}.json`;
+export const correctionPartKey = (jobId: JobId, correctionId: string, part: number): string => `${jobDir(jobId)}corrections/${correctionId}-${six(part)}.json`;
 export const inlineKey = (jobId: JobId, segment: number): string => `${jobDir(jobId)}inline/${six(segment)}.bin`;
 export const verdictsDir = (jobId: JobId, stage: string): string => `${jobDir(jobId)}verdicts/${stage}/`;
 export const verdictKey = (jobId: JobId, stage: string, chunk: number, generation: number): string =>
@@ -73,6 +76,12 @@ export function parseFailureKey(key: string): { chunk: number; attemptId: Attemp
 /** Of the folded entries below the folder of a kind. */
 export function parseRegistryNameDir(key: string): string | null {
   return /^registry\/[a-z-]+\/([0-9A-Za-z][0-9A-Za-z.-]*)\/$/.exec(key)?.[1] ?? null;
+}
+
+/** Payloads of inline chunks. */
+export function parseInlineKey(key: string): number | null {
+  const match = /\/inline\/(\d{6,})\.bin$/.exec(key);
+  return match ? Number(match[1]) : null;
 }
 
 /** The last number of a key such as a command's, a manifest's or an inputs record's. */

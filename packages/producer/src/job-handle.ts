@@ -16,6 +16,8 @@ export interface JobHandle {
   cancel(reason: string, options?: CallOptions): Promise<JobStatus>;
   pause(reason: string, options?: CallOptions): Promise<JobStatus>;
   resume(options?: CallOptions): Promise<JobStatus>;
+  /** Reads the rejects of a correction set, which stands in the journal, as chunks of the next generation. */
+  replay(correctionId: string, reason: string, options?: CallOptions): Promise<{ generation: number; records: number }>;
   /** Reopens a failed or cancelled job as its next generation: every chunk without a receipt runs again. */
   redrive(reason: string, options?: CallOptions & { readonly select?: readonly string[] }): Promise<{ generation: number; chunks: number }>;
 }
@@ -36,6 +38,10 @@ export function jobHandle(connection: Connection, jobId: JobId, replayed: boolea
     cancel: (reason, options) => command('cancel', reason, options),
     pause: (reason, options) => command('pause', reason, options),
     resume: (options) => command('resume', '', options),
+    replay: async (correctionId, reason, options = {}) => {
+      const answer = await ask(connection, { kind: 'replay', jobId, reason, correctionId, spec: null }, options, timedOut(`replay rejects of job ${jobId}`));
+      return { generation: answer.generation, records: answer.records };
+    },
     redrive: async (reason, options = {}) => {
       const select = options.select === undefined ? ('all' as const) : [...options.select];
       const answer = await ask(connection, { kind: 'redrive', jobId, reason, select, spec: null }, options, timedOut(`redrive job ${jobId}`));

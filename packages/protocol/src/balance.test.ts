@@ -10,6 +10,7 @@ import {
   checkReceipt,
   checkSums,
   type ReceiptSums,
+  sumsOfChunk,
   sumsOfReceipt,
   zeroBalance,
   zeroSums,
@@ -163,4 +164,36 @@ test('what reduce stages drop leaves the emitted as long as rows are records', (
   assert.deepEqual(shown([map, dedupe, groups, ofGroups]), [80, 18, 2, 5], 'groups are no records');
   const unnested = { name: 'm', kind: 'map', balance: balanceFrom({ emitted: 40, rowsOut: 100 }) } as const;
   assert.deepEqual(shown([unnested, dedupe]), [40, 0, 0, 80], 'rows of a record that yields several are no records');
+});
+
+test('a replayed record is counted once, with its newest fate', () => {
+  const origin = (record: number, code: string, column: string | null) => ({
+    file: 0,
+    record,
+    line: record + 1,
+    byte: record * 10,
+    errors: [{ code, column }],
+  });
+  const payload = (record: number, code: string, column: string | null) => ({ key: `r${record}`, offset: 0, length: 5, origin: origin(record, code, column) });
+  const replay = {
+    chunk: 9,
+    kind: 'inline' as const,
+    key: 'k',
+    offset: 0,
+    length: 15,
+    sha256: digest,
+    payloads: [payload(3, 'TYPE_NUMBER', 'amount'), payload(5, 'CSV_LONG_ROW', null), payload(8, 'TYPE_NUMBER', '__proto__')],
+  };
+  fc.assert(
+    fc.property(receipts, (receipt) => {
+      const before = { ...zeroSums, balance: { ...zeroBalance, recordsIn: 10, emitted: 7, rejected: 3 }, byCode: { TYPE_NUMBER: 2, CSV_LONG_ROW: 1 } };
+      const counts = { ...receipt.counts, recordsIn: 3, emitted: 2, filtered: 0, deduplicated: 0, rejected: 1 };
+      const files = [{ file: 0, key: null, recordsIn: 3, emitted: 2, filtered: 0, deduplicated: 0, rejected: 1 }];
+      const after = addSums(before, sumsOfChunk(replay, { ...receipt, counts, files, byCode: { TYPE_NUMBER: 1 }, byColumn: {} }));
+      assert.equal(checkBalance(after.balance), null);
+      assert.deepEqual([after.balance.recordsIn, after.balance.emitted, after.balance.rejected], [10, 9, 1]);
+      assert.deepEqual(after.byCode, { TYPE_NUMBER: 1, CSV_LONG_ROW: 0 });
+      assert.equal(Object.getOwnPropertyDescriptor(after.byColumn, '__proto__')?.value['TYPE_NUMBER'], -1);
+    }),
+  );
 });

@@ -2,6 +2,8 @@
  * Sums of receipts, and whether they balance: recordsIn = emitted + filtered + deduplicated + rejected, per chunk, file and job. Pure. Any grouping
  * and order of receipts gives the same sums.
  */
+
+import { type Chunk, isReplay } from './plan-segment.ts';
 import { isKeyStage } from './stages.ts';
 import type { Receipt } from './verdict.ts';
 
@@ -155,6 +157,31 @@ export function sumsOfReceipt(receipt: Receipt): ReceiptSums {
       ? {}
       : receipt.files.reduce<ReceiptSums['files']>((files, file) => addMaps(files, { [fileKey(file)]: fatesOf(file) }, addFates), {}),
   };
+}
+
+/**
+ * What the receipt of this chunk adds to the sums of its job. A replayed record was read before, and counted as rejected for what its origin says: both are
+ * taken off, so it is counted once, with its newest fate.
+ */
+export function sumsOfChunk(chunk: Chunk, receipt: Receipt): ReceiptSums {
+  const own = sumsOfReceipt(receipt);
+  return isReplay(chunk) ? addSums(own, replayedSums(chunk)) : own;
+}
+
+function replayedSums(chunk: Chunk): ReceiptSums {
+  const origins = chunk.kind === 'inline' ? chunk.payloads.flatMap(({ origin }) => origin ?? []) : [];
+  const once = { ...zeroBalance, recordsIn: -1, rejected: -1 };
+  return origins.reduce<ReceiptSums>((sums, { file, errors }) => {
+    // As the core counts them: once a record for each column and code. By way of maps, for a column may have any name.
+    const columns = Map.groupBy(
+      errors.filter(({ column }) => column !== null),
+      ({ column }) => column ?? '',
+    );
+    const byColumn = Object.fromEntries([...columns].map(([column, found]) => [column, Object.fromEntries(found.map(({ code }) => [code, -1]))]));
+    const [main] = errors;
+    const byCode = main === undefined ? {} : { [main.code]: -1 };
+    return addSums(sums, { ...zeroSums, balance: once, byCode, byColumn, files: { [String(file)]: once } });
+  }, zeroSums);
 }
 
 /** Where a file's records went, or an inline payload's. */

@@ -202,6 +202,8 @@ export const failureCodes = {
   KEY_IN_FLIGHT: call('a call with this key is under way', 'ask again'),
   KEY_CONFLICT: call('the idempotency key belongs to another spec', 'another key, or the first spec'),
   PLAN_EMPTY: call('nothing is selected'),
+  REJECT_REPLAYED: call('a reject that a replay has taken up already'),
+  REJECT_UNKNOWN: call('an id names no reject of the job'),
   REASON_REQUIRED: call('a reason is required'),
   QUOTA_EXCEEDED: call('over a quota', 'try again later'),
   BUSY: call('too much at once', 'try again later'),

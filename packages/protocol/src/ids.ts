@@ -53,6 +53,18 @@ export function newRequestId(source: IdSource): RequestId {
   return `q${newBody(source)}` as RequestId;
 }
 
+/** The id of something by what it is: the same text, the same id. `letter` says of what kind. */
+export function toId(letter: string, text: string): string {
+  return (
+    letter +
+    toBase32(
+      createHash('sha256')
+        .update(JSON.stringify([letter, text]))
+        .digest(),
+    )
+  );
+}
+
 /** A record of the audit. Ids made later sort later. */
 export function newAuditId(source: IdSource): string {
   return `e${newBody(source)}`;

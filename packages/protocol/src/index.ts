@@ -19,6 +19,7 @@ export {
   type Fates,
   fileKey,
   type ReceiptSums,
+  sumsOfChunk,
   sumsOfReceipt,
   zeroBalance,
   zeroSums,
@@ -28,6 +29,7 @@ export { canonicalJson, sha256Hex } from './canonical-json.ts';
 export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, chunkStates, isChunkDone } from './chunk.ts';
 export { type Command, type CommandWord, commandWords } from './command.ts';
 export { authOf, bucketParts, type ConnectionSetting, type CredentialSource, kindOfScheme, parseConnections } from './connections.ts';
+export { type CorrectionPart, type CorrectionSet, maxCorrectionBytes, maxCorrectionRecords } from './correction.ts';
 export type { DeadLetter } from './dead-letter.ts';
 export { decideOperation, type OperationDecision, recentOutcomes, steeredOperation, watchedOutcomes } from './decide-operation.ts';
 export { type ErrorGroup, errorGroups, filterGroups, foldFailures, type GroupOfJob, type TriageVersion } from './error-group.ts';
@@ -94,6 +96,7 @@ export {
   type TaskId,
   type TaskIdParts,
   taskId,
+  toId,
 } from './ids.ts';
 export { type ListedFile, parseInputList } from './input-list.ts';
 export { canMoveJob, isTerminalJobState, type JobState, jobMoves, jobStates, type TerminalJobState, terminalJobStates } from './job.ts';
@@ -137,7 +140,7 @@ export {
   maxSqlBytes,
   stderrTailBytes,
 } from './limits.ts';
-export type { FailureEvidence, Gap, Manifest, ManifestFile, ManifestPart, ManifestStage } from './manifest.ts';
+export type { FailureEvidence, Gap, Manifest, ManifestFile, ManifestPart, ManifestReplay, ManifestStage } from './manifest.ts';
 export { nearestName } from './nearest-name.ts';
 export {
   type DialectPins,
@@ -158,8 +161,11 @@ export {
   type FileChunk,
   type FilesChunk,
   fileShares,
+  filesOfChunk,
   type InlineChunk,
   isFileChunk,
+  isReplay,
+  type Origin,
   type PartitionChunk,
   type PlanEnd,
   type PlannedFile,
@@ -213,6 +219,7 @@ export {
   type RedrivePlanRequest,
   type RedriveRequest,
   type Refusal,
+  type ReplayRequest,
   type Request,
   type RequestKind,
   type ResultRequest,

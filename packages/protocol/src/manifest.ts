@@ -59,6 +59,19 @@ export const failureEvidenceShape = z.object({
 });
 export type FailureEvidence = z.output<typeof failureEvidenceShape>;
 
+/** What became of the rejects that one generation replayed. The sums of the job hold each of these records once, with this fate. */
+export const manifestReplayShape = z.object({
+  generation: generationNumber,
+  correction: z.string(),
+  /** Rejects that were taken up; `unread` of them lie in chunks that are dead or open, and are rejects as before. */
+  records: count,
+  emitted: count,
+  filtered: count,
+  rejected: count,
+  unread: count,
+});
+export type ManifestReplay = z.output<typeof manifestReplayShape>;
+
 export const manifestShape = z.object({
   ...head('manifest'),
   name: z.string(),
@@ -85,5 +98,7 @@ export const manifestShape = z.object({
   parts: z.array(placed),
   rejects: z.array(placed),
   gaps: z.array(gapShape),
+  /** By generation; left out when nothing was replayed. */
+  replays: z.array(manifestReplayShape).optional(),
 });
 export type Manifest = z.output<typeof manifestShape>;

@@ -76,6 +76,16 @@ export const rowsChunkShape = z.object({
 });
 export type RowsChunk = z.output<typeof rowsChunkShape>;
 
+/** The record that a replayed one takes the place of: where it stood, and what it was rejected for, the main code first. */
+export const originShape = z.object({
+  file: count,
+  record: count.min(1),
+  line: count.min(1),
+  byte: count,
+  errors: z.array(z.object({ code: z.string(), column: z.string().nullable() })).min(1),
+});
+export type Origin = z.output<typeof originShape>;
+
 export const inlineChunkShape = z.object({
   chunk: count,
   kind: z.literal('inline'),
@@ -83,7 +93,8 @@ export const inlineChunkShape = z.object({
   offset: count,
   length: count,
   sha256: digest,
-  payloads: z.array(z.object({ key: z.string(), offset: count, length: count })),
+  /** Each a file of its own; or, where they have an origin, one record each, `key` being the id of the reject: then all of the chunk are such. */
+  payloads: z.array(z.object({ key: z.string(), offset: count, length: count, origin: originShape.optional() })),
 });
 export type InlineChunk = z.output<typeof inlineChunkShape>;
 
@@ -195,8 +206,19 @@ export function fileShares(chunk: Chunk): FileChunk[] {
   return isFileChunk(chunk) ? [chunk] : [];
 }
 
-/** Records that planning counted in a chunk, or rows of a partition; null of an inline chunk. */
+/** A chunk of records that take the places of rejected ones. */
+export function isReplay(chunk: Chunk): chunk is InlineChunk {
+  return chunk.kind === 'inline' && chunk.payloads[0]?.origin !== undefined;
+}
+
+/** The planned files that a segment with this chunk must hold. */
+export function filesOfChunk(chunk: Chunk): number[] {
+  const origins = chunk.kind === 'inline' ? chunk.payloads.flatMap(({ origin }) => (origin === undefined ? [] : [origin.file])) : [];
+  return [...new Set([...fileShares(chunk).map(({ file }) => file), ...origins])];
+}
+
+/** Records that planning counted in a chunk, or rows of a partition; null of an inline chunk, whose records nobody has counted. */
 export function plannedRecords(chunk: Chunk): number | null {
-  if (chunk.kind === 'inline') return null;
+  if (chunk.kind === 'inline') return isReplay(chunk) ? chunk.payloads.length : null;
   return chunk.kind === 'partition' ? chunk.rows : fileShares(chunk).reduce((sum, { records }) => sum + records, 0);
 }

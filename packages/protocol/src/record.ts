@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { auditShape } from './audit.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { commandShape } from './command.ts';
+import { correctionPartShape, correctionShape } from './correction.ts';
 import { deadLetterShape } from './dead-letter.ts';
 import { failureRecordShape } from './failure-record.ts';
 import { inputsRecordShape, jobRecordShape, openMarkerShape } from './job-record.ts';
@@ -32,6 +33,8 @@ export const recordShapes = {
   manifest: manifestShape,
   registry: registryEntryShape,
   audit: auditShape,
+  correction: correctionShape,
+  correctionPart: correctionPartShape,
 } as const;
 
 export type RecordKind = keyof typeof recordShapes;

@@ -46,6 +46,18 @@ export const redriveRequestShape = z.strictObject({
 });
 export type RedriveRequest = z.output<typeof redriveRequestShape>;
 
+export const replayRequestShape = z.strictObject({
+  kind: z.literal('replay'),
+  ...head,
+  jobId,
+  reason,
+  /** A set of corrections that stands in the journal. */
+  correctionId: z.string().regex(/^c[0-9a-z]{26}$/),
+  /** The whole resolved spec of the new generation, or null: as before. */
+  spec: z.unknown().nullable().default(null),
+});
+export type ReplayRequest = z.output<typeof replayRequestShape>;
+
 export const statusRequestShape = z.strictObject({ kind: z.literal('status'), ...head, jobId });
 export type StatusRequest = z.output<typeof statusRequestShape>;
 
@@ -190,6 +202,7 @@ export const requestShape = z.discriminatedUnion('kind', [
   triageRequestShape,
   deadLettersRequestShape,
   attemptsRequestShape,
+  replayRequestShape,
   statusRequestShape,
   resultRequestShape,
 ]);
@@ -222,6 +235,7 @@ export interface AnswerBodies {
   readonly deadLetters: { readonly letters: readonly DeadLetterView[]; readonly total: number; readonly filter: string; readonly after: string | null };
   /** Newest first. */
   readonly attempts: { readonly attempts: readonly AttemptView[] };
+  readonly replay: { readonly jobId: JobId; readonly number: number; readonly generation: number; readonly records: number; readonly chunks: number };
   readonly status: { readonly status: JobStatus };
   /** Null while the job is not terminal; then either `result` or the status says how it ended. */
   readonly result: { readonly status: JobStatus; readonly result: JobResult | null };

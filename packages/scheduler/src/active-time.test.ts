@@ -17,6 +17,7 @@ const command = (word: Command['command'], second: number, changes: Partial<Comm
   spec: null,
   specDigest: null,
   requestId: null,
+  correction: null,
   reason: '',
   by: 'test',
   at: at(second),

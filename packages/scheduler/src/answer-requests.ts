@@ -13,6 +13,7 @@ import { answerAttempts, answerDeadLetters, answerErrorGroup, answerErrorGroups,
 import { answerPlan, planRedrive } from './redrives/freeze-plan.ts';
 import { startRedrive } from './redrives/start-plan.ts';
 import { refusal, refusalOf } from './refusal.ts';
+import { replayRejects } from './replay.ts';
 
 const atOnce = 8;
 
@@ -22,6 +23,7 @@ const handlers: Handlers = {
   submit: submitJob,
   command: commandJob,
   redrive: redriveJob,
+  replay: replayRejects,
   status: answerStatus,
   result: answerResult,
   planRedrive,

@@ -17,7 +17,8 @@ export async function audited<Result extends Answer>(request: Request, control: 
 function actOf(request: Request): { jobId: JobId | null; act: Pick<Act, 'act' | 'object' | 'reason'> } | null {
   switch (request.kind) {
     case 'command':
-    case 'redrive': {
+    case 'redrive':
+    case 'replay': {
       const word = request.kind === 'command' ? request.command : request.kind;
       return { jobId: request.jobId, act: { act: `job.${word}`, object: `job:${request.jobId}`, reason: request.reason } };
     }

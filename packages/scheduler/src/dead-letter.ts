@@ -5,17 +5,19 @@
 import { deadLetterKey } from '@millrace/journal';
 import {
   attemptClassOf,
+  type Chunk,
   type ChunkRange,
   chunkId,
   type DeadLetter,
   deadLetterId,
   type FailureRecord,
   fingerprintOf,
+  isReplay,
   type JobId,
   laterIndexOf,
   maxDeadLetterAttempts,
   type Sealed,
-  sumsOfReceipt,
+  sumsOfChunk,
   type Unplannable,
 } from '@millrace/protocol';
 import type { LedgerChunkView, LetterView } from '@millrace/queues';
@@ -36,6 +38,8 @@ interface Death {
   readonly reason: string;
   readonly range: ChunkRange | null;
   readonly bytes: number;
+  /** As its plan lists it; null of a file, and where it is not at hand: should it have committed after all, its sums are added from the journal. */
+  readonly entry: Chunk | null;
   readonly attempts: readonly FailureRecord[];
 }
 
@@ -58,8 +62,9 @@ export async function bury(view: LedgerChunkView, control: Control): Promise<voi
       fingerprint: view.last?.fingerprint ?? attempts[0]?.fingerprint ?? '',
       reason: view.dying ?? 'attempts used up',
       range: chunk === null ? null : chunkRange(chunk, segment.files),
-      // Rows of a partition are no bytes of an input: what is not read is counted where it enters.
-      bytes: chunk?.kind === 'partition' ? 0 : view.bytes,
+      // Rows of a partition are no bytes of an input: what is not read is counted where it enters. Replayed records were read before.
+      bytes: chunk?.kind === 'partition' || (chunk !== null && isReplay(chunk)) ? 0 : view.bytes,
+      entry: chunk,
       attempts,
     },
     control,
@@ -116,6 +121,7 @@ async function buryFile(
       reason,
       range: { uri: file.uri, etag, start: 0, end: size },
       bytes: size,
+      entry: null,
       attempts,
     },
     control,
@@ -150,7 +156,7 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   const id = chunkId(jobId, stage, chunk);
   await failpoint('fail.6-mark', key);
   if (stored.record.outcome === 'committed') {
-    await control.queues.ledger.markCommitted(id, generation, stored.record.attemptId, sumsOfReceipt(stored.record));
+    await control.queues.ledger.markCommitted(id, generation, stored.record.attemptId, death.entry && sumsOfChunk(death.entry, stored.record));
     return;
   }
   // Closed: a redrive has taken the chunk into the next generation; the ledger is about to follow.
@@ -183,7 +189,7 @@ export async function giveUp(
   const { class: failureClass, code, message, fingerprint: print } = before ?? never;
   const range = before?.range ?? null;
   const bytes = before === null ? 0 : letterView(before, '').bytes;
-  await putDeath({ ...of, class: failureClass, code, message, fingerprint: print, reason, range, bytes, attempts: [] }, control);
+  await putDeath({ ...of, class: failureClass, code, message, fingerprint: print, reason, range, bytes, entry: null, attempts: [] }, control);
 }
 
 /** Pure: a dead letter as the ledger lists it. */
@@ -197,7 +203,7 @@ export function letterView(letter: DeadLetter, key: string): LetterView {
 }
 
 function deadLetterOf(death: Death, diedAt: string): DeadLetter {
-  const { bytes: _, ...kept } = death;
+  const { bytes: _, entry: _entry, ...kept } = death;
   const id = deadLetterId(chunkId(death.jobId, death.stage, death.chunk), death.generation);
   return { record: 'deadLetter', version: 1, deadLetterId: id, ...kept, diedAt, attempts: death.attempts.slice(0, maxDeadLetterAttempts) };
 }

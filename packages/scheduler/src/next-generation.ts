@@ -2,12 +2,15 @@
  * The journal's side of a redrive, from its command on: every open verdict of the generations before is filled with `closed`, then the plan of the new
  * one is put, and only then the ledger is told. So nothing of g+1 runs while a verdict of g is open. Each step is a put-if-absent. Keeps I2.
  */
-import { type ChunkView, isFullyPlanned, type JobView, type Stored, specOfGeneration } from '@millrace/journal';
+import { allSegments, type ChunkView, isFullyPlanned, type JobView, type Stored, specOfGeneration } from '@millrace/journal';
 import {
   type Chunk,
   type Command,
   chunkBytes,
   fileShares,
+  filesOfChunk,
+  type InlineChunk,
+  isReplay,
   type JobId,
   type JobRecord,
   maxSegmentChunks,
@@ -35,11 +38,11 @@ export async function continueRedrive(view: JobView, control: Control): Promise<
   return true;
 }
 
-/** Planned: sealed, or its copies stand and files are being planned behind them. */
+/** Planned: sealed, or its copies stand and files are being planned behind them. Replayed records are listed like copies, before the seal. */
 function isPlanned(view: JobView): boolean {
   const plan = view.plans.at(-1);
   if (plan === undefined || plan.sealed !== null) return true;
-  return plan.segments.length > 0 && plan.segments.some(({ record }) => record.chunks.some(({ chunk }) => isFirstListed(view, chunk)));
+  return plan.segments.length > 0 && plan.segments.some(({ record }) => record.chunks.some((chunk) => !isReplay(chunk) && isFirstListed(view, chunk.chunk)));
 }
 
 function isFirstListed(view: JobView, index: number): boolean {
@@ -154,6 +157,7 @@ async function planGeneration(view: JobView, command: Command, control: Control)
     if (put.outcome === 'lost') throw new AppError('PLAN_CONFLICT', `cannot plan generation ${generation} of ${jobId}: segment ${number} is another one`);
     number += 1;
   }
+  await putReplay(view, command, { number, digest, listed }, control);
   if (entering.files.length > 0) return;
   await failpoint('redrive.plan-seal', jobId);
   const plan = await control.journal.readPlan(view.job.record, generation);
@@ -162,6 +166,44 @@ async function planGeneration(view: JobView, command: Command, control: Control)
   const known = new Map((view.plans.at(-2)?.sealed?.unplannable ?? []).map((file) => [file.file, file]));
   const unplannable = left.flatMap(({ file }) => known.get(file) ?? []);
   await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
+}
+
+/** The chunks of a replay, numbered behind every chunk of the generations before: a segment for each part of its corrections. */
+async function putReplay(
+  view: JobView,
+  { correction }: Command,
+  of: { readonly number: number; readonly digest: string; readonly listed: ReadonlySet<number> },
+  control: Control,
+): Promise<void> {
+  if (correction === null) return;
+  const { jobId } = view.job.record;
+  const set = await control.journal.readCorrection(jobId, correction);
+  if (set === null || view.pins === null) throw new AppError('JOURNAL_UNSAFE', `cannot replay ${correction} of ${jobId}: it was there and is gone`);
+  const first = 1 + highestChunk(view);
+  let { number } = of;
+  for (const { part, stage, key, offset, length, sha256, payloads } of await control.journal.readCorrectionParts(jobId, set.record)) {
+    const chunk: InlineChunk = { chunk: first + part, kind: 'inline', key, offset, length, sha256, payloads };
+    if (of.listed.has(chunk.chunk)) continue;
+    const files = filesNamed(view, [chunk]);
+    const head = { record: 'segment', version: 1, jobId, generation: view.generation, stage, segment: number, specDigest: of.digest } as const;
+    const put = await control.journal.putSegment({ ...head, pinsDigest: view.pins.digest, firstChunk: chunk.chunk, files, chunks: [chunk], ended: [] });
+    if (put.outcome === 'lost') throw new AppError('PLAN_CONFLICT', `cannot plan generation ${view.generation} of ${jobId}: segment ${number} is another one`);
+    number += 1;
+    await failpoint('replay.segment-next', jobId);
+  }
+}
+
+/** Of all generations before the newest. */
+function highestChunk(view: JobView): number {
+  const records = view.plans.slice(0, -1).flatMap((plan) => allSegments(plan).map(({ record }) => record));
+  return records.reduce((highest, { chunks }) => chunks.reduce((above, { chunk }) => Math.max(above, chunk), highest), -1);
+}
+
+/** As the newest plan that names each file has it. */
+function filesNamed(view: JobView, chunks: readonly Chunk[]): Segment['files'] {
+  const wanted = new Set(chunks.flatMap(filesOfChunk));
+  const known = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files)).filter(({ file }) => wanted.has(file));
+  return [...new Map(known.map((file) => [file.file, file])).values()].sort((a, b) => a.file - b.file);
 }
 
 /** In the order given; a segment holds chunks of one stage, and not too many. */
@@ -186,7 +228,7 @@ function segmentOf(chunks: readonly ChunkView[], generation: number, segment: nu
   if (!first) throw new TypeError('cannot write a segment without chunks');
   const { jobId, stage, pinsDigest } = first.segment.record;
   const copies: Chunk[] = chunks.map(({ chunk }) => chunk);
-  const wanted = new Set(copies.flatMap((chunk) => fileShares(chunk).map(({ file }) => file)));
+  const wanted = new Set(copies.flatMap(filesOfChunk));
   const files = new Map(
     chunks
       .flatMap(({ segment: stored }) => stored.record.files)

@@ -14,7 +14,7 @@ import {
   type JobRecord,
   jobStages,
   segmentRanges,
-  sumsOfReceipt,
+  sumsOfChunk,
 } from '@millrace/protocol';
 import type { LedgerJob } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
@@ -156,7 +156,8 @@ async function tellOutcome(chunk: ChunkView, view: JobView, control: Control): P
   const verdict = (await control.journal.readOutcome(chunk))?.record;
   const { jobId } = view.job.record;
   if (verdict?.outcome === 'committed') {
-    await control.queues.ledger.markCommitted(chunkId(jobId, chunk.stage, chunk.chunk.chunk), view.generation, verdict.attemptId, sumsOfReceipt(verdict));
+    const sums = sumsOfChunk(chunk.chunk, verdict);
+    await control.queues.ledger.markCommitted(chunkId(jobId, chunk.stage, chunk.chunk.chunk), view.generation, verdict.attemptId, sums);
   } else if (verdict?.outcome === 'dead') {
     await tellDead(chunk.stage, chunk.chunk.chunk, view, control, chunk.generation);
   }

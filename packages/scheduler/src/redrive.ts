@@ -3,7 +3,7 @@
  * command says, and any scheduler that finds it goes on with it.
  */
 import { isFullyPlanned, type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
-import { type AnswerTo, type RedriveRequest, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
+import { type AnswerTo, type RedriveRequest, type Refusal, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
@@ -42,12 +42,12 @@ function whyNot(view: JobView, request: RedriveRequest): RedriveAnswer | null {
   return null;
 }
 
-interface Override {
+export interface Override {
   readonly spec: ResolvedJobSpec | null;
   readonly specDigest: string | null;
 }
 
-function overrideOf(view: JobView, request: RedriveRequest): Override | { refused: RedriveAnswer } {
+export function overrideOf(view: JobView, request: { readonly spec: unknown; readonly tenant: string }): Override | { refused: Refusal } {
   if (request.spec === null) return { spec: null, specDigest: null };
   const checked = checkWritten(request.spec, request.tenant);
   if ('issues' in checked) return { refused: specRefusal('redrive job', checked.issues) };

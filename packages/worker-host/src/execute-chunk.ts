@@ -1,5 +1,5 @@
 /** An attempt at a chunk: open it in the ledger, run it on a core, find out how it ended, record and mark that. */
-import { type AttemptId, type FailureRecord, newAttemptId, type Receipt, sumsOfReceipt, type UncommittedOutcome } from '@millrace/protocol';
+import { type AttemptId, type Chunk, type FailureRecord, newAttemptId, type Receipt, sumsOfChunk, type UncommittedOutcome } from '@millrace/protocol';
 import type { AttemptOrders, ClaimedTask, TaskOutcome } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { barePlace, type ChunkWork, loadChunkWork } from './chunk-work.ts';
@@ -38,7 +38,7 @@ export async function executeChunk(task: ClaimedTask, lease: Lease, host: Host):
   const run = 'kind' in work ? work : await runOnCore(attempt, work, lease, host);
   await failpoint('chunk.11-12', orders.chunkId);
   const end = await decideEnd(attempt, run, host);
-  return settle(attempt, place, end, run, host);
+  return settle({ attempt, chunk: 'kind' in work ? null : work.chunk }, place, end, run, host);
 }
 
 async function openAttempt(task: ClaimedTask, host: Host): Promise<OpenedAttempt<AttemptOrders> | null> {
@@ -96,19 +96,25 @@ async function decideEnd(attempt: OpenedAttempt<AttemptOrders>, run: ChunkRun, h
 }
 
 /** Journal, then ledger, then queue: each step may be lost without loss, because the one before it stands. */
-async function settle(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace, end: ChunkEnd, run: ChunkRun, host: Host): Promise<TaskOutcome> {
+async function settle(
+  { attempt, chunk }: { readonly attempt: OpenedAttempt<AttemptOrders>; readonly chunk: Chunk | null },
+  place: AttemptPlace,
+  end: ChunkEnd,
+  run: ChunkRun,
+  host: Host,
+): Promise<TaskOutcome> {
   const { orders, attemptId } = attempt;
   const log = host.log.child({ jobId: orders.jobId, chunkId: orders.chunkId, attemptId });
   switch (end.outcome) {
     case 'committed':
-      await markCommitted(orders, attemptId, end.receipt, host);
+      await markCommitted(orders, chunk, end.receipt, host);
       host.crashes.committed();
       await failpoint('chunk.12-13', orders.chunkId);
       log.info({ records: end.receipt.counts.recordsIn, rejected: end.receipt.counts.rejected }, 'attempt committed');
       return 'acknowledge';
     case 'superseded':
       // The winner's mark may have been lost, so it is made again; the bit makes that harmless.
-      if (end.winner !== null) await markCommitted(orders, end.winner.attemptId, end.winner, host);
+      if (end.winner !== null) await markCommitted(orders, chunk, end.winner, host);
       await recordRelease(orders.chunkId, recordOf(attempt, place, supersededBy(end.winner), run, host, 'superseded'), host);
       log.info({ winner: end.winner?.attemptId ?? null }, 'attempt superseded');
       return 'acknowledge';
@@ -129,8 +135,9 @@ async function settle(attempt: OpenedAttempt<AttemptOrders>, place: AttemptPlace
   }
 }
 
-async function markCommitted({ chunkId, generation, jobId }: AttemptOrders, winner: AttemptId, receipt: Receipt, host: Host): Promise<void> {
-  await host.queues.ledger.markCommitted(chunkId, generation, winner, sumsOfReceipt(receipt));
+/** Without the chunk the sums are not known; whoever reads the journal next, a rebuild or the finisher, adds them. */
+async function markCommitted({ chunkId, generation, jobId }: AttemptOrders, chunk: Chunk | null, receipt: Receipt, host: Host): Promise<void> {
+  await host.queues.ledger.markCommitted(chunkId, generation, receipt.attemptId, chunk === null ? null : sumsOfChunk(chunk, receipt));
   await host.queues.events.nudgeLeader(jobId);
 }
 

@@ -6,7 +6,7 @@ export const commands: Readonly<Record<string, { readonly about: string; load():
   probe: { about: 'how files would be read, and why, as a spec to edit', load: async () => (await import('./probe.ts')).probe },
   show: { about: 'one job with its balance, rejects and dead letters', load: async () => (await import('./show.ts')).show },
   dead: { about: 'dead letters: ls, show', load: async () => (await import('./dead.ts')).dead },
-  rejects: { about: 'rejects: ls, export', load: async () => (await import('./rejects.ts')).rejects },
+  rejects: { about: 'rejects: ls, export, replay', load: async () => (await import('./rejects.ts')).rejects },
   peek: { about: 'bytes, text and fields of any place', load: async () => (await import('./peek.ts')).peek },
   redrive: { about: 'put dead work back, as the next generation', load: async () => (await import('./redrive.ts')).redrive },
   ops: { about: 'redrives under way: ls, show, pause, resume, abort, rate', load: async () => (await import('./ops.ts')).ops },

@@ -1,11 +1,11 @@
-import type { JobView } from '@millrace/journal';
+import type { JobView, RejectRow } from '@millrace/journal';
 import { codeInfo, type InputFile } from '@millrace/protocol';
 import { type Command, type FlagValues, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Directory, withJob } from '../directory.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { count } from '../output.ts';
-import { type RejectRow, readRejects } from '../read-rejects.ts';
+import { openRejects } from '../read-rejects.ts';
 import { manifestOf, messageOf, shortRejectId } from './rejects.ts';
 
 const DEFAULT_BYTES = 256;
@@ -88,7 +88,7 @@ const placeOfReject = (row: RejectRow): Place => ({ uri: row.file, etag: row.eta
 
 async function findReject(directory: Directory, view: JobView, id: string): Promise<RejectRow> {
   let number = 0;
-  for await (const row of readRejects(directory, manifestOf(view).rejects)) {
+  for await (const row of openRejects(directory, view, manifestOf(view))) {
     number += 1;
     if (String(number) === id || row.rejectId === id || shortRejectId(row) === id) return row;
   }

@@ -1,33 +1,38 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import type { JobView } from '@millrace/journal';
+import { exportCsvHeader, exportCsvRow, exportNdjsonRow, exportShape, type JobView, type RejectRow } from '@millrace/journal';
 import type { Manifest } from '@millrace/protocol';
 import { type Command, type CommandCall, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Directory, shortChunk, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { exportCsvHeader, exportCsvRow, exportNdjsonRow, exportShape } from '../export-rejects.ts';
 import { count } from '../output.ts';
-import { type RejectRow, readRejects } from '../read-rejects.ts';
+import { openRejects } from '../read-rejects.ts';
+import { replayRejects } from './replay-rejects.ts';
 
 const DEFAULT_LIMIT = 20;
 
 /** `millrace rejects ls DIR`, `millrace rejects export DIR -o FILE`: the quarantine of a finished job. */
 export const rejects: Command = {
   name: 'rejects',
-  synopsis: 'ls DIR [--code CODE] [--limit N]   |   export DIR -o FILE',
-  help: 'Lists the rejects of a directory that `run` wrote, or exports all of them with place, reason and fields, as CSV or NDJSON by the ending of FILE.',
+  synopsis: 'ls DIR [--code CODE] [--limit N]   |   export DIR -o FILE   |   replay DIR [--corrections FILE]',
+  help: 'Lists the rejects of a directory that `run` wrote, or exports all of them with place, reason and fields, as CSV or NDJSON by the ending of FILE, or reads them once more: as they were, or as an edited export has them.',
   flags: {
     code: { type: 'string', value: 'CODE', help: 'only rejects of this code; may end in *' },
     limit: { type: 'string', value: 'N', help: `at most so many (${DEFAULT_LIMIT}; 0 = all)` },
     out: { type: 'string', short: 'o', value: 'FILE', help: 'where to export to' },
+    corrections: { type: 'string', value: 'FILE', help: 'replay: an edited export; rows are known by _reject_id' },
+    'dry-run': { type: 'boolean', help: 'replay: only say what would be read' },
+    workers: { type: 'string', value: 'N', help: 'replay: cores that work at once (as many as fit)' },
+    reason: { type: 'string', value: 'TEXT', help: 'replay: why, for the record' },
     format: { type: 'string', value: 'FORMAT', help: 'csv or ndjson; by the ending of FILE when not given' },
   },
   run: (call) => {
     const [verb, ...rest] = call.args;
     if (verb === 'ls') return listRejects({ ...call, args: rest });
     if (verb === 'export') return exportRejects({ ...call, args: rest });
-    throw new CommandError(exitCodes.usage, `expected \`rejects ls\` or \`rejects export\`, got ${JSON.stringify(verb ?? '')}`);
+    if (verb === 'replay') return replayRejects({ ...call, args: rest }, matcher(textFlag(call.flags, 'code')));
+    throw new CommandError(exitCodes.usage, `expected \`rejects ls\`, \`rejects export\` or \`rejects replay\`, got ${JSON.stringify(verb ?? '')}`);
   },
 };
 
@@ -50,7 +55,7 @@ async function listRejects(call: CommandCall): Promise<ExitCode> {
   await withJob(call.args[0], async (directory, view) => {
     const manifest = manifestOf(view);
     let shown = 0;
-    for await (const row of readRejects(directory, manifest.rejects)) {
+    for await (const row of openRejects(directory, view, manifest)) {
       if (!matches(row)) continue;
       if (limit > 0 && shown >= limit) break;
       shown += 1;
@@ -117,7 +122,7 @@ async function writeExport(directory: Directory, view: JobView, path: string, fo
   let exported = 0;
   const rows = async (): Promise<void> => {
     if (format === 'csv') await write(exportCsvHeader(shape));
-    for await (const row of readRejects(directory, manifest.rejects)) {
+    for await (const row of openRejects(directory, view, manifest)) {
       if (!matches(row)) continue;
       await write(format === 'csv' ? exportCsvRow(shape, row) : exportNdjsonRow(shape, row));
       exported += 1;

@@ -1,7 +1,9 @@
 /** `millrace run`: a whole job on this computer, in one process tree. Running the same command again continues, redrives, or reports. */
+
 import { createHash } from 'node:crypto';
 import { globSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { JobView } from '@millrace/journal';
 import { ConflictError, JobFailedError, type JobHandle, MillraceError, SpecError } from '@millrace/producer';
 import {
   assertAvailable,
@@ -197,9 +199,9 @@ async function lookAtDirectory(call: CommandCall, job: RunJob): Promise<ExitCode
         { code: 'OUTPUT_NOT_EMPTY' },
       );
     }
-    if (manifest?.state !== 'completed') return null;
+    if (view === null || manifest?.state !== 'completed') return null;
     call.output.say('This job is complete already; nothing was run.');
-    return await reportEnd(call, job, directory, manifest);
+    return await reportEnd(call, job, directory, view, manifest);
   } finally {
     await directory.close();
   }
@@ -266,17 +268,17 @@ async function reportJournal(call: CommandCall, job: RunJob): Promise<ExitCode> 
   try {
     const view = await directory.journal.readJob(jobIdFromKey('default', job.key));
     const manifest = view?.manifests.at(-1);
-    if (manifest === undefined) throw new CommandError(exitCodes.failed, 'the job ended without a manifest');
-    return await reportEnd(call, job, directory, manifest);
+    if (view === null || manifest === undefined) throw new CommandError(exitCodes.failed, 'the job ended without a manifest');
+    return await reportEnd(call, job, directory, view, manifest);
   } finally {
     await directory.close();
   }
 }
 
-async function reportEnd(call: CommandCall, job: RunJob, directory: Directory, manifest: Manifest): Promise<ExitCode> {
+async function reportEnd(call: CommandCall, job: RunJob, directory: Directory, view: JobView, manifest: Manifest): Promise<ExitCode> {
   const exitCode = exitCodeOf(call, manifest);
   const places = { out: placeOf(manifest.outputUri), rejects: placeOf(manifest.rejectsUri) };
-  for (const line of describeManifest(manifest, await firstRejects(directory, manifest), places)) call.output.line(line);
+  for (const line of describeManifest(manifest, await firstRejects(directory, view, manifest), places)) call.output.line(line);
   for (const line of await deadLines(directory, manifest)) call.output.line(line);
   if (manifest.balance.rejected > 0)
     call.output.line(`See one: millrace peek ${job.directory} --reject 1      All: millrace rejects export ${job.directory} -o rejects.csv`);

@@ -92,7 +92,7 @@ async function describe(directory: Directory, view: JobView, summary: Summary, w
     lines.push(`  generation ${past.generation}: ${past.state}${past.failure === null ? '' : ` (${past.failure})`}`);
   const manifest = view.manifests.find(({ generation }) => generation === view.generation);
   if (manifest !== undefined)
-    lines.push(...describeManifest(manifest, await firstRejects(directory, manifest), { out: summary.outputUri, rejects: summary.rejectsUri }));
+    lines.push(...describeManifest(manifest, await firstRejects(directory, view, manifest), { out: summary.outputUri, rejects: summary.rejectsUri }));
   if (dead > 0) lines.push(`See them: millrace dead ls ${directory.path}      Try again: millrace redrive ${directory.path}`);
   return lines;
 }

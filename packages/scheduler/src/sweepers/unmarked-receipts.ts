@@ -1,5 +1,5 @@
 /** Verdicts that stand in the journal although the ledger still waits for the chunk: the mark was lost. Looked for in jobs that have not moved for a while. */
-import { type JobId, sumsOfReceipt } from '@millrace/protocol';
+import { type JobId, sumsOfChunk } from '@millrace/protocol';
 import type { LedgerChunkView, LedgerJobView } from '@millrace/queues';
 import type { Control } from '../control.ts';
 
@@ -22,7 +22,10 @@ export async function markUnmarkedReceipts(job: LedgerJobView, live: readonly Le
 export async function markIfCommitted(view: LedgerChunkView, control: Control): Promise<boolean> {
   const verdict = await control.journal.readVerdict(view.jobId, view.stage, view.chunk, view.generation);
   if (verdict?.record.outcome !== 'committed') return false;
-  await control.queues.ledger.markCommitted(view.chunkId, view.generation, verdict.record.attemptId, sumsOfReceipt(verdict.record));
+  const segment = await control.facts.segment(view.segmentKey, view.segmentDigest);
+  const chunk = segment.chunks.find((one) => one.chunk === view.chunk);
+  const sums = chunk === undefined ? null : sumsOfChunk(chunk, verdict.record);
+  await control.queues.ledger.markCommitted(view.chunkId, view.generation, verdict.record.attemptId, sums);
   control.log.warn({ chunkId: view.chunkId }, 'unmarked receipt marked');
   return true;
 }

@@ -4,6 +4,7 @@
  */
 import { isFullyPlanned, type JobView, manifestKey, specOfGeneration } from '@millrace/journal';
 import {
+  type Counts,
   checkExpected,
   chunkId,
   decideBudget,
@@ -14,6 +15,7 @@ import {
   type InputFile,
   type Manifest,
   type ManifestPart,
+  type ManifestReplay,
   type ResolvedJobSpec,
   stagesOf,
   type Unplannable,
@@ -26,6 +28,7 @@ import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
 import { OutputStore } from '../output-store.ts';
 import { evidenceOfEnd } from './failure-evidence.ts';
+import { replaysOf } from './replays.ts';
 import { type ChunkRecord, type GenerationSummary, summariseGeneration } from './summarise-generation.ts';
 
 /** Reads at once; a core takes 32 store requests. */
@@ -100,7 +103,9 @@ const isUnsound = (ending: Ending): boolean => ending?.code === 'BALANCE_MISMATC
 
 const isPlanned = ({ view, orders }: FinishJob): boolean => view.plans.some((plan) => plan.generation === orders.generation && isFullyPlanned(plan));
 
-async function summarise({ view, spec, orders, host }: FinishJob): Promise<GenerationSummary> {
+type Summary = GenerationSummary & { readonly replays: readonly ManifestReplay[] };
+
+async function summarise({ view, spec, orders, host }: FinishJob): Promise<Summary> {
   const listed = view.chunks.filter(({ listedIn }) => listedIn.some((generation) => generation <= orders.generation));
   const chunks = await inSteps(listed, async (chunk): Promise<ChunkRecord> => {
     const outcome = await host.journal.readOutcome(chunk, orders.generation);
@@ -108,7 +113,7 @@ async function summarise({ view, spec, orders, host }: FinishJob): Promise<Gener
   });
   const files: InputFile[] = [];
   for await (const file of host.journal.listInputFiles(orders.jobId)) files.push(file);
-  return summariseGeneration({
+  const summary = summariseGeneration({
     stages: stagesOf(spec),
     generation: orders.generation,
     chunks,
@@ -117,6 +122,7 @@ async function summarise({ view, spec, orders, host }: FinishJob): Promise<Gener
     unplannable: unplannableFiles(view, orders.generation),
     inferred: view.pins?.record.inputs.flatMap(({ inferred }) => inferred) ?? [],
   });
+  return { ...summary, replays: replaysOf(view, chunks) };
 }
 
 const endedFiles = (view: JobView): EndedFile[] => view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.ended));
@@ -225,7 +231,9 @@ async function supersededParts({ view, orders, host }: FinishJob): Promise<Pick<
 async function removeOutdated(job: FinishJob, manifest: Manifest): Promise<void> {
   if (manifest.state !== 'completed') return;
   await job.output.delete((await supersededParts(job)).map(({ uri }) => uri));
-  if (manifest.gaps.length === 0 && manifest.rejects.length === 0) await job.host.journal.removeWork(manifest.jobId);
+  // Files of rejects stay when every one of them was replayed.
+  const isRejected = (manifest.stages ?? []).some(({ balance }) => balance.rejected > 0);
+  if (manifest.gaps.length === 0 && !isRejected) await job.host.journal.removeWork(manifest.jobId);
 }
 
 /**
@@ -240,7 +248,7 @@ export function isPartOf(uri: string, jobId: string, generation: number): boolea
 
 const rejectsUri = (spec: ResolvedJobSpec): string => spec.rejects.uri ?? `${spec.output.uri}_rejects/`;
 
-function manifestOf({ view, spec, orders, host }: FinishJob, summary: GenerationSummary, ending: Ending, evidence: FailureEvidence | undefined): Manifest {
+function manifestOf({ view, spec, orders, host }: FinishJob, summary: Summary, ending: Ending, evidence: FailureEvidence | undefined): Manifest {
   const { record: job } = view.job;
   const endedAt = host.clock.nowIso();
   return {
@@ -260,8 +268,8 @@ function manifestOf({ view, spec, orders, host }: FinishJob, summary: Generation
     outputUri: spec.output.uri,
     rejectsUri: rejectsUri(spec),
     balance: summary.balance,
-    byCode: summary.sums.byCode,
-    byColumn: summary.sums.byColumn,
+    byCode: counted(summary.sums.byCode),
+    byColumn: Object.fromEntries(Object.entries(summary.sums.byColumn).flatMap(([column, codes]) => (hasAny(codes) ? [[column, counted(codes)]] : []))),
     stages: [...summary.stages],
     chunks: summary.counts,
     bytes: { in: summary.sums.bytesIn, out: summary.sums.bytesOut },
@@ -270,8 +278,13 @@ function manifestOf({ view, spec, orders, host }: FinishJob, summary: Generation
     rejects: [...summary.rejects],
     // What a failed generation lacks was accepted by nobody.
     gaps: ending === null ? [...summary.gaps] : [],
+    ...(summary.replays.length === 0 ? {} : { replays: [...summary.replays] }),
   };
 }
+
+/** Without what replays have taken off to the last. */
+const counted = (codes: Counts): Counts => Object.fromEntries(Object.entries(codes).filter(([, times]) => times !== 0));
+const hasAny = (codes: Counts): boolean => Object.values(codes).some((times) => times !== 0);
 
 /** What readers look at: a copy of the manifest, then `_SUCCESS`. A failed or cancelled generation publishes nothing. */
 async function publish({ output, spec }: FinishJob, manifest: Manifest): Promise<void> {

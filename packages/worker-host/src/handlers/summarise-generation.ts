@@ -21,6 +21,7 @@ import {
   type InputFile,
   isFileChunk,
   isKeyStage,
+  isReplay,
   keyStages,
   laterStages,
   type ManifestFile,
@@ -30,7 +31,7 @@ import {
   type Receipt,
   type ReceiptSums,
   type Stage,
-  sumsOfReceipt,
+  sumsOfChunk,
   type Unplannable,
   type Verdict,
   zeroBalance,
@@ -89,7 +90,7 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   const unread = committed.flatMap(unreadFiles);
   const gaps = [...dead.map(({ stage, chunk, verdict }) => chunkGap(stage, chunk, verdict)), ...unread.map(unreadGap), ...records.unplannable.map(fileGap)];
   const lostBytes = bytesOf(unread.map(({ share: chunk }) => ({ chunk }))) + unplannedBytes(records);
-  const unreadBytes = bytesOf(dead.filter(({ chunk }) => chunk.kind !== 'partition')) + lostBytes;
+  const unreadBytes = unreadOf(dead) + lostBytes;
   const balance = { ...balanceOfStages(stages), unreadBytes };
   const files = manifestFiles(records, maps);
   return {
@@ -124,9 +125,13 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   };
 }
 
-const sumsOf = (committed: readonly Committed[]): ReceiptSums => committed.reduce((sum, { receipt }) => addSums(sum, sumsOfReceipt(receipt)), zeroSums);
+const sumsOf = (committed: readonly Committed[]): ReceiptSums =>
+  committed.reduce((sum, { chunk, receipt }) => addSums(sum, sumsOfChunk(chunk, receipt)), zeroSums);
 
 const bytesOf = (chunks: readonly { readonly chunk: Chunk }[]): number => chunks.reduce((bytes, { chunk }) => bytes + chunkBytes(chunk), 0);
+
+/** Rows of a partition were read by the stage before, and replayed records by the chunk that rejected them. */
+const unreadOf = (dead: readonly { readonly chunk: Chunk }[]): number => bytesOf(dead.filter(({ chunk }) => chunk.kind !== 'partition' && !isReplay(chunk)));
 
 function summariseStage(
   { name, kind }: Pick<Stage, 'name' | 'kind'>,
@@ -138,7 +143,7 @@ function summariseStage(
   const unread = own(committed)
     .flatMap(unreadFiles)
     .map(({ share: chunk }) => ({ chunk }));
-  const unreadBytes = kind === 'map' ? bytesOf(own(dead)) + bytesOf(unread) : 0;
+  const unreadBytes = kind === 'map' ? unreadOf(own(dead)) + bytesOf(unread) : 0;
   const chunks = { total: own(records.chunks).length, committed: own(committed).length, dead: own(dead).length };
   return { name, kind, chunks, balance: { ...sumsOf(own(committed)).balance, unreadBytes } };
 }

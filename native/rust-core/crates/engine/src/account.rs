@@ -34,6 +34,13 @@ impl Account {
         self.unread.push(UnreadFile { file, code: error.code.to_owned(), message: error.message });
     }
 
+    /// As `open_file`, without a new entry where the last fates were this file's too.
+    pub fn continue_file(&mut self, file: u32) {
+        if self.files.last().is_none_or(|last| last.file != Some(file)) {
+            self.open_file(Some(file), None);
+        }
+    }
+
     fn current(&mut self) -> &mut FileFates {
         self.files.last_mut().expect("a file was opened before a fate was counted")
     }
@@ -67,7 +74,7 @@ impl Account {
 
     /// Closes the current file with what its reader counted over `bytes` bytes.
     pub fn close_file(&mut self, counts: &ReadCounts, bytes: u64) {
-        self.current().records_in = counts.records;
+        self.current().records_in += counts.records;
         self.bytes_in += bytes;
         let sum = &mut self.read;
         sum.records += counts.records;

@@ -30,7 +30,7 @@ use crate::outputs::{Closed, Outputs};
 use crate::partition::Key;
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, RangeChunk, RowsChunk, Segment, Slice, Spec};
+use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, Origin, RangeChunk, RowsChunk, Segment, Slice, Spec};
 use crate::slices::MergedSlices;
 use crate::streams::open_chunk_stream;
 use crate::transform::{Fates, transform};
@@ -194,8 +194,24 @@ impl ChunkTask<'_> {
 /// One file's share of a chunk: all of a range chunk, one file of a group, or one payload of an inline one.
 enum Unit<'a> {
     Range(RangeUnit<'a>),
-    Rows { plan: &'a FilePlan, chunk: &'a RowsChunk, range: ReadRange, whole: bool },
-    Payload { number: u32, key: &'a str, source: MemorySource },
+    Rows {
+        plan: &'a FilePlan,
+        chunk: &'a RowsChunk,
+        range: ReadRange,
+        whole: bool,
+    },
+    Payload {
+        number: u32,
+        key: &'a str,
+        source: MemorySource,
+    },
+    /// A record that takes the place of one that was rejected.
+    Correction {
+        plan: &'a FilePlan,
+        origin: &'a Origin,
+        length: u64,
+        source: MemorySource,
+    },
 }
 
 /// A range of one file.
@@ -286,10 +302,21 @@ fn payload_units<'a>(task: &ChunkTask<'a>, chunk: &'a InlineChunk) -> Result<Vec
     }
     let unit = |(number, payload): (usize, &'a records::InlinePayload)| {
         let source = MemorySource::new(Arc::clone(&task.payload), payload.offset, payload.length);
-        let source = source.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("payload {} lies outside its chunk", payload.key)))?;
-        Ok(Unit::Payload { number: number as u32, key: &payload.key, source })
+        let outside = || Error::new("PLAN_CONFLICT", format!("payload {} lies outside its chunk", payload.key));
+        let source = source.ok_or_else(outside)?;
+        let Some(origin) = &payload.origin else { return Ok(Unit::Payload { number: number as u32, key: &payload.key, source }) };
+        let source = source.standing_at(origin.byte).ok_or_else(outside)?;
+        Ok(Unit::Correction { plan: task.segment.file(origin.file)?, origin, length: payload.length, source })
     };
+    if chunk.payloads.iter().any(|payload| payload.origin.is_some() != is_replay(chunk)) {
+        return Err(Error::new("PLAN_CONFLICT", format!("chunk {} mixes replayed records with others", chunk.chunk)));
+    }
     chunk.payloads.iter().enumerate().map(unit).collect()
+}
+
+/// A chunk of records that take the places of rejected ones.
+fn is_replay(chunk: &InlineChunk) -> bool {
+    chunk.payloads.first().is_some_and(|payload| payload.origin.is_some())
 }
 
 /// The state of one attempt while it reads.
@@ -379,6 +406,7 @@ impl<'a> Run<'a> {
                 self.close_unit(&counts, range.end - range.start);
                 Ok(())
             }
+            Unit::Correction { plan, origin, length, source } => self.read_correction(plan, origin, length, source, io),
         }
     }
 
@@ -409,6 +437,86 @@ impl<'a> Run<'a> {
         }
         self.close_unit(&counts, bytes);
         if *whole { check_plan(chunk, &counts, excluded.is_empty()) } else { Ok(()) }
+    }
+
+    /// One record in the dialect of its file, under the place of the one that was rejected. Whatever is not exactly one record is a reject again, so
+    /// that each replayed reject has one fate.
+    fn read_correction(
+        &mut self,
+        plan: &FilePlan,
+        origin: &Origin,
+        length: u64,
+        source: MemorySource,
+        io: &mut dyn ChunkIo,
+    ) -> Result<(), Error> {
+        let pins = self.pins_of(plan.input)?;
+        if pins.format.has_rows() {
+            return Err(Error::new("INPUT_MAGIC", "a replayed record is text, but its file is one of columns"));
+        }
+        let range = ReadRange { start: origin.byte, end: origin.byte + length, record: origin.record, line: origin.line };
+        let raw = source.bytes().to_vec();
+        let watched = self.watch(Box::new(source));
+        if self.account.files.last().is_none_or(|last| last.file != Some(plan.file)) {
+            let input = self.task.spec.inputs.get(plan.input as usize);
+            self.outputs.begin_input(Some(plan.file), || output_name(&plan.uri, input))?;
+        }
+        self.account.continue_file(plan.file);
+        let mut reader = open_reader(pins, plan, range, &self.task.excluded, Box::new(watched), self.options)?;
+        self.stand_at(plan, range, length, reader.counts(), range.start, io);
+        if self.cx.cancel.is_set() {
+            return Err(Error::cancelled());
+        }
+        let mut found = Vec::new();
+        while let Some(read) = self.read_batch(reader.as_mut())? {
+            found.push(read);
+        }
+        found.retain(|read| !read.batch.places.is_empty() || !read.rejects.is_empty());
+        let records: usize = found.iter().map(|read| read.batch.places.len() + read.rejects.len()).sum();
+        let mut counts = reader.counts().clone();
+        match found.pop() {
+            Some(read) if records == 1 => self.take(read, plan, io)?,
+            _ => {
+                counts = ReadCounts { records: 1, ..ReadCounts::default() };
+                self.reject_correction(pins, plan, range, records, raw, io)?;
+            }
+        }
+        self.close_unit(&counts, length);
+        Ok(())
+    }
+
+    fn reject_correction(
+        &mut self,
+        pins: &InputPins,
+        plan: &FilePlan,
+        range: ReadRange,
+        records: usize,
+        raw: Vec<u8>,
+        io: &mut dyn ChunkIo,
+    ) -> Result<(), Error> {
+        if matches!(self.task.uniqueness, Uniqueness::Keys(_)) {
+            self.account.filter(1);
+            return Ok(());
+        }
+        let code = match pins.format {
+            Format::Csv => "CSV_LONG_ROW",
+            Format::Lines => "LINES_NO_MATCH",
+            _ => "JSON_SYNTAX",
+        };
+        let place = Place { file: plan.file, record: range.record, line: range.line, byte: range.start, byte_end: range.end };
+        let message = format!("expected one record in place of the rejected one, found {records}");
+        let error = RejectError {
+            code,
+            column: None,
+            column_index: None,
+            byte: range.start,
+            line: range.line,
+            message,
+            expected: None,
+            value: None,
+        };
+        let rejects = [Reject { place, errors: vec![error], raw, raw_truncated: false }];
+        self.account.reject(&rejects);
+        self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)
     }
 
     fn pins_of(&self, input: u32) -> Result<&'a InputPins, Error> {
@@ -571,10 +679,10 @@ impl<'a> Run<'a> {
     }
 
     /// What stands for a file in the order of the job. Payloads have no number of their own: they come behind the files, in the order of their
-    /// chunks, and their records one payload after another.
+    /// chunks, and their records one payload after another. A replayed record stands where the rejected one stood.
     fn file_order(&self, plan: &FilePlan) -> (u32, u64) {
         match self.task.chunk {
-            ChunkEntry::Inline(chunk) => (FIRST_PAYLOAD | chunk.chunk, u64::from(plan.file) << 32),
+            ChunkEntry::Inline(chunk) if !is_replay(chunk) => (FIRST_PAYLOAD | chunk.chunk, u64::from(plan.file) << 32),
             _ => (plan.file, 0),
         }
     }

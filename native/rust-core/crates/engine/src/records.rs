@@ -467,6 +467,26 @@ pub struct InlinePayload {
     /// Relative to the chunk's bytes.
     pub offset: u64,
     pub length: u64,
+    /// Of a replayed reject: the record whose place it takes. It is then no file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// The place of a rejected record in its file, and what it was rejected for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub file: u32,
+    pub record: u64,
+    pub line: u64,
+    pub byte: u64,
+    /// What is taken off the sums when the replay commits; the first is the main one.
+    pub errors: Vec<OriginError>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginError {
+    pub code: String,
+    pub column: Option<String>,
 }
 
 /// One partition of a reduce stage.

@@ -84,6 +84,8 @@ pub struct MemorySource {
     bytes: Arc<[u8]>,
     start: usize,
     end: usize,
+    /// Where its first byte stands in the stream it is a piece of.
+    first: u64,
 }
 
 impl MemorySource {
@@ -91,22 +93,35 @@ impl MemorySource {
     pub fn new(bytes: Arc<[u8]>, offset: u64, length: u64) -> Option<MemorySource> {
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(usize::try_from(length).ok()?)?;
-        (end <= bytes.len()).then_some(MemorySource { bytes, start, end })
+        (end <= bytes.len()).then_some(MemorySource { bytes, start, end, first: 0 })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The same bytes as the piece of a stream that begins at `first`. Nothing can be read before it.
+    pub fn standing_at(self, first: u64) -> Option<MemorySource> {
+        first.checked_add((self.end - self.start) as u64)?;
+        Some(MemorySource { first, ..self })
     }
 
     pub fn whole(bytes: Arc<[u8]>) -> MemorySource {
-        MemorySource { start: 0, end: bytes.len(), bytes }
+        MemorySource { start: 0, end: bytes.len(), bytes, first: 0 }
     }
 }
 
 impl ByteSource for MemorySource {
     fn size(&self) -> u64 {
-        (self.end - self.start) as u64
+        self.first + (self.end - self.start) as u64
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let mut own: &[u8] = &self.bytes[self.start..self.end];
-        own.read_at(offset, buffer)
+        match offset.checked_sub(self.first) {
+            Some(offset) => own.read_at(offset, buffer),
+            None => Ok(0),
+        }
     }
 }
 

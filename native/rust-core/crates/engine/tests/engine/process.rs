@@ -10,7 +10,7 @@ use arrow_select::take::take_record_batch;
 use millrace_engine::io::RecordHook;
 use millrace_engine::process::{Outcome, Trace};
 use millrace_engine::program::{Program, ProgramError, RowFailure, Transformed};
-use millrace_engine::records::{ChunkEntry, InlineChunk, InlinePayload, Segment};
+use millrace_engine::records::{ChunkEntry, InlineChunk, InlinePayload, Origin, Segment};
 use millrace_engine::sha256_hex;
 use millrace_formats::batch::Batch;
 use proptest::prelude::*;
@@ -195,7 +195,7 @@ fn inline_segment(payloads: &[&str]) -> (Segment, Vec<u8>) {
     let bytes: Vec<u8> = payloads.concat().into_bytes();
     let mut offset = 0;
     let payloads = payloads.iter().enumerate().map(|(number, text)| {
-        let payload = InlinePayload { key: format!("call-{number}"), offset, length: text.len() as u64 };
+        let payload = InlinePayload { key: format!("call-{number}"), offset, length: text.len() as u64, origin: None };
         offset += payload.length;
         payload
     });
@@ -229,6 +229,67 @@ fn each_payload_of_an_inline_chunk_is_a_file_of_its_own() {
     let files: Vec<_> = receipt.files.iter().map(|file| (file.file, file.key.as_deref(), file.records_in, file.rejected)).collect();
     assert_eq!(files, [(None, Some("call-0"), 2, 1), (None, Some("call-1"), 2, 1)]);
     assert_eq!(receipt.counts.bytes_in, 30 - 16);
+}
+
+/// A replay of records that were rejected: `(record, line, byte, corrected text)`.
+fn replay_segment(file: &[u8], corrections: &[(u64, u64, u64, &str)]) -> (Segment, Vec<u8>) {
+    let bytes: Vec<u8> = corrections.iter().flat_map(|(_, _, _, text)| text.bytes()).collect();
+    let mut offset = 0;
+    let payloads = corrections.iter().map(|(record, line, byte, text)| {
+        let origin = Origin { file: 0, record: *record, line: *line, byte: *byte, errors: vec![] };
+        let payload = InlinePayload { key: format!("read.0.r{record}"), offset, length: text.len() as u64, origin: Some(origin) };
+        offset += payload.length;
+        payload
+    });
+    let payloads = payloads.collect();
+    let chunk = InlineChunk { chunk: 7, key: "k".into(), offset: 0, length: bytes.len() as u64, sha256: sha256_hex(&bytes), payloads };
+    let mut segment = segment_of(file, 1 << 20);
+    segment.chunks = vec![ChunkEntry::Inline(chunk)];
+    (segment, bytes)
+}
+
+#[test]
+fn a_replayed_record_is_read_with_its_files_header_and_keeps_its_place() {
+    // The file's columns stand in another order than the schema's.
+    let file = b"name,id\na,1\nb,x\nc,3\n";
+    let (segment, payload) =
+        replay_segment(file, &[(2, 3, 12, "b,2\n"), (90, 91, 5_000, "late,y\n"), (91, 92, 6_000, "\"quoted, with\nlines\",92")]);
+    let mut world = world_of(b"");
+    let attempt = Attempt { payload, ..Attempt::default() };
+    let end = run(&mut world, &segment, 7, &attempt, None).unwrap();
+    assert_eq!(rows(&world.objects), ["2,b", "92,\"quoted, with", "lines\""]);
+    let places: Vec<_> = rejects(&world.objects).iter().map(|row| (row.code.clone(), row.record, row.line, row.byte)).collect();
+    assert_eq!(places, [("TYPE_INTEGER".into(), 90, Some(91), Some(5_000))]);
+    let receipt = receipt(&end);
+    let files: Vec<_> = receipt.files.iter().map(|file| (file.file, file.records_in, file.emitted, file.rejected)).collect();
+    assert_eq!(files, [(Some(0), 3, 2, 1)]);
+    assert_eq!(world.opened, 0, "the file itself is not read");
+}
+
+#[test]
+fn what_is_not_one_record_is_a_reject_again_under_the_same_place() {
+    let file = b"id,name\n1,a\n";
+    let (segment, payload) = replay_segment(file, &[(1, 2, 8, "1,a\n2,b\n"), (2, 3, 12, "\n"), (3, 4, 13, ""), (4, 5, 14, "4,\"open\n")]);
+    let mut world = world_of(b"");
+    let attempt = Attempt { payload, ..Attempt::default() };
+    let end = run(&mut world, &segment, 7, &attempt, None).unwrap();
+    assert_eq!(rows(&world.objects), [""; 0]);
+    let found: Vec<_> = rejects(&world.objects).iter().map(|row| (row.code.clone(), row.record, row.line, row.byte)).collect();
+    let long = |record, line, byte| ("CSV_LONG_ROW".to_owned(), record, Some(line), Some(byte));
+    let open = ("CSV_UNCLOSED_QUOTE".to_owned(), 4, Some(5), Some(14));
+    assert_eq!(found, [long(1, 2, 8), long(2, 3, 12), long(3, 4, 13), open]);
+    assert_eq!((end.counts.records_in, end.counts.rejected), (4, 4));
+}
+
+#[test]
+fn replayed_records_and_payloads_of_their_own_do_not_share_a_chunk() {
+    let (mut segment, payload) = replay_segment(b"id,name\n1,a\n", &[(1, 2, 8, "1,a\n"), (2, 3, 12, "2,b\n")]);
+    if let ChunkEntry::Inline(chunk) = &mut segment.chunks[0] {
+        chunk.payloads[1].origin = None;
+    }
+    let mut world = world_of(b"");
+    let attempt = Attempt { payload, ..Attempt::default() };
+    assert_eq!(run(&mut world, &segment, 7, &attempt, None).unwrap_err().code, "PLAN_CONFLICT");
 }
 
 #[test]

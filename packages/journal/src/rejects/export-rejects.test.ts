@@ -10,6 +10,7 @@ const shape: ExportShape = {
   headers: new Map([['file:///b.csv', ['note', 'id']]]),
   dialect: { ...dialect } as NonNullable<ExportShape['dialect']>,
   dialects: new Map(),
+  encodings: new Map(),
 };
 
 const row = (raw: string): RejectRow => ({
@@ -31,7 +32,7 @@ const row = (raw: string): RejectRow => ({
   expected: 'integer',
   value: 'x',
   raw,
-  rawBase64: '',
+  rawBase64: Buffer.from(raw).toString('base64'),
   rawTruncated: false,
   errors: [],
 });

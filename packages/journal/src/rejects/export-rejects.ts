@@ -2,9 +2,11 @@
  * Pure: rejects as a file that a person edits. Place and reason come first, then the fields as they were read, then what did not fit. Exports for
  * spreadsheets guard cells that these would run; data outputs are never touched.
  */
-import type { JobView } from '@millrace/journal';
 import type { DialectPins } from '@millrace/protocol';
+
+import type { JobView } from '../read-job.ts';
 import type { RejectRow } from './read-rejects.ts';
+import { type RecordText, recordText } from './record-text.ts';
 
 export interface ExportShape {
   /** Column names of all files, in order of first sight. */
@@ -15,6 +17,8 @@ export interface ExportShape {
   readonly dialect: DialectPins | null;
   /** How each file is cut into fields, by its URI; the first input's dialect where a file is not named. */
   readonly dialects: ReadonlyMap<string, DialectPins | null>;
+  /** The encoding of each file, by its URI; UTF-8 where a file is not named. */
+  readonly encodings: ReadonlyMap<string, string>;
 }
 
 const PLACE = ['_reject_id', '_file', '_record', '_line', '_byte', '_code', '_column', '_message'] as const;
@@ -27,8 +31,9 @@ export function exportShape(view: JobView): ExportShape {
   const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
   const headers = new Map(files.map(({ uri, header }) => [uri, header]));
   const dialects = new Map(files.map(({ uri, input }) => [uri, inputs[input]?.dialect ?? null]));
+  const encodings = new Map(files.map(({ uri, input }) => [uri, inputs[input]?.encoding ?? 'utf-8']));
   const columns = [...new Set(inputs.flatMap((pins) => pins.columns))];
-  return { columns, headers, dialect: inputs[0]?.dialect ?? null, dialects };
+  return { columns, headers, dialect: inputs[0]?.dialect ?? null, dialects, encodings };
 }
 
 /** Begins with a byte order mark and uses the input's delimiter, so that a spreadsheet opens it right. */
@@ -37,14 +42,14 @@ export function exportCsvHeader(shape: ExportShape): string {
 }
 
 export function exportCsvRow(shape: ExportShape, row: RejectRow): string {
-  const { fields, extra, raw } = fieldsOf(shape, row);
+  const { fields, extra, raw } = exportedFields(shape, row);
   const place = [row.rejectId, row.file, String(row.record), String(row.line ?? ''), String(row.byte ?? ''), row.code, row.column ?? '', row.message];
   const cells = shape.columns.map((name) => fields.get(name) ?? '');
   return csvLine(shape, [...place, ...cells, extra.join(shape.dialect?.delimiter ?? ','), raw]);
 }
 
 export function exportNdjsonRow(shape: ExportShape, row: RejectRow): string {
-  const { fields, extra, raw } = fieldsOf(shape, row);
+  const { fields, extra, raw } = exportedFields(shape, row);
   const place = {
     _reject_id: row.rejectId,
     _file: row.file,
@@ -59,29 +64,72 @@ export function exportNdjsonRow(shape: ExportShape, row: RejectRow): string {
   return `${JSON.stringify({ ...place, ...cells, ...(extra.length > 0 ? { _extra: extra } : {}), ...(raw === '' ? {} : { _raw: raw }) })}\n`;
 }
 
-/** The record cut into fields where that can be done; else its text as a whole. */
-function fieldsOf(
-  shape: ExportShape,
-  row: RejectRow,
-): { readonly fields: ReadonlyMap<string, string>; readonly extra: readonly string[]; readonly raw: string } {
-  const text = row.raw.replace(/\r?\n$|\r$/, '');
-  const dialect = shape.dialects.has(row.file) ? (shape.dialects.get(row.file) ?? null) : shape.dialect;
-  const cells = dialect === null ? null : cutRecord(text, dialect);
-  if (cells === null) return { fields: new Map(), extra: [], raw: text };
-  const header = shape.headers.get(row.file) ?? shape.columns;
-  const fields = new Map(header.flatMap((name, index) => (cells[index] === undefined ? [] : [[name, cells[index]] as const])));
-  return { fields, extra: cells.slice(header.length), raw: '' };
+/** A record as it is exported. Where it can be cut, `raw` is empty; else `raw` is its text and there are no fields. */
+export interface ExportedFields {
+  readonly fields: ReadonlyMap<string, string>;
+  readonly extra: readonly string[];
+  readonly raw: string;
 }
 
-/** Null when the quoting of the record cannot be followed: then nobody can say which field is which. */
-export function cutRecord(text: string, dialect: Pick<DialectPins, 'delimiter' | 'quoteChar' | 'doubleQuote' | 'escapeChar'>): string[] | null {
+export function exportedFields(shape: ExportShape, row: RejectRow): ExportedFields {
+  const { cells, text, body, header } = cutReject(shape, row);
+  if (cells === null) return { fields: new Map(), extra: [], raw: text.show(body) };
+  const values = cells.map(({ value }) => text.show(value));
+  const fields = new Map(header.flatMap((name, index) => (values[index] === undefined ? [] : [[name, values[index]] as const])));
+  return { fields, extra: values.slice(header.length), raw: '' };
+}
+
+/** A reject cut into its cells, each with its place in `body`, the record without its line end. */
+export interface CutReject {
+  readonly text: RecordText;
+  readonly body: string;
+  readonly lineEnd: string;
+  /** Null when nobody can say which field is which. */
+  readonly cells: readonly Cell[] | null;
+  /** Columns of the file that the record is from. */
+  readonly header: readonly string[];
+  /** As the cutting needs it: its characters written as the record's are. */
+  readonly dialect: CutDialect | null;
+}
+
+export type CutDialect = Pick<DialectPins, 'delimiter' | 'quoteChar' | 'doubleQuote' | 'escapeChar'>;
+
+export function cutReject(shape: ExportShape, row: RejectRow): CutReject {
+  const text = recordText(shape.encodings.get(row.file) ?? 'utf-8');
+  const whole = text.of(Buffer.from(row.rawBase64, 'base64'));
+  const lineEnd = /\r?\n$|\r$/.exec(whole)?.[0] ?? '';
+  const body = whole.slice(0, whole.length - lineEnd.length);
+  const pinned = shape.dialects.has(row.file) ? (shape.dialects.get(row.file) ?? null) : shape.dialect;
+  const written = (characters: string): string => text.write(characters) ?? characters;
+  const dialect = pinned && {
+    delimiter: written(pinned.delimiter),
+    quoteChar: written(pinned.quoteChar),
+    escapeChar: written(pinned.escapeChar),
+    doubleQuote: pinned.doubleQuote,
+  };
+  return { text, body, lineEnd, cells: dialect && cutCells(body, dialect), header: shape.headers.get(row.file) ?? shape.columns, dialect };
+}
+
+/** Null when the quoting of the record cannot be followed. */
+export function cutRecord(text: string, dialect: CutDialect): string[] | null {
+  return cutCells(text, dialect)?.map(({ value }) => value) ?? null;
+}
+
+export interface Cell {
+  readonly value: string;
+  readonly start: number;
+  /** Where the delimiter behind it begins, or the end of the text. */
+  readonly end: number;
+}
+
+export function cutCells(text: string, dialect: CutDialect): Cell[] | null {
   const { delimiter, quoteChar, escapeChar } = dialect;
-  const cells: string[] = [];
+  const cells: Cell[] = [];
   let at = 0;
   for (;;) {
     const field = quoteChar !== '' && text.startsWith(quoteChar, at) ? quotedField(text, at, dialect) : plainField(text, at, delimiter, quoteChar, escapeChar);
     if (field === null) return null;
-    cells.push(field.value);
+    cells.push({ ...field, start: at });
     if (field.end >= text.length) return cells;
     at = field.end + delimiter.length;
   }
@@ -89,7 +137,6 @@ export function cutRecord(text: string, dialect: Pick<DialectPins, 'delimiter' |
 
 interface Field {
   readonly value: string;
-  /** Where the delimiter behind it begins, or the end of the text. */
   readonly end: number;
 }
 
@@ -105,7 +152,7 @@ function plainField(text: string, at: number, delimiter: string, quote: string, 
   return { value, end: position };
 }
 
-function quotedField(text: string, at: number, dialect: Pick<DialectPins, 'delimiter' | 'quoteChar' | 'doubleQuote' | 'escapeChar'>): Field | null {
+function quotedField(text: string, at: number, dialect: CutDialect): Field | null {
   const { delimiter, quoteChar, doubleQuote, escapeChar } = dialect;
   let value = '';
   for (let position = at + 1; position < text.length; position += 1) {
@@ -134,4 +181,9 @@ const csvCell = (cell: string, delimiter: string): string =>
 /** A leading `'` before what a spreadsheet would run, and before cells that begin with one, so that it can be taken off again. */
 export function guarded(cell: string): string {
   return /^[\s\u0000]*[=+\-@\t\r\u0000']/.test(cell) && !/^-?\d+(\.\d+)?$/.test(cell) ? `'${cell}` : cell;
+}
+
+/** What `guarded` was given: a correction loses the quote that an export put there. */
+export function unguarded(cell: string): string {
+  return cell.startsWith("'") && guarded(cell.slice(1)) === cell ? cell.slice(1) : cell;
 }

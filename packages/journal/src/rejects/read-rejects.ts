@@ -1,0 +1,84 @@
+/** Rejects as receipts name them, read from their Parquet files by a core, page by page; and which of them a replay has taken the place of. */
+import { isReplay, type ManifestPart } from '@millrace/protocol';
+import { AppError } from '@millrace/service-kit';
+
+import type { JobView } from '../read-job.ts';
+import type { CoreLike } from '../store.ts';
+
+export interface RejectRow {
+  readonly rejectId: string;
+  readonly stage: string;
+  readonly chunk: number;
+  readonly file: string;
+  readonly etag: string;
+  readonly record: number;
+  /** These five are null in files that are no text. */
+  readonly line: number | null;
+  readonly byte: number | null;
+  readonly byteEnd: number | null;
+  readonly errorLine: number | null;
+  readonly errorByte: number | null;
+  readonly column: string | null;
+  readonly columnIndex: number | null;
+  readonly code: string;
+  readonly message: string;
+  readonly expected: string | null;
+  readonly value: string | null;
+  /** As text, invalid UTF-8 replaced; `rawBase64` holds the bytes. */
+  readonly raw: string;
+  readonly rawBase64: string;
+  readonly rawTruncated: boolean;
+  readonly errors: readonly { readonly code: string; readonly column: string | null; readonly byte: number | null; readonly message: string }[];
+}
+
+const PAGE_ROWS = 1_000;
+const DEADLINE_MS = 120_000;
+
+/** In the order of chunks, then of records. `replaced`: ids of rejects that are none any more. */
+export async function* readRejects(core: CoreLike, files: readonly ManifestPart[], replaced: ReadonlySet<string> = new Set()): AsyncGenerator<RejectRow> {
+  const ordered = [...files].sort((a, b) => chunkOf(a) - chunkOf(b));
+  for (const file of ordered) {
+    for (let start = 0; start < file.rows; ) {
+      const rows = await readPage(core, file.uri, start);
+      if (rows.length === 0) break;
+      for (const row of rows) if (!replaced.has(row.rejectId)) yield row;
+      start += rows.length;
+    }
+  }
+}
+
+const chunkOf = ({ chunk }: ManifestPart): number => Number(chunk.slice(chunk.lastIndexOf('.') + 1));
+
+async function readPage(core: CoreLike, uri: string, start: number): Promise<RejectRow[]> {
+  const input = { uri, connection: null, etag: '', size: 0 };
+  const rest = { connection: null, jobKey: null, record: null, parts: null, spec: null };
+  const message = { type: 'Inspect', what: 'rows', input, start, end: start + PAGE_ROWS, ...rest } as const;
+  const answer = await core.request(message, { deadlineMs: DEADLINE_MS });
+  if (answer.failed !== null) throw new AppError('STORAGE_UNAVAILABLE', `cannot read ${uri}: ${answer.failed.message}`);
+  const lines = new TextDecoder().decode(answer.payload).split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as RejectRow);
+}
+
+/** How a reject stands with the replays that named it: taken up by a chunk that committed, or by one that is dead or still open. */
+export interface Replayed {
+  /** Replayed: the record has its newest fate in that chunk's receipt. */
+  readonly replaced: ReadonlySet<string>;
+  /** Reject → the chunk that names it and has not committed, as `<stage>.<chunk>`. */
+  readonly pending: ReadonlyMap<string, string>;
+}
+
+/** By the names of verdicts alone where nothing was replayed. `isCommitted` reads the outcome of a chunk. */
+export async function replayedRejects(view: JobView, isCommitted: (chunk: JobView['chunks'][number]) => Promise<boolean>): Promise<Replayed> {
+  const replaced = new Set<string>();
+  const pending = new Map<string, string>();
+  for (const chunk of view.chunks) {
+    if (!isReplay(chunk.chunk)) continue;
+    const committed = await isCommitted(chunk);
+    for (const { key } of chunk.chunk.payloads) {
+      if (committed) replaced.add(key);
+      else pending.set(key, `${chunk.stage}.${chunk.chunk.chunk}`);
+    }
+  }
+  for (const key of replaced) pending.delete(key);
+  return { replaced, pending };
+}
