@@ -39,7 +39,7 @@ export interface QueueCounts {
   readonly active: number;
 }
 
-/** What a task carries in Redis: few bytes, so that its hash stays compact. */
+/** What a task carries in Redis: few bytes. BullMQ keeps the id in the options too, so that an entry takes 600 to 700 bytes; the window bounds how many. */
 interface EntryData {
   readonly s?: string;
   readonly t?: string;
@@ -144,7 +144,8 @@ export class TaskQueues {
     const queue = new Queue<EntryData>(name, {
       connection: this.#connection,
       prefix: this.#prefix,
-      defaultJobOptions: { ...entryOptions, removeOnComplete: keepCompleted, removeOnFail: keepFailed },
+      // What is kept of those that ended is said by the consumer: here it would be stored with each entry.
+      defaultJobOptions: entryOptions,
       streams: { events: { maxLen: 10_000 } },
     });
     queue.on('error', (error) => this.#log.debug({ err: error, queue: name }, 'queue connection failed'));
