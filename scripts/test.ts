@@ -64,7 +64,7 @@ const parts: Readonly<Record<string, () => Promise<Counts>>> = {
   rust: rustTests,
   unit: () => nodeTests('{packages/*/src,scripts}/**/*.test.ts'),
   e2e: () => nodeTests('test/e2e/**/*.test.ts'),
-  chaos: () => nodeTests('test/{assumptions,chaos}/**/*.test.ts'),
+  chaos: () => nodeTests('test/{assumptions,chaos,model}/**/*.test.ts'),
 };
 
 await orExit(buildForTests);
