@@ -507,6 +507,7 @@ impl<'a> Run<'a> {
         let error = RejectError {
             code,
             column: None,
+            path: None,
             column_index: None,
             path: None,
             byte: range.start,
