@@ -90,8 +90,7 @@ async function run(name: string, file: string, output: WrittenSpec = {}, changes
 }
 
 const columns = `columns = {id: 'BIGINT', customer: 'STRUCT(name VARCHAR, since VARCHAR, vip BOOLEAN)', lines: 'STRUCT(sku VARCHAR, price VARCHAR, n BIGINT)[]'}`;
-const good =
-  (): string => `SELECT id, TRY_CAST(customer AS STRUCT(name VARCHAR, since DATE, vip BOOLEAN)) AS customer,
+const good = (): string => `SELECT id, TRY_CAST(customer AS STRUCT(name VARCHAR, since DATE, vip BOOLEAN)) AS customer,
     TRY_CAST(lines AS STRUCT(sku VARCHAR, price DECIMAL(8, 2), n BIGINT)[]) AS lines
   FROM read_json('${join(data, 'orders.ndjson')}', ${columns})
   WHERE coalesce(customer.since, '') <> '2026-02-30' AND coalesce(lines[1].price, '') <> 'free'`;
