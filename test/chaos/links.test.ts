@@ -1,4 +1,4 @@
-/** F4, F5, F6, F11, F13, F14, F21, F34: lost answers, half-open sockets, stopped and killed processes, forged tasks, a Redis that forgets or evicts. */
+/** F4, F5, F6, F11, F13, F14, F21, F33, F34: lost answers, half-open sockets, stopped and killed processes, forged tasks, a Redis that forgets or evicts. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { until } from '../e2e/support/until.ts';
@@ -104,6 +104,18 @@ describe('processes', () => {
             ),
           { within: 20_000 },
         );
+      })
+      .then(() => {}));
+
+  it('F33: a host whose event loop stands still for three leases: its core may not commit behind its lease, or was first', () =>
+    lab
+      .run({ name: 'blocked' }, async (cluster) => {
+        const host = cluster.host({ failpoints: 'chunk.8-9=block-6300' });
+        await cluster.ready(cluster.scheduler(), host);
+        const { jobId } = await cluster.submit('blocked');
+        await until('the event loop to stand still', () => host.fired('chunk.8-9'), { within: 20_000 });
+        cluster.host();
+        await cluster.untilEnded(jobId);
       })
       .then(() => {}));
 

@@ -6,6 +6,7 @@ import type { CoreProcess } from '@millrace/core-client';
 import type { ChunkId } from '@millrace/protocol';
 import type { Event } from '@millrace/protocol/wire';
 import { describeError } from '@millrace/service-kit';
+import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Host, OpenedAttempt } from './host.ts';
 import type { Lease } from './lease-keeper.ts';
 
@@ -82,6 +83,7 @@ export class ProgressKeeper {
 
   /** An event of the core. */
   note(event: Event, core: CoreProcess): void {
+    void failpoint('chunk.8-9', this.#attempt.attemptId);
     this.lease.showLife();
     if (event.type !== 'Progress') {
       this.#moved();

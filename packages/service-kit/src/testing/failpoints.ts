@@ -2,15 +2,15 @@
  * What stands in for `failpoints.ts` in a process started with `node --conditions=millrace-test`. `MILLRACE_FAILPOINTS` says what happens in which
  * gap: `chunk.10-12=kill`, several separated by commas. Each that fires says so on stderr first, so that a test knows that it did.
  *
- *     <gap>=<action>[:<when>]      action: kill stop exit throw delay-<ms>      when: once (default), always, or the number of the passing
+ *     <gap>=<action>[:<when>]      action: kill stop exit throw delay-<ms> block-<ms>      when: once (default), always, or the number of the passing
  */
 import { writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ArmedGap {
   readonly gap: string;
-  readonly action: 'kill' | 'stop' | 'exit' | 'throw' | 'delay';
-  /** Of `delay`, milliseconds; else 0. */
+  readonly action: 'kill' | 'stop' | 'exit' | 'throw' | 'delay' | 'block';
+  /** Of `delay`, and of `block`, which stops the whole event loop; milliseconds, else 0. */
   readonly delayMs: number;
   /** The passing at which it fires; 0 = each. */
   readonly at: number;
@@ -22,9 +22,9 @@ export function parseFailpoints(text: string): ArmedGap[] {
 }
 
 function parseOne(text: string): ArmedGap {
-  const match = /^([a-z]+(?:\.[0-9a-z-]+)+)=(kill|stop|exit|throw|delay-(\d{1,6}))(?::(once|always|[1-9]\d{0,5}))?$/.exec(text);
+  const match = /^([a-z]+(?:\.[0-9a-z-]+)+)=(kill|stop|exit|throw|(?:delay|block)-(\d{1,6}))(?::(once|always|[1-9]\d{0,5}))?$/.exec(text);
   if (match === null)
-    throw new TypeError(`cannot read the failpoint ${JSON.stringify(text)}: expected <gap>=<kill|stop|exit|throw|delay-MS>[:<once|always|N>]`);
+    throw new TypeError(`cannot read the failpoint ${JSON.stringify(text)}: expected <gap>=<kill|stop|exit|throw|delay-MS|block-MS>[:<once|always|N>]`);
   const [, gap = '', action = '', ms, when = 'once'] = match;
   const at = when === 'once' ? 1 : when === 'always' ? 0 : Number(when);
   return { gap, action: action.replace(/-.*/, '') as ArmedGap['action'], delayMs: Number(ms ?? 0), at };
@@ -65,6 +65,9 @@ async function act({ gap, action, delayMs }: ArmedGap): Promise<void> {
       throw new FailpointError(`failpoint ${gap}`);
     case 'delay':
       await delay(delayMs);
+      return;
+    case 'block':
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayMs);
       return;
     default:
       return action satisfies never;
