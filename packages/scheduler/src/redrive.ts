@@ -12,6 +12,7 @@ import { cutFile, selected } from './next-generation.ts';
 import { notFound } from './read-status.ts';
 import { rebuildJob } from './rebuild.ts';
 import { refusal, specRefusal } from './refusal.ts';
+import { withSchemasOf } from './schema-files.ts';
 
 type RedriveAnswer = AnswerTo<'redrive'>;
 
@@ -52,7 +53,9 @@ export function overrideOf(view: JobView, request: { readonly spec: unknown; rea
   const checked = checkWritten(request.spec, request.tenant);
   if ('issues' in checked) return { refused: specRefusal('redrive job', checked.issues) };
   const before = specOfGeneration(view, view.generation).spec;
-  const other = specDifferences(before, checked.spec).find(({ pointer }) => !overridable.test(pointer));
+  // A schema by URI means the one that the job has taken from there.
+  const spec = withSchemasOf(checked.spec, before);
+  const other = specDifferences(before, spec).find(({ pointer }) => !overridable.test(pointer));
   if (other) {
     return {
       refused: refusal(
@@ -61,7 +64,7 @@ export function overrideOf(view: JobView, request: { readonly spec: unknown; rea
       ),
     };
   }
-  return { spec: checked.spec, specDigest: specDigest(checked.spec) };
+  return { spec, specDigest: specDigest(spec) };
 }
 
 /** A job that failed by a budget alone has nothing to run again: with a larger one its receipts are judged anew. */
