@@ -60,7 +60,7 @@ export function startStack(options: StackOptions): Stack {
   const roles: RoleProcess[] = [];
   const start = (role: Role, slots = 1): RoleProcess => {
     const name = `${role}-${roles.length}`;
-    const started = startRole(role, name, roleEnvironment(options, role, taskKey, name, slots), options.logFile);
+    const started = startRole(role, name, roleEnvironment(options, taskKey, name, slots), options.logFile);
     roles.push(started);
     return started;
   };
@@ -69,7 +69,7 @@ export function startStack(options: StackOptions): Stack {
   return { roles, start, stop: (deadlineMs = STOP_DEADLINE_MS) => stopRoles(roles, deadlineMs) };
 }
 
-function roleEnvironment(options: StackOptions, role: Role, taskKey: string, name: string, slots: number): NodeJS.ProcessEnv {
+function roleEnvironment(options: StackOptions, taskKey: string, name: string, slots: number): NodeJS.ProcessEnv {
   const scratch = join(options.scratchDirectory, `scratch-${name}`);
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   return {
@@ -89,8 +89,9 @@ function roleEnvironment(options: StackOptions, role: Role, taskKey: string, nam
     MILLRACE_LOG_LEVEL: process.env['MILLRACE_LOG_LEVEL'] ?? 'info',
     MILLRACE_PARENT_PID: String(process.pid),
     MILLRACE_WORKER_ID: name,
-    // Nobody but a host needs to know where secrets lie.
-    ...(role === 'worker-host' ? { MILLRACE_SECRETS: process.env['MILLRACE_SECRETS'] } : {}),
+    // Hosts hand keys to their cores, the scheduler signs webhooks.
+    MILLRACE_SECRETS: process.env['MILLRACE_SECRETS'],
+    ...(process.env['MILLRACE_HTTP_ALLOW'] === undefined ? {} : { MILLRACE_HTTP_ALLOW: process.env['MILLRACE_HTTP_ALLOW'] }),
   };
 }
 

@@ -5,6 +5,7 @@
 import type {
   AttemptId,
   AuditRecord,
+  Callback,
   ClosedVerdict,
   Command,
   CorrectionPart,
@@ -33,6 +34,7 @@ import { putInline, readInline } from './inline.ts';
 import { listInputFiles, listJobIds, putInputs, putJob, readInputs, readJobRecord } from './jobs.ts';
 import { listManifests, putManifest, readManifest, readNewestManifest } from './manifests.ts';
 import { deleteOpenMarker, hasOpenMarker, listOpenMarkers, type OpenGeneration, putOpenMarker } from './open-jobs.ts';
+import { deleteCallback, listCallbacks, putCallback } from './outbox.ts';
 import { putPins, readPins } from './pins.ts';
 import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPlanEntry, readSealed, readSegment } from './plan-segments.ts';
 import type { Put, Stored } from './put-if-absent.ts';
@@ -137,6 +139,11 @@ export class Journal {
   readManifest = (jobId: JobId, generation: number): Promise<Stored<'manifest'> | null> => readManifest(this.#store, jobId, generation);
   readNewestManifest = (jobId: JobId): Promise<Stored<'manifest'> | null> => readNewestManifest(this.#store, jobId);
   listManifests = (jobId: JobId): Promise<number[]> => listManifests(this.#store, jobId);
+
+  // Webhooks that are owed
+  putCallback = (record: Callback): Promise<boolean> => putCallback(this.#store, record);
+  listCallbacks = (): AsyncGenerator<Stored<'callback'>> => listCallbacks(this.#store);
+  deleteCallback = (callbackId: string): Promise<void> => deleteCallback(this.#store, callbackId);
 
   // What was done by whom
   putAudit = (record: AuditRecord): Promise<Stored<'audit'>> => putAudit(this.#store, record);

@@ -42,6 +42,9 @@ export const commandKey = (jobId: JobId, number: number): string => `${commandsD
 export const manifestsDir = (jobId: JobId): string => `${jobDir(jobId)}manifests/`;
 export const manifestKey = (jobId: JobId, generation: number): string => `${manifestsDir(jobId)}${six(generation)}.json`;
 export const jobsDir = 'jobs/';
+/** Webhooks that are owed. */
+export const outboxDir = 'outbox/';
+export const outboxKey = (callbackId: string): string => `${outboxDir}${callbackId}.json`;
 export const registryDir = 'registry/';
 export const registryKindDir = (kind: string): string => `${registryDir}${kind}/`;
 export const registryNameDir = (kind: string, name: string): string => `${registryKindDir(kind)}${name}/`;

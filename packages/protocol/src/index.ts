@@ -25,11 +25,23 @@ export {
   zeroSums,
 } from './balance.ts';
 export { type BudgetDecision, type BudgetEvidence, type BudgetMoment, type BudgetSums, budgetEvidence, decideBudget, nearestBudget } from './budget.ts';
+export {
+  type Callback,
+  type CallbackEvent,
+  callbackBody,
+  callbackDelayMs,
+  callbackEvents,
+  callbackLifeMs,
+  callbacksOf,
+  type Delivery,
+  signCallback,
+} from './callback.ts';
 export { canonicalJson, sha256Hex } from './canonical-json.ts';
 export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, chunkStates, isChunkDone } from './chunk.ts';
 export { type Command, type CommandWord, commandWords } from './command.ts';
 export { authOf, bucketParts, type ConnectionSetting, type CredentialSource, kindOfScheme, parseConnections } from './connections.ts';
 export { type CorrectionPart, type CorrectionSet, maxCorrectionBytes, maxCorrectionRecords } from './correction.ts';
+export { CronError, firesBetween, nextFire, parseCron } from './cron.ts';
 export type { DeadLetter } from './dead-letter.ts';
 export { decideOperation, type OperationDecision, recentOutcomes, steeredOperation, watchedOutcomes } from './decide-operation.ts';
 export { type ErrorGroup, errorGroups, filterGroups, foldFailures, type GroupOfJob, type TriageVersion } from './error-group.ts';
@@ -215,6 +227,7 @@ export {
   type OperationRequest,
   type OperationsRequest,
   type PlanRedriveRequest,
+  type PutScheduleRequest,
   parseRequest,
   type RedrivePlanRequest,
   type RedriveRequest,
@@ -223,12 +236,16 @@ export {
   type Request,
   type RequestKind,
   type ResultRequest,
+  type SchedulesRequest,
+  type ScheduleView,
   type StartRedriveRequest,
   type StatusRequest,
   type SteerOperationRequest,
+  type SteerScheduleRequest,
   type SubmitRequest,
   type TriageRequest,
 } from './request.ts';
+export { dueFires, fireKey, maxScheduleRuns, type Schedule, type ScheduleRun, specOfRun, upcomingFires } from './schedule.ts';
 export { assertAvailable, availabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 
 import { auditShape } from './audit.ts';
+import { callbackShape } from './callback.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { commandShape } from './command.ts';
 import { correctionPartShape, correctionShape } from './correction.ts';
@@ -33,6 +34,7 @@ export const recordShapes = {
   manifest: manifestShape,
   registry: registryEntryShape,
   audit: auditShape,
+  callback: callbackShape,
   correction: correctionShape,
   correctionPart: correctionPartShape,
 } as const;

@@ -3,8 +3,10 @@
  * next version, so the highest counts and nothing is overwritten. Each kind has the shape of its body here.
  */
 import { z } from 'zod';
+import { deliveryShape } from './callback.ts';
 import { count, instant } from './record-shapes.ts';
 import { operationShape, planItemsShape, redrivePlanShape } from './redrive-plan.ts';
+import { scheduleShape } from './schedule.ts';
 import { triageShape } from './triage.ts';
 
 /** Kind, as its folder is called → shape of the body. */
@@ -14,6 +16,10 @@ export const registryShapes = {
   operations: operationShape,
   /** Named by the fingerprint, one for each tenant: `<tenant>.<fingerprint>`. */
   triage: triageShape,
+  /** `<tenant>.<name>` */
+  schedules: scheduleShape,
+  /** Deliveries of webhooks, by their id. */
+  callbacks: deliveryShape,
 } as const;
 
 export type RegistryKind = keyof typeof registryShapes;

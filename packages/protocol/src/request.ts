@@ -5,6 +5,7 @@ import type { ErrorGroup } from './error-group.ts';
 import { isJobId, isRequestId, type JobId, type RequestId } from './ids.ts';
 import { maxIdempotencyKeyLength, maxReasonLength } from './limits.ts';
 import { canaryShape, type ItemCounts, type Operation, operationStates, overridesShape, type RedrivePlan, redriveTargets } from './redrive-plan.ts';
+import type { ScheduleRun } from './schedule.ts';
 import type { Difference } from './spec-difference.ts';
 import type { SpecIssue } from './spec-error.ts';
 import type { JobResult, JobStatus } from './status.ts';
@@ -186,6 +187,43 @@ export interface DeadLetterView {
   readonly end: number | null;
 }
 
+const scheduleName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/);
+
+export const putScheduleRequestShape = z.strictObject({
+  kind: z.literal('putSchedule'),
+  ...head,
+  /** The resolved spec, whose name is that of the schedule. */
+  spec: z.unknown(),
+  reason,
+});
+export type PutScheduleRequest = z.output<typeof putScheduleRequestShape>;
+
+export const steerScheduleRequestShape = z.strictObject({
+  kind: z.literal('steerSchedule'),
+  ...head,
+  name: scheduleName,
+  act: z.enum(['pause', 'resume', 'fire', 'remove']),
+  reason,
+});
+export type SteerScheduleRequest = z.output<typeof steerScheduleRequestShape>;
+
+export const schedulesRequestShape = z.strictObject({ kind: z.literal('schedules'), ...head });
+export type SchedulesRequest = z.output<typeof schedulesRequestShape>;
+
+/** A schedule as people see it. */
+export interface ScheduleView {
+  readonly tenant: string;
+  readonly name: string;
+  readonly version: number;
+  readonly cron: string;
+  readonly timezone: string;
+  readonly paused: boolean;
+  /** The next fires. */
+  readonly next: readonly string[];
+  /** Newest first. */
+  readonly runs: readonly ScheduleRun[];
+}
+
 export const requestShape = z.discriminatedUnion('kind', [
   submitRequestShape,
   commandRequestShape,
@@ -203,6 +241,9 @@ export const requestShape = z.discriminatedUnion('kind', [
   deadLettersRequestShape,
   attemptsRequestShape,
   replayRequestShape,
+  putScheduleRequestShape,
+  steerScheduleRequestShape,
+  schedulesRequestShape,
   statusRequestShape,
   resultRequestShape,
 ]);
@@ -236,6 +277,9 @@ export interface AnswerBodies {
   /** Newest first. */
   readonly attempts: { readonly attempts: readonly AttemptView[] };
   readonly replay: { readonly jobId: JobId; readonly number: number; readonly generation: number; readonly records: number; readonly chunks: number };
+  readonly putSchedule: { readonly schedule: ScheduleView };
+  readonly steerSchedule: { readonly schedule: ScheduleView };
+  readonly schedules: { readonly schedules: readonly ScheduleView[] };
   readonly status: { readonly status: JobStatus };
   /** Null while the job is not terminal; then either `result` or the status says how it ended. */
   readonly result: { readonly status: JobStatus; readonly result: JobResult | null };

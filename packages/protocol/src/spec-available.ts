@@ -20,8 +20,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
     ...spec.pipeline.flatMap(({ lookups }, stage) => lookups.flatMap(({ schema }, at) => lookupIssues(schema, ['pipeline', stage, 'lookups', at, 'schema']))),
-    ...unless(spec.schedule === null, ['schedule'], 'a schedule'),
-    ...unless(spec.callbacks.length === 0, ['callbacks'], 'a callback'),
     ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
     ...unless(spec.retention.rejects === 90 * dayMs, ['retention', 'rejects'], 'retention other than its default'),
   ];

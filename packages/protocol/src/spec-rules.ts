@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 
+import { parseCron } from './cron.ts';
 import { encodingLabels, encodingSupport } from './encodings.ts';
 import { type FailureCode, failureCodes } from './failure.ts';
 import type { fieldShape, inputShape, outputShape, ShapedSpec, schemaShape, stageShape } from './job-spec-shape.ts';
@@ -33,7 +34,24 @@ export function ruleIssues(spec: ShapedSpec, written: Written): SpecIssue[] {
     ...keyedInputIssues(spec),
     ...(spec.output === undefined ? [] : outputIssues(spec.output, spec.pipeline ?? [])),
     ...budgetIssues(spec),
+    ...scheduleIssues(spec),
   ];
+}
+
+function scheduleIssues({ schedule }: ShapedSpec): SpecIssue[] {
+  if (!schedule) return [];
+  const found: SpecIssue[] = [];
+  try {
+    parseCron(schedule.cron);
+  } catch (error) {
+    found.push(issue(['schedule', 'cron'], 'SPEC_CRON', error instanceof Error ? error.message : String(error)));
+  }
+  if (!isTimeZone(schedule.timezone))
+    found.push(issue(['schedule', 'timezone'], 'SPEC_TIMEZONE', `expected an IANA name such as Europe/Berlin, got ${shown(schedule.timezone)}`));
+  if (schedule.startAt !== null && schedule.endAt !== null && Date.parse(schedule.startAt) >= Date.parse(schedule.endAt)) {
+    found.push(issue(['schedule', 'endAt'], 'SPEC_CONFLICT', 'must be behind startAt'));
+  }
+  return found;
 }
 
 function schemaRuleIssues(schema: string | Schema, path: Path, written: Written): SpecIssue[] {

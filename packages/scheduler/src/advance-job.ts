@@ -1,8 +1,9 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
-import { type BudgetDecision, type BudgetMoment, decideBudget, type JobId } from '@millrace/protocol';
+import { type BudgetDecision, type BudgetMoment, decideBudget, type JobId, nearestBudget } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
 import { applyStep } from './apply-steps.ts';
+import { oweCallbacks } from './callbacks/owe-callbacks.ts';
 import type { Control } from './control.ts';
 import { hasAllOutcomes, type JobSituation, nextLater, nextSteps } from './next-steps.ts';
 
@@ -54,6 +55,9 @@ async function budgetOf(job: LedgerJobView, moment: BudgetMoment, control: Contr
     deadBytes: job.deadLetters.bytes,
     plannedBytes: job.sealed ? job.bytesPlanned : null,
   };
+  const near = moment === 'running' && facts.spec.callbacks.some(({ events }) => events.includes('budget.warning')) ? nearestBudget(sums, facts.spec) : null;
+  if (near !== null && control.facts.isNew(job.jobId, job.generation, 'budget.warning'))
+    await oweCallbacks(job.jobId, job.generation, 'budget.warning', { budget: near }, control);
   return decideBudget(sums, facts.spec, moment);
 }
 

@@ -14,6 +14,7 @@ import { answerPlan, planRedrive } from './redrives/freeze-plan.ts';
 import { startRedrive } from './redrives/start-plan.ts';
 import { refusal, refusalOf } from './refusal.ts';
 import { replayRejects } from './replay.ts';
+import { answerSchedules, putSchedule, steerSchedule } from './schedules/answer-schedules.ts';
 
 const atOnce = 8;
 
@@ -24,6 +25,9 @@ const handlers: Handlers = {
   command: commandJob,
   redrive: redriveJob,
   replay: replayRejects,
+  putSchedule,
+  steerSchedule,
+  schedules: answerSchedules,
   status: answerStatus,
   result: answerResult,
   planRedrive,

@@ -28,6 +28,10 @@ function actOf(request: Request): { jobId: JobId | null; act: Pick<Act, 'act' | 
       return { jobId: null, act: { act: `operation.${request.act}`, object: `operation:${request.operationId}`, reason: request.reason } };
     case 'triage':
       return { jobId: null, act: { act: `errors.${request.state}`, object: `error:${request.fingerprint}`, reason: request.note } };
+    case 'putSchedule':
+      return { jobId: null, act: { act: 'schedule.put', object: `schedule:${request.tenant}`, reason: request.reason } };
+    case 'steerSchedule':
+      return { jobId: null, act: { act: `schedule.${request.act}`, object: `schedule:${request.tenant}.${request.name}`, reason: request.reason } };
     default:
       return null;
   }

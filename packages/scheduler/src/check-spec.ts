@@ -1,6 +1,7 @@
 /** What intake asks of a spec before it accepts a job: that it is legal, that this version can do it, that its SQL compiles, that its output place is free. */
 import { availabilityIssues, canonicalJson, checkJobSpec, type JobId, nearestName, type ResolvedJobSpec, type SpecIssue } from '@millrace/protocol';
-import { AppError } from '@millrace/service-kit';
+import { AppError, readSecret } from '@millrace/service-kit';
+import { deniedHost } from './callbacks/guard-url.ts';
 import type { Control } from './control.ts';
 import { listBelow } from './stored-inputs.ts';
 
@@ -21,6 +22,21 @@ function tenantIssues(spec: ResolvedJobSpec, tenant: string): SpecIssue[] {
   return [
     { pointer: '/execution/tenant', code: 'SPEC_TENANT_DENIED', message: `expected the tenant of this connection, ${tenant}, got ${spec.execution.tenant}` },
   ];
+}
+
+/** Webhooks must go where this installation allows, and be signed with a secret that it holds. */
+export async function callbackIssues(spec: ResolvedJobSpec, { httpAllow, secrets }: Pick<Control, 'httpAllow' | 'secrets'>): Promise<SpecIssue[]> {
+  const issues: SpecIssue[] = [];
+  for (const [index, { url, secret }] of spec.callbacks.entries()) {
+    const denied = deniedHost(url, httpAllow);
+    if (denied !== null) issues.push({ pointer: `/callbacks/${index}/url`, code: 'SPEC_URI', message: denied });
+    try {
+      await readSecret(secret, secrets);
+    } catch (error) {
+      issues.push({ pointer: `/callbacks/${index}/secret`, code: 'SPEC_KEY_MISSING', message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return issues;
 }
 
 /** Connections that a spec names and the installation does not have. */

@@ -1,6 +1,7 @@
 /** Pause, resume, cancel: durable as a command first, then told to the ledger, then seen by the leader. What a ledger was not told, a rebuild tells it. */
 import { type JobView, newestGeneration } from '@millrace/journal';
 import type { AnswerTo, Command, CommandRequest } from '@millrace/protocol';
+import { oweCallbacks } from './callbacks/owe-callbacks.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
 import { notFound, readStatus } from './read-status.ts';
@@ -27,6 +28,7 @@ export async function commandJob(request: CommandRequest, control: Control): Pro
   if ('refused' in result) return result.refused;
   const { number } = result.appended.record;
   await unlessRebuilding(() => control.queues.ledger.applyFlags(jobId, generation, number, flagsOf(command) ?? {}));
+  if (command === 'pause') await oweCallbacks(jobId, generation, 'job.paused', { command: number, reason }, control);
   await control.queues.events.nudgeLeader(jobId);
   control.log.info({ jobId, command, by }, 'job commanded');
   const status = await readStatus(jobId, control);

@@ -17,6 +17,7 @@ const shape = {
     .list()
     .prefault('')
     .describe('hosts, each with a port unless it is 443, whose https:// objects may be inputs, separated by commas'),
+  MILLRACE_SECRETS: setting.text().optional().describe('directory with one file for each secret that webhooks are signed with: secret://a/b is its file a/b'),
   MILLRACE_SCRATCH: setting.text().describe('directory for files that do not outlive the process'),
   MILLRACE_LOG_LEVEL: setting
     .choice(...logLevels)

@@ -21,6 +21,10 @@ export interface Control {
   readonly taskKeys: TaskKeys;
   /** Who leads, in the leader lease. */
   readonly schedulerId: string;
+  /** `host[:port]` that inputs and webhooks may lie at. */
+  readonly httpAllow: readonly string[];
+  /** Directory of secrets that specs name, for webhooks; null: none is set up. */
+  readonly secrets: string | null;
   readonly pool: string;
   readonly resultVersion: number;
   readonly clock: Clock;

@@ -22,6 +22,7 @@ import {
 } from '@millrace/protocol';
 import type { LedgerChunkView, LetterView } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
+import { oweCallbacks } from './callbacks/owe-callbacks.ts';
 import { chunkRange } from './chunk-range.ts';
 import type { Control } from './control.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
@@ -167,6 +168,7 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   control.log.error({ jobId, chunkId: id, code, class: failureClass }, 'dead letter');
   const facts = await control.facts.spec(jobId, generation);
   const tenant = facts?.job.tenant ?? 'default';
+  await oweCallbacks(jobId, generation, 'deadletter.first', { chunk: `${stage}.${chunk}`, code, class: failureClass, fingerprint: print }, control);
   await control.queues.events.publish(tenant, jobId, { type: 'dead', at: control.clock.nowIso(), chunk: `${stage}.${chunk}`, code, fingerprint: print });
 }
 

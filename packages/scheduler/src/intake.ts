@@ -18,7 +18,7 @@ import {
   stagesOf,
 } from '@millrace/protocol';
 import { failpoint } from '@millrace/service-kit/failpoints';
-import { checkSql, checkWritten, foreignOutput } from './check-spec.ts';
+import { callbackIssues, checkSql, checkWritten, foreignOutput } from './check-spec.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
 import { ledgerJobOf } from './ledger-job.ts';
@@ -26,6 +26,7 @@ import { readStatus } from './read-status.ts';
 import { ensureJob } from './rebuild.ts';
 import { refusal, specRefusal } from './refusal.ts';
 import { resolveInputs, resolveLookups } from './resolve-inputs.ts';
+import { scheduleHere } from './schedules/answer-schedules.ts';
 import { withSchemas, withSchemasOf } from './schema-files.ts';
 
 type SubmitAnswer = AnswerTo<'submit'>;
@@ -37,6 +38,8 @@ export async function submitJob(request: SubmitRequest, control: Control): Promi
   }
   const checked = checkWritten(request.spec, tenant, control.connections);
   if ('issues' in checked) return specRefusal('submit job', checked.issues);
+  const recurring = scheduleHere(request, checked.spec.schedule);
+  if (recurring !== null) return recurring;
   const standing = await control.journal.readJobRecord(jobId);
   if (standing !== null) return answerStanding(standing, checked.spec, control);
   const whole = await withSchemas(checked.spec, tenant, control);
@@ -49,6 +52,8 @@ export async function submitJob(request: SubmitRequest, control: Control): Promi
 }
 
 async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<SubmitAnswer | null> {
+  const callbacks = await callbackIssues(spec, control);
+  if (callbacks.length > 0) return specRefusal('submit job', callbacks);
   const issue = await checkSql(spec, control);
   if (issue !== null) return specRefusal('submit job', [issue]);
   const foreign = await foreignOutput(spec, jobId, control);

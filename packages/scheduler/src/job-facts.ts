@@ -16,6 +16,7 @@ export class JobFacts {
   readonly #specs = new Map<string, JobSpecFacts>();
   readonly #sealed = new Map<string, Sealed>();
   readonly #inferred = new Map<string, readonly string[]>();
+  readonly #said = new Set<string>();
   readonly #segments = new Map<string, Stored<'segment'>>();
   readonly #files = new Map<string, ReadonlyMap<number, InputFile>>();
 
@@ -68,6 +69,16 @@ export class JobFacts {
     const chunk = (await this.segment(key, digest)).chunks.find((one) => one.chunk === index);
     if (chunk === undefined) throw new Error(`cannot find chunk ${index} in ${key}`);
     return chunkBytes(chunk);
+  }
+
+  /** True once for each word about a generation of a job, as far as this process remembers. */
+  isNew(jobId: JobId, generation: number, word: string): boolean {
+    const key = `${jobId}.${generation}.${word}`;
+    if (this.#said.has(key)) return false;
+    this.#said.add(key);
+    const oldest = this.#said.values().next();
+    if (this.#said.size > keptJobs && !oldest.done) this.#said.delete(oldest.value);
+    return true;
   }
 
   forget(jobId: JobId): void {

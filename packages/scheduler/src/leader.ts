@@ -6,11 +6,13 @@ import { isTerminalJobState, type JobId } from '@millrace/protocol';
 import { EpochUnknownError, type Leadership, type LedgerJobView } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { advanceJob } from './advance-job.ts';
+import { CallbackDeliverer } from './callbacks/deliver-callbacks.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
 import { fillWindow, type Turns } from './dispatch.ts';
 import { OperationDriver } from './redrives/drive-operations.ts';
 import { TroubleIndexer } from './redrives/index-trouble.ts';
+import { ScheduleFirer } from './schedules/fire-schedules.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 import { requeueLostTasks } from './sweepers/lost-tasks.ts';
 import { rebuildOpenJobs } from './sweepers/open-markers.ts';
@@ -26,6 +28,10 @@ export class Leader {
   readonly #status: StatusWriter;
   readonly #operations: OperationDriver;
   readonly #trouble: TroubleIndexer;
+  readonly #schedules: ScheduleFirer;
+  readonly #callbacks: CallbackDeliverer;
+  /** Something may have been put into the outbox. */
+  #isOwed = true;
   readonly #turns: Turns = { lastServed: null };
   readonly #moves: Moves = new Map();
   readonly #ending = new Set<JobId>();
@@ -37,6 +43,8 @@ export class Leader {
     this.#status = new StatusWriter(control);
     this.#operations = new OperationDriver(control);
     this.#trouble = new TroubleIndexer(control);
+    this.#schedules = new ScheduleFirer(control);
+    this.#callbacks = new CallbackDeliverer(control);
   }
 
   /** One round. Throws what Redis or the journal throw; the next round begins afresh. */
@@ -51,14 +59,18 @@ export class Leader {
     if (!leadership.isLeader()) return;
     await fillWindow(jobs, this.#turns, this.#control);
     await this.#status.write(jobs);
+    await this.#schedules.round();
+    this.#isOwed ||= this.#isTimeToSweep() || jobs.some(({ state }) => isTerminalJobState(state));
     if (this.#isTimeToSweep()) await this.#sweep(jobs);
+    await this.#callbacks.round(this.#isOwed);
+    this.#isOwed = false;
     await this.#trouble.tick();
     await this.#operations.tick();
   }
 
   /** What goes on beside the rounds has ended. */
   async settle(): Promise<void> {
-    await Promise.all([this.#trouble.settle(), this.#operations.settle()]);
+    await Promise.all([this.#trouble.settle(), this.#operations.settle(), this.#callbacks.stop()]);
   }
 
   async #checkRedis(): Promise<void> {

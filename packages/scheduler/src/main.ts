@@ -26,6 +26,7 @@ const scheduler = service(
       connections: Connections.read(config.MILLRACE_CONNECTIONS, process.env),
       httpAllow: config.MILLRACE_HTTP_ALLOW,
       scratch: config.MILLRACE_SCRATCH,
+      secrets: config.MILLRACE_SECRETS ?? null,
       log,
       ...(config.MILLRACE_WORKER_ID === undefined ? {} : { schedulerId: config.MILLRACE_WORKER_ID }),
     });

@@ -99,11 +99,12 @@ describe('a submitted job', () => {
     ['whose input lies outside', async () => bench.spec('file:///etc/passwd'), 'STORAGE_FORBIDDEN', /outside the places/],
     ['of another tenant', async () => bench.spec(await bench.file('t.txt', 1), { execution: { tenant: 'other' } }), 'SPEC_TENANT_DENIED', /tenant/],
     [
-      'that asks for what is not there yet',
+      'whose webhook goes where nothing may',
       async () => bench.spec(await bench.file('t.txt', 1), { callbacks: [{ url: 'https://x.example/', secret: 'secret://a' }] }),
-      'SPEC_NOT_AVAILABLE',
-      /not available in this version/,
+      'SPEC_URI',
+      /MILLRACE_HTTP_ALLOW/,
     ],
+    ['that recurs', async () => bench.spec(await bench.file('t.txt', 1), { schedule: { cron: '0 3 * * *' } }), 'SPEC_SCHEDULE_HERE', /schedule/],
     [
       'whose totals differ from the expected',
       async () => bench.spec('x', { inputs: { uri: await bench.file('t.txt', 1), expect: { bytes: 11 } } }),

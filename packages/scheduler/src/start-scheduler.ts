@@ -29,6 +29,8 @@ export interface SchedulerOptions {
   /** `host[:port]` whose `https://` objects may be read without a connection. */
   readonly httpAllow?: readonly string[];
   readonly scratch: string;
+  /** Directory of secrets that specs name. */
+  readonly secrets?: string | null;
   readonly log: Log;
   readonly schedulerId?: string;
   readonly clock?: Clock;
@@ -72,6 +74,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
       taskKeys: options.taskKeys,
       schedulerId: options.schedulerId ?? `s-${newRequestId(idSource(clock, random)).slice(1)}`,
       pool: options.pool,
+      httpAllow: options.httpAllow ?? [],
+      secrets: options.secrets ?? null,
       resultVersion,
       ids,
       log: options.log,

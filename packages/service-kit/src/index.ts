@@ -9,3 +9,4 @@ export { AppError, type AppErrorOptions, describeError, type ErrorDescription } 
 export { type Service, service, startAll, stopAll } from './lifecycle.ts';
 export { createLogger, type Log, type LoggerOptions, type LogLevel, logLevels, silentLog } from './logger.ts';
 export { type RunOptions, runService } from './run-service.ts';
+export { readSecret } from './secret-file.ts';

@@ -70,6 +70,10 @@ export function readSpec(call: CommandCall): ResolvedJobSpec {
   try {
     const resolved = resolveJobSpec(spec as never, { baseDir: baseDirectory });
     assertAvailable(resolved);
+    if (resolved.schedule !== null)
+      throw new CommandError(exitCodes.usage, 'a schedule makes jobs and is none: `run` runs once', 'Take schedule out of the spec.', {
+        code: 'SPEC_SCHEDULE_HERE',
+      });
     return resolved;
   } catch (error) {
     if (!(error instanceof IssuesError)) throw error;

@@ -22,7 +22,7 @@ import { startTestRedis, type TestRedis } from '@millrace/queues/testing';
 import { idSource, silentLog } from '@millrace/service-kit';
 import { acceptJob } from '../intake.ts';
 import { resolveInputs } from '../resolve-inputs.ts';
-import { type RunningScheduler, startScheduler } from '../start-scheduler.ts';
+import { type RunningScheduler, type SchedulerOptions, startScheduler } from '../start-scheduler.ts';
 
 const timeScale = 1 / 30;
 const ids = idSource();
@@ -43,7 +43,7 @@ export class Bench {
     return new Bench(directory, await startTestRedis());
   }
 
-  async startScheduler(): Promise<RunningScheduler> {
+  async startScheduler(options: Partial<SchedulerOptions> = {}): Promise<RunningScheduler> {
     const running = await startScheduler({
       redis: this.redis.url,
       journal: fileUri(join(this.directory, 'journal')),
@@ -55,6 +55,7 @@ export class Bench {
       writeRoots: [join(this.directory, 'out')],
       scratch: join(this.directory, 'scratch'),
       log: silentLog,
+      ...options,
     });
     this.#running.add(running);
     return running;

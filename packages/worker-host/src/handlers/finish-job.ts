@@ -5,6 +5,7 @@
 import { isFullyPlanned, type JobView, manifestKey, specOfGeneration } from '@millrace/journal';
 import {
   type Counts,
+  callbacksOf,
   checkExpected,
   chunkId,
   decideBudget,
@@ -60,6 +61,7 @@ export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease
       });
     await failpoint('finish.5-6', manifest.jobId);
     await publish(job, manifest);
+    await oweCallbacks(job, manifest);
     await removeOutdated(job, manifest);
     await failpoint('finish.6-7', manifest.jobId);
     await report(job, { state: manifest.state, failure: manifest.failure, manifestKey: manifestKey(manifest.jobId, manifest.generation) });
@@ -285,6 +287,14 @@ function manifestOf({ view, spec, orders, host }: FinishJob, summary: Summary, e
 /** Without what replays have taken off to the last. */
 const counted = (codes: Counts): Counts => Object.fromEntries(Object.entries(codes).filter(([, times]) => times !== 0));
 const hasAny = (codes: Counts): boolean => Object.values(codes).some((times) => times !== 0);
+
+/** Before the marker goes: whoever repeats this finish owes the same webhooks again, and only once. */
+async function oweCallbacks({ spec, view, host }: FinishJob, manifest: Manifest): Promise<void> {
+  const { jobId, generation, state, name, endedAt, balance, chunks, failure, outputUri, parts } = manifest;
+  const of = { jobId, generation, tenant: view.job.record.tenant, createdAt: endedAt };
+  const data = { jobId, name, generation, state, balance, chunks, failure, outputUri, parts: parts.length, endedAt };
+  for (const callback of callbacksOf(spec, of, `job.${state}`, data)) await host.journal.putCallback(callback);
+}
 
 /** What readers look at: a copy of the manifest, then `_SUCCESS`. A failed or cancelled generation publishes nothing. */
 async function publish({ output, spec }: FinishJob, manifest: Manifest): Promise<void> {
