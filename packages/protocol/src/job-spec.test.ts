@@ -353,7 +353,7 @@ test('what this version does not do is refused by name, all at once', () => {
   assert.ok(issues.every((issue) => issue.code === 'SPEC_NOT_AVAILABLE' && issue.message.endsWith('is not available in this version')));
   assert.deepEqual(
     issues.map((issue) => issue.pointer),
-    ['/inputs/0/encoding', '/inputs/0/pin', '/pipeline/0/lookups/0/schema', '/schedule', '/callbacks', '/retention/history'],
+    ['/inputs/0/encoding', '/inputs/0/pin', '/pipeline/0/lookups/0/schema', '/retention/history'],
   );
 });
 

@@ -24,6 +24,12 @@ function tenantIssues(spec: ResolvedJobSpec, tenant: string): SpecIssue[] {
   ];
 }
 
+/** A spec with a schedule is no job: it makes jobs. */
+export function recurringIssues({ schedule }: ResolvedJobSpec): SpecIssue[] {
+  const message = 'a schedule makes jobs and is none: put it as a schedule';
+  return schedule === null ? [] : [{ pointer: '/schedule', code: 'SPEC_SCHEDULE_HERE', message }];
+}
+
 /** Webhooks must go where this installation allows, and be signed with a secret that it holds. */
 export async function callbackIssues(spec: ResolvedJobSpec, { httpAllow, secrets }: Pick<Control, 'httpAllow' | 'secrets'>): Promise<SpecIssue[]> {
   const issues: SpecIssue[] = [];

@@ -18,7 +18,7 @@ import {
   stagesOf,
 } from '@millrace/protocol';
 import { failpoint } from '@millrace/service-kit/failpoints';
-import { callbackIssues, checkSql, checkWritten, foreignOutput } from './check-spec.ts';
+import { callbackIssues, checkSql, checkWritten, foreignOutput, recurringIssues } from './check-spec.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
 import { ledgerJobOf } from './ledger-job.ts';
@@ -26,7 +26,6 @@ import { readStatus } from './read-status.ts';
 import { ensureJob } from './rebuild.ts';
 import { refusal, specRefusal } from './refusal.ts';
 import { resolveInputs, resolveLookups } from './resolve-inputs.ts';
-import { scheduleHere } from './schedules/answer-schedules.ts';
 import { withSchemas, withSchemasOf } from './schema-files.ts';
 
 type SubmitAnswer = AnswerTo<'submit'>;
@@ -38,8 +37,8 @@ export async function submitJob(request: SubmitRequest, control: Control): Promi
   }
   const checked = checkWritten(request.spec, tenant, control.connections);
   if ('issues' in checked) return specRefusal('submit job', checked.issues);
-  const recurring = scheduleHere(request, checked.spec.schedule);
-  if (recurring !== null) return recurring;
+  const recurring = recurringIssues(checked.spec);
+  if (recurring.length > 0) return specRefusal('submit job', recurring);
   const standing = await control.journal.readJobRecord(jobId);
   if (standing !== null) return answerStanding(standing, checked.spec, control);
   const whole = await withSchemas(checked.spec, tenant, control);

@@ -7,7 +7,6 @@ import {
   type SchedulesRequest,
   type ScheduleView,
   type SteerScheduleRequest,
-  type SubmitRequest,
   upcomingFires,
 } from '@millrace/protocol';
 import { callbackIssues, checkWritten } from '../check-spec.ts';
@@ -91,11 +90,4 @@ function viewOf({ tenant, name, spec, paused, runs, doneUntil }: Schedule, versi
   const asked = spec.schedule;
   const next = upcomingFires({ spec, paused, doneUntil }, control.clock.nowMs(), shownFires);
   return { tenant, name, version, cron: asked?.cron ?? '', timezone: asked?.timezone ?? 'UTC', paused: paused || asked?.paused === true, next, runs };
-}
-
-/** A spec with a schedule is no job: it makes jobs. */
-export function scheduleHere(request: SubmitRequest, schedule: unknown): ReturnType<typeof specRefusal> | null {
-  if (schedule === null) return null;
-  const message = 'a schedule makes jobs and is none: put it as a schedule';
-  return specRefusal(`submit job ${request.jobId}`, [{ pointer: '/schedule', code: 'SPEC_SCHEDULE_HERE', message }]);
 }
