@@ -155,7 +155,10 @@ export function commitModel(workers: number): Model<Rule> {
   function finisherSteps(state: Uint8Array, finisher: number, off: Rule | null, change: Change): void {
     const own = FINISHER + 4 * finisher;
     const [generation, step, left, ending] = [at(state, own), at(state, own + 1), at(state, own + 2), at(state, own + 3)];
-    if (generation === 0) return begins(state, own, off, change);
+    if (generation === 0) {
+      begins(state, own, off, change);
+      return;
+    }
     const manifest = MANIFEST + generation - 1;
     for (let worker = 0; worker < workers; worker += 1) {
       if ((left & (1 << worker)) !== 0)

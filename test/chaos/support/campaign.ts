@@ -6,9 +6,10 @@ import type { JobHandle } from '@millrace/producer';
 import type { Workbench } from '../../e2e/support/workbench.ts';
 import { findBreaches, Reader } from './checker.ts';
 import { Cluster } from './cluster.ts';
-import { readJob, receiptsOf } from './journal-reader.ts';
+import { manifestOf, readJob, receiptsOf } from './journal-reader.ts';
 import { Link } from './link.ts';
 import { type Battlefield, type Done, type FaultEvent, type Mix, rage, scheduleOf } from './nemesis.ts';
+import { SeededRandom } from './random.ts';
 import type { RedisOptions } from './redis-server.ts';
 
 export interface Campaign {
@@ -24,6 +25,8 @@ export interface Campaign {
   readonly redisForgets: boolean;
   /** From the end of the faults to the end of the last job; milliseconds. */
   readonly healBudgetMs: number;
+  /** Operators cancel and redrive meanwhile; in the end each job is redriven until it is complete. */
+  readonly commands?: boolean;
 }
 
 const usual = {
@@ -85,6 +88,15 @@ export const campaigns: readonly Campaign[] = [
     mix: { 'delay-links': 2, 'slice-links': 2, 'cut-links': 2, 'half-open-links': 2, 'swallow-answers': 3 },
     everyMs: 1_500,
   },
+  {
+    ...usual,
+    fault: 'F65',
+    what: 'cancels and redrives, several at once, while processes die',
+    mix: { 'kill-host': 1, 'stop-scheduler': 1, 'kill-scheduler': 1 },
+    everyMs: 4_000,
+    commands: true,
+    healBudgetMs: 90_000,
+  },
 ];
 
 export interface Outcome {
@@ -139,11 +151,13 @@ export async function runCampaign(campaign: Campaign, { bench, data, seed, secon
     );
     const over = new AbortController();
     const handles = submitAgainAndAgain(cluster, readers, over.signal);
+    const operators = campaign.commands === true ? commandAtRandom(cluster, new SeededRandom(seed), over.signal) : Promise.resolve();
     done = await rage(field, schedule ?? scheduleFor(campaign, seed, seconds));
     over.abort();
     const healedAt = performance.now();
     const submitted = await handles;
-    breaches.push(...(await whatDoesNotEnd(submitted, cluster, campaign.healBudgetMs)));
+    await operators;
+    breaches.push(...(await whatDoesNotEnd(submitted, cluster, campaign)));
     healMs = Math.round(performance.now() - healedAt);
   } catch (error) {
     breaches.push(`the campaign broke off: ${error instanceof Error ? error.message : String(error)}`);
@@ -179,12 +193,38 @@ async function submitAgainAndAgain(cluster: Cluster, readers: Reader[], over: Ab
   return handles;
 }
 
-async function whatDoesNotEnd(handles: readonly JobHandle[], cluster: Cluster, budgetMs: number): Promise<string[]> {
-  const deadline = performance.now() + budgetMs;
+/** Several at once, of jobs that are somewhere in their lives. Refusals are answers. */
+async function commandAtRandom(cluster: Cluster, random: SeededRandom, over: AbortSignal): Promise<void> {
+  const producer = await cluster.producer();
+  while (!over.aborted) {
+    await delay(random.between(200, 1_500), undefined, { signal: over }).catch(() => {});
+    const known = [...new Set(cluster.client.entries.filter(({ outcome }) => outcome === 'ok').map(({ jobId }) => jobId))];
+    if (known.length === 0) continue;
+    const handle = producer.job(random.pick(known));
+    const asked = Array.from({ length: random.between(1, 3) }, () => (random.next() < 0.5 ? handle.cancel('at random') : handle.redrive('at random')));
+    await Promise.allSettled(asked);
+  }
+}
+
+/** Redrives a job, generation by generation, until one has completed. */
+async function driveHome(handle: JobHandle, cluster: Cluster, deadline: number): Promise<void> {
+  for (let generation = 1; ; generation += 1) {
+    await cluster.untilEnded(handle.jobId, generation, Math.max(1, deadline - performance.now()));
+    const isOpened = (): boolean => readJob(cluster.out, handle.jobId).commands.some(({ opens }) => opens === generation + 1);
+    if (manifestOf(cluster.out, handle.jobId, generation)?.state === 'completed' && !isOpened()) return;
+    while (!isOpened()) {
+      await handle.redrive('to the end').catch(() => null);
+      if (performance.now() > deadline) throw new Error(`generation ${generation + 1} of ${handle.jobId} is not opened`);
+    }
+  }
+}
+
+async function whatDoesNotEnd(handles: readonly JobHandle[], cluster: Cluster, { healBudgetMs, commands }: Campaign): Promise<string[]> {
+  const deadline = performance.now() + healBudgetMs;
   const found: string[] = [];
-  for (const { jobId } of handles) {
-    const within = Math.max(1, deadline - performance.now());
-    await cluster.untilEnded(jobId, 1, within).catch((error: Error) => found.push(`I9 ${error.message}`));
+  for (const handle of handles) {
+    const ending = commands === true ? driveHome(handle, cluster, deadline) : cluster.untilEnded(handle.jobId, 1, Math.max(1, deadline - performance.now()));
+    await ending.catch((error: Error) => found.push(`I9 ${error.message}`));
   }
   return found;
 }
