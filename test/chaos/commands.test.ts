@@ -70,4 +70,22 @@ describe('F65: commands at bad moments', () => {
         })
         .then(() => {}));
   }
+
+  it('a cancel of a job of which everything is committed can be redriven to its end', () =>
+    lab
+      .run({ name: 'late-cancel' }, async (cluster) => {
+        const host = cluster.host({ failpoints: 'finish.1-2=delay-1500' });
+        await cluster.ready(cluster.scheduler(), host);
+        const handle = await cluster.submit('late-cancel');
+        const { jobId } = handle;
+        await until('the finish to begin', () => host.fired('finish.1-2'), { within: 30_000, every: 2 });
+        await handle.cancel('too late for any chunk');
+        await cluster.untilEnded(jobId);
+        assert.equal(manifestOf(cluster.out, jobId, 1)?.state, 'cancelled');
+        await handle.redrive('after all');
+        await cluster.untilEnded(jobId, 2);
+        assert.equal(manifestOf(cluster.out, jobId, 2)?.state, 'completed');
+        await assert.rejects(handle.redrive('again'), (error: { code?: string }) => error.code === 'PLAN_EMPTY');
+      })
+      .then(() => {}));
 });

@@ -1,5 +1,7 @@
 /** F4, F5, F6, F11, F13, F14, F21, F33, F34: lost answers, half-open sockets, stopped and killed processes, forged tasks, a Redis that forgets or evicts. */
 import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { until } from '../e2e/support/until.ts';
 import type { Cluster } from './support/cluster.ts';
@@ -116,6 +118,22 @@ describe('processes', () => {
         await until('the event loop to stand still', () => host.fired('chunk.8-9'), { within: 20_000 });
         cluster.host();
         await cluster.untilEnded(jobId);
+      })
+      .then(() => {}));
+
+  it('F6: parts that an attempt left behind the finish of its job go with the late sweep', () =>
+    lab
+      .run({ name: 'late-parts' }, async (cluster) => {
+        await cluster.ready(cluster.scheduler(), cluster.host());
+        const { jobId } = await cluster.submit('late-parts', cluster.spec({ execution: { chunkSize: '64KiB', attemptTimeLimit: '3s' } }));
+        await cluster.untilEnded(jobId);
+        const [part = ''] = readdirSync(cluster.out).filter((name) => name.startsWith('part-'));
+        const orphan = join(cluster.out, part.replace(/-a[0-9a-z]{26}\./, `-a${'0'.repeat(26)}.`));
+        assert.notEqual(orphan, join(cluster.out, part));
+        // As a core that is killed between its parts and its receipt leaves them.
+        for (const name of [orphan, join(cluster.out, `.tmp-${part}-7`)]) copyFileSync(join(cluster.out, part), name);
+        await until('the late sweep', () => cluster.lines.some(({ message }) => message === 'late sweep done'), { within: 30_000 });
+        assert.equal(existsSync(orphan), false);
       })
       .then(() => {}));
 

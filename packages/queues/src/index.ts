@@ -3,6 +3,7 @@
  * the journal is. BullMQ's words (job, lock) stay inside.
  */
 
+export type { LateSweep, LateSweeps } from './late-sweeps.ts';
 export type { LeaderLease, Leadership } from './leader-lease.ts';
 export type { Ledger } from './ledger.ts';
 export type {

@@ -19,6 +19,7 @@ export interface Keys {
   readonly allEvents: string;
   worker(id: string): string;
   readonly workers: string;
+  readonly sweeps: string;
   /** Channels. */
   readonly nudges: string;
   jobs(epoch: string): string;
@@ -74,6 +75,7 @@ export function keysUnder(prefix: string): Keys {
     allEvents: at('events'),
     worker: (id) => at('worker', id),
     workers: at('workers'),
+    sweeps: at('sweeps'),
     nudges: at('nudges'),
     jobs: (epoch) => at(epoch, 'jobs'),
     due: (epoch) => at(epoch, 'due'),

@@ -1,6 +1,7 @@
 /** Opens everything this package offers over one connection policy, after checking that this Redis will not lose work by design. */
 import type { LeaseTimes } from '@millrace/protocol';
 import { defaultPrefix, keysUnder } from './keys.ts';
+import { LateSweeps } from './late-sweeps.ts';
 import { LeaderLease } from './leader-lease.ts';
 import { Ledger } from './ledger.ts';
 import { LedgerClient } from './ledger-client.ts';
@@ -34,6 +35,7 @@ export interface Queues {
   readonly events: LiveEvents;
   readonly operations: Operations;
   readonly sentinel: Sentinel;
+  readonly sweeps: LateSweeps;
   /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
   check(): Promise<void>;
   /** Stops consumers, waiting for the tasks in hand, then disconnects. */
@@ -67,6 +69,7 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
       events: new LiveEvents({ redis, keys, subscriber }),
       operations: new Operations({ redis, keys }),
       sentinel: new Sentinel({ redis, keys }),
+      sweeps: new LateSweeps({ redis, keys }),
       check: () => checkRedis(redis),
       close: async () => {
         await tasks.close();

@@ -67,10 +67,13 @@ export function overrideOf(view: JobView, request: { readonly spec: unknown; rea
   return { spec, specDigest: specDigest(spec) };
 }
 
-/** A job that failed by a budget alone has nothing to run again: with a larger one its receipts are judged anew. */
-function isOverBudget(view: JobView, override: Override): boolean {
-  const code = view.manifests.find(({ generation }) => generation === view.generation)?.failure?.code ?? '';
-  return override.spec !== null && code.startsWith('BUDGET_');
+/**
+ * With nothing to run again some jobs have still not come to their end: one that was cancelled when everything was committed, and one that failed by a
+ * budget alone, whose receipts are judged anew by a larger one.
+ */
+function hasOnlyToFinish(view: JobView, override: Override): boolean {
+  const manifest = view.manifests.find(({ generation }) => generation === view.generation);
+  return manifest?.state === 'cancelled' || (override.spec !== null && (manifest?.failure?.code ?? '').startsWith('BUDGET_'));
 }
 
 async function openGeneration(view: JobView, request: RedriveRequest, override: Override, control: Control): Promise<RedriveAnswer> {
@@ -79,7 +82,7 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
   const entering = await selected(view, request.select, control);
   const plan = view.plans.at(-1);
   const isNothing = entering.chunks.length === 0 && entering.files.length === 0 && (plan === undefined || isFullyPlanned(plan));
-  if (isNothing && !isOverBudget(view, override)) {
+  if (isNothing && !hasOnlyToFinish(view, override)) {
     return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
   }
   await control.journal.putOpenMarker(jobId, from + 1);

@@ -8,6 +8,7 @@ import { AppError, type Clock, describeError, idSource, type Log, type Random, t
 import type { WorkerHostConfig } from './config.ts';
 import { CrashStreak } from './crash-streak.ts';
 import { executeTask } from './execute-task.ts';
+import { sweepLate } from './handlers/finish-job.ts';
 import type { Host } from './host.ts';
 
 export interface WorkerHostParts {
@@ -24,6 +25,8 @@ const STORE_CORE_BYTES = 256 << 20;
 const HAND_BACK_MS = 3_000;
 /** Distance of two looks at whether Redis evicts keys; scaled with the other times. */
 const REDIS_CHECK_MS = 30_000;
+/** A late sweep whose host died over it is taken by another after so long. */
+const SWEEP_AGAIN_MS = 600_000;
 
 export interface WorkerHostService extends Service {
   /** Rejects when this host had better take no more work: it must be stopped, which drains it. */
@@ -57,6 +60,7 @@ class RunningHost {
   #busy = 0;
   #checkedAtMs = 0;
   #isDraining = false;
+  #isSweeping = false;
 
   constructor(parts: WorkerHostParts) {
     this.#parts = parts;
@@ -116,6 +120,23 @@ class RunningHost {
       crashes: new CrashStreak((chunks) => this.#suspect(chunks, queues)),
       clock,
     };
+  }
+
+  /** At most one at a time, beside the work. */
+  async #sweepLate(host: Host): Promise<void> {
+    if (this.#isDraining || this.#isSweeping) return;
+    this.#isSweeping = true;
+    try {
+      const sweep = await host.queues.sweeps.claim(SWEEP_AGAIN_MS);
+      if (sweep === null) return;
+      await sweepLate(sweep, host);
+      await host.queues.sweeps.done(sweep);
+      host.log.info({ jobId: sweep.jobId, generation: sweep.generation }, 'late sweep done');
+    } catch (err) {
+      host.log.warn({ err: describeError(err) }, 'late sweep not done');
+    } finally {
+      this.#isSweeping = false;
+    }
   }
 
   /** A Redis that evicts keys loses work that waits: whoever goes on claiming from it runs ghosts. */
@@ -190,6 +211,7 @@ class RunningHost {
     };
     try {
       await this.#checkRedis(host);
+      void this.#sweepLate(host);
       await host.queues.workers.beat(view);
     } catch (err) {
       log.warn({ err: describeError(err) }, 'heartbeat not told');

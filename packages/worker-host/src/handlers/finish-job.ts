@@ -7,6 +7,7 @@ import {
   type Counts,
   callbacksOf,
   checkExpected,
+  chunkBytes,
   chunkId,
   decideBudget,
   type EndedFile,
@@ -21,9 +22,10 @@ import {
   stagesOf,
   type Unplannable,
 } from '@millrace/protocol';
-import type { FinishReport, JobEnd, WorkOrders } from '@millrace/queues';
+import type { FinishReport, JobEnd, LateSweep, WorkOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
 import { failpoint } from '@millrace/service-kit/failpoints';
+import { attemptDeadlineMs } from '../deadline.ts';
 import type { WorkEnd } from '../execute-work.ts';
 import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
@@ -65,6 +67,7 @@ export async function finishJob(attempt: OpenedAttempt<WorkOrders>, lease: Lease
     await removeOutdated(job, manifest);
     await failpoint('finish.6-7', manifest.jobId);
     await report(job, { state: manifest.state, failure: manifest.failure, manifestKey: manifestKey(manifest.jobId, manifest.generation) });
+    if (manifest.state === 'completed') await sweepLater(job);
     await failpoint('finish.7-8', manifest.jobId);
     await host.journal.deleteOpenMarker(manifest.jobId, manifest.generation);
     await failpoint('finish.8-end', manifest.jobId);
@@ -207,6 +210,24 @@ async function removeOrphans(job: FinishJob, summary: GenerationSummary): Promis
   }
   await output.delete(orphans);
   await host.journal.removeTemporaries(jobId);
+}
+
+/** When none of its attempts can be alive any more: what was killed or fenced behind this finish may still leave parts. */
+async function sweepLater({ orders, view, spec, host }: FinishJob): Promise<void> {
+  const { jobId, generation, tenant, jobKey, specDigest } = orders;
+  const largest = view.chunks.reduce((most, { chunk }) => Math.max(most, chunkBytes(chunk)), 0);
+  const lifetimeMs = attemptDeadlineMs(largest, spec.execution.attemptTimeLimit, true) + host.times.leaseMs;
+  await host.queues.sweeps.add({ jobId, generation, tenant, jobKey, specDigest }, lifetimeMs);
+}
+
+/** The removal of orphans once more, long after the generation completed. Safe also while a later one runs: the names say of which they are. */
+export async function sweepLate(sweep: LateSweep, host: Host): Promise<void> {
+  const nothing = { first: 0, unplannable: [], end: null, previous: null } as const;
+  const orders: WorkOrders = { ...sweep, ...nothing, kind: 'finish', workId: chunkId(sweep.jobId, 'finish', 0) };
+  const job = await loadFinishJob(orders, host);
+  // Only what completed has every verdict filled, and only then nobody can commit any more.
+  const manifest = job.view.manifests.find(({ generation }) => generation === sweep.generation);
+  if (manifest?.state === 'completed') await removeOrphans(job, await summarise(job));
 }
 
 /** The output and, where parts lie in folders of it, all of these: an orphan may be the only file of one. Names of ours begin with `_`. */
