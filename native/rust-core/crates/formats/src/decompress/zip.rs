@@ -1,6 +1,6 @@
 //! A zip archive with exactly one file, stored or deflated, by its central directory; zip64 too. Names and paths of members are not looked at.
 
-use flate2::Crc;
+use crc32fast::Hasher;
 
 use super::codec::{Codec, Fault, Step};
 use super::gzip::Inflate;
@@ -28,7 +28,7 @@ pub(super) fn open(input: &mut Input) -> Result<Box<dyn Codec>, Fault> {
     let data_end = data_end.ok_or_else(|| Fault::Corrupt("the data of the zip member overlap its directory".into()))?;
     input.seek(data);
     input.limit(data_end);
-    let data = if entry.method == DEFLATED { Data::Deflated(Inflate::new()) } else { Data::Stored(Crc::new()) };
+    let data = if entry.method == DEFLATED { Data::Deflated(Inflate::new()) } else { Data::Stored(Hasher::new()) };
     Ok(Box::new(Member { data, entry, consumed: 0, produced: 0, is_read: false }))
 }
 
@@ -156,7 +156,7 @@ fn data_start(input: &mut Input, entry: &Entry) -> Result<u64, Fault> {
 }
 
 enum Data {
-    Stored(Crc),
+    Stored(Hasher),
     Deflated(Inflate),
 }
 
@@ -172,8 +172,8 @@ struct Member {
 impl Member {
     fn check(&self) -> Result<Step, Fault> {
         let crc = match &self.data {
-            Data::Stored(crc) => crc.sum(),
-            Data::Deflated(inflate) => inflate.crc.sum(),
+            Data::Stored(crc) => crc.clone().finalize(),
+            Data::Deflated(inflate) => inflate.crc.clone().finalize(),
         };
         let mismatch = |what: &str| Err(Fault::Corrupt(format!("the {what} of the zip member does not match its data")));
         if crc != self.entry.crc {
