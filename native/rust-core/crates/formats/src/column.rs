@@ -12,9 +12,10 @@ use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano, Time64MicrosecondType,
     TimestampMicrosecondType,
 };
-use arrow_array::{ArrayRef, ListArray, PrimitiveArray, StringArray, StringViewArray, new_null_array};
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, ListArray, PrimitiveArray, new_null_array};
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
+use millrace_texts::TextColumn;
 
 use crate::field::{FieldRules, Kind, ListRules};
 use crate::nested::NestedColumn;
@@ -46,6 +47,11 @@ pub(crate) fn arrow_type(kind: &Kind) -> DataType {
 pub(crate) trait Texts {
     fn rows(&self) -> usize;
     fn text(&self, row: usize) -> Option<&str>;
+    /// What the text of a row is a part of, where that is known: what stands behind it may be read with it.
+    #[inline(always)]
+    fn around(&self, _row: usize) -> &str {
+        ""
+    }
 }
 
 /// What typing a column noticed besides the values.
@@ -215,12 +221,9 @@ fn boolean_column(
     Arc::new(builder.finish())
 }
 
-/// Texts are gathered in one piece and looked at as views of it: cheaper than to build view by view, and checked as a whole.
 fn text_column(rules: &FieldRules, format: TextFormat, texts: &impl Texts, noticed: &mut Noticed) -> ArrayRef {
     let rows = texts.rows();
-    let mut bytes: Vec<u8> = Vec::with_capacity(rows * 16);
-    let mut ends: Vec<i32> = Vec::with_capacity(rows + 1);
-    ends.push(0);
+    let mut column = TextColumn::with_capacity(rows);
     let mut nulls = Nulls::new(rows);
     let mut errors = Vec::new();
     let is_free = format == TextFormat::Any && rules.checks.is_empty();
@@ -238,14 +241,14 @@ fn text_column(rules: &FieldRules, format: TextFormat, texts: &impl Texts, notic
             }
         };
         match kept {
-            Some(text) => bytes.extend_from_slice(text.as_bytes()),
-            None => nulls.add(row),
+            Some(text) => column.push(text, texts.around(row)),
+            None => {
+                column.push_null();
+                nulls.add(row);
+            }
         }
-        // A window, and so all that stands in it, is far smaller than 2 GiB.
-        ends.push(bytes.len() as i32);
     }
-    let array = StringArray::new(OffsetBuffer::new(ends.into()), Buffer::from_vec(bytes), nulls.finish());
-    Arc::new(StringViewArray::from(&array))
+    Arc::new(column.finish(nulls.finish()))
 }
 
 /// A column built from one value after the other.

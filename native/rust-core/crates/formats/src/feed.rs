@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::source::{ByteSource, UNKNOWN_SIZE, read_full};
 
-/// Bytes read at once. Larger blocks fall out of the processor's cache between reading and typing.
-pub(crate) const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes read at once. What becomes of a block takes four times as much until it is encoded: of larger ones, and of what encoders keep from batch
+/// to batch, much falls out of the processor's cache in between. Remote stores are asked for larger ranges, whatever is read at once.
+pub(crate) const BLOCK_BYTES: usize = 256 << 10;
 /// Read this far behind the end of a range, so that the last record's end can be told without another read.
 const LOOK_AHEAD_BYTES: u64 = 4 << 10;
 /// Windows kept for use again once nobody points into them.
@@ -79,9 +80,9 @@ impl Feed {
         let useful = if read_from < self.range_end { self.range_end - read_from + LOOK_AHEAD_BYTES } else { u64::MAX };
         let count = (self.block_bytes.max(kept) as u64).min(useful.max(kept as u64)).min(self.size - read_from) as usize;
         let mut next = self.spare_window();
-        next.clear();
-        next.extend_from_slice(self.rest());
+        // What stood there is overwritten: to clear a window costs as much as to copy it.
         next.resize(kept + count, 0);
+        next[..kept].copy_from_slice(self.rest());
         let filled = self.fill(&mut next[kept..], read_from)?;
         next.truncate(kept + filled);
         let old = std::mem::replace(&mut self.window, Arc::new(next));

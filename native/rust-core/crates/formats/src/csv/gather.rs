@@ -344,4 +344,13 @@ impl Texts for ColumnTexts<'_> {
             Base::Bytes(bytes) => Some(std::str::from_utf8(&bytes[start as usize..end as usize]).unwrap_or_default()),
         }
     }
+    #[inline(always)]
+    fn around(&self, row: usize) -> &str {
+        let Cell { end, .. } = self.cells[row * self.width + self.slot];
+        match self.base {
+            _ if end & SIDE != 0 => self.side,
+            Base::Text { text, .. } => text,
+            Base::Bytes(_) => "",
+        }
+    }
 }

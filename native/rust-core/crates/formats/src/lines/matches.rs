@@ -164,4 +164,9 @@ impl Texts for ColumnTexts<'_> {
     fn text(&self, row: usize) -> Option<&str> {
         self.cells[row * self.width + self.column].map(|(start, end)| &self.text[start..end])
     }
+
+    #[inline]
+    fn around(&self, _row: usize) -> &str {
+        self.text
+    }
 }

@@ -294,6 +294,16 @@ impl Texts for Cells<'_> {
             None => Some(std::str::from_utf8(&self.bytes[start as usize..end as usize]).unwrap_or_default()),
         }
     }
+
+    #[inline]
+    fn around(&self, row: usize) -> &str {
+        let Cell { end, .. } = self.cells[row * self.width + self.slot];
+        match self.text {
+            _ if end & SIDE != 0 => &self.side,
+            Some((text, _)) => text,
+            None => "",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Distinct values of a column chunk in the order in which they came, with an index each.
 
-use super::views::{is_inline, length_of};
+use super::views::{inline_bytes, is_inline, length_of};
 
 /// Bytes that the values of one dictionary may take.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -99,70 +99,191 @@ impl Numbers {
     }
 }
 
+/// Texts up to this length are compared by the words of their slot alone.
+const WHOLE_BYTES: usize = 24;
+
+/// One value of `Texts` with all that is needed to know it again, on one line of the processor's cache: a table of many values is rarely in the
+/// nearest cache, and each line costs more than all the rest of a search.
+#[derive(Clone, Copy, Default)]
+#[repr(align(32))]
+struct TextSlot {
+    words: [u64; 3],
+    length: u32,
+    /// The index plus one; 0: free.
+    number: u32,
+}
+
+impl TextSlot {
+    /// Up to 12 bytes, which are the whole value.
+    #[inline(always)]
+    fn of_inline(view: u128) -> TextSlot {
+        TextSlot { words: [view as u64, (view >> 64) as u64, 0], length: length_of(view) as u32, number: 0 }
+    }
+
+    /// More than 12 bytes. Up to 24 the words overlap as they must; longer ones are told by a hash, and have to be looked at themselves.
+    #[inline(always)]
+    fn of_long(text: &[u8]) -> TextSlot {
+        let length = text.len();
+        let (first, last) = (word_at(text, 0), word_at(text, length - 8));
+        let middle = if length <= WHOLE_BYTES { word_at(text, 8.min(length - 8)) } else { hash_words(text) };
+        TextSlot { words: [first, middle, last], length: length as u32, number: 0 }
+    }
+
+    #[inline(always)]
+    fn hash(&self) -> u64 {
+        let [first, middle, last] = self.words;
+        mix(first ^ last.rotate_left(32), middle ^ u64::from(self.length))
+    }
+
+    /// Whether the other slot has the same words: up to 24 bytes that makes them the same text.
+    #[inline(always)]
+    fn is_like(&self, other: &TextSlot) -> bool {
+        let [first, middle, last] = self.words;
+        let [other_first, other_middle, other_last] = other.words;
+        (first ^ other_first) | (middle ^ other_middle) | (last ^ other_last) | u64::from(self.length ^ other.length) == 0
+    }
+}
+
 /// Texts and other bytes.
 pub struct Texts {
-    slots: Slots,
-    /// For each value its view: itself if it has up to 12 bytes, else length, first four bytes, and in the upper half its place in `bytes`.
-    views: Vec<u128>,
-    hashes: Vec<u64>,
+    slots: Vec<TextSlot>,
+    /// Where each value ends in `bytes`.
+    ends: Vec<u32>,
     bytes: Vec<u8>,
-    /// Bytes of all values.
-    pub value_bytes: usize,
+    step: Step,
+}
+
+/// Room for the rows of one `Texts::push`.
+#[derive(Default)]
+struct Step {
+    /// Numbers of rows whose values stand in their views, and of all others.
+    inline: Vec<u32>,
+    long: Vec<u32>,
+    /// Rows whose values do not stand in the first slot for their hash.
+    missed: Vec<u32>,
+}
+
+impl Step {
+    /// Parts rows by whether the view holds the value, without a branch, and says how many of each there are.
+    fn part(&mut self, views: &[u128]) -> [usize; 2] {
+        for list in [&mut self.inline, &mut self.long, &mut self.missed] {
+            list.resize(list.len().max(views.len()), 0);
+        }
+        let (mut inline, mut long) = (0, 0);
+        for (row, &view) in views.iter().enumerate() {
+            self.inline[inline] = row as u32;
+            self.long[long] = row as u32;
+            inline += usize::from(is_inline(view));
+            long += usize::from(!is_inline(view));
+        }
+        [inline, long]
+    }
 }
 
 impl Texts {
     pub fn new() -> Texts {
-        Texts { slots: Slots::new(), views: Vec::new(), hashes: Vec::new(), bytes: Vec::new(), value_bytes: 0 }
+        Texts { slots: vec![TextSlot::default(); 1 << 8], ends: Vec::new(), bytes: Vec::new(), step: Step::default() }
     }
 
     pub fn len(&self) -> usize {
-        self.views.len()
+        self.ends.len()
     }
 
-    /// `text` is what `view` stands for.
-    #[inline]
-    pub fn index<'t>(&mut self, view: u128, text: impl FnOnce() -> &'t [u8]) -> u32 {
-        if is_inline(view) {
-            let hash = mix(view as u64, (view >> 64) as u64);
-            let (index, is_new) = self.slots.find(hash, |index| self.views[index] == view);
-            if is_new {
-                self.add(hash, view);
+    /// Bytes of all values.
+    pub fn value_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends the index of each view to `indices`. `text`: what the view of a row stands for.
+    ///
+    /// Most values stand in the first slot for their hash. These are found in loops without a branch that depends on what is read, so that the
+    /// processor waits for the slots of many rows at once. All others follow, one by one.
+    pub fn push<'t>(&mut self, views: &[u128], text: impl Fn(usize) -> &'t [u8], indices: &mut Vec<u32>) {
+        let mut step = std::mem::take(&mut self.step);
+        let [inline, long] = step.part(views);
+        let from = indices.len();
+        indices.resize(from + views.len(), 0);
+        let indices = &mut indices[from..];
+        let mut missed = 0;
+        for &row in &step.inline[..inline] {
+            let wanted = TextSlot::of_inline(views[row as usize]);
+            let slot = self.first(&wanted);
+            indices[row as usize] = slot.number.wrapping_sub(1);
+            step.missed[missed] = row;
+            missed += usize::from(slot.number == 0 || !slot.is_like(&wanted));
+        }
+        for &row in &step.long[..long] {
+            let text = text(row as usize);
+            let wanted = TextSlot::of_long(text);
+            let slot = self.first(&wanted);
+            indices[row as usize] = slot.number.wrapping_sub(1);
+            step.missed[missed] = row;
+            missed += usize::from(!self.is_same(slot, &wanted, text));
+        }
+        // Values that are new get their indices in the order of their rows.
+        step.missed[..missed].sort_unstable();
+        for &row in &step.missed[..missed] {
+            let view = views[row as usize];
+            let inline = inline_bytes(view);
+            let text = if is_inline(view) { &inline[..length_of(view)] } else { text(row as usize) };
+            let wanted = if is_inline(view) { TextSlot::of_inline(view) } else { TextSlot::of_long(text) };
+            indices[row as usize] = self.index(&wanted, text);
+        }
+        self.step = step;
+    }
+
+    #[inline(always)]
+    fn first(&self, wanted: &TextSlot) -> &TextSlot {
+        &self.slots[wanted.hash() as usize & (self.slots.len() - 1)]
+    }
+
+    #[inline(always)]
+    fn is_same(&self, slot: &TextSlot, wanted: &TextSlot, text: &[u8]) -> bool {
+        let is_like = slot.number != 0 && slot.is_like(wanted);
+        if text.len() <= WHOLE_BYTES { is_like } else { is_like && self.value(slot.number as usize - 1) == text }
+    }
+
+    /// The index of a value, which is its own from now on if it is new.
+    fn index(&mut self, wanted: &TextSlot, text: &[u8]) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut at = wanted.hash() as usize & mask;
+        while self.slots[at].number != 0 {
+            if self.is_same(&self.slots[at], wanted, text) {
+                return self.slots[at].number - 1;
             }
-            return index as u32;
+            at = (at + 1) & mask;
         }
-        let text = text();
-        let hash = hash_long(text);
-        let (index, is_new) = self.slots.find(hash, |index| {
-            let own = self.views[index];
-            own as u64 == view as u64 && is_same_long(&self.bytes[place_of(own)..place_of(own) + text.len()], text)
-        });
-        if is_new {
-            let place = self.bytes.len() as u128;
-            self.bytes.extend_from_slice(text);
-            self.add(hash, u128::from(view as u64) | place << 64);
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len() as u32);
+        self.slots[at] = TextSlot { number: self.ends.len() as u32, ..*wanted };
+        if self.ends.len() * 2 > self.slots.len() {
+            self.grow();
         }
-        index as u32
+        self.ends.len() as u32 - 1
     }
 
-    fn add(&mut self, hash: u64, view: u128) {
-        self.slots.insert(hash, |index| self.hashes[index]);
-        self.hashes.push(hash);
-        self.views.push(view);
-        self.value_bytes += length_of(view);
+    #[cold]
+    fn grow(&mut self) {
+        let mask = self.slots.len() * 2 - 1;
+        let old = std::mem::replace(&mut self.slots, vec![TextSlot::default(); mask + 1]);
+        for slot in old.into_iter().filter(|slot| slot.number != 0) {
+            let mut at = slot.hash() as usize & mask;
+            while self.slots[at].number != 0 {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = slot;
+        }
     }
 
     /// All values in the order of their indices.
-    pub fn values(&self) -> impl Iterator<Item = (u128, &[u8])> {
-        self.views.iter().map(|view| (*view, self.value(*view)))
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.value(index))
     }
 
-    fn value(&self, view: u128) -> &[u8] {
-        if is_inline(view) { &[] } else { &self.bytes[place_of(view)..place_of(view) + length_of(view)] }
+    fn value(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.bytes[start..self.ends[index] as usize]
     }
-}
-
-fn place_of(view: u128) -> usize {
-    (view >> 64) as usize
 }
 
 #[inline(always)]
@@ -170,28 +291,10 @@ fn word_at(text: &[u8], at: usize) -> u64 {
     text.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-/// Texts of one length above 12 bytes, without a call for the short ones: words that overlap.
-#[inline(always)]
-fn is_same_long(a: &[u8], b: &[u8]) -> bool {
-    let length = a.len();
-    let differ = |at: usize| word_at(a, at) ^ word_at(b, at);
-    match length {
-        0..=16 => differ(0) | differ(length - 8) == 0,
-        17..=32 => differ(0) | differ(8) | differ(length - 16) | differ(length - 8) == 0,
-        _ => a == b,
-    }
-}
-
-/// Texts of more than 12 bytes: eight at a time, the last eight overlapping those before.
-#[inline(always)]
-fn hash_long(text: &[u8]) -> u64 {
-    let length = text.len();
-    let ends = |state: u64| mix(state ^ word_at(text, 0), word_at(text, length - 8));
-    match length {
-        0..=16 => ends(length as u64),
-        17..=32 => ends(mix(length as u64 ^ word_at(text, 8), word_at(text, length - 16))),
-        _ => ends(text.chunks_exact(8).fold(length as u64, |state, eight| mix(state, word_at(eight, 0)))),
-    }
+/// Of more than 16 bytes: eight at a time, the last eight overlapping those before.
+#[inline]
+fn hash_words(text: &[u8]) -> u64 {
+    mix(text.chunks_exact(8).fold(text.len() as u64, |state, eight| mix(state, word_at(eight, 0))), word_at(text, text.len() - 8))
 }
 
 #[cfg(test)]
@@ -202,18 +305,28 @@ mod tests {
 
     #[test]
     fn equal_values_share_an_index_and_others_do_not() {
-        let texts: Vec<String> =
-            (0..20_000).map(|n| if n % 2 == 0 { format!("{}", n % 7_000) } else { format!("a long text {}", n % 7_000) }).collect();
+        // Of all lengths up to 60 bytes, and again after some thousands of others.
+        let text = |n: usize| format!("{}{}", "x".repeat(n % 57), n % 7_000);
+        let texts: Vec<String> = (0..20_000).map(|n| text(n % 9_973)).collect();
         let array = StringViewArray::from_iter_values(&texts);
         let mut dictionary = Texts::new();
         let mut known = std::collections::HashMap::new();
-        for (row, text) in texts.iter().enumerate() {
-            let next = known.len() as u32;
-            let want = *known.entry(text.clone()).or_insert(next);
-            assert_eq!(dictionary.index(array.views()[row], || text.as_bytes()), want);
+        let wanted: Vec<u32> = texts
+            .iter()
+            .map(|text| {
+                let next = known.len() as u32;
+                *known.entry(text.clone()).or_insert(next)
+            })
+            .collect();
+        let mut indices = Vec::new();
+        for (step, views) in array.views().chunks(1_000).enumerate() {
+            dictionary.push(views, |row| texts[1_000 * step + row].as_bytes(), &mut indices);
         }
+        assert_eq!(indices, wanted);
         assert_eq!(dictionary.len(), known.len());
-        assert_eq!(dictionary.value_bytes, known.keys().map(String::len).sum::<usize>());
+        assert_eq!(dictionary.value_bytes(), known.keys().map(String::len).sum::<usize>());
+        let values: Vec<&[u8]> = dictionary.values().collect();
+        assert!(texts.iter().zip(&wanted).all(|(text, index)| values[*index as usize] == text.as_bytes()));
         let mut numbers = Numbers::new();
         for n in 0..10_000u64 {
             assert_eq!(u64::from(numbers.index((n % 5_000) << 40)), n % 5_000);

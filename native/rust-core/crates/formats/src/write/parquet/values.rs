@@ -214,8 +214,7 @@ impl Texts {
     fn push(&mut self, array: &BinaryViewArray, from: usize, to: usize) {
         let views = &array.views()[from..to];
         if let Some(dictionary) = self.dictionary.as_mut().filter(|_| self.is_open) {
-            self.indices.extend(views.iter().enumerate().map(|(row, view)| dictionary.index(*view, || array.value(from + row))));
-            return;
+            return dictionary.push(views, |row| array.value(from + row), &mut self.indices);
         }
         let total: usize = views.iter().map(|view| length_of(*view)).sum();
         let mut at = self.bytes.len();
@@ -250,9 +249,7 @@ impl Texts {
 
     fn dictionary_page(&mut self, out: &mut Vec<u8>) -> Option<usize> {
         let dictionary = self.dictionary.as_ref()?;
-        for (view, long) in dictionary.values() {
-            let inline = inline_bytes(view);
-            let value = if is_inline(view) { &inline[..length_of(view)] } else { long };
+        for value in dictionary.values() {
             out.extend_from_slice(&(value.len() as u32).to_le_bytes());
             out.extend_from_slice(value);
             self.bounds.widen(value);
@@ -364,7 +361,7 @@ impl Values {
             Values::Ints(numbers) => numbers.dictionary_bytes(),
             Values::Doubles(numbers) => numbers.dictionary_bytes(),
             Values::Floats(numbers) => numbers.dictionary_bytes(),
-            Values::Texts(texts) => texts.dictionary.as_ref().map_or(0, |dictionary| dictionary.value_bytes + 4 * dictionary.len()),
+            Values::Texts(texts) => texts.dictionary.as_ref().map_or(0, |dictionary| dictionary.value_bytes() + 4 * dictionary.len()),
             Values::Bits(_) => 0,
         }
     }
