@@ -85,6 +85,8 @@ fn measure_file(path: &str, columns: usize) -> std::io::Result<()> {
     let kernel = Kernel::best();
     let memory = median_speed(data.len(), || read_memory(&data));
     let scanned = median_speed(data.len(), || plan(&data, &division, kernel));
+    let rules = rules(columns);
+    let indexed = median_speed(data.len(), || index(&data, &rules, kernel));
     let file = std::fs::File::open(path)?;
     let mut block = vec![0; BLOCK];
     let read_alone = median_speed(data.len(), || {
@@ -99,7 +101,7 @@ fn measure_file(path: &str, columns: usize) -> std::io::Result<()> {
         black_box(PlanScan::with_kernel(division.clone(), 0, 1, 32 << 20, kernel).scan(read).expect("the file can be read"));
     });
     println!(
-        "{{\"kernel\":\"{}\",\"memoryGbs\":{memory:.2},\"scanGbs\":{scanned:.2},\"readGbs\":{read_alone:.2},\"readAndScanGbs\":{read_and_scanned:.2}}}",
+        "{{\"kernel\":\"{}\",\"memoryGbs\":{memory:.2},\"scanGbs\":{scanned:.2},\"indexGbs\":{indexed:.2},\"readGbs\":{read_alone:.2},\"readAndScanGbs\":{read_and_scanned:.2}}}",
         kernel.name()
     );
     Ok(())

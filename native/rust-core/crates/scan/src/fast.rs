@@ -41,7 +41,28 @@ pub(crate) trait Sink {
     fn record(&mut self, record: Proven) -> Flow;
     /// `base`: offset of the word. Separators: delimiters, and the first byte of each terminator, outside quotes. `quoted`: quotes
     /// at the start of a field; `escaped`: the second of two doubled quotes, and escapes.
-    fn separators(&mut self, base: usize, separators: u64, quoted: u64, escaped: u64);
+    fn separators<S: Simd>(&mut self, simd: S, base: usize, separators: u64, quoted: u64, escaped: u64);
+    /// Words that end before this offset may be given in a block: separators alone, and then how many of them are line ends. `from`: what
+    /// the first of them begins with.
+    fn block_until(&self, from: usize) -> usize {
+        from
+    }
+    /// What `end_block` is to be given, so that it can undo the block.
+    fn begin_block(&self) -> usize {
+        0
+    }
+    /// Takes the records that end in a block, each at one of `lines` LF. None, with all separators of the block forgotten, if one of these
+    /// records has another number of fields than A.
+    fn end_block(&mut self, _begun: usize, _lines: usize) -> Option<OpenRecord> {
+        None
+    }
+}
+
+/// The record that has begun when a block ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenRecord {
+    pub(crate) start: usize,
+    pub(crate) delimiters: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +171,8 @@ impl<K: Sink, const PLAIN: bool> Task for ScanTask<'_, '_, K, PLAIN> {
         let words = &words[..window.len().saturating_sub(1) / WORD];
         let mut at = 0;
         while at < words.len() {
-            if PLAIN && !K::WANTS_SEPARATORS {
-                at = scan.count_words(words, at);
+            if PLAIN {
+                at = if K::WANTS_SEPARATORS { scan.index_words(words, at, self.sink) } else { scan.count_words(words, at) };
                 if at == words.len() {
                     break;
                 }
@@ -199,6 +220,8 @@ struct Scan<'a, S: Simd, const PLAIN: bool> {
     bulk_before: usize,
     /// A CR was met: lines may end in one.
     has_cr: bool,
+    /// Words before this one are not tried as a block: a record in them has another number of fields.
+    no_block_before: usize,
 }
 
 /// The masks of one word that the records are made of.
@@ -243,6 +266,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             bulk_blanks: 0,
             bulk_before,
             has_cr: false,
+            no_block_before: 0,
         }
     }
 
@@ -377,6 +401,72 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         from + counted
     }
 
+    /// Gives the separators of words like those that `count_words` counts, from word `at` on, as long as no CR is among them and every record
+    /// has A fields: a block at a time, since to look at each record where it ends costs as much as all the rest. Gives the first word that
+    /// belongs to no such block.
+    #[inline(always)]
+    fn index_words<K: Sink>(&mut self, words: &[[u8; WORD]], mut at: usize, sink: &mut K) -> usize {
+        while at >= self.no_block_before && (self.inner_ends | self.lines | self.last_cr) == 0 && !self.has_cr {
+            let end = (at + COUNTED_WORDS).min(words.len()).min(sink.block_until(at * WORD) / WORD);
+            if end <= at || end * WORD - self.last_end > self.span.fast.limit {
+                break;
+            }
+            let reached = self.index_block(words, at, end, sink);
+            at = reached;
+            if reached < end {
+                break;
+            }
+        }
+        at
+    }
+
+    /// As `count_block`, which says why the one look at quotes proves the same.
+    #[inline(always)]
+    fn index_block<K: Sink>(&mut self, words: &[[u8; WORD]], from: usize, until: usize, sink: &mut K) -> usize {
+        let needles = self.needles;
+        let mut inside = self.inside;
+        let (mut last_close, mut last_separator, mut last_ends) = (self.last_close, self.last_separator, self.last_ends);
+        let (mut last_quote, mut last_data) = (last_close, !(inside | last_separator | last_close) & 1);
+        let mut lines = 0;
+        let mut at = from;
+        let begun = sink.begin_block();
+        while at < until {
+            let masks = self.simd.masks(&words[at], &needles);
+            let now_inside = self.simd.prefix_xor(masks.quote) ^ inside;
+            let separators = (masks.delimiter | masks.lf) & !now_inside;
+            let data = !(now_inside | masks.delimiter | masks.lf | masks.quote);
+            let badly_quoted = (behind(data, last_data) & masks.quote) | (behind(masks.quote, last_quote) & data);
+            let blank = behind(masks.lf, last_ends >> 63) & masks.lf;
+            if (badly_quoted | (masks.lf & now_inside) | masks.cr | blank) != 0 {
+                break;
+            }
+            let (mut opens_field, mut doubled) = (0, 0);
+            if masks.quote != 0 {
+                let opening = masks.quote & now_inside;
+                opens_field = opening & behind(separators, last_separator);
+                doubled = opening & behind(masks.quote & !now_inside, last_close);
+            }
+            sink.separators(self.simd, at * WORD, separators, opens_field, doubled);
+            lines += masks.lf.count_ones() as usize;
+            inside = ((now_inside as i64) >> 63) as u64;
+            (last_close, last_separator, last_ends) = ((masks.quote & !now_inside) >> 63, separators >> 63, masks.lf);
+            (last_quote, last_data) = (masks.quote >> 63, data >> 63);
+            at += 1;
+        }
+        if at == from {
+            self.has_cr |= words[from].contains(&b'\r');
+            return from;
+        }
+        let Some(open) = sink.end_block(begun, lines) else {
+            self.no_block_before = at;
+            return from;
+        };
+        self.inside = inside;
+        (self.last_close, self.last_separator, self.last_ends) = (last_close, last_separator, last_ends);
+        (self.last_end, self.delimiters) = (open.start, open.delimiters);
+        at
+    }
+
     /// Delimiters outside quotes from the end of the last record to `until`, in the plain dialect.
     #[inline(always)]
     fn count_delimiters(&self, until: usize) -> usize {
@@ -448,7 +538,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
 
         if K::WANTS_SEPARATORS {
             let starts = if self.any_terminator() { separators & !(masks.lf & cr_before) } else { separators };
-            sink.separators(base, starts, opening & behind_separator, (opening & behind_close) | masks.escape);
+            sink.separators(self.simd, base, starts, opening & behind_separator, (opening & behind_close) | masks.escape);
         }
         self.last_separator = separators >> 63;
         self.last_close = closing >> 63;
@@ -564,7 +654,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         }
         self.give_bulk(sink);
         if K::WANTS_SEPARATORS {
-            sink.separators(end, 1, 0, 0);
+            sink.separators(self.simd, end, 1, 0, 0);
         }
         let record =
             Proven { start: self.last_end, end, fields: self.delimiters + 1, lines: self.lines, is_several_lines: false, is_blank: false };

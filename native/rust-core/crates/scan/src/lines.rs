@@ -354,7 +354,7 @@ impl Sink for RunSink<'_> {
     fn bulk(&mut self, _records: u64, _blanks: u64) {}
 
     #[inline(always)]
-    fn separators(&mut self, _base: usize, _separators: u64, _quoted: u64, _escaped: u64) {}
+    fn separators<S: Simd>(&mut self, _simd: S, _base: usize, _separators: u64, _quoted: u64, _escaped: u64) {}
 
     #[inline(always)]
     fn record(&mut self, line: Proven) -> Flow {

@@ -10,7 +10,7 @@ use crate::extent::{Extent, ExtentKind, Skip, Step, next_extent, skip_line};
 use crate::fast::{FastRules, Flow, Halt, Proven, Reached, Sink, Span, scan};
 use crate::groups::{GroupRules, next_group, skip_group};
 use crate::lines::{LineRules, next_line, scan_lines, skip_long_line};
-use crate::masks::Kernel;
+use crate::masks::{Kernel, Simd};
 
 /// Bytes asked for at once; larger blocks fall out of the cache between reading and scanning.
 pub const BLOCK: usize = 1 << 20;
@@ -366,7 +366,7 @@ impl Sink for CountSink<'_> {
     }
 
     #[inline(always)]
-    fn separators(&mut self, _base: usize, _separators: u64, _quoted: u64, _escaped: u64) {}
+    fn separators<S: Simd>(&mut self, _simd: S, _base: usize, _separators: u64, _quoted: u64, _escaped: u64) {}
 
     #[inline(always)]
     fn record(&mut self, record: Proven) -> Flow {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::dialect::Rules;
 use crate::extent::{Extent, ExtentKind, Step, has_fitting_inner_line, next_extent};
-use crate::fast::{FastRules, Flow, Proven, Sink, Span, scan};
-use crate::masks::Kernel;
+use crate::fast::{FastRules, Flow, OpenRecord, Proven, Sink, Span, scan};
+use crate::masks::{Kernel, Simd};
 use crate::tokenize::{Mark, Run};
 
 /// What a `Splitter` found at the window's start.
@@ -102,10 +102,34 @@ impl Sink for RunSink<'_, '_> {
     fn bulk(&mut self, _records: u64, _blanks: u64) {}
 
     #[inline(always)]
-    fn separators(&mut self, base: usize, separators: u64, quoted: u64, escaped: u64) {
-        self.run.push_separators(base as u32, separators);
+    fn separators<S: Simd>(&mut self, simd: S, base: usize, separators: u64, quoted: u64, escaped: u64) {
+        self.run.push_separators(simd, base as u32, separators);
         self.run.mark(Mark::Quoted, quoted, separators);
         self.run.mark(Mark::Escaped, escaped, separators);
+    }
+
+    #[inline(always)]
+    fn block_until(&self, from: usize) -> usize {
+        // A record that is not blank has at least two bytes.
+        let records = self.max_records.saturating_sub(self.run.record_ends.len() + 2);
+        let until = from.saturating_add(records.saturating_mul(2)).min(self.stop.saturating_sub(1));
+        if self.run.columns == 0 { from } else { until }
+    }
+
+    #[inline(always)]
+    fn begin_block(&self) -> usize {
+        self.run.separators
+    }
+
+    #[inline(always)]
+    fn end_block(&mut self, begun: usize, lines: usize) -> Option<OpenRecord> {
+        match self.run.take_lines(self.span.window, lines) {
+            Some(start) => Some(OpenRecord { start, delimiters: self.run.open_separators() }),
+            None => {
+                self.run.separators = begun;
+                None
+            }
+        }
     }
 
     #[inline(always)]

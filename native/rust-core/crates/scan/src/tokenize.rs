@@ -1,6 +1,7 @@
 //! The separator index of a run of proven records: where each field ends, so that values are read column by column.
 
 use crate::dialect::RawField;
+use crate::masks::{Simd, WORD};
 
 /// Consecutive proven records that all have A fields. Offsets count from the first byte of the window they were found in; the first
 /// record begins at 0. Reused from run to run: only what `records()` covers is meant.
@@ -127,26 +128,47 @@ impl Run {
 
     /// Notes the places of the set bits of `bits`, a word that begins at `base`.
     #[inline(always)]
-    pub(crate) fn push_separators(&mut self, base: u32, mut bits: u64) {
-        let count = bits.count_ones() as usize;
-        if self.field_ends.len() < self.separators + 64 {
+    pub(crate) fn push_separators<S: Simd>(&mut self, simd: S, base: u32, bits: u64) {
+        if self.field_ends.len() < self.separators + WORD {
             self.grow();
         }
-        let room = &mut self.field_ends[self.separators..self.separators + 64];
-        // Eight at a time: the surplus of the last eight is overwritten by the next word.
-        for eight in room.chunks_exact_mut(8).take(count.div_ceil(8)) {
-            for place in eight {
-                *place = base.wrapping_add(bits.trailing_zeros());
-                bits &= bits.wrapping_sub(1);
-            }
+        // The room is there; what is behind the places is overwritten by the next word.
+        if let Some(room) = self.field_ends[self.separators..].first_chunk_mut() {
+            simd.places(base, bits, room);
         }
-        self.separators += count;
+        self.separators += bits.count_ones() as usize;
+    }
+
+    /// Takes what was pushed behind the last record as `count` records of one line, each ended by an LF, and says how many bytes all records
+    /// are long now. None, with nothing taken, unless each of these LF, and no other one, ends the last field of a record.
+    #[inline(always)]
+    pub(crate) fn take_lines(&mut self, window: &[u8], count: usize) -> Option<usize> {
+        let records = self.record_ends.len();
+        let last_fields = self.field_ends[..self.separators].get((records + 1) * self.columns - 1..).unwrap_or_default();
+        if last_fields.len().div_ceil(self.columns) != count {
+            return None;
+        }
+        let mut are_line_ends = true;
+        self.record_ends.extend(last_fields.iter().step_by(self.columns).map(|&end| {
+            are_line_ends &= window[end as usize] == b'\n';
+            end + 1
+        }));
+        if !are_line_ends {
+            self.record_ends.truncate(records);
+            return None;
+        }
+        Some(self.length())
+    }
+
+    /// Delimiters behind the last record.
+    pub(crate) fn open_separators(&self) -> usize {
+        self.separators - self.record_ends.len() * self.columns
     }
 
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        self.field_ends.resize((self.separators + 64) * 2, 0);
+        self.field_ends.resize((self.separators + WORD) * 2, 0);
     }
 
     /// Marks the fields that hold the set bits of `bits` in one of the bitmaps. `separators` are those of the same word, which

@@ -1,18 +1,19 @@
 //! AVX-512: one compare gives the mask of a whole word.
 
 use std::arch::x86_64::{
-    __m512i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask,
-    _mm512_loadu_si512, _mm512_set1_epi8,
+    __m512i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm512_add_epi32, _mm512_alignr_epi64,
+    _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cmple_epu8_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512,
+    _mm512_maskz_compress_epi8, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_storeu_si512,
 };
 
-use super::{JsonMasks, LineMasks, Masks, Needles, Simd, Task, WORD};
+use super::{JsonMasks, LineMasks, Masks, Needles, Simd, Task, WORD, places_one_by_one};
 
-/// Proof that this processor has the instructions: only `detect` makes one.
+/// Proof that this processor has the instructions: only `detect` makes one. `VBMI2`: those that gather single bytes too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512<const VBMI2: bool>(());
 
-impl Avx512 {
-    pub(super) fn detect() -> Option<Avx512> {
+impl<const VBMI2: bool> Avx512<VBMI2> {
+    pub(super) fn detect() -> Option<Avx512<VBMI2>> {
         let has_all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx2")
@@ -20,19 +21,52 @@ impl Avx512 {
             && is_x86_feature_detected!("popcnt")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2");
+            && is_x86_feature_detected!("bmi2")
+            && (!VBMI2 || is_x86_feature_detected!("avx512vbmi2"));
         has_all.then_some(Avx512(()))
     }
 
     pub(super) fn run<T: Task>(self, task: T) -> T::Output {
-        // SAFETY: `self` exists, so `detect` found every feature that `run_compiled` is compiled for.
-        unsafe { run_compiled(self, task) }
+        // SAFETY: `self` exists, so `detect` found every feature that the function is compiled for.
+        unsafe { if VBMI2 { run_compiled_vbmi2(self, task) } else { run_compiled(self, task) } }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx2,pclmulqdq,popcnt,lzcnt,bmi1,bmi2")]
-fn run_compiled<T: Task>(avx512: Avx512, task: T) -> T::Output {
+fn run_compiled<T: Task, const VBMI2: bool>(avx512: Avx512<VBMI2>, task: T) -> T::Output {
     task.run(avx512)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,pclmulqdq,popcnt,lzcnt,bmi1,bmi2")]
+fn run_compiled_vbmi2<T: Task, const VBMI2: bool>(avx512: Avx512<VBMI2>, task: T) -> T::Output {
+    task.run(avx512)
+}
+
+/// The numbers 0 to 63.
+const NUMBERS: [u8; WORD] = {
+    let mut numbers = [0; WORD];
+    let mut place = 0;
+    while place < WORD {
+        numbers[place] = place as u8;
+        place += 1;
+    }
+    numbers
+};
+
+/// `Simd::places` by gathering the numbers of the set bits.
+#[inline(always)]
+fn gather(base: u32, bits: u64, out: &mut [u32; WORD]) {
+    let (quarters, _) = out.as_chunks_mut::<16>();
+    // SAFETY: callers hold an `Avx512<true>`, so AVX-512F and VBMI2 exist. Each store of 64 bytes covers exactly a quarter of `out`.
+    unsafe {
+        let mut places = _mm512_maskz_compress_epi8(bits, load(&NUMBERS));
+        let base = _mm512_set1_epi32(base as i32);
+        for quarter in quarters.iter_mut().take(bits.count_ones().div_ceil(16) as usize) {
+            let wide = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places));
+            _mm512_storeu_si512(quarter.as_mut_ptr().cast(), _mm512_add_epi32(wide, base));
+            places = _mm512_alignr_epi64::<2>(places, places);
+        }
+    }
 }
 
 #[inline(always)]
@@ -53,7 +87,12 @@ fn at_most(word: __m512i, byte: u8) -> u64 {
     unsafe { _mm512_cmple_epu8_mask(word, _mm512_set1_epi8(byte as i8)) }
 }
 
-impl Simd for Avx512 {
+impl<const VBMI2: bool> Simd for Avx512<VBMI2> {
+    #[inline(always)]
+    fn places(self, base: u32, bits: u64, out: &mut [u32; WORD]) {
+        if VBMI2 { gather(base, bits, out) } else { places_one_by_one(base, bits, out) }
+    }
+
     #[inline(always)]
     fn masks(self, word: &[u8; WORD], needles: &Needles) -> Masks {
         let bytes = load(word);

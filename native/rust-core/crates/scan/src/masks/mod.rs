@@ -59,6 +59,12 @@ pub trait Simd: Copy {
     fn json_masks(self, word: &[u8; WORD]) -> JsonMasks;
     /// Bit i of the answer is the xor of the bits 0 to i: turns quotes into "inside quotes".
     fn prefix_xor(self, bits: u64) -> u64;
+
+    /// Writes the places of the set bits, ascending, each plus `base`. What stands behind them in `out` is of no meaning.
+    #[inline(always)]
+    fn places(self, base: u32, bits: u64, out: &mut [u32; WORD]) {
+        places_one_by_one(base, bits, out);
+    }
 }
 
 /// Work to be compiled for an instruction set. Implementations and all they call in a loop MUST be `#[inline(always)]`, or they are
@@ -80,7 +86,9 @@ enum Choice {
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
-    Avx512(avx512::Avx512),
+    Avx512(avx512::Avx512<false>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vbmi2(avx512::Avx512<true>),
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -103,13 +111,14 @@ impl Kernel {
             kernels.push(Kernel(Choice::Sse2));
             kernels.extend(avx2::Avx2::detect().map(|avx2| Kernel(Choice::Avx2(avx2))));
             kernels.extend(avx512::Avx512::detect().map(|avx512| Kernel(Choice::Avx512(avx512))));
+            kernels.extend(avx512::Avx512::detect().map(|avx512| Kernel(Choice::Avx512Vbmi2(avx512))));
         }
         #[cfg(target_arch = "aarch64")]
         kernels.push(Kernel(Choice::Neon));
         kernels
     }
 
-    /// `scalar`, `sse2`, `avx2`, `avx512` or `neon`, if this machine can run it.
+    /// `scalar`, `sse2`, `avx2`, `avx512`, `avx512vbmi2` or `neon`, if this machine can run it.
     pub fn from_name(name: &str) -> Option<Kernel> {
         Kernel::all().into_iter().find(|kernel| kernel.name() == name)
     }
@@ -123,6 +132,8 @@ impl Kernel {
             Choice::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Choice::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vbmi2(_) => "avx512vbmi2",
             #[cfg(target_arch = "aarch64")]
             Choice::Neon => "neon",
         }
@@ -137,8 +148,23 @@ impl Kernel {
             Choice::Avx2(avx2) => avx2.run(task),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx512(avx512) => avx512.run(task),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx512Vbmi2(avx512) => avx512.run(task),
             #[cfg(target_arch = "aarch64")]
             Choice::Neon => task.run(neon::Neon),
+        }
+    }
+}
+
+/// `Simd::places` for instruction sets that cannot do better.
+#[inline(always)]
+fn places_one_by_one(base: u32, bits: u64, out: &mut [u32; WORD]) {
+    let mut rest = bits;
+    // Eight at a time: the surplus of the last eight is of no meaning.
+    for eight in out.chunks_exact_mut(8).take(bits.count_ones().div_ceil(8) as usize) {
+        for place in eight {
+            *place = base.wrapping_add(rest.trailing_zeros());
+            rest &= rest.wrapping_sub(1);
         }
     }
 }
@@ -166,10 +192,14 @@ mod tests {
     }
 
     impl Task for Everything<'_> {
-        type Output = (Masks, LineMasks, JsonMasks, u64);
+        type Output = (Masks, LineMasks, JsonMasks, u64, Vec<u32>);
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
-            (simd.masks(self.word, &self.needles), simd.line_masks(self.word), simd.json_masks(self.word), simd.prefix_xor(self.bits))
+            let mut places = [0; WORD];
+            simd.places(7, self.bits, &mut places);
+            let places = places[..self.bits.count_ones() as usize].to_vec();
+            let masks = simd.masks(self.word, &self.needles);
+            (masks, simd.line_masks(self.word), simd.json_masks(self.word), simd.prefix_xor(self.bits), places)
         }
     }
 
@@ -185,7 +215,7 @@ mod tests {
                 prop::collection::vec(prop::sample::select(b"\r\n,\"\\ \t\0\x1f\x20\x21\x7f\x80\xff{}[]".to_vec()), 2 * WORD),
             ],
             written in needles(),
-            bits in any::<u64>(),
+            bits in prop_oneof![any::<u64>(), any::<[u64; 4]>().prop_map(|[a, b, c, d]| a & b & c & d), Just(u64::MAX), Just(0)],
         ) {
             let usual = Needles { delimiter: b',', quote: Some(b'"'), escape: Some(b'\\') };
             for needles in [written, usual] {
@@ -193,7 +223,7 @@ mod tests {
                     let word: &[u8; WORD] = bytes[start..start + WORD].try_into().expect("a whole word");
                     let expected = Kernel::SCALAR.run(Everything { word, needles, bits });
                     for kernel in Kernel::all() {
-                        prop_assert_eq!(kernel.run(Everything { word, needles, bits }), expected, "kernel {}", kernel.name());
+                        prop_assert_eq!(&kernel.run(Everything { word, needles, bits }), &expected, "kernel {}", kernel.name());
                     }
                 }
             }
@@ -204,6 +234,13 @@ mod tests {
     fn the_best_kernel_is_known_by_name() {
         assert_eq!(Kernel::from_name(Kernel::best().name()), Some(Kernel::best()));
         assert_eq!(Kernel::from_name("abacus"), None);
+    }
+
+    #[test]
+    fn places_are_those_of_the_set_bits() {
+        let mut places = [0; WORD];
+        scalar::Scalar.places(100, 1 << 63 | 0b1001, &mut places);
+        assert_eq!(places[..3], [100, 103, 163]);
     }
 
     #[test]
