@@ -10,6 +10,8 @@ export interface BareCore {
   rejected: number;
   bytesIn: number;
   bytesOut: number;
+  /** To find the chunks; not part of `seconds`. */
+  planSeconds: number;
   seconds: number;
   /** Of the processor, in user mode and in the kernel. */
   processorSeconds: number;
@@ -24,8 +26,8 @@ export async function buildExample(crate: string, name: string): Promise<string>
 }
 
 /** `typed` reads, types and checks; `convert` also writes Parquet with snappy, in chunks of 64 MiB. */
-export function bareCore(binary: string, file: string, mode: 'typed' | 'convert'): BareCore {
-  const out = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+export function bareCore(binary: string, file: string, mode: 'typed' | 'convert', place = tmpdir()): BareCore {
+  const out = mkdtempSync(join(place, 'millrace-bench-'));
   try {
     return JSON.parse(execFileSync(binary, [file, out, mode, '64', 'snappy'], { encoding: 'utf8' }));
   } finally {

@@ -50,7 +50,9 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     let folder = std::fs::canonicalize(folder)?;
     let store = LocalStore::new(&[root], std::slice::from_ref(&folder))?;
     let bench = Bench { store, file, folder, pins: pins(arguments[1].ends_with(".csv"))?, compression: compression.to_owned() };
+    let started = Instant::now();
     let plan = bench.plan(chunk_size)?;
+    let plan_seconds = started.elapsed().as_secs_f64();
     let (started, processor) = (Instant::now(), processor_seconds()?);
     let done = match mode {
         "typed" => bench.typed(&plan)?,
@@ -62,7 +64,7 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     println!(
         "{}",
         json!({ "mode": mode, "rows": done.rows, "rejected": done.rejected, "bytesIn": bench.size()?, "bytesOut": done.bytes_out, "chunks": plan.ranges.len(),
-            "seconds": seconds, "processorSeconds": processor, "syncSeconds": of(done.sync_us),
+            "planSeconds": plan_seconds, "seconds": seconds, "processorSeconds": processor, "syncSeconds": of(done.sync_us),
             "phases": { "read": of(read_us), "decode": of(decode_us), "encode": of(encode_us), "write": of(write_us), "commit": of(commit_us) } })
     );
     Ok(())

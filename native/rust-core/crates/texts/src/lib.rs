@@ -164,8 +164,9 @@ mod tests {
         for &(start, length) in parts {
             let start = whole.floor_char_boundary(start);
             let text = &whole[start..whole.floor_char_boundary(start + length)];
+            let elsewhere = text.to_owned();
             column.push(text, whole);
-            column.push(&text.to_owned(), whole);
+            column.push(&elsewhere, whole);
             column.push_null();
             wanted.extend([Some(text.to_owned()), Some(text.to_owned()), None]);
         }

@@ -299,7 +299,7 @@ impl Texts for Cells<'_> {
     fn around(&self, row: usize) -> &str {
         let Cell { end, .. } = self.cells[row * self.width + self.slot];
         match self.text {
-            _ if end & SIDE != 0 => &self.side,
+            _ if end & SIDE != 0 => self.side,
             Some((text, _)) => text,
             None => "",
         }

@@ -41,6 +41,7 @@ pub fn parse_iso(text: &[u8]) -> Result<i32, ValueError> {
 }
 
 /// Days since 1970-01-01 of a day in the years 1 to 9999; none if it does not exist.
+#[inline]
 pub(crate) fn days(year: i32, month: u32, day: u32) -> Option<i32> {
     const LENGTHS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::pattern::Pattern;
 use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND, micros, read_iso};
-use super::{ValueError, date, fixed_digits};
+use super::{ValueError, date, digit_pairs, eight_bytes, fixed_digits};
 
 const NOT: ValueError = ValueError::new("TYPE_DATETIME", "not an ISO 8601 date and time");
 const OUT: ValueError = ValueError::new("TYPE_RANGE", "outside the years 0001 to 9999");
@@ -98,15 +98,20 @@ fn fixed_iso(text: &[u8]) -> Option<Written> {
     if head.len() > 19 && head[19] != b'.' {
         return None;
     }
-    let has_separators = head[4] == b'-' && head[7] == b'-' && head[10] == b'T' && head[13] == b':' && head[16] == b':';
+    // What stands between the digits, and the digits without it: eight bytes at a time.
+    let (day_word, time_word) = (eight_bytes(head, 0)?, eight_bytes(head, 8)?);
+    let has_separators = day_word & 0xff00_00ff_0000_0000 == 0x2d00_002d_0000_0000
+        && time_word & 0x0000_ff00_00ff_0000 == 0x0000_3a00_0054_0000
+        && head[16] == b':';
     if !has_separators {
         return None;
     }
-    let year = two_digits(head, 0)? * 100 + two_digits(head, 2)?;
-    let (month, day) = (two_digits(head, 5)?, two_digits(head, 8)?);
-    let (hour, minute, second) = (two_digits(head, 11)?, two_digits(head, 14)?, two_digits(head, 17)?);
-    let day = date::days(year as i32, month, day)?;
-    let time = micros(hour, minute, second)?;
+    let second = u64::from(head[17]) | u64::from(head[18]) << 8;
+    let day = digit_pairs(day_word & 0xffff_ffff | day_word >> 8 & 0xffff_0000_0000 | time_word << 48)?;
+    let time = digit_pairs(time_word >> 24 & 0xffff | time_word >> 32 & 0xffff_0000 | second << 32 | 0x3030 << 48)?;
+    let pair = |pairs: u64, place: u32| (pairs >> (16 * place)) as u32 & 0xffff;
+    let day = date::days((pair(day, 0) * 100 + pair(day, 1)) as i32, pair(day, 2), pair(day, 3))?;
+    let time = micros(pair(time, 0), pair(time, 1), pair(time, 2))?;
     Some(Written { local: i64::from(day) * MICROS_PER_DAY + time + i64::from(fraction), offset })
 }
 

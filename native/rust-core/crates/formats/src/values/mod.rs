@@ -34,15 +34,21 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// The value of eight digits, of which the first is the lowest byte; none if one of the bytes is no digit.
 #[inline(always)]
 fn eight_digits(word: u64) -> Option<u64> {
+    let pairs = digit_pairs(word)?;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+}
+
+/// The values of four times two digits, each in 16 bits, the first pair in the lowest; none if one of the bytes is no digit.
+#[inline(always)]
+fn digit_pairs(word: u64) -> Option<u64> {
     // A digit has 3 in its upper half, and keeps it when 6 is added.
     let upper = 0xf0f0_f0f0_f0f0_f0f0;
     if word & upper != ZEROS || word.wrapping_add(0x0606_0606_0606_0606) & upper != ZEROS {
         return None;
     }
     let ones = word - ZEROS;
-    let pairs = (ones.wrapping_mul(10) + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+    Some((ones.wrapping_mul(10) + (ones >> 8)) & 0x00ff_00ff_00ff_00ff)
 }
 
 #[inline(always)]
@@ -55,16 +61,25 @@ fn eight_bytes(text: &[u8], at: usize) -> Option<u64> {
     text.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map(u64::from_le_bytes)
 }
 
-/// The value of 4 to 16 digits, eight at a time; none for any other text, of which nothing is said then.
+/// One to eight bytes, with digits zero in front so that they are eight. None for more.
+#[inline(always)]
+fn up_to_eight(text: &[u8]) -> Option<u64> {
+    let length = text.len();
+    // The loads overlap.
+    let word = match length {
+        1..=3 => u64::from(text[0]) | u64::from(text[length / 2]) << (8 * (length / 2)) | u64::from(text[length - 1]) << (8 * (length - 1)),
+        4..=8 => four_bytes(text, 0)? | four_bytes(text, length - 4)? << (8 * (length - 4)),
+        _ => return None,
+    };
+    let missing = 8 * (8 - length);
+    Some(word << missing | ZEROS & ((1 << missing) - 1))
+}
+
+/// The value of 1 to 16 digits, eight at a time; none for any other text, of which nothing is said then.
 #[inline(always)]
 pub(crate) fn short_digits(digits: &[u8]) -> Option<u64> {
     match digits.len() {
-        length @ 4..=8 => {
-            // The two loads overlap; what is missing in front is made up of zeros.
-            let word = four_bytes(digits, 0)? | four_bytes(digits, length - 4)? << (8 * (length - 4));
-            let missing = 8 * (8 - length);
-            eight_digits(word << missing | ZEROS & ((1 << missing) - 1))
-        }
+        1..=8 => eight_digits(up_to_eight(digits)?),
         length @ 9..=16 => {
             let last = eight_digits(eight_bytes(digits, length - 8)?)?;
             let missing = 8 * (16 - length);
@@ -106,7 +121,7 @@ mod tests {
     proptest! {
         #[test]
         fn digits_eight_at_a_time_agree_with_one_by_one(text in "[0-9]{0,18}|[0-9]{0,8}[ -~][0-9]{0,8}|\\PC{2,6}") {
-            let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (4..=16).contains(&text.len());
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (1..=16).contains(&text.len());
             prop_assert_eq!(short_digits(text.as_bytes()), plain.then(|| text.parse().unwrap()));
         }
     }

@@ -76,6 +76,28 @@ fn parse_plain_float(text: &[u8]) -> Result<f64, ValueError> {
     if value.is_infinite() { Err(ValueError::new("TYPE_RANGE", "larger than a 64-bit float holds")) } else { Ok(value) }
 }
 
+/// Two to eight bytes, one of them a point and all others digits, at once; none for anything else, of which nothing is said then.
+#[inline(always)]
+fn eight_places(text: &[u8]) -> Option<f64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    if text.len() < 2 {
+        return None;
+    }
+    let word = super::up_to_eight(text)?;
+    // The lowest byte that is a point gets the highest bit of its place.
+    let points = word ^ (ONES * u64::from(b'.'));
+    let found = points.wrapping_sub(ONES) & !points & (ONES << 7);
+    if found == 0 {
+        return None;
+    }
+    let place = found.trailing_zeros() / 8;
+    // Digits before the point move up by one byte, over it, and a zero comes in front.
+    let before = word & ((1 << (8 * place)) - 1);
+    let digits = (word ^ before) & !(0xff << (8 * place)) | before << 8 | u64::from(b'0');
+    let mantissa = super::eight_digits(digits)?;
+    Some(mantissa as f64 / POWERS[7 - place as usize])
+}
+
 /// Numbers of at most 15 digits without exponent, where one division of two exact floats rounds correctly. None: take the long way.
 #[inline]
 fn short_float(text: &[u8]) -> Option<f64> {
@@ -84,6 +106,9 @@ fn short_float(text: &[u8]) -> Option<f64> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
+    if let Some(value) = eight_places(rest) {
+        return Some(if negative { -value } else { value });
+    }
     if rest.len() > 16 {
         return None;
     }

@@ -22,6 +22,7 @@ use super::{OutputOptions, PartWriter, Sink, sink_error};
 use crate::error::Error;
 
 mod bits;
+mod blocks;
 mod bounds;
 mod chunk;
 mod codec;

@@ -12,6 +12,9 @@ use crate::local::put::Temporary;
 use crate::local::root::LocalStore;
 use crate::object::{PartDone, hex};
 
+/// After so many bytes the kernel is asked to begin writing them, so that the sync at the end waits for the last ones alone.
+const WRITEBACK_BYTES: u64 = 1 << 20;
+
 /// An open part. Dropping it before `finish` removes it.
 pub struct LocalPart {
     temporary: Temporary,
@@ -19,6 +22,8 @@ pub struct LocalPart {
     path: PathBuf,
     digest: Sha256,
     bytes: u64,
+    /// The kernel was asked to write these.
+    sent_bytes: u64,
 }
 
 impl LocalStore {
@@ -28,7 +33,7 @@ impl LocalStore {
         let (directory, name) = self.open_parent(path, "write")?;
         let temporary =
             Temporary::create(directory, &name.to_string_lossy()).map_err(|errno| Error::of_errno(errno, "write", path.display()))?;
-        Ok(LocalPart { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0 })
+        Ok(LocalPart { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0, sent_bytes: 0 })
     }
 }
 
@@ -36,9 +41,25 @@ impl LocalPart {
     /// Appends; every error is final, the part must be dropped.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.temporary.file.write_all(bytes).map_err(|error| Error::of_io(&error, "write", self.path.display()))?;
-        self.digest.update(bytes);
         self.bytes += bytes.len() as u64;
+        if self.bytes - self.sent_bytes >= WRITEBACK_BYTES {
+            self.begin_writeback();
+        }
+        self.digest.update(bytes);
         Ok(())
+    }
+
+    /// Lets the disk work while the digest is taken and more is encoded.
+    fn begin_writeback(&mut self) {
+        // Linux begins to write pages that are said not to be needed; dirty ones stay where they are. Advice that cannot be taken changes nothing.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(
+            &self.temporary.file,
+            self.sent_bytes,
+            std::num::NonZeroU64::new(self.bytes - self.sent_bytes),
+            rustix::fs::Advice::DontNeed,
+        );
+        self.sent_bytes = self.bytes;
     }
 
     pub fn written_bytes(&self) -> u64 {

@@ -4,6 +4,7 @@
 //! levels that a column without nesting does not have, compare each text with both bounds, and hash each value twice.
 
 use std::io::{Chain, Read};
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
@@ -18,6 +19,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::super::choose::Choice;
 use super::bits::{put_levels, put_zigzag};
+use super::blocks::{Blocks, BlocksReader};
 use super::codec::Codec;
 use super::dictionary;
 use super::parquet_error;
@@ -36,7 +38,7 @@ pub struct Chunk {
     values: Values,
     page: Page,
     /// Data pages that are finished, with their headers.
-    data: Vec<u8>,
+    data: Blocks,
     /// Bytes of all pages with their headers, before compression.
     plain_bytes: usize,
     rows: usize,
@@ -66,7 +68,7 @@ impl Chunk {
             compresses: values.has_open_dictionary().then_some(true),
             values,
             page: Page::default(),
-            data: Vec::new(),
+            data: Blocks::default(),
             plain_bytes: 0,
             rows: 0,
             nulls: 0,
@@ -151,8 +153,8 @@ impl Chunk {
         self.count_page(PageType::DATA_PAGE, encoding);
         let body = Chunk::body(&self.raw, &mut self.compresses, codec)?;
         let header = data_header(rows, encoding, self.raw.len(), body.len());
-        self.data.extend_from_slice(&header);
-        self.data.extend_from_slice(body);
+        self.data.push(&header);
+        self.data.push(body);
         self.plain_bytes += header.len() + self.raw.len();
         Ok(())
     }
@@ -181,7 +183,7 @@ impl Chunk {
     pub fn finish(mut self, codec: &mut Codec) -> Result<(Spliced, ColumnCloseResult), Error> {
         self.end_page(codec)?;
         let dictionary = self.dictionary_page(codec)?;
-        let spliced = Spliced { first: Bytes::from(dictionary), second: Bytes::from(std::mem::take(&mut self.data)) };
+        let spliced = Spliced { first: Bytes::from(dictionary), second: Arc::new(std::mem::take(&mut self.data)) };
         let metadata = self.metadata(&spliced, codec).map_err(parquet_error)?;
         let close = ColumnCloseResult {
             bytes_written: spliced.len(),
@@ -268,7 +270,7 @@ fn dictionary_header(values: usize, plain_bytes: usize, bytes: usize) -> Vec<u8>
 /// The dictionary and, behind it, the data: the order in which they stand in the file, and not that in which they were made.
 pub struct Spliced {
     first: Bytes,
-    second: Bytes,
+    second: Arc<Blocks>,
 }
 
 impl Length for Spliced {
@@ -278,13 +280,12 @@ impl Length for Spliced {
 }
 
 impl ChunkReader for Spliced {
-    type T = Chain<Reader<Bytes>, Reader<Bytes>>;
+    type T = Chain<Reader<Bytes>, BlocksReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         let start = start as usize;
         let first = self.first.slice(start.min(self.first.len())..);
-        let second = self.second.slice(start.saturating_sub(self.first.len()).min(self.second.len())..);
-        Ok(first.reader().chain(second.reader()))
+        Ok(first.reader().chain(self.second.reader(start.saturating_sub(self.first.len()))))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {

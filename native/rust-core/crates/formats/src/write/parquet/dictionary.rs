@@ -99,6 +99,10 @@ impl Numbers {
     }
 }
 
+/// Up to here a table of texts has four slots for each value, so that nearly all stand in the first one for their hash; above it two, to save memory.
+const SPARE_SLOTS: usize = 1 << 16;
+/// A table of so many slots of 32 bytes is found in the cache of the second level, whatever happens between two batches.
+const NEAR_SLOTS: usize = 1 << 12;
 /// Texts up to this length are compared by the words of their slot alone.
 const WHOLE_BYTES: usize = 24;
 
@@ -161,6 +165,8 @@ struct Step {
     long: Vec<u32>,
     /// Rows whose values do not stand in the first slot for their hash.
     missed: Vec<u32>,
+    /// Of either kind: the first slots for the hashes of their values.
+    places: Vec<u32>,
 }
 
 impl Step {
@@ -205,17 +211,19 @@ impl Texts {
         indices.resize(from + views.len(), 0);
         let indices = &mut indices[from..];
         let mut missed = 0;
-        for &row in &step.inline[..inline] {
+        self.go_to_slots(step.inline[..inline].iter().map(|row| TextSlot::of_inline(views[*row as usize])), &mut step.places);
+        for (&row, &place) in step.inline[..inline].iter().zip(&step.places) {
             let wanted = TextSlot::of_inline(views[row as usize]);
-            let slot = self.first(&wanted);
+            let slot = &self.slots[place as usize];
             indices[row as usize] = slot.number.wrapping_sub(1);
             step.missed[missed] = row;
             missed += usize::from(slot.number == 0 || !slot.is_like(&wanted));
         }
-        for &row in &step.long[..long] {
+        self.go_to_slots(step.long[..long].iter().map(|row| TextSlot::of_long(text(*row as usize))), &mut step.places);
+        for (&row, &place) in step.long[..long].iter().zip(&step.places) {
             let text = text(row as usize);
             let wanted = TextSlot::of_long(text);
-            let slot = self.first(&wanted);
+            let slot = &self.slots[place as usize];
             indices[row as usize] = slot.number.wrapping_sub(1);
             step.missed[missed] = row;
             missed += usize::from(!self.is_same(slot, &wanted, text));
@@ -232,9 +240,16 @@ impl Texts {
         self.step = step;
     }
 
+    /// The places of the first slots for these values. Slots of a table that is not in the nearest cache are looked at in a loop with nothing else,
+    /// so that as many of them as can be are on their way at once.
     #[inline(always)]
-    fn first(&self, wanted: &TextSlot) -> &TextSlot {
-        &self.slots[wanted.hash() as usize & (self.slots.len() - 1)]
+    fn go_to_slots(&self, wanted: impl Iterator<Item = TextSlot>, places: &mut Vec<u32>) {
+        let mask = self.slots.len() - 1;
+        places.clear();
+        places.extend(wanted.map(|slot| (slot.hash() as usize & mask) as u32));
+        if self.slots.len() > NEAR_SLOTS {
+            std::hint::black_box(places.iter().fold(0, |all, place| all | self.slots[*place as usize].number));
+        }
     }
 
     #[inline(always)]
@@ -256,7 +271,8 @@ impl Texts {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len() as u32);
         self.slots[at] = TextSlot { number: self.ends.len() as u32, ..*wanted };
-        if self.ends.len() * 2 > self.slots.len() {
+        let share = if self.slots.len() < SPARE_SLOTS { 4 } else { 2 };
+        if self.ends.len() * share > self.slots.len() {
             self.grow();
         }
         self.ends.len() as u32 - 1
