@@ -507,7 +507,6 @@ impl<'a> Run<'a> {
         let error = RejectError {
             code,
             column: None,
-            path: None,
             column_index: None,
             path: None,
             byte: range.start,
