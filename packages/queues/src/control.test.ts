@@ -135,6 +135,11 @@ describe('workers', () => {
       );
       assert.equal(await queues.workers.slots('default', 1), 2, 'a draining host takes nothing more');
       assert.equal(await queues.workers.slots('default', 2), 0);
+      assert.deepEqual(await queues.workers.beat(view), { drain: false });
+      assert.equal(await queues.workers.askToDrain(view.worker), true);
+      assert.equal(await queues.workers.askToDrain('w-9'), false, 'there is no such host');
+      assert.deepEqual(await queues.workers.beat(view), { drain: true });
+      assert.deepEqual(await queues.workers.beat({ ...view, pid: view.pid + 1 }), { drain: false }, 'another process under the same name was not asked');
       await queues.workers.remove('w-2');
       await sleep(testTimes.workerEntryMs + 100);
       assert.deepEqual(await queues.workers.list(), []);

@@ -18,6 +18,8 @@ export interface Keys {
   events(tenant: string, jobId: string): string;
   readonly allEvents: string;
   worker(id: string): string;
+  /** What an operator asked of a worker. */
+  workerOrder(id: string): string;
   readonly workers: string;
   readonly sweeps: string;
   /** Channels. */
@@ -74,6 +76,7 @@ export function keysUnder(prefix: string): Keys {
     events: (tenant, jobId) => at('events', checkedTenant(tenant), jobId),
     allEvents: at('events'),
     worker: (id) => at('worker', id),
+    workerOrder: (id) => at('worker-order', id),
     workers: at('workers'),
     sweeps: at('sweeps'),
     nudges: at('nudges'),

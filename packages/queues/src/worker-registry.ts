@@ -16,6 +16,11 @@ export interface WorkerView {
   readonly pid: number;
 }
 
+/** A host that has not drained by then was killed or cut off. */
+const orderSeconds = 3_600;
+
+const orderFor = ({ node, pid }: Pick<WorkerView, 'node' | 'pid'>): string => `drain ${node} ${pid}`;
+
 export class WorkerRegistry {
   readonly #redis: RedisClient;
   readonly #keys: Keys;
@@ -27,14 +32,27 @@ export class WorkerRegistry {
     this.#entryMs = parts.times.workerEntryMs;
   }
 
-  /** To be repeated every `workerBeatMs`. */
-  async beat(view: WorkerView): Promise<void> {
+  /** To be repeated every `workerBeatMs`. Answers whether an operator has asked this very process to drain. */
+  async beat(view: WorkerView): Promise<{ readonly drain: boolean }> {
     await this.#redis.set(this.#keys.worker(view.worker), JSON.stringify(view), 'PX', this.#entryMs);
     await this.#redis.sadd(this.#keys.workers, view.worker);
+    const order = await this.#redis.get(this.#keys.workerOrder(view.worker));
+    return { drain: order === orderFor(view) };
+  }
+
+  /**
+   * Asks a live host to drain; false when there is none of this id. It is heard with the next beat. The order is for one process: what is started under the
+   * same name later does not hear it. No tenant's user of Redis may write it.
+   */
+  async askToDrain(worker: string): Promise<boolean> {
+    const text = await this.#redis.get(this.#keys.worker(worker));
+    if (text === null) return false;
+    await this.#redis.set(this.#keys.workerOrder(worker), orderFor(JSON.parse(text) as WorkerView), 'EX', orderSeconds);
+    return true;
   }
 
   async remove(worker: string): Promise<void> {
-    await this.#redis.del(this.#keys.worker(worker));
+    await this.#redis.del(this.#keys.worker(worker), this.#keys.workerOrder(worker));
     await this.#redis.srem(this.#keys.workers, worker);
   }
 

@@ -31,8 +31,8 @@ export async function executeTask(task: ClaimedTask, host: Host): Promise<TaskOu
 }
 
 /** A task that we did not sign, or that was altered: never run. Its chunk has an owner again when the sweep of lost tasks finds it. */
-function setAside(task: ClaimedTask, host: Host): TaskOutcome {
-  host.log.error({ taskId: task.taskId, queue: task.queue }, 'task refused: signature does not hold');
+async function setAside(task: ClaimedTask, host: Host): Promise<TaskOutcome> {
+  await host.refused.refuse(task);
   return 'failed';
 }
 

@@ -5,6 +5,7 @@ import type { AttemptId, IdSource, LeaseTimes, TaskKeys } from '@millrace/protoc
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log } from '@millrace/service-kit';
 import type { CrashStreak } from './crash-streak.ts';
+import type { RefusedTasks } from './refused-tasks.ts';
 
 export interface HostIdentity {
   readonly worker: string;
@@ -31,6 +32,8 @@ export interface Host {
   /** Aborted when the host drains: attempts are released. */
   readonly drain: AbortSignal;
   readonly crashes: CrashStreak;
+  /** Tasks whose signature did not hold. */
+  readonly refused: RefusedTasks;
   readonly clock: Clock;
 }
 

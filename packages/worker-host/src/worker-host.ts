@@ -1,7 +1,7 @@
 /** A worker host: takes tasks of its pool while no drain is asked, one core per slot, and tells the others that it is alive. */
 import { hostname } from 'node:os';
 import { Connections, CorePool, type CoreProcess, corePath, type HelloOptions, SteadyCore, startCore } from '@millrace/core-client';
-import { openJournal, testStore } from '@millrace/journal';
+import { AuditLog, openJournal, testStore } from '@millrace/journal';
 import { type ChunkId, leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
 import { openQueues, type Queues, RedisUnsuitableError, type TaskConsumer } from '@millrace/queues';
 import { AppError, type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
@@ -10,12 +10,15 @@ import { CrashStreak } from './crash-streak.ts';
 import { executeTask } from './execute-task.ts';
 import { sweepLate } from './handlers/finish-job.ts';
 import type { Host } from './host.ts';
+import { RefusedTasks } from './refused-tasks.ts';
 
 export interface WorkerHostParts {
   readonly config: WorkerHostConfig;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  /** How this process ends when an operator asks it to drain; a SIGTERM to itself unless somebody else owns the process. */
+  readonly endProcess?: () => void;
   /** Where credentials of connections are found. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -61,6 +64,7 @@ class RunningHost {
   #checkedAtMs = 0;
   #isDraining = false;
   #isSweeping = false;
+  #isAsked = false;
 
   constructor(parts: WorkerHostParts) {
     this.#parts = parts;
@@ -102,21 +106,25 @@ class RunningHost {
 
   #hostOf(cores: CorePool, store: SteadyCore, queues: Queues, hello: { readonly coreVersion: string; readonly resultVersion: number }): Host {
     const { config, log, clock, random } = this.#parts;
+    const journal = openJournal(store);
+    const ids = idSource(clock, random);
+    const identity = { worker: config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`, pod: null, node: hostname() };
     return {
       queues,
       cores,
       store,
-      journal: openJournal(store),
+      journal,
       times: leaseTimes(config.MILLRACE_TIME_SCALE),
       taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
-      identity: { worker: config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`, pod: null, node: hostname() },
+      identity,
       pool: config.MILLRACE_POOL,
       secrets: config.MILLRACE_SECRETS ?? null,
       coreVersion: hello.coreVersion,
       resultVersion: hello.resultVersion,
-      ids: idSource(clock, random),
+      ids,
       log,
       drain: this.#drain.signal,
+      refused: new RefusedTasks({ audit: new AuditLog(journal, ids), clock, log, worker: identity.worker }),
       crashes: new CrashStreak((chunks) => this.#suspect(chunks, queues)),
       clock,
     };
@@ -212,10 +220,19 @@ class RunningHost {
     try {
       await this.#checkRedis(host);
       void this.#sweepLate(host);
-      await host.queues.workers.beat(view);
+      const { drain } = await host.queues.workers.beat(view);
+      if (drain && !this.#isDraining) this.#drainAsAsked();
     } catch (err) {
       log.warn({ err: describeError(err) }, 'heartbeat not told');
     }
+  }
+
+  /** The same way out as for a signal of the system: one drain, one explicit end. */
+  #drainAsAsked(): void {
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    this.#parts.log.info({ worker: this.#worker }, 'an operator asked this host to drain');
+    (this.#parts.endProcess ?? (() => process.kill(process.pid, 'SIGTERM')))();
   }
 
   /** No more tasks; those in hand may end for a while, then they are released; then everything of ours is gone. */
