@@ -46,6 +46,16 @@ describe(`millrace run over ${missing === false ? server.name : 'S3'}`, { skip: 
   const out = `s3://${bucket}/out/`;
   const job = ['s3://lake/in/**/*.csv', '--out', out, '--format', 'csv', '--chunk-size', '128KiB'];
 
+  it('probes a pattern of objects, and the printed spec names them', async () => {
+    const end = await cli(['probe', 's3://lake/in/**/*.csv', '--out', out, '--json'], { env: server.environment });
+    assert.equal(end.code, 0, end.stderr + end.stdout);
+    const { inputs, spec } = documents(end)[0] as { inputs: { format: string; columns: string[] }[]; spec: { inputs: { uri: string[] }[] } };
+    assert.deepEqual([inputs[0]?.format, inputs[0]?.columns], ['csv', ['id', 'name', 'amount']]);
+    assert.deepEqual([spec.inputs[0]?.uri].flat(), ['s3://lake/in/2026/a1 ü.csv', 's3://lake/in/2026/a2 ü.csv']);
+    const none = await cli(['probe', 's3://lake/none/*.csv', '--json'], { env: server.environment });
+    assert.notEqual(none.code, 0);
+  });
+
   it('reads a pattern of objects, writes parts, rejects and the journal, and accounts for every record', async () => {
     const { last } = await run([...job, '--verbose']);
     assert.deepEqual(counts(last), [40_000, 39_960, 40]);

@@ -1,5 +1,4 @@
 /** From what probing found to a spec that says all of it, the evidence beside it as comments. Pure. */
-import { pathToFileURL } from 'node:url';
 import type { DialectPins, Evidence, FieldPins, InputPins, ResolvedInput, ResolvedJobSpec } from '@millrace/protocol';
 import { Document, isMap, isScalar, isSeq } from 'yaml';
 
@@ -12,16 +11,9 @@ export interface ProbedSpec {
 
 type Tree = Record<string, unknown>;
 
-/** `files`: the paths that each input of `spec` stands for. */
+/** `files`: the URIs of the files that each input of `spec` stands for. */
 export function probedSpec(spec: ResolvedJobSpec, pins: readonly InputPins[], files: readonly (readonly string[])[]): ProbedSpec {
-  const inputs = spec.inputs.map((input, index) =>
-    probedInput(
-      input,
-      pins[index] as InputPins,
-      input.schema ?? spec.schema,
-      (files[index] ?? []).map((path) => pathToFileURL(path).href),
-    ),
-  );
+  const inputs = spec.inputs.map((input, index) => probedInput(input, pins[index] as InputPins, input.schema ?? spec.schema, [...(files[index] ?? [])]));
   const tree: Tree = { ...restOfSpec(spec), inputs };
   const doc = new Document(tree);
   for (const [index, of] of pins.entries()) comment(doc, ['inputs', index], of, (files[index] ?? []).length);

@@ -1,4 +1,4 @@
-/** Versions of inputs that lie in buckets or behind URLs, so that a command knows whether it runs over the same files again. */
+/** What the URIs of inputs in buckets or behind URLs stand for now: objects, with the versions that tell whether a command runs over the same ones again. */
 import { directoryOfPattern, isPattern, patternOf } from '@millrace/protocol';
 import type { StoredObject, StoreListDone } from '@millrace/protocol/wire';
 import { CommandError } from './command-error.ts';
@@ -8,15 +8,20 @@ import { exitCodes } from './exit-codes.ts';
 const deadlineMs = 60_000;
 const page = 1_000;
 
-type Version = readonly [uri: string, etag: string];
+export interface RemoteObject {
+  readonly uri: string;
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+}
 
-/** Of every object that the URIs name, in the order of the URIs. `place`: the output, through whose core they are looked at. */
-export async function remoteVersions(uris: readonly string[], place: string): Promise<Version[]> {
+/** Version of every object that the URIs name, in the order of the URIs. `place`: the output, through whose core they are looked at. */
+export async function remoteVersions(uris: readonly string[], place: string): Promise<(readonly [uri: string, etag: string])[]> {
   const directory = openDirectoryAt(place, uris);
   try {
-    const found: Version[] = [];
-    for (const uri of uris) found.push(...(await versionsOf(directory, uri)));
-    return found;
+    const found: RemoteObject[] = [];
+    for (const uri of uris) found.push(...(await remoteObjects(directory, uri)));
+    return found.map(({ uri, etag }) => [uri, etag]);
   } finally {
     await directory.close();
   }
@@ -24,21 +29,22 @@ export async function remoteVersions(uris: readonly string[], place: string): Pr
 
 const scope = { connection: 'files', kind: 'inputs', jobKey: null, specDigest: null } as const;
 
-function versionsOf(directory: Directory, uri: string): Promise<Version[]> {
+/** The objects that a URI names: one, those below a folder, or those of a pattern. A `CommandError` if there is none. */
+export function remoteObjects(directory: Directory, uri: string): Promise<RemoteObject[]> {
   const [scheme = '', written = ''] = uri.split('://', 2);
-  if (scheme === 'https' || scheme === 'http') return versionOf(directory, uri);
+  if (scheme === 'https' || scheme === 'http') return objectAt(directory, uri);
   if (uri.endsWith('/')) return below(directory, uri, () => true);
-  if (!isPattern(written)) return versionOf(directory, uri);
+  if (!isPattern(written)) return objectAt(directory, uri);
   const pattern = patternOf(written);
   return below(directory, `${scheme}://${directoryOfPattern(written)}`, (key) => pattern.test(key.slice(scheme.length + '://'.length)));
 }
 
-async function versionOf(directory: Directory, uri: string): Promise<Version[]> {
+async function objectAt(directory: Directory, uri: string): Promise<RemoteObject[]> {
   const answer = await directory.core.request({ type: 'StoreStat', scope, key: uri }, { deadlineMs });
   if (answer.failed !== null) throw new CommandError(exitCodes.failed, answer.failed.message, null, { code: answer.failed.code });
   const object: StoredObject | null = answer.done.object;
   if (object === null) throw new CommandError(exitCodes.notFound, `no such object: ${uri}`);
-  return [[uri, object.etag]];
+  return [{ uri, etag: object.etag, size: object.size }];
 }
 
 async function listed(directory: Directory, prefix: string, startAfter: string | null): Promise<StoreListDone> {
@@ -47,11 +53,11 @@ async function listed(directory: Directory, prefix: string, startAfter: string |
   return answer.done;
 }
 
-async function below(directory: Directory, folder: string, isWanted: (uri: string) => boolean): Promise<Version[]> {
-  const found: Version[] = [];
+async function below(directory: Directory, folder: string, isWanted: (uri: string) => boolean): Promise<RemoteObject[]> {
+  const found: RemoteObject[] = [];
   for (let startAfter: string | null = null; ; ) {
     const { entries, more } = await listed(directory, folder, startAfter);
-    for (const { key, etag } of entries) if (isWanted(key)) found.push([key, etag]);
+    for (const { key: uri, etag, size } of entries) if (isWanted(uri)) found.push({ uri, etag, size });
     startAfter = entries.at(-1)?.key ?? null;
     if (!more || startAfter === null) break;
   }

@@ -9,6 +9,7 @@ import { CommandError } from '../command-error.ts';
 import { type Directory, openDirectoryAt } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { probedSpec } from '../probed-spec.ts';
+import { type RemoteObject, remoteObjects } from '../remote-inputs.ts';
 import { expand, readSpec } from './run.ts';
 
 const DEADLINE_MS = 120_000;
@@ -29,8 +30,7 @@ export const probe: Command = {
   },
   run: async (call) => {
     const spec = readSpec(callOfRun(call));
-    const files = filesOf(call, spec);
-    const pins = await probeInputs(spec, files);
+    const { pins, files } = await probeInputs(spec, urisOf(call, spec));
     const artefact = probedSpec(spec, pins, files);
     call.output.document({ inputs: pins, spec: artefact.spec });
     call.output.line(artefact.text.trimEnd());
@@ -47,38 +47,50 @@ function callOfRun({ args, flags, ...call }: CommandCall): CommandCall {
   return { ...call, args, flags: { ...rest, out: textFlag(flags, 'out') ?? 'out' } };
 }
 
-/** Paths of the files of each input. */
-function filesOf({ args, flags }: CommandCall, spec: ResolvedJobSpec): string[][] {
+/** URIs, patterns and folders of each input, as they were written. */
+function urisOf({ args, flags }: CommandCall, spec: ResolvedJobSpec): string[][] {
   const isInsteadOfFirst = textFlag(flags, 'spec') !== undefined && args.length > 0;
   return spec.inputs.map((input, index) => {
-    const uris = index === 0 && isInsteadOfFirst ? args.map((path) => pathToFileURL(path).href) : (input.uri ?? []);
+    const uris = index === 0 && isInsteadOfFirst ? args.map(uriOf) : [...(input.uri ?? [])];
     if (uris.length === 0) throw new CommandError(exitCodes.usage, `input ${input.name} names no file`, 'Files of a list are not probed: name some as FILE….');
-    const remote = uris.find((uri) => !uri.startsWith('file://'));
-    if (remote !== undefined)
-      throw new CommandError(exitCodes.usage, `${remote}: only local files are probed in this version`, '`run` probes remote ones by itself.');
-    const files = [...new Set(uris.flatMap(expand))].sort();
-    if (files.length === 0) throw new CommandError(exitCodes.notFound, `no file of input ${input.name}: ${uris.join(', ')}`);
-    return files;
+    return uris;
   });
 }
 
-async function probeInputs(spec: ResolvedJobSpec, files: readonly (readonly string[])[]): Promise<InputPins[]> {
+const uriOf = (place: string): string => (/^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(place).href);
+const isLocal = (uri: string): boolean => uri.startsWith('file://');
+
+/** `files`: the URIs of all files of each input. */
+async function probeInputs(spec: ResolvedJobSpec, uris: readonly (readonly string[])[]): Promise<{ pins: InputPins[]; files: string[][] }> {
+  const local = uris.map((some) => some.filter(isLocal).flatMap(expand));
   const home = mkdtempSync(join(tmpdir(), 'millrace-probe-'));
-  const directory = openDirectoryAt(home, [...new Set(files.flat().map((path) => dirname(path)))]);
+  const places = [...local.flat().map((path) => dirname(path)), ...uris.flat().filter((uri) => !isLocal(uri))];
+  const directory = openDirectoryAt(home, [...new Set(places)]);
   try {
-    const pins: InputPins[] = [];
+    const [pins, files]: [InputPins[], string[][]] = [[], []];
     for (const [index, input] of spec.inputs.entries()) {
-      pins.push(await probeInput(directory, { ...input, schema: input.schema ?? spec.schema }, files[index] ?? []));
+      const found = await filesOf(directory, local[index] ?? [], uris[index] ?? []);
+      if (found.length === 0) throw new CommandError(exitCodes.notFound, `no file of input ${input.name}: ${uris[index]?.join(', ')}`);
+      pins.push(await probeInput(directory, { ...input, schema: input.schema ?? spec.schema }, found));
+      files.push(found.map(({ uri }) => uri));
     }
-    return pins;
+    return { pins, files };
   } finally {
     await directory.close();
     rmSync(home, { recursive: true, force: true });
   }
 }
 
-async function probeInput({ core }: Directory, declared: ResolvedInput, files: readonly string[]): Promise<InputPins> {
-  const input = spreadSamples(files).map((path) => ({ uri: pathToFileURL(path).href, connection: null, etag: '', size: sizeOf(path) }));
+/** The files of one input, each once, by URI. */
+async function filesOf(directory: Directory, local: readonly string[], uris: readonly string[]): Promise<RemoteObject[]> {
+  const found = local.map((path): RemoteObject => ({ uri: pathToFileURL(path).href, etag: '', size: sizeOf(path) }));
+  for (const uri of uris.filter((one) => !isLocal(one))) found.push(...(await remoteObjects(directory, uri)));
+  const byUri = new Map(found.map((file) => [file.uri, file]));
+  return [...byUri.values()].sort((a, b) => (a.uri < b.uri ? -1 : 1));
+}
+
+async function probeInput({ core }: Directory, declared: ResolvedInput, files: readonly RemoteObject[]): Promise<InputPins> {
+  const input = spreadSamples(files).map((file) => ({ ...file, connection: declared.connection ?? null }));
   const answer = await core.request({ type: 'Probe', input, declared: JSON.stringify(declared) }, { deadlineMs: DEADLINE_MS });
   if (answer.failed === null) return inputPinsShape.parse(JSON.parse(new TextDecoder().decode(answer.payload)));
   const { code, message } = answer.failed;
