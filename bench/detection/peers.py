@@ -1,6 +1,6 @@
 """Asks other detectors what they make of files: reads JSON lines {"path", "bytes"?} on stdin, answers one JSON line each.
 
-With `encodings DIR` it writes the texts of languages.json in their encodings to DIR instead, and an index of them.
+With `encodings DIR FILE` it writes the texts of FILE in their encodings to DIR instead, and an index of them.
 """
 
 import contextlib
@@ -122,8 +122,8 @@ def judge():
         print(json.dumps(same_text(wanted["path"], wanted["found"], wanted["encoding"])), flush=True)
 
 
-def write_encodings(directory):
-    with open(os.path.join(os.path.dirname(__file__), "languages.json"), encoding="utf-8") as file:
+def write_encodings(directory, texts):
+    with open(texts, encoding="utf-8") as file:
         languages = json.load(file)
     os.makedirs(directory, exist_ok=True)
     index = []
@@ -142,7 +142,7 @@ def write_encodings(directory):
 
 
 if sys.argv[1:2] == ["encodings"]:
-    write_encodings(sys.argv[2])
+    write_encodings(sys.argv[2], sys.argv[3])
 elif sys.argv[1:2] == ["judge"]:
     judge()
 else:
