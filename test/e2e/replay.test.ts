@@ -260,3 +260,50 @@ describe('a replay that is killed in the middle', () => {
     await bench.expectNothingRuns();
   });
 });
+
+describe('rejects of other formats', () => {
+  const formats = {
+    ndjson: { text: '{"id":1,"name":"a"}\n{"id":"x","name":"b"}\n{"id":3,"name":"c"}\n', input: { format: 'ndjson' }, right: '{"id":2,"name":"b"}' },
+    lines: { text: '1 a\nx b\n3 c\n', input: { format: 'lines', lines: { regex: '(?<id>\\S+) (?<name>.+)' } }, right: '2 b' },
+  } as const;
+  for (const [format, { text, input, right }] of Object.entries(formats)) {
+    it(`are corrected as a whole: ${format}`, async () => {
+      const file = bench.path(`in.${format}`);
+      writeFileSync(file, text);
+      const out = bench.path(`out-${format}`);
+      const specFile = bench.path(`${format}.json`);
+      const fields = [{ name: 'id', type: 'integer' }, { name: 'name' }];
+      const spec = { name: 'other', inputs: { uri: pathToFileURL(file).href, ...input }, schema: { fields }, output: { uri: `${pathToFileURL(out).href}/` } };
+      writeFileSync(specFile, JSON.stringify(spec));
+      const run = await cli(['run', specFile, '--workers', '1']);
+      assert.equal(run.code, 0, run.stderr);
+      const exported = bench.path(`${format}.ndjson`);
+      assert.equal((await cli(['rejects', 'export', out, '-o', exported])).code, 0);
+      const [row] = readFileSync(exported, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      assert.ok(row);
+      writeFileSync(exported, `${JSON.stringify({ ...row, _raw: right })}\n`);
+      const replayed = await cli(['rejects', 'replay', out, '--corrections', exported, '--workers', '1']);
+      assert.equal(replayed.code, 0, replayed.stderr);
+      const done = expectTidy(out, jobIds(out)[0] ?? '', 2);
+      assert.deepEqual([done.balance.recordsIn, done.balance.emitted, done.balance.rejected], [3, 3, 0]);
+      const rows = await query(`SELECT id, name FROM (${partsOf(done)}) ORDER BY id`);
+      assert.deepEqual(rows.map(String), ['1,a', '2,b', '3,c']);
+    });
+  }
+
+  it('of a JSON array are refused by name', async () => {
+    const file = bench.path('array.json');
+    writeFileSync(file, '[{"id":1},{"id":"x"}]');
+    const out = bench.path('out-array');
+    const specFile = bench.path('array-spec.json');
+    const output = { uri: `${pathToFileURL(out).href}/` };
+    const schema = { fields: [{ name: 'id', type: 'integer' }] };
+    writeFileSync(specFile, JSON.stringify({ name: 'array', inputs: { uri: pathToFileURL(file).href, format: 'json' }, schema, output }));
+    assert.equal((await cli(['run', specFile, '--workers', '1'])).code, 0);
+    const refused = await cli(['rejects', 'replay', out]);
+    assert.deepEqual([refused.code, /elements of a JSON array/.test(refused.stderr)], [5, true], refused.stderr);
+  });
+});

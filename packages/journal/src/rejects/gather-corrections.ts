@@ -29,6 +29,7 @@ export async function gatherCorrections(view: JobView, manifest: Manifest, repla
   const shape = exportShape(view);
   const files = filesByUri(view);
   const reduce = new Set(stagesOf(specOfGeneration(view, view.generation).spec).flatMap(({ name, kind }) => (kind === 'reduce' ? [name] : [])));
+  const arrays = arrayFiles(view);
   const rejects: CorrectedReject[] = [];
   const cannot: { rejectId: string; reason: string }[] = [];
   const unknown = new Set(options.edited?.keys() ?? []);
@@ -38,7 +39,7 @@ export async function gatherCorrections(view: JobView, manifest: Manifest, repla
     unknown.delete(row.rejectId);
     if ((options.edited !== null && edited === null) || !options.matches(row)) continue;
     if (options.edited === null && replayed.replaced.has(row.rejectId)) continue;
-    const found = correctionOf(row, edited, { shape, files, reduce, replayed });
+    const found = correctionOf(row, edited, { shape, files, reduce, arrays, replayed });
     if ('cannot' in found) cannot.push({ rejectId: row.rejectId, reason: found.cannot });
     else rejects.push(found);
     if (rejects.length > maxRejects) throw new RangeError(`cannot replay more than ${maxRejects} rejects at once: choose some with --code`);
@@ -50,6 +51,8 @@ interface Facts {
   readonly shape: ExportShape;
   readonly files: ReadonlyMap<string, number>;
   readonly reduce: ReadonlySet<string>;
+  /** URIs of files of format json. */
+  readonly arrays: ReadonlySet<string>;
   readonly replayed: Replayed;
 }
 
@@ -60,6 +63,8 @@ function correctionOf(row: RejectRow, edited: EditedRow | null, facts: Facts): C
   if (facts.reduce.has(row.stage)) return { cannot: 'it is a row of a reduce stage, which is no record of a file' };
   const file = facts.files.get(row.file);
   if (file === undefined) return { cannot: 'its file is none of the job' };
+  // An array is one value: without what stands around it the core cannot follow an element to its end.
+  if (facts.arrays.has(row.file)) return { cannot: 'elements of a JSON array cannot be replayed in this version' };
   if (row.line === null || row.byte === null) return { cannot: 'it is a row of a file of columns' };
   const correction: Correction = edited === null ? unchangedRecord(row) : correctRecord(facts.shape, row, edited);
   if ('cannot' in correction) return correction;
@@ -77,4 +82,10 @@ function errorsOf(row: RejectRow): Origin['errors'] {
 
 function filesByUri(view: JobView): Map<string, number> {
   return new Map(view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files.map(({ uri, file }) => [uri, file] as const))));
+}
+
+function arrayFiles(view: JobView): Set<string> {
+  const inputs = view.pins?.record.inputs ?? [];
+  const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+  return new Set(files.flatMap(({ uri, input }) => (inputs[input]?.format === 'json' ? [uri] : [])));
 }
