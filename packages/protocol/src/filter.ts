@@ -21,6 +21,7 @@ interface Span {
   readonly mostOpen: boolean;
 }
 
+/** A pattern is in lower case. */
 type Wanted = { readonly pattern: string } | { readonly span: Span };
 
 interface Term {
@@ -74,8 +75,12 @@ export function parseFilter(text: string, fields: FilterFields): Filter {
   return { terms: terms.map(({ term }) => term), text: terms.map(({ shown }) => shown).join(' ') };
 }
 
+/** A field of an item, asked for only where a term needs it. */
+export type FieldOf = (field: string) => FilterItem[string];
+
 /** `nowMs` is what ages are counted from. */
-export function matchesFilter({ terms }: Filter, item: FilterItem, nowMs: number): boolean {
+export function matchesFilter({ terms }: Filter, of: FilterItem | FieldOf, nowMs: number): boolean {
+  const item = typeof of === 'function' ? of : (field: string): FilterItem[string] => of[field];
   return terms.every((term) => term.wanted.some((wanted) => holds(wanted, term, item, nowMs)) !== term.negated);
 }
 
@@ -131,14 +136,14 @@ function parseTerm(raw: RawTerm, fields: FilterFields): { term: Term; shown: str
   const colon = bareIndex(rest, ':');
   const minus = negated ? '-' : '';
   if (colon < 0) {
-    const wanted = { pattern: rest.letters };
+    const wanted = { pattern: rest.letters.toLowerCase() };
     return { term: { field: null, kind: 'text', negated, wanted: [wanted] }, shown: `${minus}${shownText(rest)}` };
   }
   const field = rest.letters.slice(0, colon);
   const kind = kindOf(field, fields);
   const values = splitValues(cut(rest, colon + 1));
   if (values.some(({ letters, quoted }) => letters === '' && quoted.length === 0)) throw new FilterError(`cannot read the filter: ${field}: needs a value`);
-  const wanted = values.map((value) => (kind === 'text' ? { pattern: patternOf(value) } : { span: spanOf(value.letters, kind, field) }));
+  const wanted = values.map((value) => (kind === 'text' ? { pattern: patternOf(value).toLowerCase() } : { span: spanOf(value.letters, kind, field) }));
   return { term: { field, kind, negated, wanted }, shown: `${minus}${field}:${values.map(shownText).join(',')}` };
 }
 
@@ -241,10 +246,10 @@ function instantOf(written: string): readonly [number, number] | null {
 
 // Comparing
 
-function holds(wanted: Wanted, term: Term, item: FilterItem, nowMs: number): boolean {
-  if ('span' in wanted) return inSpan(wanted.span, term.kind, item[term.field ?? ''], nowMs);
-  if (term.field === null) return textsOf(item[wordsField]).some((text) => text.toLowerCase().includes(wanted.pattern.toLowerCase()));
-  return textsOf(item[term.field]).some((text) => globMatches(wanted.pattern.toLowerCase(), text.toLowerCase()));
+function holds(wanted: Wanted, term: Term, item: FieldOf, nowMs: number): boolean {
+  if ('span' in wanted) return inSpan(wanted.span, term.kind, item(term.field ?? ''), nowMs);
+  if (term.field === null) return textsOf(item(wordsField)).some((text) => text.toLowerCase().includes(wanted.pattern));
+  return textsOf(item(term.field)).some((text) => globMatches(wanted.pattern, text.toLowerCase()));
 }
 
 function inSpan(span: Span, kind: FieldKind, value: FilterItem[string], nowMs: number): boolean {

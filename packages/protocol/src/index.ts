@@ -62,6 +62,7 @@ export {
 } from './failure.ts';
 export { countsAgainstChunk, type FailureRecord, type Position, type UncommittedOutcome } from './failure-record.ts';
 export {
+  type FieldOf,
   type Filter,
   FilterError,
   type FilterFields,

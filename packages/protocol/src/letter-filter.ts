@@ -1,5 +1,5 @@
 /** What filters see of dead letters, error groups and operations: the fields of each, and the items they are matched as. Pure. */
-import type { FilterFields, FilterItem } from './filter.ts';
+import { type FieldOf, type FilterFields, wordsField } from './filter.ts';
 import type { ChunkRange } from './record-shapes.ts';
 
 export const letterFields = {
@@ -43,29 +43,40 @@ export interface FilterableLetter {
   readonly bytes: number;
 }
 
-export function letterItem(letter: FilterableLetter): FilterItem {
-  const { jobId, jobName, labels, stage, chunk, generation, range, diedAt } = letter;
-  const short = `${stage}.${chunk}`;
-  return {
-    ...Object.fromEntries(Object.entries(labels).map(([label, value]) => [`label.${label}`, value])),
-    id: [`${jobId}.${short}.${generation}`, `${short}.${generation}`, short],
-    job: jobId,
-    name: jobName,
-    state: letter.state,
-    code: letter.code,
-    class: letter.class,
-    fingerprint: letter.fingerprint,
-    stage,
-    chunk,
-    generation,
-    file: range === null ? null : [range.uri, range.uri.slice(range.uri.lastIndexOf('/') + 1)],
-    offset: range === null ? null : { start: range.start, end: range.end },
-    worker: letter.worker,
-    age: diedAt,
-    created: diedAt,
-    attempts: letter.attempts,
-    bytes: letter.bytes,
-    words: [`${jobId}.${short}.${generation}`, jobName, letter.message],
+/** Of very many letters only what a filter asks for is made. */
+export function letterItem(letter: FilterableLetter): FieldOf {
+  return (field) => {
+    const { jobId, stage, chunk, generation, range } = letter;
+    switch (field) {
+      case 'id':
+        return [`${jobId}.${stage}.${chunk}.${generation}`, `${stage}.${chunk}.${generation}`, `${stage}.${chunk}`];
+      case 'job':
+        return jobId;
+      case 'name':
+        return letter.jobName;
+      case 'file':
+        return range === null ? null : [range.uri, range.uri.slice(range.uri.lastIndexOf('/') + 1)];
+      case 'offset':
+        return range === null ? null : { start: range.start, end: range.end };
+      case 'age':
+      case 'created':
+        return letter.diedAt;
+      case wordsField:
+        return [`${jobId}.${stage}.${chunk}.${generation}`, letter.jobName, letter.message];
+      case 'state':
+      case 'code':
+      case 'class':
+      case 'fingerprint':
+      case 'stage':
+      case 'chunk':
+      case 'generation':
+      case 'worker':
+      case 'attempts':
+      case 'bytes':
+        return letter[field];
+      default:
+        return field.startsWith('label.') && Object.hasOwn(letter.labels, field.slice(6)) ? letter.labels[field.slice(6)] : null;
+    }
   };
 }
 

@@ -9,6 +9,8 @@ export interface FoundLetter {
   readonly jobId: JobId;
   readonly jobName: string;
   readonly id: string;
+  readonly stage: string;
+  readonly chunk: number;
   readonly letter: LetterView;
 }
 
@@ -27,7 +29,8 @@ export async function findLetters(tenant: string, filter: Filter, control: Contr
     const labels = await labelsOf(job, filter, control);
     for await (const letters of control.queues.ledger.scanLetters(job.jobId)) {
       for (const letter of letters) {
-        if (matchesFilter(filter, letterItem(filterable(job, labels, letter)), nowMs)) found.push(foundLetter(job, letter));
+        const one = foundLetter(job, letter);
+        if (matchesFilter(filter, letterItem(filterable(one, labels)), nowMs)) found.push(one);
       }
     }
   }
@@ -68,12 +71,12 @@ export const letterId = ({ chunkId, generation }: Pick<LetterView, 'chunkId' | '
 const chunkOf = (id: string): string => id.slice(0, id.lastIndexOf('.'));
 
 function foundLetter(job: TroubledJob, letter: LetterView): FoundLetter {
-  return { jobId: job.jobId, jobName: job.name, id: letterId(letter), letter };
+  const { stage, chunk } = parseChunkId(letter.chunkId);
+  return { jobId: job.jobId, jobName: job.name, id: letterId(letter), stage, chunk, letter };
 }
 
-function filterable(job: TroubledJob, labels: Readonly<Record<string, string>>, letter: LetterView): FilterableLetter {
-  const { stage, chunk } = parseChunkId(letter.chunkId);
-  return { ...letter, jobId: job.jobId, jobName: job.name, labels, state: 'open', stage, chunk };
+function filterable({ jobId, jobName, stage, chunk, letter }: FoundLetter, labels: Readonly<Record<string, string>>): FilterableLetter {
+  return { ...letter, jobId, jobName, labels, state: 'open', stage, chunk };
 }
 
 /** Labels stand in the spec; it is read only for a filter that asks for one. */
@@ -82,11 +85,8 @@ async function labelsOf(job: TroubledJob, filter: Filter, control: Control): Pro
   return (await control.facts.spec(job.jobId, 1))?.spec.labels ?? {};
 }
 
-/** Ids end in numbers without leading zeros, so text would put 10 before 9. */
+/** By number: as text 10 would come before 9. Letters of one job and stage are compared by their numbers alone. */
 function sorted(letters: readonly FoundLetter[]): FoundLetter[] {
-  const keyed = letters.map((letter) => ({ letter, place: parseChunkId(letter.letter.chunkId) }));
-  keyed.sort((a, b) => compare(a.place.jobId, b.place.jobId) || compare(a.place.stage, b.place.stage) || a.place.chunk - b.place.chunk);
-  return keyed.map(({ letter }) => letter);
+  const stages = [...Map.groupBy(letters, ({ jobId, stage }) => `${jobId}.${stage}`)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return stages.flatMap(([, some]) => some.sort((a, b) => a.chunk - b.chunk));
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

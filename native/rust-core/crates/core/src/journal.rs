@@ -113,6 +113,13 @@ pub fn list(places: &Places, prefix: &str) -> Result<Vec<String>, Error> {
     }
 }
 
+/// A job under a spec that nothing in the journal holds yet.
+pub fn job_under(places: &Places, job_key: &str, spec: &str) -> Result<Job, Error> {
+    let record: JobRecord = records::parse(job_key, &read(places, job_key)?)?;
+    let parsed = serde_json::from_str(spec).map_err(|error| Error::new("SPEC_WRONG_TYPE", format!("the spec cannot be read: {error}")))?;
+    Ok(Job { record, spec: parsed, spec_digest: millrace_engine::sha256_hex(spec.as_bytes()) })
+}
+
 fn spec_of_command(places: &Places, job_key: &str, spec_digest: &str) -> Result<Spec, Error> {
     for key in list(places, &format!("{}commands/", job_folder(job_key)))? {
         let command: CommandRecord = records::parse(&key, &read(places, &key)?)?;

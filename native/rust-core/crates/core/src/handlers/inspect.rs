@@ -24,7 +24,7 @@ use millrace_wire::message::{InputRef, Inspect, InspectDone, InspectKind, Respon
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Work, not_available};
+use super::{Answer, Work, not_available, stages};
 use crate::base64;
 use crate::failure::of_store;
 use crate::journal::{self, Pins};
@@ -40,7 +40,7 @@ const MAX_REJECTS_BYTES: u64 = 64 << 20;
 /// Rejects of one page when the request does not say where it ends.
 const DEFAULT_ROWS: u64 = 1_000;
 
-pub fn inspect(work: &Work, request: &Inspect, running: &Running) -> Answer {
+pub fn inspect(work: &mut Work, request: &Inspect, running: &Running) -> Answer {
     match request.what {
         InspectKind::Bytes => bytes(work, request),
         InspectKind::Record => record(work, request, running),
@@ -423,7 +423,7 @@ fn whole_file(file: &mut Input) -> Result<Vec<u8>, Error> {
 }
 
 /// Syntax and rules of the stages of a spec and of its patterns for lines, without opening an input. The first thing that is wrong is the failure.
-fn check(work: &Work, request: &Inspect) -> Answer {
+fn check(work: &mut Work, request: &Inspect) -> Answer {
     let text = request.spec.as_deref().ok_or_else(|| Error::new("SPEC_MISSING_FIELD", "checking needs a spec"))?;
     let spec: Value = serde_json::from_str(text).map_err(|error| Error::new("SPEC_WRONG_TYPE", format!("the spec is no JSON: {error}")))?;
     let stages = spec.get("pipeline").and_then(Value::as_array).into_iter().flatten();
@@ -440,7 +440,23 @@ fn check(work: &Work, request: &Inspect) -> Answer {
     for lines in inputs.filter_map(|input| input.get("lines")) {
         check_lines(lines)?;
     }
-    Ok(answer(&json!({ "ok": true })))
+    match request.job_key.as_deref() {
+        None => Ok(answer(&json!({ "ok": true }))),
+        Some(job_key) => columns(work, job_key, text),
+    }
+}
+
+/// The columns of every stage of a job as another spec would have them, over the pins that stand.
+fn columns(work: &mut Work, job_key: &str, spec: &str) -> Answer {
+    let job = journal::job_under(&work.places, job_key, spec)?;
+    let pins = work.journal.pins(&work.places, job_key)?;
+    let stages = stages::columns_of_all(work, &job, &pins)?;
+    let described = stages.iter().map(|(stage, columns)| {
+        let fields = columns.fields().iter();
+        let described: Vec<Value> = fields.map(|field| json!({ "name": field.name(), "type": field.data_type().to_string() })).collect();
+        json!({ "stage": stage, "columns": described })
+    });
+    Ok(answer(&json!({ "ok": true, "stages": described.collect::<Vec<Value>>() })))
 }
 
 /// Whether a store keeps the promises commits rest on.

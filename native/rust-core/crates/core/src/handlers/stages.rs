@@ -47,6 +47,12 @@ pub fn check_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<(), Error> {
     Ok(())
 }
 
+/// Name and columns of what each stage yields, in running order.
+pub fn columns_of_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<Tables, Error> {
+    let stages = stages_of(&job.spec);
+    stages.iter().map(|stage| Ok((stage.name.clone(), output_columns(work, &stages, stage, job, pins)?))).collect()
+}
+
 /// The stage that reads the keys that are unique over the whole job, and the one that finds who owns them. No stage of a spec has these names.
 pub const UNIQUE: &str = "unique";
 pub const OWNERS: &str = "owners";
