@@ -8,7 +8,7 @@ import { failpoint } from '@millrace/service-kit/failpoints';
 import { checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
-import { cutFile, selected } from './next-generation.ts';
+import { selected } from './next-generation.ts';
 import { notFound } from './read-status.ts';
 import { rebuildJob } from './rebuild.ts';
 import { refusal, specRefusal } from './refusal.ts';
@@ -33,12 +33,6 @@ function whyNot(view: JobView, request: RedriveRequest): RedriveAnswer | null {
   const { generation } = view;
   if (!view.manifests.some((manifest) => manifest.generation === generation)) {
     return { ...refusal('STATE_CONFLICT', `cannot redrive ${request.jobId}: generation ${generation} has not ended yet`), state: 'running' };
-  }
-  if (cutFile(view) !== null) {
-    return refusal(
-      'SPEC_NOT_AVAILABLE',
-      `cannot redrive ${request.jobId}: it ended in the middle of planning a file, and going on from there is not available in this version; submit it again`,
-    );
   }
   return null;
 }

@@ -341,6 +341,25 @@ describe('a redrive', () => {
     });
   });
 
+  test('goes on in the middle of a file whose planning was cut off', async () => {
+    const script: Script = { planDies: (file, generation) => (generation === 1 && file.file === 1 ? 2 : null) };
+    await withHost(script, async (host) => {
+      const jobId = await accepted(scheduler, 'cut', bench.spec([await bench.file('cut/a.txt', 2), await bench.file('cut/b.txt', 5)], {}, 'cut'));
+      await untilStatus(scheduler, jobId, (status) => status.chunks.committed === 4);
+      assert.ok((await command(scheduler, jobId, 'cancel')).ok);
+      assert.equal((await untilEnd(scheduler, jobId)).state, 'cancelled');
+      host.attempts.length = 0;
+    });
+    await withHost({}, async (host) => {
+      const jobId = jobIdFromKey('default', 'cut');
+      const answer = await redrive(scheduler, jobId);
+      assert.ok(answer.ok, JSON.stringify(answer));
+      const status = await untilEnd(scheduler, jobId, 2);
+      assert.deepEqual([status.state, status.chunks.total, status.chunks.committed, status.balance.recordsIn], ['completed', 7, 7, 7]);
+      assert.deepEqual(host.attempts.toSorted(), ['4@2', '5@2', '6@2'], 'what was committed of the file is not read again');
+    });
+  });
+
   test('of a redrive goes on from the newest generation', async () => {
     let broken = 2;
     const script: Script = { chunk: (chunk, _, orders) => (chunk === 0 && orders.generation <= broken ? { class: 'bug', code: 'CORE_PANIC' } : 'commit') };

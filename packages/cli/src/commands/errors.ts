@@ -2,6 +2,7 @@
 import type { FailureName, JobView } from '@millrace/journal';
 import {
   codeInfo,
+  countsAgainstChunk,
   type ErrorGroup,
   errorGroups,
   filterGroups,
@@ -106,7 +107,7 @@ async function readGroups(directory: Directory, view: JobView): Promise<ErrorGro
   for (let at = 0; at < names.length; at += atOnce) {
     const some = await Promise.all(names.slice(at, at + atOnce).map(({ stage, chunk, attemptId }) => journal.readFailure(jobId, stage, chunk, attemptId)));
     for (const stored of some)
-      if (stored !== null && isFailure(stored.record.outcome))
+      if (stored !== null && countsAgainstChunk(stored.record))
         seen.push({ ...stored.record, ...placeOf(stored.record.range), at: stored.record.endedAt, sample: stored.key, isLetter: false });
   }
   for (const { letter, state } of await readLetters(directory, view)) {
@@ -121,8 +122,6 @@ async function readGroups(directory: Directory, view: JobView): Promise<ErrorGro
   }
   return errorGroups(parts, triages, Date.now());
 }
-
-const isFailure = (outcome: string): boolean => outcome === 'failed' || outcome === 'lost';
 
 const placeOf = (range: { uri: string; start: number; end: number } | null) => ({
   place: range === null ? null : { uri: range.uri, start: range.start, end: range.end },

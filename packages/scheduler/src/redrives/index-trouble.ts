@@ -3,7 +3,7 @@
  * Until that is through, lists say so instead of showing a part. Each failure and each letter counts once, however often it is told.
  */
 import type { FailureName } from '@millrace/journal';
-import { type JobId, type JobRecord, jobStages } from '@millrace/protocol';
+import { countsAgainstChunk, type JobId, type JobRecord, jobStages } from '@millrace/protocol';
 import type { FailureNote, LetterView } from '@millrace/queues';
 import { EpochUnknownError } from '@millrace/queues';
 import type { Control } from '../control.ts';
@@ -71,7 +71,7 @@ async function failuresOf(job: JobRecord, control: Control): Promise<FailureNote
     for await (const name of control.journal.listFailures(job.jobId, stage)) names.push(name);
     const stored = await inSteps(names, ({ chunk, attemptId }) => control.journal.readFailure(job.jobId, stage, chunk, attemptId));
     for (const one of stored) {
-      if (one === null || (one.record.outcome !== 'failed' && one.record.outcome !== 'lost')) continue;
+      if (one === null || !countsAgainstChunk(one.record)) continue;
       const { attemptId, fingerprint, code, class: failureClass, message, endedAt: at, range } = one.record;
       const place = range === null ? null : { uri: range.uri, start: range.start, end: range.end };
       notes.push({ attemptId, fingerprint, code, class: failureClass, message, at, sample: one.key, place });

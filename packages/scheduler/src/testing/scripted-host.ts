@@ -52,6 +52,8 @@ export interface Script {
   chunk?(chunk: number, attempt: number, orders: AttemptOrders): ScriptedEnd | Promise<ScriptedEnd>;
   /** Null: the file is planned. */
   unplannable?(file: InputFile, generation: number): Unplannable | null;
+  /** The planner dies behind so many chunks of the file; null: it does not. */
+  planDies?(file: InputFile, generation: number): number | null;
   rejectsOf?(chunk: number): number;
 }
 
@@ -261,7 +263,9 @@ class Host implements ScriptedHost {
         unplannable.push(refused);
         continue;
       }
-      const record = segmentOf(job, orders, pins.stored.digest, file, segment++, chunk);
+      const whole = segmentOf(job, orders, pins.stored.digest, file, segment++, chunk);
+      const dies = this.#script.planDies?.(file, generation) ?? null;
+      const record = dies === null ? whole : { ...whole, chunks: whole.chunks.slice(0, dies), ended: [] };
       chunk += record.chunks.length;
       const { stored } = await journal.putSegment(record);
       await queues.ledger.recordSegment(jobId, generation, {
@@ -273,6 +277,7 @@ class Host implements ScriptedHost {
         bytes: file.size,
       });
       await queues.events.nudgeLeader(jobId);
+      if (dies !== null) return this.#stopping.promise;
     }
     await journal.putPlanEnd({ record: 'planEnd', version: 1, jobId, generation, stage: null, segments: segment });
     const plan = await journal.readPlan(job.job.record, generation);
@@ -409,15 +414,18 @@ function pinsOf(job: JobRecord): Pins {
 
 function segmentOf(job: JobView, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {
   const chunks: Chunk[] = [];
-  for (let start = 0; start < file.size; start += 10) {
+  // What an earlier planner had come to stands; the file goes on behind it.
+  const standing = job.chunks.flatMap(({ chunk }) => (chunk.kind === 'range' && chunk.file === file.file ? [chunk] : []));
+  for (let start = Math.max(0, ...standing.map(({ end }) => end)); start < file.size; start += 10) {
     const number = chunks.length;
     const end = Math.min(start + 10, file.size);
     const counts = { lines: 1, records: 1, damages: 0, blankLines: 0, commentLines: 0 };
-    chunks.push({ chunk: firstChunk + number, kind: 'range', file: file.file, start, end, record: number + 1, line: number + 1, ...counts });
+    chunks.push({ chunk: firstChunk + number, kind: 'range', file: file.file, start, end, record: start / 10 + 1, line: start / 10 + 1, ...counts });
   }
   const { file: index, input, uri, etag, size } = file;
   const { spec } = specOfGeneration(job, orders.generation);
-  const totals = { records: chunks.length, lines: chunks.length, damages: 0, blankLines: 0, commentLines: 0, bytes: size };
+  const records = standing.length + chunks.length;
+  const totals = { records, lines: records, damages: 0, blankLines: 0, commentLines: 0, bytes: size };
   return {
     record: 'segment',
     version: 1,

@@ -13,7 +13,6 @@ import {
   type EndedFile,
   encodeRecord,
   type FailureEvidence,
-  fileShares,
   type InputFile,
   type Manifest,
   type ManifestPart,
@@ -135,9 +134,9 @@ const endedFiles = (view: JobView): EndedFile[] => view.plans.flatMap(({ segment
 /** Files that the newest sealed plan up to this generation could not plan; a later plan that has them takes them off. */
 function unplannableFiles(view: JobView, generation: number): readonly Unplannable[] {
   const sealed = view.plans.filter((plan) => plan.generation <= generation && plan.sealed !== null).at(-1)?.sealed;
-  const planned = new Set(view.chunks.flatMap(({ chunk }) => fileShares(chunk).map(({ file }) => file)));
+  // A file of which only the beginning is planned has chunks and no end.
   const ended = new Set(endedFiles(view).map(({ file }) => file));
-  return sealed?.unplannable.filter(({ file }) => !planned.has(file) && !ended.has(file)) ?? [];
+  return sealed?.unplannable.filter(({ file }) => !ended.has(file)) ?? [];
 }
 
 /** What the ledger was told wins; then a plan or a balance that does not hold; then totals that the sender promised; then budgets. */

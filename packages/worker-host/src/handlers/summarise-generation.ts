@@ -261,8 +261,11 @@ const unreadGap = ({ stage, share, code }: UnreadFile): Gap => chunkGap(stage, s
 const fileGap = (file: Unplannable): Gap => ({ chunk: `plan.${file.file}`, file: file.file, range: null, code: file.code, acceptedBy: 'budget' });
 
 function unplannedBytes(records: GenerationRecords): number {
-  const sizes = new Map(records.files.map((file) => [file.file, file.size]));
-  return records.unplannable.reduce((bytes, { file }) => bytes + (sizes.get(file) ?? 0), 0);
+  const left = new Map(records.files.map((file) => [file.file, file.size]));
+  // Of a file that is cut off its planned chunks count by themselves.
+  for (const { chunk } of records.chunks)
+    for (const share of fileShares(chunk)) left.set(share.file, Math.max(0, (left.get(share.file) ?? 0) - chunkBytes(share)));
+  return records.unplannable.reduce((bytes, { file }) => bytes + (left.get(file) ?? 0), 0);
 }
 
 function manifestFiles(records: GenerationRecords, sums: ReceiptSums): ManifestFile[] {
