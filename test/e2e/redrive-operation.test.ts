@@ -34,10 +34,10 @@ async function untilOperation(local: LocalStack, id: string, isIt: (operation: O
   return last as unknown as Operation;
 }
 
-async function plan(local: LocalStack, filter: string): Promise<RedrivePlan | { code: string }> {
+async function plan(local: LocalStack, filter: string, overrides: Record<string, unknown> = {}): Promise<RedrivePlan | { code: string }> {
   let found: RedrivePlan | { code: string } = { code: 'REBUILDING' };
   await until('a plan', async () => {
-    found = await local.producer.redrives.plan({ filter }).catch((error: { code: string }) => ({ code: error.code }));
+    found = await local.producer.redrives.plan({ filter, overrides }).catch((error: { code: string }) => ({ code: error.code }));
     return !('code' in found) || found.code !== 'REBUILDING';
   });
   return found;
@@ -92,9 +92,16 @@ describe('an operation over dead letters', () => {
       assert.equal((await followToEnd(handle, 2)).state, 'completed');
 
       renameSync(changedAway, changed);
-      const rest = await plan(local, 'code:INPUT_CHANGED');
+      const { sql } = (spec['pipeline'] as { sql: string }[])[0] ?? { sql: '' };
+      const refused = await plan(local, 'code:INPUT_CHANGED', { 'pipeline.0.sql': `SELECT *, 1 AS more FROM (${sql}) AS t` });
+      assert.deepEqual(refused, { code: 'SPEC_CONFLICT' }, 'the parts of a job share their columns');
+      const rest = await plan(local, 'code:INPUT_CHANGED', { 'pipeline.0.sql': `SELECT * FROM (${sql}) AS t` });
       assert.ok('planId' in rest);
       assert.equal(rest.confirm, other);
+      assert.deepEqual(
+        rest.changes.map(({ pointer }) => pointer),
+        ['/pipeline/0/sql'],
+      );
       const healed = await local.producer.redrives.start({ planId: rest.planId, confirm: other, rate: 500, canary: { count: 2, minResolved: 1 } });
       const done = await untilOperation(local, healed.operationId, ({ endedAt }) => endedAt !== null);
       assert.deepEqual([done.state, done.counts.resolved, done.canaryPassed], ['finished', other, true]);

@@ -10,11 +10,12 @@ const spec = resolveJobSpec({
   output: { uri: 'file:///out/' },
 });
 
-test('limits and budgets may change, and the difference says what did', () => {
+test('limits, budgets and queries may change, and the difference says what did', () => {
   const overrides = {
     'execution.maxAttempts': 9,
     'rejects.maxRows': 5,
     'deadLetters.maxChunks': null,
+    'pipeline.0.sql': 'SELECT 1 AS a FROM input',
 
     resultVersion: 'current',
   };
@@ -22,7 +23,7 @@ test('limits and budgets may change, and the difference says what did', () => {
   assert.ok('spec' in changed);
   assert.deepEqual(
     changed.changes.map(({ pointer }) => pointer),
-    ['/deadLetters/maxChunks', '/execution/maxAttempts', '/rejects/maxRows'],
+    ['/deadLetters/maxChunks', '/execution/maxAttempts', '/pipeline/0/sql', '/rejects/maxRows'],
   );
   assert.equal(changed.spec.execution.maxAttempts, 9);
   assert.equal(spec.execution.maxAttempts, 5, 'what was stays as it was');
@@ -34,7 +35,6 @@ const refused: readonly (readonly [string, unknown, string, string])[] = [
   ['rejects.uri', 'file:///elsewhere/', 'SPEC_CONFLICT', '/rejects/uri'],
   ['inputs.0.uri', ['file:///in/b.csv'], 'SPEC_CONFLICT', '/inputs/0/uri/0'],
   ['inputs.0.encoding', 'utf-8', 'SPEC_NOT_AVAILABLE', '/inputs/0/encoding'],
-  ['pipeline.0.sql', 'SELECT 1 AS a FROM input', 'SPEC_NOT_AVAILABLE', '/pipeline/0/sql'],
   ['pipeline.0.name', 'other', 'SPEC_NOT_AVAILABLE', '/pipeline/0/name'],
   ['inputs.7.encoding', 'utf-8', 'SPEC_UNKNOWN_FIELD', '/inputs/7/encoding'],
   ['inputs.__proto__.x', 1, 'SPEC_UNKNOWN_FIELD', '/inputs/__proto__/x'],

@@ -20,6 +20,7 @@ const rules: readonly { readonly places: RegExp; readonly may: 'yes' | 'notYet' 
   { places: /^\/(execution|deadLetters)\//, may: 'yes' },
   { places: /^\/rejects\/uri(\/|$)/, may: 'never' },
   { places: /^\/rejects\//, may: 'yes' },
+  { places: /^\/pipeline\/\d+\/sql$/, may: 'yes' },
   { places: /^\/inputs\/\d+\/(name|uri|list|expect)(\/|$)/, may: 'never' },
   { places: /^\/(inputs|schema|pipeline)(\/|$)/, may: 'notYet' },
 ];
@@ -45,7 +46,7 @@ export function overrideIssues(changes: readonly Difference[]): SpecIssue[] {
     const may = rules.find(({ places }) => places.test(pointer))?.may ?? 'never';
     if (may === 'yes') return [];
     if (may === 'notYet') {
-      const message = 'a redrive with another way of reading the input, another schema or another pipeline is not available in this version';
+      const message = 'a redrive with another way of reading the input, another schema or other stages is not available in this version';
       return [{ pointer, code: 'SPEC_NOT_AVAILABLE', message }];
     }
     return [{ pointer, code: 'SPEC_CONFLICT', message: 'a redrive cannot change this: it makes another job' }];

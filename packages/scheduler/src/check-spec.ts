@@ -1,5 +1,15 @@
 /** What intake asks of a spec before it accepts a job: that it is legal, that this version can do it, that its SQL compiles, that its output place is free. */
-import { availabilityIssues, canonicalJson, checkJobSpec, type JobId, nearestName, type ResolvedJobSpec, type SpecIssue } from '@millrace/protocol';
+import { jobKey } from '@millrace/journal';
+import {
+  availabilityIssues,
+  canonicalJson,
+  checkJobSpec,
+  type JobId,
+  nearestName,
+  type ResolvedJobSpec,
+  type SpecIssue,
+  specDifferences,
+} from '@millrace/protocol';
 import { AppError, readSecret } from '@millrace/service-kit';
 import { deniedHost } from './callbacks/guard-url.ts';
 import type { Control } from './control.ts';
@@ -71,6 +81,39 @@ export async function checkSql(spec: ResolvedJobSpec, control: Control): Promise
   const pattern = /^cannot use lines\.(\w+)/.exec(message)?.[1];
   const pointer = pattern === undefined ? '/pipeline/0/sql' : `/inputs/${lines}/lines/${pattern}`;
   return { pointer, code: code as 'SPEC_SQL_SYNTAX', message };
+}
+
+/**
+ * Whether a job's rows keep their columns under another spec: the parts of a job share one schema, and so do the rows that its stages hand on. Null when
+ * they do. Judged over the pins that stand; a job without pins has no rows yet.
+ */
+export async function checkColumns(jobId: JobId, before: ResolvedJobSpec, after: ResolvedJobSpec, control: Control): Promise<SpecIssue | null> {
+  if (canonicalJson(before.pipeline) === canonicalJson(after.pipeline) || (await control.journal.readPins(jobId)) === null) return null;
+  const now = await columnsOf(jobId, after, control);
+  if ('issue' in now) return now.issue;
+  const standing = await columnsOf(jobId, before, control);
+  if ('issue' in standing) return standing.issue;
+  for (const [index, { stage, columns }] of standing.stages.entries()) {
+    const [first] = specDifferences(columns, now.stages[index]?.columns ?? []);
+    if (first === undefined) continue;
+    const message = `stage ${stage} would yield other columns (${JSON.stringify(first.first)} becomes ${JSON.stringify(first.now)}): that is another job`;
+    return { pointer: '/pipeline', code: 'SPEC_CONFLICT', message };
+  }
+  return null;
+}
+
+interface StageColumns {
+  readonly stages: readonly { readonly stage: string; readonly columns: readonly { readonly name: string; readonly type: string }[] }[];
+}
+
+async function columnsOf(jobId: JobId, spec: ResolvedJobSpec, control: Control): Promise<StageColumns | { readonly issue: SpecIssue }> {
+  const none = { input: null, connection: null, start: null, end: null, record: null, parts: null };
+  const ask = { type: 'Inspect', what: 'check', ...none, jobKey: jobKey(jobId), spec: canonicalJson(spec) } as const;
+  const answer = await control.core.request(ask, { deadlineMs: checkDeadlineMs });
+  if (answer.failed === null) return JSON.parse(new TextDecoder().decode(answer.payload)) as StageColumns;
+  const { code, message } = answer.failed;
+  if (!code.startsWith('SPEC_')) throw new AppError(code as 'INTERNAL', `cannot check the pipeline: ${message}`);
+  return { issue: { pointer: '/pipeline', code: code as 'SPEC_SQL_SYNTAX', message } };
 }
 
 /** A file that is not this job's, or null. Of the directories in the place the journal and the rejects are no output; empty ones do not count. */

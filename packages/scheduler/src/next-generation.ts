@@ -111,6 +111,14 @@ async function unplannedFiles(view: JobView, control: Control): Promise<{ file: 
   return [...files.values()].filter(({ file }) => !ended.has(file)).map(({ file, uri }) => ({ file, uri }));
 }
 
+/** A file of which some chunks are planned and the rest is not: only an early end leaves one. */
+export function cutFile(view: JobView): number | null {
+  const segments = view.plans.flatMap((plan) => plan.segments);
+  const ended = new Set(segments.flatMap(({ record }) => record.ended.map(({ file }) => file)));
+  const shares = segments.flatMap(({ record }) => record.chunks.flatMap(fileShares));
+  return shares.find(({ file }) => !ended.has(file))?.file ?? null;
+}
+
 interface Entering {
   /** Dead ones first: an operation that lets them begin a few at a time counts in this order. */
   readonly chunks: readonly ChunkView[];

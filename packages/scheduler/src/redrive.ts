@@ -3,9 +3,9 @@
  * command says, and any scheduler that finds it goes on with it.
  */
 import { isFullyPlanned, type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
-import { type AnswerTo, type RedriveRequest, type Refusal, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
+import { type AnswerTo, overrideIssues, type RedriveRequest, type Refusal, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
 import { failpoint } from '@millrace/service-kit/failpoints';
-import { checkWritten } from './check-spec.ts';
+import { checkColumns, checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
 import { selected } from './next-generation.ts';
@@ -16,15 +16,12 @@ import { withSchemasOf } from './schema-files.ts';
 
 type RedriveAnswer = AnswerTo<'redrive'>;
 
-/** What a redrive of this version may change. */
-const overridable = /^\/(execution\/(?!tenant)|deadLetters\/|rejects\/(?!uri))/;
-
 export async function redriveJob(request: RedriveRequest, control: Control): Promise<RedriveAnswer> {
   const view = await control.journal.readJob(request.jobId);
   if (view === null || view.job.record.tenant !== request.tenant) return notFound(request.jobId);
   const refused = whyNot(view, request);
   if (refused !== null) return refused;
-  const override = overrideOf(view, request);
+  const override = await overrideOf(view, request, control);
   if ('refused' in override) return override.refused;
   return openGeneration(view, request, override, control);
 }
@@ -42,22 +39,21 @@ export interface Override {
   readonly specDigest: string | null;
 }
 
-export function overrideOf(view: JobView, request: { readonly spec: unknown; readonly tenant: string }): Override | { refused: Refusal } {
+export async function overrideOf(
+  view: JobView,
+  request: { readonly spec: unknown; readonly tenant: string },
+  control: Control,
+): Promise<Override | { refused: Refusal }> {
   if (request.spec === null) return { spec: null, specDigest: null };
   const checked = checkWritten(request.spec, request.tenant);
   if ('issues' in checked) return { refused: specRefusal('redrive job', checked.issues) };
   const before = specOfGeneration(view, view.generation).spec;
   // A schema by URI means the one that the job has taken from there.
   const spec = withSchemasOf(checked.spec, before);
-  const other = specDifferences(before, spec).find(({ pointer }) => !overridable.test(pointer));
-  if (other) {
-    return {
-      refused: refusal(
-        'SPEC_NOT_AVAILABLE',
-        `cannot redrive job: another ${other.pointer} is not available in this version; execution, rejects and deadLetters may change`,
-      ),
-    };
-  }
+  const issues = overrideIssues(specDifferences(before, spec));
+  if (issues.length > 0) return { refused: specRefusal('redrive job', issues) };
+  const issue = await checkColumns(view.job.record.jobId, before, spec, control);
+  if (issue !== null) return { refused: specRefusal('redrive job', [issue]) };
   return { spec, specDigest: specDigest(spec) };
 }
 

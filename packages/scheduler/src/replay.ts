@@ -26,7 +26,7 @@ export async function replayRejects(request: ReplayRequest, control: Control): P
   const parts = await control.journal.readCorrectionParts(request.jobId, set.record);
   const refused = (await whyNot(view, request, control)) ?? (await takenAlready(view, parts, control));
   if (refused !== null) return refused;
-  const override = overrideOf(view, request);
+  const override = await overrideOf(view, request, control);
   if ('refused' in override) return override.refused;
   return openReplay(view, request, override, counts, control);
 }

@@ -305,7 +305,7 @@ describe('a redrive', () => {
       assert.deepEqual([status.state, status.chunks.committed, status.balance.recordsIn], ['completed', 40, 440]);
       assert.ok(host.attempts.length - before < 40, 'receipts of the first generation stay');
       const other = await redrive(scheduler, jobId, { spec: submitRequest('x', { ...spec, name: 'another' }).spec });
-      assert.ok(!other.ok && other.code === 'SPEC_NOT_AVAILABLE' && other.message.includes('/name'));
+      assert.ok(!other.ok && other.code === 'SPEC_CONFLICT' && other.message.includes('name'), JSON.stringify(other));
     });
   });
 

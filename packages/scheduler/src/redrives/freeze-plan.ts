@@ -25,6 +25,7 @@ import {
   type Refusal,
   resultVersionOverride,
 } from '@millrace/protocol';
+import { checkColumns } from '../check-spec.ts';
 import type { Control } from '../control.ts';
 import { inSteps } from '../in-steps.ts';
 import { selected } from '../next-generation.ts';
@@ -208,6 +209,8 @@ async function changesOf(request: PlanRedriveRequest, jobs: ReadonlyMap<JobId, J
     if (facts === null) continue;
     const overridden = overriddenSpec(facts.spec, request.overrides);
     if ('issues' in overridden) return specRefusal(`redrive job ${jobId}`, overridden.issues);
+    const issue = await checkColumns(jobId, facts.spec, overridden.spec, control);
+    if (issue !== null) return specRefusal(`redrive job ${jobId}`, [issue]);
     changes.push(...overridden.changes.map(({ pointer, first, now }) => ({ jobId, pointer, first: first ?? null, now: now ?? null })));
     const wanted = request.overrides[resultVersionOverride];
     if (wanted !== undefined && wanted !== 'original' && wanted !== 'current') {
