@@ -16,6 +16,7 @@ export type { JobHandle } from './job-handle.ts';
 export type { ConnectOptions, Producer } from './producer.ts';
 export { connect } from './producer.ts';
 export type { Redrives } from './redrives.ts';
+export type { Schedules } from './schedules.ts';
 export type { SubmitOptions } from './submit.ts';
 export { validate } from './submit.ts';
 export type { WatchOptions } from './watch-job.ts';

@@ -4,6 +4,7 @@ import type { JobId, JobSpecInput } from '@millrace/protocol';
 import { type CallOptions, type Connection, durationMs, openConnection, type RedisAddress } from './connection.ts';
 import { type JobHandle, jobHandle } from './job-handle.ts';
 import { type Redrives, redrives } from './redrives.ts';
+import { type Schedules, schedules } from './schedules.ts';
 import { type SubmitOptions, submitJob } from './submit.ts';
 
 export interface ConnectOptions extends CallOptions {
@@ -21,6 +22,8 @@ export interface Producer extends AsyncDisposable {
   job(jobId: string): JobHandle;
   /** Dead letters, error groups and what is redriven of them. */
   readonly redrives: Redrives;
+  /** Recurring jobs. */
+  readonly schedules: Schedules;
   /** Ends streams, waits for calls in hand (`timeout`, 10 s when not given), then disconnects. */
   close(options?: CallOptions): Promise<void>;
 }
@@ -51,6 +54,7 @@ function producerOver(connection: Connection): Producer {
     },
     job: (jobId) => jobHandle(connection, jobId as JobId, false),
     redrives: redrives(connection),
+    schedules: schedules(connection),
     close,
     [Symbol.asyncDispose]: () => close(),
   };
