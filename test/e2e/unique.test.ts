@@ -231,6 +231,21 @@ describe('a file that was moved away', () => {
   });
 });
 
+describe('a record that kills its core', () => {
+  it('owns the key that it cannot show no more than any other bad one: the next record has it', async () => {
+    const file = bench.path('poison.csv');
+    // Of the key k7 the first record is the one that kills.
+    const lines = Array.from({ length: 400 }, (_, at) => `${at},k${at % 100},${at === 7 ? 'MILLRACE_CORE_CRASH' : 'plain'}`);
+    writeFileSync(file, `seq,key,note\n${lines.join('\n')}\n`);
+    const schema = { fields: [{ name: 'seq', type: 'integer' }, { name: 'key' }, { name: 'note' }], primaryKey: 'key' };
+    const manifest = await run('poison', { inputs: { uri: url(file), format: 'csv' }, schema, rejects: { maxRatio: null } });
+    assert.deepEqual({ ...manifest.byCode }, { CONSTRAINT_UNIQUE: 299, CORE_CRASH: 1 });
+    const kept = await query(`SELECT seq FROM (${partsOf(manifest)}) WHERE key = 'k7'`);
+    assert.deepEqual(kept.map(String), ['107']);
+    assert.deepEqual([manifest.balance.recordsIn, manifest.balance.emitted], [400, 100]);
+  });
+});
+
 describe('in the middle of', () => {
   for (const stage of ['unique', 'owners', 'read']) {
     it(`stage ${stage} a host may die and Redis may forget everything`, async () => {

@@ -140,6 +140,15 @@ export const inputPinsShape = z.object({
 });
 export type InputPins = z.output<typeof inputPinsShape>;
 
+/** More would make a record that is too long, and each is asked for one by one. */
+export const maxPinnedFiles = 2_000;
+
+/** How one file is read, under `pin: file`: what `Probe` answered for it alone, but for the schema, which is that of its input. */
+export const filePinsShape = inputPinsShape
+  .pick({ format: true, compression: true, encoding: true, dialect: true, columns: true, lines: true })
+  .extend({ file: count, input: count });
+export type FilePins = z.output<typeof filePinsShape>;
+
 /** A small table of a stage: the version that every attempt reads, and how. */
 export const lookupPinsShape = z.object({ stage: stageName, name: text, uri: text, etag: text, size: count, maxBytes: count, input: inputPinsShape });
 export type LookupPins = z.output<typeof lookupPinsShape>;
@@ -149,6 +158,8 @@ export const pinsShape = z.object({
   rules: z.int().min(1),
   /** One for each input of the spec, in its order. */
   inputs: z.array(inputPinsShape),
+  /** Files of inputs under `pin: file`; absent where there are none. */
+  files: z.array(filePinsShape).optional(),
   /** Partitions of each reduce stage. */
   partitions: z.record(z.string(), z.int().min(1)).default({}),
   lookups: z.array(lookupPinsShape).default([]),

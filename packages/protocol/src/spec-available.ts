@@ -18,18 +18,20 @@ export function assertAvailable(spec: ResolvedJobSpec): void {
 
 export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
-    ...spec.inputs.flatMap((input, index) => inputIssues(input, ['inputs', index])),
+    ...spec.inputs.flatMap((input, index) => inputIssues(input, input.schema ?? spec.schema, ['inputs', index])),
     ...spec.pipeline.flatMap(({ lookups }, stage) => lookups.flatMap(({ schema }, at) => lookupIssues(schema, ['pipeline', stage, 'lookups', at, 'schema']))),
     ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
     ...unless(spec.retention.rejects === 90 * dayMs, ['retention', 'rejects'], 'retention other than its default'),
   ];
 }
 
-function inputIssues(input: ResolvedInput, path: Path): SpecIssue[] {
+function inputIssues(input: ResolvedInput, schema: string | ResolvedSchema, path: Path): SpecIssue[] {
+  const isWritten = schema !== 'auto' && schema !== 'text';
   return [
+    // What files with nothing in common but their columns hold is not inferred.
+    ...unless(input.pin === 'job' || isWritten, [...path, 'pin'], 'pin: file without a written schema'),
     ...unless(['auto', 'csv', 'ndjson', 'json', 'lines', 'parquet', 'arrow'].includes(input.format), [...path, 'format'], `format ${input.format}`),
     ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
-    ...unless(input.pin === 'job', [...path, 'pin'], 'pin: file'),
   ];
 }
 

@@ -10,6 +10,7 @@ import {
   isPattern,
   type LookupFile,
   maxFilesPerJob,
+  maxPinnedFiles,
   patternOf,
   type ResolvedInput,
   type ResolvedJobSpec,
@@ -27,6 +28,12 @@ export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Pr
     const found = await filesOfInput(input, control);
     const unexpected = checkExpected(input, { files: found.length, bytes: found.reduce((sum, file) => sum + file.size, 0) });
     if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
+    if (input.pin === 'file' && found.length > maxPinnedFiles) {
+      throw new AppError(
+        'SPEC_OUT_OF_RANGE',
+        `cannot resolve inputs: input ${input.name}: pin: file is for at most ${maxPinnedFiles} files, got ${found.length}`,
+      );
+    }
     for (const file of withDigest(found, input)) files.push({ file: files.length, input: index, ...file });
   }
   if (files.length > maxFilesPerJob)

@@ -2,6 +2,7 @@
 import type { Stored } from '@millrace/journal';
 import {
   type FieldPins,
+  type FilePins,
   type InputFile,
   type InputPins,
   inputPinsShape,
@@ -27,15 +28,32 @@ export async function pinInputs(plan: PlanJob): Promise<Stored<'pins'> | WorkEnd
   const standing = await host.journal.readPins(job.jobId);
   if (standing !== null) return standing;
   const inputs: InputPins[] = [];
+  const own: FilePins[] = [];
   for (const [index, input] of spec.inputs.entries()) {
     const samples = files.filter((file) => file.input === index);
-    const pins = samples.length === 0 ? pinsWithoutFiles(input, spec) : await probe(plan, samples, { ...input, schema: input.schema ?? spec.schema });
+    const declared = { ...input, schema: input.schema ?? spec.schema };
+    // The first file stands for the input where each has pins of its own: all have its schema.
+    const asked = input.pin === 'file' ? samples.slice(0, 1) : samples;
+    const pins = samples.length === 0 ? pinsWithoutFiles(input, spec) : await probe(plan, asked, declared);
     if ('outcome' in pins) return pins;
     inputs.push(pins);
+    if (input.pin === 'job') continue;
+    const each = await probeFiles(plan, samples, declared, pins);
+    if ('outcome' in each) return each;
+    own.push(...each);
   }
   const lookups = await pinLookups(plan);
   if ('outcome' in lookups) return lookups;
-  const record: Pins = { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs, partitions: partitionsOf(spec, bytesOfInputs(plan)), lookups };
+  const record: Pins = {
+    record: 'pins',
+    version: 1,
+    jobId: job.jobId,
+    rules: 1,
+    inputs,
+    ...(own.length > 0 && { files: own }),
+    partitions: partitionsOf(spec, bytesOfInputs(plan)),
+    lookups,
+  };
   return (await host.journal.putPins(record)).stored;
 }
 
@@ -48,6 +66,18 @@ async function probe(
   const message = { type: 'Probe', input, declared: JSON.stringify(declared) } as const;
   const probed = await askCore(plan, (core, options) => core.request(message, { ...options, deadlineMs: PROBE_DEADLINE_MS }));
   return 'outcome' in probed ? probed : inputPinsShape.parse(JSON.parse(new TextDecoder().decode(probed.payload)));
+}
+
+/** One after the other: what the first answered is known. */
+async function probeFiles(plan: PlanJob, files: readonly InputFile[], declared: Parameters<typeof probe>[2], first: InputPins): Promise<FilePins[] | WorkEnd> {
+  const found: FilePins[] = [];
+  for (const [at, file] of files.entries()) {
+    const pins = at === 0 ? first : await probe(plan, [file], declared);
+    if ('outcome' in pins) return pins;
+    const { format, compression, encoding, dialect, columns, lines } = pins;
+    found.push({ file: file.file, input: file.input, format, compression, encoding, dialect, columns, lines });
+  }
+  return found;
 }
 
 function bytesOfInputs({ spec, files }: PlanJob): Map<string, number> {

@@ -14,7 +14,7 @@ use millrace_engine::io::{ChunkIo, PartSink, PinnedSource, PutEnd, SinkEnd, Sour
 use millrace_engine::names::Author;
 use millrace_engine::process::{Phases, Trace, Uniqueness};
 use millrace_engine::progress::Progress;
-use millrace_engine::records::{ChunkEntry, Segment, Spec};
+use millrace_engine::records::{ChunkEntry, PinsOf, Segment, Spec};
 use millrace_engine::{ChunkTask, Context, Error, process_chunk};
 use millrace_formats::pins::{FilePlan, Format, InputPins};
 use millrace_formats::read::{PlannedRange, ReadOptions, ReadRange, open_reader, plan_file, plan_scan};
@@ -228,7 +228,7 @@ fn task<'a>(spec: &'a Spec, pins: &'a [InputPins], segment: &'a Segment, chunk: 
         },
         spec,
         spec_digest: "",
-        pins,
+        pins: PinsOf::of_inputs(pins),
         segment,
         segment_digest: "",
         chunk,

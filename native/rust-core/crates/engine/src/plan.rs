@@ -16,7 +16,7 @@ use crate::io::{PinnedSource, PutEnd};
 use crate::plan_compressed::Decoding;
 use crate::plan_group::{Group, SmallFile, chunk_of, file_record_bytes, is_small};
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, DecodeFrom, EndedFile, InputFile, PlannedPart, RangeChunk, RecordHead, RowsChunk, Segment};
+use crate::records::{self, ChunkEntry, DecodeFrom, EndedFile, InputFile, PinsOf, PlannedPart, RangeChunk, RecordHead, RowsChunk, Segment};
 
 /// A segment is put when it holds this many chunks, or when `PlanIo::is_due` says that it has waited long enough.
 pub const MAX_SEGMENT_CHUNKS: usize = 1_000;
@@ -58,7 +58,7 @@ pub struct PlanTask<'a> {
     pub generation: u32,
     pub spec_digest: &'a str,
     pub pins_digest: &'a str,
-    pub pins: &'a [InputPins],
+    pub pins: PinsOf<'a>,
     pub chunk_size: u64,
     /// In order.
     pub files: &'a [InputFile],
@@ -280,7 +280,7 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_one(&mut self, file: &InputFile, io: &mut dyn PlanIo, cancel: &CancelFlag) -> Result<(), Error> {
-        let pins = self.task.pins.get(file.input as usize).ok_or_else(|| conflict(format!("the pins hold no input {}", file.input)))?;
+        let pins = &*self.task.pins.file(file.file, file.input)?;
         if let Some(expected) = &file.sha256 {
             // Of the file as it was sent: compressed, if it is.
             check_digest(io.open_source(file)?.as_mut(), expected, cancel)?;

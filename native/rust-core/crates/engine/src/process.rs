@@ -30,7 +30,7 @@ use crate::outputs::{Closed, Outputs};
 use crate::partition::Key;
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, Origin, RangeChunk, RowsChunk, Segment, Slice, Spec};
+use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, Origin, PinsOf, RangeChunk, RowsChunk, Segment, Slice, Spec};
 use crate::slices::MergedSlices;
 use crate::streams::open_chunk_stream;
 use crate::transform::{Fates, transform};
@@ -58,7 +58,7 @@ pub struct ChunkTask<'a> {
     pub author: Author,
     pub spec: &'a Spec,
     pub spec_digest: &'a str,
-    pub pins: &'a [InputPins],
+    pub pins: PinsOf<'a>,
     pub segment: &'a Segment,
     pub segment_digest: &'a str,
     pub chunk: &'a ChunkEntry,
@@ -345,7 +345,7 @@ impl<'a> Run<'a> {
         let options = read_options(task);
         let output = output_options(task);
         let total = task.spec.execution.core_memory.map_or(cx.memory_bytes, |memory| memory.min(cx.memory_bytes));
-        let max_record_bytes = task.pins.iter().map(|pins| pins.max_record_bytes).max().unwrap_or(0);
+        let max_record_bytes = task.pins.inputs.iter().map(|pins| pins.max_record_bytes).max().unwrap_or(0);
         Budget::new(total).reserve_chunk(ChunkNeeds {
             max_record_bytes: max_record_bytes.min(task.chunk.bytes()),
             batch_bytes: options.batch_bytes,
@@ -374,7 +374,7 @@ impl<'a> Run<'a> {
         match unit {
             Unit::Range(unit) => self.read_range_unit(&unit, io),
             Unit::Rows { plan, chunk, range, whole } => {
-                let pins = self.pins_of(plan.input)?;
+                let pins = &*self.task.pins.file(plan.file, plan.input)?;
                 let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
                 self.account.open_file(Some(plan.file), None);
                 let bytes = if whole { chunk.bytes } else { 0 };
@@ -388,7 +388,7 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             Unit::Payload { number, key, source } => {
-                let pins = self.pins_of(0)?;
+                let pins = self.payload_pins()?;
                 if pins.format.has_rows() {
                     let message = "records sent inline are text, but the pins say that the input is a file of columns";
                     return Err(Error::new("INPUT_MAGIC", message));
@@ -422,7 +422,7 @@ impl<'a> Run<'a> {
             }
             source => source?,
         };
-        let pins = self.pins_of(plan.input)?;
+        let pins = &*self.task.pins.file(plan.file, plan.input)?;
         let watched = self.watch(source);
         let mut pieces = || io.staged_pieces(plan.file);
         let mut stream = open_chunk_stream(pins, plan, chunk, Box::new(watched.clone()), &mut pieces)?;
@@ -449,7 +449,7 @@ impl<'a> Run<'a> {
         source: MemorySource,
         io: &mut dyn ChunkIo,
     ) -> Result<(), Error> {
-        let pins = self.pins_of(plan.input)?;
+        let pins = &*self.task.pins.file(plan.file, plan.input)?;
         if pins.format.has_rows() {
             return Err(Error::new("INPUT_MAGIC", "a replayed record is text, but its file is one of columns"));
         }
@@ -520,9 +520,9 @@ impl<'a> Run<'a> {
         self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)
     }
 
-    fn pins_of(&self, input: u32) -> Result<&'a InputPins, Error> {
-        let found = self.task.pins.get(input as usize);
-        found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {input}")))
+    /// Payloads are read as the first input.
+    fn payload_pins(&self) -> Result<&'a InputPins, Error> {
+        self.task.pins.inputs.first().ok_or_else(|| Error::new("PLAN_CONFLICT", "the pins hold no input"))
     }
 
     fn watch(&self, source: Box<dyn PinnedSource>) -> Watched {

@@ -1,8 +1,9 @@
 //! The journal's records that the core reads and writes. `docs/records.md` is normative; unknown fields are ignored, absent ones are `null`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use millrace_formats::pins::{FilePlan, InputPins};
+use millrace_formats::pins::{Dialect, FilePlan, Format, InputPins, LinesOptions};
 use millrace_formats::write::OutputOptions;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -72,11 +73,60 @@ pub struct InputFile {
 pub struct PinsRecord {
     pub record: String,
     pub inputs: Vec<InputPins>,
+    /// Files of inputs under `pin: file`, each read in its own way.
+    #[serde(default)]
+    pub files: Vec<FilePins>,
     /// How many partitions each reduce stage has, by its name.
     #[serde(default)]
     pub partitions: BTreeMap<String, u32>,
     #[serde(default)]
     pub lookups: Vec<LookupPins>,
+}
+
+/// How one file is read: what `Probe` answered for it alone, but for the schema, which is that of its input.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilePins {
+    pub file: u32,
+    /// The input that holds it.
+    pub input: u32,
+    pub format: Format,
+    pub compression: String,
+    pub encoding: String,
+    pub dialect: Option<Dialect>,
+    pub columns: Vec<String>,
+    pub lines: Option<LinesOptions>,
+}
+
+impl FilePins {
+    /// As pins of the input that holds the file.
+    fn over(self, input: &InputPins) -> InputPins {
+        let FilePins { file: _, input: _, format, compression, encoding, dialect, columns, lines } = self;
+        InputPins { format, compression, encoding, dialect, columns, lines, evidence: Vec::new(), notes: Vec::new(), ..input.clone() }
+    }
+}
+
+/// How the files of a job are read.
+#[derive(Clone, Copy, Debug)]
+pub struct PinsOf<'a> {
+    pub inputs: &'a [InputPins],
+    /// Of files that are read in their own way, by their numbers.
+    pub files: &'a [FilePins],
+}
+
+impl<'a> PinsOf<'a> {
+    /// How a file of an input is read.
+    pub fn file(self, file: u32, input: u32) -> Result<Cow<'a, InputPins>, Error> {
+        let of_input = self.inputs.get(input as usize);
+        let of_input = of_input.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {input}")))?;
+        let own = self.files.iter().find(|pins| pins.file == file && pins.input == input);
+        Ok(own.map_or(Cow::Borrowed(of_input), |own| Cow::Owned(own.clone().over(of_input))))
+    }
+
+    /// Where no file is pinned for itself.
+    pub fn of_inputs(inputs: &'a [InputPins]) -> PinsOf<'a> {
+        PinsOf { inputs, files: &[] }
+    }
 }
 
 /// A small table of a stage: the version that is read, and how.

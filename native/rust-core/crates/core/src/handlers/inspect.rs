@@ -1,12 +1,13 @@
 //! `Inspect`: looking at bytes, records, rejects and specs, for people and for checks. Changes nothing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use millrace_engine::Error;
 use millrace_engine::io::{PinnedSource, StagedPieces};
 use millrace_engine::names::job_folder;
 use millrace_engine::program::StageKind;
-use millrace_engine::records::{self, ChunkEntry, RangeChunk, RecordHead, RowsChunk, Segment};
+use millrace_engine::records::{self, ChunkEntry, PinsOf, RangeChunk, RecordHead, RowsChunk, Segment};
 use millrace_engine::streams::open_chunk_stream;
 use millrace_formats::batch::{Read, RecordReader};
 use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart};
@@ -101,7 +102,7 @@ fn open_stream_at(work: &Work, job_key: &str, uri: &str, offset: u64) -> Result<
     let plan = plan.ok_or_else(|| Error::new("INPUT_RANGE", format!("no planned chunk of {uri}")))?;
     let input = pins_of(&pins, &plan)?;
     if let Some((chunk, plan)) = nearest {
-        return open_range(work, job_key, input, &plan, &chunk);
+        return open_range(work, job_key, &input, &plan, &chunk);
     }
     // In front of all chunks stands the header; a file of columns has none of bytes.
     let source = open_source(&work.places, &plan.uri, None, &plan.etag)?;
@@ -151,14 +152,13 @@ struct Found {
 }
 
 impl Found {
-    fn input_pins(&self) -> Result<&InputPins, Error> {
+    fn input_pins(&self) -> Result<Cow<'_, InputPins>, Error> {
         pins_of(&self.pins, &self.plan)
     }
 }
 
-fn pins_of<'a>(pins: &'a Pins, plan: &FilePlan) -> Result<&'a InputPins, Error> {
-    let found = pins.record.inputs.get(plan.input as usize);
-    found.ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins hold no input {}", plan.input)))
+fn pins_of<'a>(pins: &'a Pins, plan: &FilePlan) -> Result<Cow<'a, InputPins>, Error> {
+    PinsOf { inputs: &pins.record.inputs, files: &pins.record.files }.file(plan.file, plan.input)
 }
 
 /// The segments of a job's plans, the newest first, until `each` says no.
@@ -260,7 +260,7 @@ fn read_share(work: &Work, found: &Found, wanted: Wanted, running: &Running, mut
 }
 
 fn open_records(work: &Work, found: &Found, chunk: &RangeChunk) -> Result<Box<dyn RecordReader>, Error> {
-    let pins = found.input_pins()?;
+    let pins = &*found.input_pins()?;
     let stream = open_range(work, &found.job_key, pins, &found.plan, chunk)?;
     let range = ReadRange { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line };
     Ok(open_reader(pins, &found.plan, range, &[], stream, ReadOptions::default())?)
@@ -269,7 +269,7 @@ fn open_records(work: &Work, found: &Found, chunk: &RangeChunk) -> Result<Box<dy
 fn open_row(work: &Work, found: &Found, number: u64) -> Result<Box<dyn RecordReader>, Error> {
     let source = open_source(&work.places, &found.plan.uri, None, &found.plan.etag)?;
     let range = ReadRange { start: number - 1, end: number, record: number, line: 0 };
-    Ok(open_rows(found.input_pins()?, &found.plan, range, &[], Box::new(source), ReadOptions::default())?)
+    Ok(open_rows(&*found.input_pins()?, &found.plan, range, &[], Box::new(source), ReadOptions::default())?)
 }
 
 fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
@@ -289,7 +289,7 @@ fn record_value(found: &Found, place: &Place, raw: &[u8], reject: Option<&Reject
         "uri": plan.uri, "file": place.file, "record": place.record,
         "line": of_text(place.line), "byte": of_text(place.byte), "byteEnd": of_text(place.byte_end),
         "chunk": format!("{}.{}", found.stage, found.share.chunk()),
-        "header": plan.header, "fields": cut_fields(pins, plan, raw),
+        "header": plan.header, "fields": cut_fields(&pins, plan, raw),
         "raw": String::from_utf8_lossy(raw), "rawBase64": base64::encode(raw),
         "reject": reject.map(reject_value),
     })

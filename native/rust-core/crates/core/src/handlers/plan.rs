@@ -7,7 +7,7 @@ use millrace_engine::io::{PinnedSource, PutEnd};
 use millrace_engine::names::{segment_key, staged_key};
 use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
 use millrace_engine::plan_stage::{StageIo, StageTask, WaitingTask, plan_stage, plan_waiting};
-use millrace_engine::records::{InputFile, Spec};
+use millrace_engine::records::{InputFile, PinsOf, Spec};
 use millrace_engine::stages::{COMPACT, Stage, StageKind};
 use millrace_store::Place;
 use millrace_wire::Payload;
@@ -47,7 +47,7 @@ pub fn plan(work: &mut Work, request: &Plan, running: &Running) -> Answer {
         generation: request.generation,
         spec_digest: &job.spec_digest,
         pins_digest: &pins.digest,
-        pins: &pins.record.inputs,
+        pins: PinsOf { inputs: &pins.record.inputs, files: &pins.record.files },
         chunk_size: job.spec.execution.chunk_size,
         files: &files,
         first_segment: request.first_segment,

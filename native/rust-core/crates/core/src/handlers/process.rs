@@ -7,7 +7,7 @@ use millrace_engine::columns::input_columns;
 use millrace_engine::names::Author;
 use millrace_engine::process::{ChunkEnd, ChunkTask, Context, Outcome, Trace, Uniqueness, process_chunk};
 use millrace_engine::program::CompileInput;
-use millrace_engine::records::{ChunkEntry, Segment};
+use millrace_engine::records::{ChunkEntry, PinsOf, Segment};
 use millrace_engine::unique::lenient;
 use millrace_engine::{Error, sha256_hex};
 use millrace_formats::read::{ExcludedRange, ReadRange};
@@ -49,7 +49,7 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
         },
         spec: &job.spec,
         spec_digest: &job.spec_digest,
-        pins: &inputs,
+        pins: PinsOf { inputs: &inputs, files: &pins.record.files },
         segment: &segment,
         segment_digest: &request.segment_digest,
         chunk,

@@ -10,7 +10,7 @@ use millrace_engine::plan::{PlanEnd, PlanIo, PlanTask, SegmentRef, plan_files};
 use millrace_engine::process::{ExchangeTo, Trace, Uniqueness};
 use millrace_engine::program::Program;
 use millrace_engine::progress::Progress;
-use millrace_engine::records::{ChunkEntry, InputFile, Receipt, Segment, Spec};
+use millrace_engine::records::{ChunkEntry, InputFile, PinsOf, Receipt, Segment, Spec};
 use millrace_engine::unique::lenient;
 use millrace_engine::{ChunkEnd, ChunkTask, Context, Error, process_chunk, sha256_hex};
 use millrace_formats::pins::InputPins;
@@ -260,7 +260,7 @@ pub fn run(
         },
         spec: &spec,
         spec_digest: "s",
-        pins: &pins,
+        pins: PinsOf::of_inputs(&pins),
         segment,
         segment_digest: "d",
         chunk,
@@ -394,7 +394,7 @@ pub fn plan(world: &mut PlanWorld, files: &[(u32, &str)], chunk_size: u64, from:
         generation: world.generation,
         spec_digest: "s",
         pins_digest: "p",
-        pins: &pins,
+        pins: PinsOf::of_inputs(&pins),
         chunk_size,
         files: &inputs,
         first_segment: from.segment,
