@@ -52,8 +52,8 @@ describe('pin: file', () => {
         const status = await followToEnd(handle);
         assert.equal(status.state, 'completed', `${status.failure?.message} ${deadLetters(out, handle.jobId).map(({ message }) => message)}`);
         const manifest = expectTidy(out, handle.jobId);
-        const expected = `SELECT CAST(f * ${PER_FILE} + at AS BIGINT) AS id, 'näme ' || (at % 97) AS name, CAST((at % 50) || '.5' AS DECIMAL(8, 1)) AS amount
-          FROM range(5) AS files(f), range(${PER_FILE}) AS rows(at)`;
+        const expected = `SELECT CAST(f * ${PER_FILE} + n AS BIGINT) AS id, 'näme ' || (n % 97) AS name, CAST((n % 50) || '.5' AS DECIMAL(8, 1)) AS amount
+          FROM range(5) AS files(f), range(${PER_FILE}) AS rows(n)`;
         await expectSameRows('rows', partsOf(manifest), expected);
         assert.deepEqual([manifest.balance.recordsIn, manifest.balance.rejected], [5 * PER_FILE, 0]);
         const pins = JSON.parse(readFileSync(join(out, '_journal', 'jobs', handle.jobId, 'pins.json'), 'utf8')) as Pins;

@@ -331,12 +331,12 @@ test('what this version does not do is refused by name, all at once', () => {
         connection: 'c',
         expect: { sha256: 'a'.repeat(64) },
       },
-      { name: 'two', list: 'file:///l' },
+      { name: 'two', list: 'file:///l', schema: 'auto', pin: 'file' },
     ],
     schema: {
       fields: [
         { name: 'a', type: 'object', fields: [{ name: 'b' }] },
-        { name: 'b', format: 'binary', constraints: { unique: true } },
+        { name: 'b', format: 'binary' },
       ],
     },
     pipeline: [
@@ -353,7 +353,7 @@ test('what this version does not do is refused by name, all at once', () => {
   assert.ok(issues.every((issue) => issue.code === 'SPEC_NOT_AVAILABLE' && issue.message.endsWith('is not available in this version')));
   assert.deepEqual(
     issues.map((issue) => issue.pointer),
-    ['/inputs/0/encoding', '/inputs/0/pin', '/pipeline/0/lookups/0/schema', '/retention/history'],
+    ['/inputs/0/encoding', '/inputs/1/pin', '/pipeline/0/lookups/0/schema', '/retention/history'],
   );
 });
 
