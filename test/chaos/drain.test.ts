@@ -64,17 +64,19 @@ describe('F37: a host is asked to end', () => {
 
 describe('a host whose cores die on three different chunks', () => {
   it('drains itself when another can take its work, and every crash is on record', async () => {
-    await lab.run({ name: 'unsound' }, async (cluster) => {
+    // Chunks that take long enough to be met in the middle.
+    const { directory: data } = lab.bench.generate('large', { records: 90_000, files: 2 });
+    await lab.run({ name: 'unsound', data }, async (cluster) => {
       const broken = cluster.host({ slots: 1 });
       await cluster.ready(cluster.scheduler(), broken, cluster.host());
-      const { jobId } = await cluster.submit('unsound');
+      const { jobId } = await cluster.submit('unsound', cluster.spec({ execution: { chunkSize: '512KiB' } }));
       await until(
         'the broken host to drain itself',
         () => {
           killWritingCores(broken, cluster.out);
           return broken.isGone;
         },
-        { within: 40_000, every: 1, describe: () => broken.tail() },
+        { within: 60_000, every: 1, describe: () => broken.tail() },
       );
       assert.equal((await broken.ended).code, 1);
       assert.ok(broken.has('cores died on different chunks in a row; this host drains'), broken.tail());

@@ -163,8 +163,8 @@ describe('F29: a secret of the store', () => {
       'canary',
       async (cluster, stub) => {
         await cluster.ready(cluster.scheduler(), cluster.host());
-        stub.fault = ({ number }) => (number % 9 === 0 ? { kind: 'status', status: 403, code: 'AccessDenied' } : null);
         const { jobId } = await cluster.submit('canary', cluster.spec({ deadLetters: { maxChunks: 1_000 } }), 60_000);
+        stub.fault = ({ number }) => (number % 9 === 0 ? { kind: 'status', status: 403, code: 'AccessDenied' } : null);
         await until('faults', () => stub.faults > 5, { within: 30_000 });
         stub.fault = () => null;
         await cluster.untilEnded(jobId);
