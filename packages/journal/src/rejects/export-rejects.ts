@@ -2,7 +2,7 @@
  * Pure: rejects as a file that a person edits. Place and reason come first, then the fields as they were read, then what did not fit. Exports for
  * spreadsheets guard cells that these would run; data outputs are never touched.
  */
-import type { DialectPins } from '@millrace/protocol';
+import type { DialectPins, InputPins } from '@millrace/protocol';
 
 import type { JobView } from '../read-job.ts';
 import type { RejectRow } from './read-rejects.ts';
@@ -30,10 +30,24 @@ export function exportShape(view: JobView): ExportShape {
   const inputs = view.pins?.record.inputs ?? [];
   const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
   const headers = new Map(files.map(({ uri, header }) => [uri, header]));
-  const dialects = new Map(files.map(({ uri, input }) => [uri, inputs[input]?.dialect ?? null]));
-  const encodings = new Map(files.map(({ uri, input }) => [uri, inputs[input]?.encoding ?? 'utf-8']));
-  const columns = [...new Set(inputs.flatMap((pins) => pins.columns))];
+  const read = filesAsRead(view);
+  const dialects = new Map([...read].map(([uri, { dialect }]) => [uri, dialect]));
+  const encodings = new Map([...read].map(([uri, { encoding }]) => [uri, encoding]));
+  const columns = [...new Set([...inputs, ...(view.pins?.record.files ?? [])].flatMap((pins) => pins.columns))];
   return { columns, headers, dialect: inputs[0]?.dialect ?? null, dialects, encodings };
+}
+
+/** How each planned file is read, by its URI: in its own way under `pin: file`, else as its input. */
+export function filesAsRead(view: JobView): Map<string, Pick<InputPins, 'format' | 'dialect' | 'encoding'>> {
+  const { inputs = [], files: ownPins = [] } = view.pins?.record ?? {};
+  const own = new Map(ownPins.map((pins) => [pins.file, pins]));
+  const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+  return new Map(
+    files.flatMap(({ uri, file, input }) => {
+      const pins = own.get(file) ?? inputs[input];
+      return pins === undefined ? [] : [[uri, pins] as const];
+    }),
+  );
 }
 
 /** Begins with a byte order mark and uses the input's delimiter, so that a spreadsheet opens it right. */

@@ -5,7 +5,7 @@ import type { CorrectedReject } from '../corrections.ts';
 import { type JobView, specOfGeneration } from '../read-job.ts';
 import type { CoreLike } from '../store.ts';
 import { type Correction, correctRecord, type EditedRow, unchangedRecord } from './correct-record.ts';
-import { type ExportShape, exportShape } from './export-rejects.ts';
+import { type ExportShape, exportShape, filesAsRead } from './export-rejects.ts';
 import { type RejectRow, type Replayed, readRejects } from './read-rejects.ts';
 
 export interface GatherOptions {
@@ -85,7 +85,5 @@ function filesByUri(view: JobView): Map<string, number> {
 }
 
 function arrayFiles(view: JobView): Set<string> {
-  const inputs = view.pins?.record.inputs ?? [];
-  const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
-  return new Set(files.flatMap(({ uri, input }) => (inputs[input]?.format === 'json' ? [uri] : [])));
+  return new Set([...filesAsRead(view)].flatMap(([uri, { format }]) => (format === 'json' ? [uri] : [])));
 }
