@@ -107,8 +107,35 @@ export function describeManifest(
   const holds = sum === balance.recordsIn ? 'balance holds' : 'THE BALANCE DOES NOT HOLD';
   lines.push(`  ${holds}: ${count(balance.recordsIn)} = ${[balance.emitted, balance.filtered, balance.deduplicated, balance.rejected].map(count).join(' + ')}`);
   lines.push(...describeStages(manifest));
+  lines.push(...describeReplays(manifest), ...describeEvidenceOf(manifest));
   for (const gap of manifest.gaps.slice(0, 5)) lines.push(`  gap: ${gap.chunk} ${gap.code}, accepted by ${gap.acceptedBy}`);
   return lines;
+}
+
+/** Where the replayed records went; the sums above hold each of them once. */
+function describeReplays({ replays = [] }: Manifest): string[] {
+  return replays.map(({ generation, records, emitted, filtered, rejected, unread }) => {
+    const fates = [
+      `${count(emitted)} emitted`,
+      `${count(filtered)} filtered`,
+      `${count(rejected)} rejected again`,
+      ...(unread > 0 ? [`${count(unread)} not read`] : []),
+    ];
+    return `  replayed in generation ${generation}: ${count(records)} rejects, of which ${fates.join(', ')}`;
+  });
+}
+
+/** What to look at first when a budget ended the job. */
+function describeEvidenceOf({ failure }: Manifest): string[] {
+  if (!failure?.evidence) return [];
+  const { budget, subject, value, of, limit, samples } = failure.evidence;
+  const measured = of === null ? `${count(value)} of ${count(limit)}` : `${count(value)} of ${count(of)}, at most ${limit}`;
+  const places = samples.slice(0, 5).map((sample) => {
+    if (!('record' in sample)) return `    ${sample.deadLetterId}  ${sample.code}  ${sample.message}`;
+    const column = sample.column === null ? '' : `  column ${JSON.stringify(sample.column)}`;
+    return `    ${sample.code}  ${sample.file}  record ${count(sample.record)}${sample.line === null ? '' : `  line ${count(sample.line)}`}${column}`;
+  });
+  return [`  budget ${budget}${subject === null ? '' : ` (${subject})`}: ${measured}`, ...places];
 }
 
 /** Of several stages what each read and handed on; one stage is the balance above. */
