@@ -32,6 +32,7 @@ const readable = new Set([
   'cseucpkdfmtjapanese',
   'csgb2312',
   'csibm866',
+  'csiso2022jp',
   'csiso58gb231280',
   'csiso88596e',
   'csiso88596i',
@@ -71,6 +72,7 @@ const readable = new Set([
   'ibm819',
   'ibm866',
   'iso-10646-ucs-2',
+  'iso-2022-jp',
   'iso-8859-1',
   'iso-8859-10',
   'iso-8859-11',
@@ -229,16 +231,10 @@ const readable = new Set([
   'x-x-big5',
 ]);
 
-const later = new Set(['csiso2022jp', 'iso-2022-jp']);
-
-/** `available` to read, `later`: known but not read by this version, `unknown`. Case does not count. */
-export function encodingSupport(label: string): 'available' | 'later' | 'unknown' {
-  const wanted = label.trim().toLowerCase();
-  if (readable.has(wanted)) return 'available';
-  return later.has(wanted) ? 'later' : 'unknown';
-}
+/** Whether files in this encoding can be read. Case does not count. */
+export const isEncoding = (label: string): boolean => readable.has(label.trim().toLowerCase());
 
 /** Every label there is, for suggestions. */
 export function encodingLabels(): string[] {
-  return [...readable, ...later];
+  return [...readable];
 }

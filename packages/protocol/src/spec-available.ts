@@ -2,7 +2,6 @@
  * What this version does not do yet. An option that is accepted must work, so everything else is refused by name before a job is accepted: nothing
  * is ignored silently. Pure.
  */
-import { encodingSupport } from './encodings.ts';
 import type { ResolvedInput, ResolvedJobSpec, ResolvedSchema } from './job-spec-shape.ts';
 import { SpecError, type SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf } from './spec-issues.ts';
@@ -31,7 +30,6 @@ function inputIssues(input: ResolvedInput, schema: string | ResolvedSchema, path
     // What files with nothing in common but their columns hold is not inferred.
     ...unless(input.pin === 'job' || isWritten, [...path, 'pin'], 'pin: file without a written schema'),
     ...unless(['auto', 'csv', 'ndjson', 'json', 'lines', 'parquet', 'arrow'].includes(input.format), [...path, 'format'], `format ${input.format}`),
-    ...unless(encodingSupport(input.encoding) === 'available', [...path, 'encoding'], `encoding ${input.encoding}`),
   ];
 }
 

@@ -5,7 +5,7 @@
 import type { z } from 'zod';
 
 import { parseCron } from './cron.ts';
-import { encodingLabels, encodingSupport } from './encodings.ts';
+import { encodingLabels, isEncoding } from './encodings.ts';
 import { type FailureCode, failureCodes } from './failure.ts';
 import type { fieldShape, inputShape, outputShape, ShapedSpec, schemaShape, stageShape } from './job-spec-shape.ts';
 import { nearestName } from './nearest-name.ts';
@@ -212,7 +212,7 @@ function inputIssues(input: Input, path: Path, written: Written): SpecIssue[] {
   const found: SpecIssue[] = [];
   if (input.uri === null && input.list === null) found.push(issue([...path, 'uri'], 'SPEC_MISSING_FIELD', 'required, but not there'));
   if (input.uri !== null && input.list !== null) found.push(issue([...path, 'list'], 'SPEC_CONFLICT', 'excludes uri'));
-  if (encodingSupport(input.encoding) === 'unknown') {
+  if (!isEncoding(input.encoding)) {
     found.push(
       issue(
         [...path, 'encoding'],

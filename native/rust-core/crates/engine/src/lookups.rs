@@ -5,9 +5,11 @@ use std::sync::atomic::AtomicU64;
 
 use arrow_array::RecordBatch;
 use millrace_formats::batch::RecordReader;
+use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use millrace_formats::pins::FilePlan;
 use millrace_formats::read::{PlannedRange, ReadOptions, ReadRange, open_reader, open_rows, plan_file, plan_rows, plan_scan};
 use millrace_formats::reject::Reject;
+use millrace_formats::source::{ByteSource, SourceError};
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
@@ -28,19 +30,17 @@ pub fn read_lookup(
     cancel: &CancelFlag,
     timer: Arc<dyn Timer + Send + Sync>,
 ) -> Result<LookupTable, Error> {
-    if pins.input.compression != "none" {
-        return Err(refused(pins, format!("expected a table without compression, got {}", pins.input.compression)));
-    }
-    let mut watched = Watched::new(source, cancel.clone(), timer, Arc::new(AtomicU64::new(0)));
-    let plan = plan_file(&pins.input, 0, 0, &pins.uri, &pins.etag, &mut watched).map_err(|error| unreadable(pins, error.into()))?;
-    let ranges = ranges_of(pins, &plan, &mut watched, cancel).map_err(|error| unreadable(pins, error))?;
+    let watched = Watched::new(source, cancel.clone(), timer, Arc::new(AtomicU64::new(0)));
+    let open = || stream_of(pins, &watched).map_err(|error| unreadable(pins, error.into()));
+    let plan = plan_file(&pins.input, 0, 0, &pins.uri, &pins.etag, open()?.as_mut()).map_err(|error| unreadable(pins, error.into()))?;
+    let ranges = ranges_of(pins, &plan, open()?.as_mut(), cancel).map_err(|error| unreadable(pins, error))?;
     let mut held = Held { pins, rows: Vec::new(), bytes: 0 };
     for range in ranges {
-        let (source, options) = (Box::new(watched.clone()), ReadOptions::default());
+        let options = ReadOptions::default();
         let reader = if pins.input.format.has_rows() {
-            open_rows(&pins.input, &plan, range, &[], source, options)
+            open_rows(&pins.input, &plan, range, &[], Box::new(watched.clone()), options)
         } else {
-            open_reader(&pins.input, &plan, range, &[], source, options)
+            open_reader(&pins.input, &plan, range, &[], open()?, options)
         };
         held.take_all(reader.map_err(|error| unreadable(pins, error.into()))?.as_mut())?;
     }
@@ -48,8 +48,15 @@ pub fn read_lookup(
     Ok(LookupTable { name: pins.name.clone(), schema: pins.input.schema.arrow_schema(), rows: held.rows, max_bytes: pins.max_bytes })
 }
 
+/// The table's bytes, decompressed from their beginning: it is small, or it is refused.
+fn stream_of(pins: &LookupPins, watched: &Watched) -> Result<Box<dyn ByteSource>, SourceError> {
+    let Some(compression) = Compression::from_name(&pins.input.compression) else { return Ok(Box::new(watched.clone())) };
+    let limit = InflationLimit::of_ratio(pins.input.max_inflation);
+    Ok(Box::new(DecodedSource::open(Box::new(watched.clone()), compression, Restart::default(), Some(limit))?))
+}
+
 /// Where the records stand, as planning would find it: behind a header, inside an array, or by row numbers.
-fn ranges_of(pins: &LookupPins, plan: &FilePlan, source: &mut Watched, cancel: &CancelFlag) -> Result<Vec<ReadRange>, Error> {
+fn ranges_of(pins: &LookupPins, plan: &FilePlan, source: &mut dyn ByteSource, cancel: &CancelFlag) -> Result<Vec<ReadRange>, Error> {
     if pins.input.format.has_rows() {
         let (chunks, _) = plan_rows(&pins.input, plan, source, WHOLE)?;
         return Ok(chunks.iter().map(|rows| ReadRange { start: rows.start, end: rows.end, record: rows.start + 1, line: 1 }).collect());
@@ -92,8 +99,9 @@ fn refused(pins: &LookupPins, what: String) -> Error {
 
 /// What the content brings about is the lookup's fault; a store that is away or a version that changed is not.
 fn unreadable(pins: &LookupPins, error: Error) -> Error {
-    let is_of_the_content =
-        ["CSV_", "JSON_", "LINES_", "PARQUET_", "ARROW_", "SCHEMA_", "ENCODING_"].iter().any(|prefix| error.code.starts_with(prefix));
+    const OF_THE_CONTENT: [&str; 10] =
+        ["CSV_", "JSON_", "LINES_", "PARQUET_", "ARROW_", "SCHEMA_", "ENCODING_", "INPUT_TRUNCATED", "INPUT_CORRUPT", "OVER_LIMIT"];
+    let is_of_the_content = OF_THE_CONTENT.iter().any(|prefix| error.code.starts_with(prefix));
     if is_of_the_content { refused(pins, error.message) } else { error }
 }
 
@@ -106,11 +114,10 @@ fn first_reject(reject: &Reject) -> String {
 #[cfg(test)]
 mod tests {
     use millrace_formats::probe::{Declared, Sample, probe};
-    use millrace_formats::source::{ByteSource, SourceError};
 
     use super::*;
 
-    struct Bytes(&'static [u8]);
+    struct Bytes(Vec<u8>);
 
     impl ByteSource for Bytes {
         fn size(&self) -> u64 {
@@ -139,16 +146,19 @@ mod tests {
         }
     }
 
-    fn read(text: &'static str, max_bytes: u64) -> Result<LookupTable, Error> {
+    fn read(text: &str, max_bytes: u64) -> Result<LookupTable, Error> {
+        read_stored(text, text.as_bytes().to_vec(), None, max_bytes)
+    }
+
+    fn read_stored(text: &str, stored: Vec<u8>, compression: Option<Compression>, max_bytes: u64) -> Result<LookupTable, Error> {
         let declared: Declared =
             serde_json::from_str(r#"{"format":"csv","schema":{"fields":[{"name":"id","type":"integer"},{"name":"label"}]}}"#).unwrap();
         let head = text.as_bytes().to_vec();
-        let sample =
-            Sample { uri: "file:///l.csv".into(), complete: true, size: head.len() as u64, head, compression: None, columns: None };
+        let sample = Sample { uri: "file:///l.csv".into(), complete: true, size: stored.len() as u64, head, compression, columns: None };
         let input = probe(&[sample], &declared).unwrap();
         let (stage, name, uri) = ("clean".into(), "labels".into(), "file:///l.csv".into());
         let pins = LookupPins { stage, name, uri, etag: "e".into(), max_bytes, input };
-        read_lookup(&pins, Box::new(Bytes(text.as_bytes())), &CancelFlag::default(), Arc::new(NoTime))
+        read_lookup(&pins, Box::new(Bytes(stored)), &CancelFlag::default(), Arc::new(NoTime))
     }
 
     #[test]
@@ -157,6 +167,16 @@ mod tests {
         assert_eq!(table.rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
         assert_eq!(table.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["id", "label"]);
         assert_eq!(table.name, "labels");
+    }
+
+    #[test]
+    fn a_compressed_table_is_read_and_a_damaged_one_refused() {
+        let text = "id,label\n1,one\n2,two\n";
+        let packed = zstd::bulk::compress(text.as_bytes(), 1).unwrap();
+        let table = read_stored(text, packed.clone(), Some(Compression::Zstd), 1 << 20).unwrap();
+        assert_eq!(table.rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+        let cut = packed[..packed.len() - 4].to_vec();
+        assert_eq!(read_stored(text, cut, Some(Compression::Zstd), 1 << 20).unwrap_err().code, "INPUT_LOOKUP");
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Decoding<'_> {
         let mut joined: Vec<Option<(PlannedRange, Restart)>> = Vec::new();
         for (range, restart) in ranges {
             match joined.last_mut() {
-                Some(Some((last, _))) if range.start - restart.stream > self.whole_bytes() => *last = join(last, &range),
+                Some(Some((last, _))) if range.start - restart.stream > self.whole_bytes() => *last = last.joined(&range),
                 _ => joined.push(Some((range, restart))),
             }
         }
@@ -196,21 +196,9 @@ fn staged(range: &PlannedRange, digests: &[String]) -> DecodeFrom {
     DecodeFrom::Staged { piece_bytes: PIECE_BYTES, first, sha256: digests[first as usize..end as usize].to_vec() }
 }
 
-fn join(first: &PlannedRange, next: &PlannedRange) -> PlannedRange {
-    PlannedRange {
-        end: next.end,
-        records: first.records + next.records,
-        lines: first.lines + next.lines,
-        damages: first.damages + next.damages,
-        blank_lines: first.blank_lines + next.blank_lines,
-        comment_lines: first.comment_lines + next.comment_lines,
-        ..*first
-    }
-}
-
 fn join_all(ranges: &[(PlannedRange, Restart)]) -> Option<(PlannedRange, Restart)> {
     let (first, restart) = ranges.first()?;
-    Some((ranges[1..].iter().fold(*first, |sum, (range, _)| join(&sum, range)), *restart))
+    Some((ranges[1..].iter().fold(*first, |sum, (range, _)| sum.joined(range)), *restart))
 }
 
 /// What lies behind the cut is one record more, in the last chunk.

@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_16BE, UTF_16LE};
+use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_2022_JP, SHIFT_JIS, UTF_16BE, UTF_16LE};
 
 use crate::batch::{Read, ReadCounts, RecordReader};
 use crate::error::Error;
+use crate::iso2022::{self, Kind, Set};
 use crate::position::Place;
 use crate::reject::{DAMAGE_KEPT_BYTES, Reject};
 use crate::source::{ByteSource, SourceError, UNKNOWN_SIZE, read_full};
@@ -34,13 +35,18 @@ const SPARE_BYTES: usize = 16;
 /// The encoding to convert from; none where the raw bytes can be read as they are.
 pub(crate) fn converted(label: &str) -> Option<&'static Encoding> {
     let encoding = Encoding::for_label(label.trim().to_ascii_lowercase().as_bytes())?;
-    [UTF_16LE, UTF_16BE, SHIFT_JIS, EUC_JP, EUC_KR, GBK, GB18030, BIG5].into_iter().find(|known| *known == encoding)
+    [UTF_16LE, UTF_16BE, SHIFT_JIS, EUC_JP, EUC_KR, GBK, GB18030, BIG5, ISO_2022_JP].into_iter().find(|known| *known == encoding)
 }
 
 /// UTF-8 of the beginning of a stream, for looking at it.
 pub(crate) fn convert_head(encoding: &'static Encoding, raw: &[u8], is_whole: bool) -> Vec<u8> {
     let end = if is_whole { raw.len() } else { certain_end(encoding, raw).unwrap_or(0) };
-    convert(encoding, &raw[..end], is_whole).0
+    convert(encoding, Set::default(), &raw[..end], is_whole).utf8
+}
+
+/// Whether a character means nothing without what stands before it.
+pub(crate) fn is_stateful(encoding: &'static Encoding) -> bool {
+    encoding == ISO_2022_JP
 }
 
 fn is_wide(encoding: &'static Encoding) -> bool {
@@ -52,9 +58,19 @@ struct Block {
     stream: u64,
     text: u64,
     raw: Vec<u8>,
+    /// Of its first byte, where the encoding has sets.
+    set: Set,
     utf8: Vec<u8>,
     /// Offset in `utf8` and raw length of each illegal sequence.
     illegal: Vec<(u32, u8)>,
+}
+
+/// Converted bytes.
+struct Converted {
+    utf8: Vec<u8>,
+    illegal: Vec<(u32, u8)>,
+    /// Behind the last byte.
+    set: Set,
 }
 
 /// The stream as UTF-8, from `start` on, where both kinds of offsets are equal.
@@ -66,9 +82,16 @@ pub(crate) struct Conversion<'s> {
     blocks: VecDeque<Block>,
     next_stream: u64,
     next_text: u64,
+    /// Of the byte at `start`, once it is known, and of the one at `next_stream`.
+    start_set: Option<Set>,
+    next_set: Set,
+    /// How far the stream is going to be read.
+    announced_end: u64,
     /// Bytes from `next_stream` on that were read already.
     ahead: Vec<u8>,
     is_over: bool,
+    /// Where the text ends, once that is known.
+    text_end: Option<u64>,
     /// Converted bytes that may be held at once.
     held_limit: u64,
 }
@@ -80,6 +103,14 @@ struct Cursor {
     text: usize,
     raw: usize,
     illegal: usize,
+    /// Of the byte at `raw`.
+    set: Set,
+}
+
+impl Cursor {
+    fn at_block(number: usize, block: Option<&Block>) -> Cursor {
+        Cursor { block: number, set: block.map_or_else(Set::default, |block| block.set), ..Cursor::default() }
+    }
 }
 
 impl<'s> Conversion<'s> {
@@ -92,8 +123,12 @@ impl<'s> Conversion<'s> {
             blocks,
             next_stream: start,
             next_text: start,
+            start_set: None,
+            next_set: Set::default(),
+            announced_end: start,
             ahead: Vec::new(),
             is_over: false,
+            text_end: None,
             held_limit: u64::MAX,
         }
     }
@@ -103,9 +138,17 @@ impl<'s> Conversion<'s> {
         Conversion { held_limit: HELD_RECORDS * max_record_bytes + HELD_BYTES, ..self }
     }
 
+    /// Says how far the stream is going to be read.
+    pub(crate) fn announced(mut self, end: u64) -> Conversion<'s> {
+        self.announced_end = end;
+        self.source.announce(self.start, end);
+        self
+    }
+
     fn restart(&mut self) {
         self.blocks.clear();
         self.ahead.clear();
+        self.next_set = self.start_set.unwrap_or_default();
         (self.next_stream, self.next_text, self.is_over) = (self.start, self.start, false);
     }
 
@@ -114,6 +157,7 @@ impl<'s> Conversion<'s> {
         if self.is_over {
             return Ok(false);
         }
+        self.find_start_set()?;
         let held = self.blocks.front().map_or(0, |first| self.next_text - first.text);
         if held > self.held_limit {
             let message = format!("{held} bytes behind byte {} hold no record that can be told apart", self.blocks[0].stream);
@@ -133,19 +177,33 @@ impl<'s> Conversion<'s> {
                 break end;
             }
             if raw.len() >= MAX_BLOCK_BYTES {
-                break walked_end(self.encoding, &raw);
+                break walked_end(self.encoding, self.next_set, &raw);
             }
         };
         self.ahead = raw.split_off(end);
         if raw.is_empty() {
             return Ok(false);
         }
-        let (utf8, illegal) = convert(self.encoding, &raw, self.is_over);
-        let block = Block { stream: self.next_stream, text: self.next_text, raw, utf8, illegal };
+        let Converted { utf8, illegal, set } = convert(self.encoding, self.next_set, &raw, self.is_over);
+        let block = Block { stream: self.next_stream, text: self.next_text, raw, set: self.next_set, utf8, illegal };
+        self.next_set = set;
         self.next_stream += block.raw.len() as u64;
         self.next_text += block.utf8.len() as u64;
         self.blocks.push_back(block);
         Ok(true)
+    }
+
+    /// What the escape before the start says. Planning lets no chunk begin outside ASCII, so only a part of one may.
+    fn find_start_set(&mut self) -> Result<(), SourceError> {
+        if self.start_set.is_some() || !is_stateful(self.encoding) {
+            return Ok(());
+        }
+        let from = self.start.saturating_sub(MAX_BLOCK_BYTES as u64).max(self.source.first_offset()).min(self.start);
+        let mut before = vec![0; (self.start - from) as usize];
+        let filled = read_full(self.source.as_mut(), from, &mut before)?;
+        self.next_set = iso2022::last_set(&before[..filled]).unwrap_or_default();
+        self.start_set = Some(self.next_set);
+        Ok(())
     }
 
     fn read_text(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
@@ -174,20 +232,25 @@ impl<'s> Conversion<'s> {
 
     /// Stream offsets of text offsets that are held; they must not fall.
     pub(crate) fn map(&self, texts: &[u64]) -> Vec<u64> {
-        let mut cursor = Cursor::default();
+        self.map_with_sets(texts).into_iter().map(|(stream, _)| stream).collect()
+    }
+
+    /// The same with the set that holds there.
+    pub(crate) fn map_with_sets(&self, texts: &[u64]) -> Vec<(u64, Set)> {
+        let mut cursor = Cursor::at_block(0, self.blocks.front());
         texts.iter().map(|text| self.map_on(&mut cursor, *text)).collect()
     }
 
-    fn map_on(&self, cursor: &mut Cursor, text: u64) -> u64 {
+    fn map_on(&self, cursor: &mut Cursor, text: u64) -> (u64, Set) {
         while let Some(block) = self.blocks.get(cursor.block) {
             let end = block.text + block.utf8.len() as u64;
             if text < end {
                 walk(self.encoding, block, cursor, (text.max(block.text) - block.text) as usize);
-                return block.stream + cursor.raw as u64;
+                return (block.stream + cursor.raw as u64, cursor.set);
             }
-            *cursor = Cursor { block: cursor.block + 1, ..Cursor::default() };
+            *cursor = Cursor::at_block(cursor.block + 1, self.blocks.get(cursor.block + 1));
         }
-        self.next_stream
+        (self.next_stream, self.next_set)
     }
 
     /// The stream's own bytes.
@@ -213,11 +276,14 @@ impl<'s> Conversion<'s> {
             }
             texts.push(match self.blocks.iter().find(|block| (block.stream..block.stream + block.raw.len() as u64).contains(&stream)) {
                 Some(block) => {
-                    let (utf8, _) = convert(self.encoding, &block.raw[..(stream - block.stream) as usize], false);
-                    block.text + utf8.len() as u64
+                    let before = convert(self.encoding, block.set, &block.raw[..(stream - block.stream) as usize], false);
+                    block.text + before.utf8.len() as u64
                 }
                 None => self.next_text,
             });
+            if stream == self.source.size() {
+                self.text_end = texts.last().copied();
+            }
         }
         self.restart();
         Ok(texts)
@@ -232,11 +298,19 @@ fn certain_end(encoding: &'static Encoding, raw: &[u8]) -> Option<usize> {
         // A first half of a pair stays with its second one.
         return raw[..even].chunks_exact(2).rposition(|pair| !(0xd8..0xdc).contains(&high(pair))).map(|unit| unit * 2 + 2);
     }
-    memchr::memrchr(b'\n', raw).or_else(|| raw.iter().rposition(|byte| *byte < b'0')).map(|at| at + 1)
+    let line_end = memchr::memrchr(b'\n', raw);
+    if is_stateful(encoding) {
+        // Any other byte may be a half of a pair.
+        return line_end.map(|at| at + 1);
+    }
+    line_end.or_else(|| raw.iter().rposition(|byte| *byte < b'0')).map(|at| at + 1)
 }
 
 /// Where a character ends as far as their lengths tell.
-fn walked_end(encoding: &'static Encoding, raw: &[u8]) -> usize {
+fn walked_end(encoding: &'static Encoding, set: Set, raw: &[u8]) -> usize {
+    if is_stateful(encoding) {
+        return walked_set_end(set, raw);
+    }
     let mut at = 0;
     loop {
         let next = at + raw_length(encoding, &raw[at..]);
@@ -247,8 +321,26 @@ fn walked_end(encoding: &'static Encoding, raw: &[u8]) -> usize {
     }
 }
 
+/// Behind a character: an escape belongs to what follows it.
+fn walked_set_end(mut set: Set, raw: &[u8]) -> usize {
+    let (mut at, mut end) = (0, 0);
+    while at < raw.len() {
+        let step = iso2022::step(set, &raw[at..]);
+        (at, set) = (at + step.length, step.set);
+        // What the bytes end in may go on behind them.
+        if at + 3 > raw.len() {
+            break;
+        }
+        end = if step.kind == Kind::Escape { end } else { at };
+    }
+    if end == 0 { raw.len() } else { end }
+}
+
 /// UTF-8 of whole characters. At the end of the stream a character may be cut off.
-fn convert(encoding: &'static Encoding, raw: &[u8], is_last: bool) -> (Vec<u8>, Vec<(u32, u8)>) {
+fn convert(encoding: &'static Encoding, set: Set, raw: &[u8], is_last: bool) -> Converted {
+    if is_stateful(encoding) {
+        return convert_sets(set, raw);
+    }
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let mut utf8 = vec![0; raw.len() + SPARE_BYTES];
     let (mut read, mut written, mut illegal) = (0, 0, Vec::new());
@@ -271,7 +363,31 @@ fn convert(encoding: &'static Encoding, raw: &[u8], is_last: bool) -> (Vec<u8>, 
         }
     }
     utf8.truncate(written);
-    (utf8, illegal)
+    Converted { utf8, illegal, set }
+}
+
+fn convert_sets(mut set: Set, raw: &[u8]) -> Converted {
+    let (mut at, mut utf8, mut illegal) = (0, Vec::with_capacity(raw.len()), Vec::new());
+    while at < raw.len() {
+        let step = iso2022::step(set, &raw[at..]);
+        let bytes = &raw[at..at + step.length];
+        let mut fault = |sign: u8, length: usize, utf8: &mut Vec<u8>| {
+            illegal.push((utf8.len() as u32, length as u8));
+            utf8.push(sign);
+        };
+        match step.kind {
+            Kind::Escape => {}
+            Kind::Character => iso2022::push(set, bytes, &mut utf8),
+            Kind::Illegal => fault(ILLEGAL, step.length, &mut utf8),
+            Kind::CutOff => fault(CUT_OFF, step.length, &mut utf8),
+            Kind::LineEnd => {
+                fault(ILLEGAL, 0, &mut utf8);
+                utf8.extend_from_slice(bytes);
+            }
+        }
+        (at, set) = (at + step.length, step.set);
+    }
+    Converted { utf8, illegal, set }
 }
 
 /// Raw bytes of the legal character at the start of `raw`.
@@ -294,6 +410,9 @@ fn is_two_characters(encoding: &'static Encoding, raw: &[u8]) -> bool {
 
 /// Moves on to an offset of the block's text.
 fn walk(encoding: &'static Encoding, block: &Block, cursor: &mut Cursor, to: usize) {
+    if is_stateful(encoding) {
+        return walk_sets(block, cursor, to);
+    }
     while cursor.text < to {
         let rest = &block.utf8[cursor.text..to];
         let ascii = if is_wide(encoding) { rest.len() } else { rest.iter().take_while(|byte| byte.is_ascii()).count() };
@@ -308,6 +427,21 @@ fn walk(encoding: &'static Encoding, block: &Block, cursor: &mut Cursor, to: usi
         } else {
             walk_character(encoding, block, cursor);
         }
+    }
+}
+
+/// Stops in front of an escape, which belongs to what follows it.
+fn walk_sets(block: &Block, cursor: &mut Cursor, to: usize) {
+    while cursor.text < to && cursor.raw < block.raw.len() {
+        let step = iso2022::step(cursor.set, &block.raw[cursor.raw..]);
+        cursor.text += match step.kind {
+            Kind::Escape => 0,
+            Kind::Illegal | Kind::CutOff => 1,
+            Kind::LineEnd => 2,
+            Kind::Character => 1 + block.utf8[cursor.text + 1..].iter().take_while(|byte| **byte & 0xc0 == 0x80).count(),
+        };
+        cursor.raw += step.length;
+        cursor.set = step.set;
     }
 }
 
@@ -333,11 +467,20 @@ pub(crate) struct ConvertedSource<'s>(pub Rc<RefCell<Conversion<'s>>>);
 impl ByteSource for ConvertedSource<'_> {
     fn size(&self) -> u64 {
         let conversion = self.0.borrow();
-        if conversion.is_over { conversion.next_text } else { UNKNOWN_SIZE }
+        conversion.text_end.or(conversion.is_over.then_some(conversion.next_text)).unwrap_or(UNKNOWN_SIZE)
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
         self.0.borrow_mut().read_text(offset, buffer)
+    }
+
+    /// Where the text of the range ends in the stream is not known yet; how far the stream is read is.
+    fn announce(&mut self, _start: u64, _end: u64) {
+        let mut conversion = self.0.borrow_mut();
+        let (next, end) = (conversion.next_stream + conversion.ahead.len() as u64, conversion.announced_end);
+        if next < end {
+            conversion.source.announce(next, end);
+        }
     }
 
     fn first_offset(&self) -> u64 {
@@ -427,14 +570,24 @@ mod tests {
     use crate::schema::FieldType;
     use crate::testing::{Outcome, csv_pins, field, ndjson_pins, plan_of, read_in_chunks, read_range_without, read_whole};
 
-    const LABELS: [&str; 8] = ["utf-16le", "utf-16be", "shift_jis", "euc-jp", "euc-kr", "gbk", "gb18030", "big5"];
+    const LABELS: [&str; 9] = ["utf-16le", "utf-16be", "shift_jis", "euc-jp", "euc-kr", "gbk", "gb18030", "big5", "iso-2022-jp"];
 
     fn encode(label: &str, text: &str) -> Vec<u8> {
         match label {
             "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            // The library does not write it: kanji from EUC-JP without the high bits, back to ASCII behind each run.
+            "iso-2022-jp" => text.chars().fold((Vec::new(), false), escaped).0,
             _ => Encoding::for_label(label.as_bytes()).expect("a label").encode(text).0.into_owned(),
         }
+    }
+
+    fn escaped((mut bytes, _): (Vec<u8>, bool), character: char) -> (Vec<u8>, bool) {
+        match encode("euc-jp", &character.to_string()).as_slice() {
+            &[lead, trail] => bytes.extend_from_slice(&[0x1b, b'$', b'B', lead & 0x7f, trail & 0x7f, 0x1b, b'(', b'B']),
+            other => bytes.extend_from_slice(other),
+        }
+        (bytes, false)
     }
 
     fn pins(label: &str) -> InputPins {
@@ -518,6 +671,8 @@ mod tests {
             ("utf-16be", b"\xd8\x00", "ENCODING_TRUNCATED"),
             ("shift_jis", b"\x93", "ENCODING_TRUNCATED"),
             ("gb18030", b"\x81\x30\x81", "ENCODING_TRUNCATED"),
+            ("iso-2022-jp", b"\x80", "ENCODING_INVALID_BYTES"),
+            ("iso-2022-jp", b"\x1b$", "ENCODING_TRUNCATED"),
         ] {
             let start = encode(label, "id,名\n1,");
             let bytes = [&start[..], bad].concat();
@@ -550,13 +705,70 @@ mod tests {
         assert_eq!(outcome.rejects[0].raw, encode("utf-16be", "{\"a\":1,}\n"));
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn arrays_are_converted_too(
+            values in prop::collection::vec(prop::sample::select(vec!["\"日本\"", "\"表,]\"", "7", "\"x\\\"\"", "{\"b\":[1]}"]), 0..20),
+            label in prop::sample::select(vec!["utf-16le", "utf-16be", "euc-jp", "gb18030", "iso-2022-jp"]), chunk_size in 1..120u64, nested in any::<bool>(),
+        ) {
+            let elements: Vec<String> = values.iter().map(|value| format!("{{\"a\":{value}}}")).collect();
+            let array = format!("[{}]", elements.join(",\n "));
+            let text = if nested { format!("{{\"日\":1,\"rows\":{array},\"after\":[\"本\"]}}\n") } else { format!(" {array}\n") };
+            let mut pins = ndjson_pins(vec![field("a", FieldType::String)]);
+            (pins.format, pins.json.records) = (crate::pins::Format::Json, if nested { "/rows".into() } else { String::new() });
+            let plain = read_whole(&pins, text.as_bytes());
+            pins.encoding = label.into();
+            let bytes = encode(label, &text);
+            let plan = plan_of(&pins, &bytes);
+            let start = if nested { text.find(":[{").or(text.find(":[]")).expect("the array") + 2 } else { 2 };
+            prop_assert_eq!(plan.data_start as usize, encode(label, &text[..start]).len());
+            let whole = read_whole(&pins, &bytes);
+            prop_assert_eq!((&whole.values(), whole.codes()), (&plain.values(), plain.codes()));
+            let planned = |chunk_size: u64| {
+                let mut ranges = Vec::new();
+                let plan = plan_of(&pins, &bytes);
+                let totals = crate::read::plan_scan(&pins, &plan, &mut &bytes[..], chunk_size, &mut |range| ranges.push(range), &|| false).expect("an array");
+                (ranges, totals)
+            };
+            let (ranges, totals) = planned(chunk_size);
+            prop_assert_eq!((totals.records, totals.bytes), (values.len() as u64, bytes.len() as u64));
+            let mut outcome = Outcome::default();
+            for one in &ranges {
+                let range = ReadRange { start: one.start, end: one.end, record: one.record, line: one.line };
+                read_range_without(&pins, &plan, &bytes, range, &[], ReadOptions::default(), &mut outcome);
+            }
+            prop_assert_eq!((outcome.rows, outcome.rejects), (whole.rows, whole.rejects));
+        }
+    }
+
     #[test]
-    fn one_document_of_json_is_refused() {
-        let wide = encode("utf-16le", "[{\"a\":1}]");
+    fn a_broken_array_says_where_in_the_stream() {
         let mut pins = ndjson_pins(vec![field("a", FieldType::String)]);
         (pins.format, pins.encoding) = (crate::pins::Format::Json, "utf-16le".into());
-        let refused = crate::read::plan_file(&pins, 0, 0, "file:///a", "e", &mut &wide[..]);
-        assert_eq!(refused.map_err(|error| error.code), Err("SPEC_NOT_AVAILABLE"));
+        let bytes = encode("utf-16le", "[{\"a\":\"日\"} x]");
+        let plan = plan_of(&pins, &bytes);
+        let error = crate::read::plan_scan(&pins, &plan, &mut &bytes[..], 64, &mut |_| {}, &|| false).unwrap_err();
+        assert_eq!(error.code, "JSON_ARRAY_BROKEN");
+        assert!(error.message.contains(&format!("byte {}", 2 * 11)), "{}", error.message);
+    }
+
+    #[test]
+    fn a_set_that_goes_on_behind_a_line_is_read_in_one_chunk_with_it() {
+        // Roman from the header on, kanji over a line end: a fault in that line, and the next one is read as what it says it is.
+        let roman = b"id,\x1b$BL>\x1b(J\n1,\\\n2,~\n".to_vec();
+        let mut pins = pins("iso-2022-jp");
+        let whole = read_whole(&pins, &roman);
+        assert_eq!(whole.values(), [["1", "¥"], ["2", "‾"]]);
+        assert_eq!(read_in_chunks(&pins, &roman, 1, ReadOptions::default()), whole);
+
+        pins.invalid_bytes = InvalidBytes::Reject;
+        let kanji = b"id,\x1b$BL>\x1b(B\n1,\x1b$BL>\n\x1b(B2,b\n3,c\n".to_vec();
+        let whole = read_whole(&pins, &kanji);
+        assert_eq!(whole.values(), [["2", "b"], ["3", "c"]]);
+        assert_eq!(whole.codes(), [(1, vec!["ENCODING_INVALID_BYTES"])]);
+        assert_eq!(read_in_chunks(&pins, &kanji, 1, ReadOptions::default()), whole);
     }
 
     #[test]

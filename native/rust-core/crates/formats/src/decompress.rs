@@ -383,6 +383,10 @@ impl ByteSource for DecodedSource {
         self.decode(buffer)
     }
 
+    fn announce(&mut self, _start: u64, _end: u64) {
+        self.input.announce_rest();
+    }
+
     fn first_offset(&self) -> u64 {
         self.start.stream
     }

@@ -13,6 +13,7 @@ pub mod error;
 mod feed;
 pub mod field;
 pub mod header;
+mod iso2022;
 mod json;
 mod lines;
 mod ndjson;

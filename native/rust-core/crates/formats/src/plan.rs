@@ -317,7 +317,7 @@ pub(crate) fn plan_scan(
         Format::Csv => Division::Csv(Arc::new(scan_rules(pins, file)?)),
         Format::Ndjson => Division::Lines(LineRules::json(pins.max_record_bytes)),
         Format::Lines => crate::lines::division(pins)?,
-        Format::Json => return scan_array(pins, file, source, chunk_size, &mut ranges, cancel),
+        Format::Json => return scan_array(pins, file, source, chunk_size, (&mut ranges, map), cancel),
         Format::Parquet | Format::Arrow => return Err(Error::new("PLAN_CONFLICT", "files of columns are planned by rows")),
     };
     let mut scan = PlanScan::new(division, file.data_start, file.first_line, chunk_size);
@@ -393,10 +393,11 @@ fn scan_array(
     file: &FilePlan,
     source: &mut dyn ByteSource,
     chunk_size: u64,
-    ranges: &mut Ranges<'_>,
+    (ranges, map): (&mut Ranges<'_>, &mut MapOffsets<'_>),
     cancel: &dyn Fn() -> bool,
 ) -> Result<FileTotals, Error> {
-    let broken = |structure: Structure| crate::json::broken(structure.offset, structure.why);
+    let broken = |structure: Structure, map: &mut MapOffsets<'_>| crate::json::broken(map(&[structure.offset], 0)[0], structure.why);
+    let mut end = None;
     let outer = crate::json::keys_of(pins)?.len() as u64;
     let mut scan = ArrayScan::new(file.data_start, file.first_line, chunk_size, pins.max_record_bytes, outer);
     if file.size <= u64::from(file.bom) {
@@ -412,16 +413,23 @@ fn scan_array(
         if read == 0 {
             break;
         }
-        scan.push(&block[..read]).map_err(broken)?;
-        scan.take_anchors().into_iter().for_each(|anchor| ranges.anchor(anchor));
+        scan.push(&block[..read]).map_err(|structure| broken(structure, map))?;
+        map_anchors(scan.take_anchors(), scan.settled(), map).into_iter().for_each(|anchor| ranges.anchor(anchor));
+        // What follows the array may be long: its end is not looked for again.
+        match scan.array_end() {
+            Some(found) if end.is_none() => end = Some(map(&[found], scan.position())[0]),
+            Some(_) => drop(map(&[], scan.position())),
+            None => {}
+        }
     }
     let size = source.size();
     if size != UNKNOWN_SIZE && scan.position() < size {
         return Err(Error::new("INPUT_CHANGED", format!("cannot read byte {}: the input is shorter than it was", scan.position())));
     }
-    let array = scan.finish().map_err(broken)?;
-    ranges.close(array.end, array.totals);
-    Ok(ranges.totals(Counts { lines: array.lines, ..array.totals }, file, scan.position()))
+    let array = scan.finish().map_err(|structure| broken(structure, map))?;
+    ranges.close(end.unwrap_or(array.end), array.totals);
+    let stream_end = map(&[scan.position()], scan.position())[0];
+    Ok(ranges.totals(Counts { lines: array.lines, ..array.totals }, file, stream_end))
 }
 
 /// Makes ranges of anchors: each ends where the next one begins.

@@ -226,7 +226,6 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     };
     apply_schema(schema_spec, sampled, &mut pins, &mut findings);
     pins.encoding = label;
-    crate::read::check_convertible(&pins)?;
     pins.evidence = findings.evidence;
     pins.notes = findings.notes;
     Ok(pins)

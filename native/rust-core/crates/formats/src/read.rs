@@ -3,12 +3,14 @@
 //! Nothing here knows storage or clocks: bytes come by `ByteSource`, cancelling is a question asked once a block.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, RecordReader};
 use crate::convert::{Conversion, ConvertedReader, ConvertedSource, convert_head, converted};
 use crate::encoding::byte_order_mark;
 use crate::error::Error;
+use crate::iso2022::Set;
 use crate::pins::{FilePlan, Format, InputPins};
 use crate::source::{ByteSource, read_full};
 
@@ -68,6 +70,21 @@ pub struct PlannedRange {
     pub damages: u64,
     pub blank_lines: u64,
     pub comment_lines: u64,
+}
+
+impl PlannedRange {
+    /// This range and the one behind it as one.
+    pub fn joined(&self, next: &PlannedRange) -> PlannedRange {
+        PlannedRange {
+            end: next.end,
+            records: self.records + next.records,
+            lines: self.lines + next.lines,
+            damages: self.damages + next.damages,
+            blank_lines: self.blank_lines + next.blank_lines,
+            comment_lines: self.comment_lines + next.comment_lines,
+            ..*self
+        }
+    }
 }
 
 /// One chunk of a file of columns: rows `[start, end)`, counted from 0.
@@ -139,7 +156,6 @@ pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str,
     let Some(encoding) = converted(&pins.encoding) else {
         return crate::plan::plan_file(pins, file, input, uri, etag, source);
     };
-    check_convertible(pins)?;
     check_mark(pins, source)?;
     let size = source.size();
     let conversion = Rc::new(RefCell::new(Conversion::new(Box::new(source), encoding, 0)));
@@ -147,16 +163,6 @@ pub fn plan_file(pins: &InputPins, file: u32, input: u32, uri: &str, etag: &str,
     let plan = crate::plan::plan_file(&as_utf8(pins), file, input, uri, etag, &mut text)?;
     let mapped = conversion.borrow().map(&[u64::from(plan.bom), plan.data_start]);
     Ok(FilePlan { size, bom: mapped[0] as u32, data_start: mapped[1], ..plan })
-}
-
-/// One JSON document in another encoding than UTF-8 is against RFC 8259, and its array is found by offsets that are not mapped back.
-pub(crate) fn check_convertible(pins: &InputPins) -> Result<(), Error> {
-    if pins.format == Format::Json && converted(&pins.encoding).is_some() {
-        let message =
-            format!("format json in encoding {} is not available in this version; use ndjson, or convert it to UTF-8", pins.encoding);
-        return Err(Error::new("SPEC_NOT_AVAILABLE", message));
-    }
-    Ok(())
 }
 
 /// The same pins for text that was converted.
@@ -185,7 +191,7 @@ fn open_converted(
     options: ReadOptions,
     encoding: &'static encoding_rs::Encoding,
 ) -> Result<Box<dyn RecordReader>, Error> {
-    let mut conversion = Conversion::new(source, encoding, range.start).bounded(pins.max_record_bytes);
+    let mut conversion = Conversion::new(source, encoding, range.start).bounded(pins.max_record_bytes).announced(range.end);
     let mut streams: Vec<u64> = excluded.iter().flat_map(|one| [one.start, one.end]).chain([range.end]).collect();
     streams.sort_unstable();
     streams.dedup();
@@ -213,15 +219,30 @@ pub fn plan_scan(
     let Some(encoding) = converted(&pins.encoding) else {
         return crate::plan::plan_scan(pins, file, source, chunk_size, emit, cancel, &mut |offsets, _| offsets.to_vec());
     };
-    let conversion = Rc::new(RefCell::new(Conversion::new(Box::new(source), encoding, file.data_start)));
+    let size = source.size();
+    let conversion = Conversion::new(Box::new(source), encoding, file.data_start).announced(size);
+    let conversion = Rc::new(RefCell::new(conversion));
     let mut text = ConvertedSource(Rc::clone(&conversion));
+    // Places where reading cannot begin: what the characters are stands before them.
+    let inside_set = RefCell::new(BTreeSet::new());
     let mut map = |offsets: &[u64], settled: u64| {
         let mut conversion = conversion.borrow_mut();
-        let mapped = conversion.map(offsets);
+        let mapped = conversion.map_with_sets(offsets);
         conversion.forget_before(settled);
-        mapped
+        inside_set.borrow_mut().extend(mapped.iter().filter(|(_, set)| *set != Set::Ascii).map(|(offset, _)| *offset));
+        mapped.into_iter().map(|(offset, _)| offset).collect()
     };
-    crate::plan::plan_scan(&as_utf8(pins), file, &mut text, chunk_size, emit, cancel, &mut map)
+    let mut open: Option<PlannedRange> = None;
+    let mut join = |range: PlannedRange| {
+        let goes_on = inside_set.borrow_mut().remove(&range.start);
+        match &mut open {
+            Some(before) if goes_on => *before = before.joined(&range),
+            _ => open.replace(range).into_iter().for_each(&mut *emit),
+        }
+    };
+    let totals = crate::plan::plan_scan(&as_utf8(pins), file, &mut text, chunk_size, &mut join, cancel, &mut map)?;
+    open.filter(|_| !totals.cancelled).into_iter().for_each(emit);
+    Ok(totals)
 }
 
 /// Where the last physical line of a stream ends, so that no record is cut in two; none if no line does.

@@ -264,6 +264,16 @@ impl ArrayScan {
         std::mem::take(&mut self.tally.anchors)
     }
 
+    /// Stream offset of the array's `]`, once it was passed.
+    pub fn array_end(&self) -> Option<u64> {
+        self.array_end.map(|(end, _)| end)
+    }
+
+    /// Nothing before this offset is an anchor, or the array's end, that was not handed out yet.
+    pub fn settled(&self) -> u64 {
+        self.array_end().unwrap_or_else(|| self.element_start.min(self.offset))
+    }
+
     /// Takes the next bytes of the stream.
     pub fn push(&mut self, block: &[u8]) -> Result<(), Structure> {
         let mut pass = Pass { scan: self, block, at: 0, counted: 0 };

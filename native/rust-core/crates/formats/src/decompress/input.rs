@@ -32,6 +32,14 @@ impl Input {
         self.start + self.at as u64
     }
 
+    /// All that is left is about to be read: how far decoding some bytes of the stream goes is not known before.
+    pub(super) fn announce_rest(&mut self) {
+        let next = self.start + self.buffer.len() as u64;
+        if next < self.end {
+            self.source.announce(next, self.end);
+        }
+    }
+
     pub(super) fn seek(&mut self, offset: u64) {
         (self.start, self.at) = (offset, 0);
         self.buffer.clear();

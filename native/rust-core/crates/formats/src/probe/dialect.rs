@@ -325,6 +325,9 @@ fn preamble(cut: &Cut<'_>, columns: usize) -> usize {
     }
     let fits = |row: &Row| row.kind == RowKind::Record && row.fields.len() == columns;
     let records: Vec<(usize, &Row)> = cut.rows.iter().enumerate().filter(|(_, row)| row.kind != RowKind::Skipped).collect();
+    if let Some(padded) = padded_titles(cut, &records, columns) {
+        return padded;
+    }
     let run = (0..records.len()).find(|at| fits(records[*at].1) && records.get(at + 1).is_none_or(|(_, next)| fits(next)));
     // Broken records are evidence against the reading and must not be set aside.
     let Some(run) = run.filter(|run| records[..*run].iter().all(|(_, row)| row.kind == RowKind::Record)) else { return 0 };
@@ -342,6 +345,25 @@ fn preamble(cut: &Cut<'_>, columns: usize) -> usize {
     }
 }
 
+/// Titles that a spreadsheet has filled up with delimiters: only their first cell holds something, and below them stands a row of names.
+fn padded_titles(cut: &Cut<'_>, records: &[(usize, &Row)], columns: usize) -> Option<usize> {
+    let filled = |row: &Row| -> Option<Vec<bool>> {
+        let is_filled = |field| !cut.cell(row, field).trim_ascii().is_empty();
+        (row.kind == RowKind::Record && row.fields.len() == columns).then(|| row.fields.iter().map(is_filled).collect())
+    };
+    let is_padded = |row: &Row| filled(row).is_some_and(|cells| cells[1..].iter().all(|cell| !cell));
+    // A column may well be called `n`, which could be a boolean.
+    let is_value = |row: &Row, at: usize| {
+        LOOKS.matches(cut.cell(row, &row.fields[at]).trim_ascii()).iter().any(|index| index < STRONG_LOOKS && index != BOOLEAN_LOOK)
+    };
+    let count = records.iter().take_while(|(_, row)| is_padded(row)).count();
+    let (at, names) = *records.get(count)?;
+    let is_title = |row: &Row| filled(row).is_some_and(|cells| cells[0]) && !is_value(row, 0);
+    let are_names = filled(names)?.iter().all(|cell| *cell) && !(0..columns).any(|cell| is_value(names, cell));
+    let has_rows = records.get(count + 1).is_some_and(|(_, row)| !is_padded(row));
+    (columns >= 3 && count > 0 && is_title(records[0].1) && are_names && has_rows && at <= PREAMBLE_ROWS).then_some(at)
+}
+
 /// Counts what cells look like.
 #[derive(Default)]
 struct Looks {
@@ -351,15 +373,20 @@ struct Looks {
     empty: u32,
 }
 
-/// Number, date and time, time, boolean, e-mail address, URL; then identifier or plain words.
+/// Patterns of `LOOKS` that only values have.
+const STRONG_LOOKS: usize = 6;
+const BOOLEAN_LOOK: usize = 3;
+
+/// Number, date and time, time, boolean, e-mail address, URL; then identifier or plain words. Addresses and URLs hold no character that they are
+/// never written with, or a whole row that has one in it would pass for one.
 static LOOKS: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new([
         r"^(?-u)[+-]?(?:[$]|EUR |USD )?[+-]?(?:\d+(?:[.,]\d+)?|\d{1,3}(?:[., ']\d{3})+(?:[.,]\d+)?|[.,]\d+)(?:[eE][+-]?\d+)?(?: ?[%$]| EUR| USD)?$",
         r"^(?-u)\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?(?:[AaPp][Mm]|Z|UTC|[+-]\d{2}:?\d{2}))?)?$",
         r"^(?-u)\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?$",
         r"^(?-u)(?i:true|false|yes|no|y|n|t|f)$",
-        r"^(?-u)[^@\s,;|]+@[^@\s,;|]+\.[^@\s,;|]+$",
-        r"^(?-u)[A-Za-z][A-Za-z0-9+.-]*://[^\s|]+$",
+        r"^(?-u)[A-Za-z0-9._%+'=\x80-\xff-]+@[A-Za-z0-9\x80-\xff-]+(?:\.[A-Za-z0-9\x80-\xff-]+)+$",
+        r#"^(?-u)[A-Za-z][A-Za-z0-9+.-]*://[^\s|^"<>{}\\`]+$"#,
         r"^(?-u)[#(@&*]?[A-Za-z0-9_\x80-\xff][A-Za-z0-9_\x80-\xff .'/&()!?+*%#@-]*$",
     ])
     .expect("the patterns are constant and compile")
@@ -376,7 +403,7 @@ impl Looks {
             return;
         }
         let matches = LOOKS.matches(cell);
-        if matches.iter().any(|index| index < 6) {
+        if matches.iter().any(|index| index < STRONG_LOOKS) {
             self.strong += 1;
         } else if quoted || matches.matched_any() {
             // Whoever quotes a value says that anything in it is data.

@@ -64,6 +64,10 @@ pub(super) fn detect(samples: &[Sample], written: &str, findings: &mut Findings)
         findings.detected("encoding", label, 0.9, None);
         return Ok(label.into());
     }
+    if samples.iter().any(|sample| switches_to_kanji(&sample.head)) {
+        findings.detected("encoding", "iso-2022-jp", 0.95, Some("utf-8".into()));
+        return Ok("iso-2022-jp".into());
+    }
     let (valid, broken) = utf8_sequences(samples);
     let share = if broken == 0 { 1.0 } else { valid as f64 / (valid + broken) as f64 };
     if share >= UTF8_SHARE {
@@ -74,6 +78,12 @@ pub(super) fn detect(samples: &[Sample], written: &str, findings: &mut Findings)
         return Ok("utf-8".into());
     }
     by_statistics(samples, findings)
+}
+
+/// Bytes of seven bits with the escapes that begin and end a run of kanji.
+fn switches_to_kanji(head: &[u8]) -> bool {
+    let has = |escapes: [&[u8]; 2]| escapes.iter().any(|escape| memchr::memmem::find(head, escape).is_some());
+    head.is_ascii() && has([b"\x1b$B", b"\x1b$@"]) && has([b"\x1b(B", b"\x1b(J"])
 }
 
 /// What was written, unless a byte order mark contradicts it. `utf-16` leaves the order of bytes to the mark.
