@@ -1,6 +1,7 @@
 //! The traits of a compiled stage. `engine` owns them, `sql` implements them; pass-through needs no SQL at all.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 pub use arrow_schema::SchemaRef;
@@ -74,7 +75,7 @@ pub trait ReduceProgram: Send {
     fn run(
         &mut self,
         tables: Vec<Box<dyn RowStream>>,
-        context: &ReduceContext<'_>,
+        context: &ReduceContext,
         sink: &mut dyn ReduceSink,
     ) -> Result<ReduceEnd, ProgramError>;
 }
@@ -110,15 +111,15 @@ pub struct ReduceEnd {
 }
 
 /// What a reduce stage may use.
-pub struct ReduceContext<'a> {
+pub struct ReduceContext {
     /// The program's share of the memory; it spills when this is used up.
     pub memory_bytes: u64,
     /// A directory for spilling; without one a partition that needs more memory is `CORE_MEMORY`.
     pub scratch: Option<PathBuf>,
     /// At most this much is written there, else `CORE_DISK_FULL`.
     pub scratch_bytes: u64,
-    /// Asked between batches; true ends the run with `CANCELLED`.
-    pub cancelled: &'a dyn Fn() -> bool,
+    /// Asked between batches, and by what may go on for ever; true ends the run with `CANCELLED`.
+    pub cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// Sort columns of a `dedupe` stage's `orderBy`.

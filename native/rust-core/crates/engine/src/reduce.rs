@@ -206,8 +206,8 @@ impl<'a, 'io> Run<'a, 'io> {
     ) -> Result<(), Error> {
         self.read = read.to_vec();
         let cancel = self.cx.cancel.clone();
-        let cancelled = || cancel.is_set();
-        let context = ReduceContext { memory_bytes, scratch: spill.directory.cloned(), scratch_bytes: spill.bytes, cancelled: &cancelled };
+        let cancelled = Arc::new(move || cancel.is_set());
+        let context = ReduceContext { memory_bytes, scratch: spill.directory.cloned(), scratch_bytes: spill.bytes, cancelled };
         let tables = streams.into_iter().map(|stream| Box::new(stream) as Box<dyn RowStream>).collect();
         let end = program.run(tables, &context, self);
         if let Some(failure) = self.failure.take() {

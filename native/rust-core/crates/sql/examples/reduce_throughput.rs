@@ -80,8 +80,12 @@ fn main() {
         let (accepted_at, job_id) = ("2026-01-01T00:00:00Z", "job");
         let input = ReduceInput { sql, tables: &tables, params: &params, accepted_at, job_id, lookups: &[], privacy_key: None };
         let mut program = millrace_sql::compiler().compile_reduce(input).expect("the query compiles");
-        let context =
-            ReduceContext { memory_bytes: mib << 20, scratch: Some(std::env::temp_dir()), scratch_bytes: 1 << 40, cancelled: &|| false };
+        let context = ReduceContext {
+            memory_bytes: mib << 20,
+            scratch: Some(std::env::temp_dir()),
+            scratch_bytes: 1 << 40,
+            cancelled: Arc::new(|| false),
+        };
         let mut sink = Count::default();
         let started = Instant::now();
         let stream = Box::new(Rows { schema: Arc::clone(&whole), batches: batches.clone().into_iter() });

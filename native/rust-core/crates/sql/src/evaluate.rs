@@ -11,12 +11,14 @@ use arrow_select::filter::{filter, filter_record_batch};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExprRef;
+use datafusion_physical_expr::expressions::Column;
 use millrace_engine::program::{Program, ProgramError, Transformed};
 use millrace_formats::batch::Batch;
 use millrace_formats::position::Place;
 
 use crate::error::{BUG, refuse};
 use crate::functions::record_id;
+use crate::growth::{Made, check_rows};
 use crate::isolate::isolate;
 use crate::rowwise::{Step, Steps};
 
@@ -137,12 +139,17 @@ fn keep(rows: Rows, predicate: &PhysicalExprRef) -> Result<Rows> {
 
 fn project(batch: &RecordBatch, exprs: &[PhysicalExprRef], schema: &SchemaRef) -> Result<RecordBatch> {
     let rows = batch.num_rows();
-    let mut columns = Vec::with_capacity(exprs.len());
+    let (mut columns, mut made) = (Vec::with_capacity(exprs.len()), Made::default());
     for (expr, field) in exprs.iter().zip(schema.fields()) {
         // Without rows nothing may fail, not even a constant.
         let column = if rows == 0 { new_empty_array(field.data_type()) } else { expr.evaluate(batch)?.into_array(rows)? };
+        if expr.downcast_ref::<Column>().is_none() {
+            made.add(&column)?;
+        }
         columns.push(column);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    let rows = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
+    check_rows(&rows)?;
+    Ok(rows)
 }

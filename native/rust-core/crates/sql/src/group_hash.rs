@@ -18,7 +18,7 @@ use datafusion_execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion_execution::{SendableRecordBatchStream, SpillFile, TaskContext};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion_physical_expr::{GroupsAccumulatorAdapter, PhysicalExprRef};
+use datafusion_physical_expr::{EquivalenceProperties, GroupsAccumulatorAdapter, PhysicalExprRef};
 use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
 use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
@@ -53,7 +53,9 @@ pub fn hashed(input: Arc<dyn ExecutionPlan>, grouping: Grouping) -> Result<Arc<d
     fields.extend(grouping.aggregates.iter().map(|aggregate| Arc::new(aggregate.field().as_ref().clone().with_nullable(true))));
     let schema: SchemaRef = Arc::new(Schema::new(fields));
     let output = Arc::clone(&schema);
-    Ok(StreamExec::build("HashGroups", vec![input], schema, move |mut inputs, context| {
+    let metrics = ExecutionPlanMetricsSet::new();
+    let measured = metrics.clone();
+    let open = move |mut inputs: Vec<SendableRecordBatchStream>, context: &Arc<TaskContext>| {
         let input = inputs.pop().ok_or_else(|| DataFusionError::Internal("an aggregate lost its input".into()))?;
         let groups = Groups {
             grouping: grouping.clone(),
@@ -61,12 +63,14 @@ pub fn hashed(input: Arc<dyn ExecutionPlan>, grouping: Grouping) -> Result<Arc<d
             output: Arc::clone(&output),
             input: Arc::clone(&shape),
             context: Arc::clone(context),
+            metrics: measured.clone(),
             open: vec![(input, 0)],
             ready: None,
             reservation: MemoryConsumer::new("groups").with_can_spill(true).register(context.memory_pool()),
         };
         Ok(boxed(Arc::clone(&output), Box::pin(groups.run())))
-    }))
+    };
+    Ok(StreamExec::measured("HashGroups", vec![input], EquivalenceProperties::new(schema), metrics, Arc::new(open)))
 }
 
 struct Groups {
@@ -75,6 +79,7 @@ struct Groups {
     output: SchemaRef,
     input: SchemaRef,
     context: Arc<TaskContext>,
+    metrics: ExecutionPlanMetricsSet,
     /// Rows still to be aggregated, and how often they were spread over files already.
     open: Vec<(SendableRecordBatchStream, u64)>,
     /// Groups to hand out, and how many of them have been.
@@ -132,7 +137,7 @@ impl Groups {
             }
             match &table.overflow {
                 None => {
-                    table.close(Overflow::new(&self.context, &self.input, level)?, &self.keys)?;
+                    table.close(Overflow::new(&self.context, &self.metrics, &self.input, level)?, &self.keys)?;
                     enough = 2 * size + SLACK;
                 }
                 // Vectors double once more though no group is added; only lists of values (a median's) go on growing.
@@ -240,13 +245,13 @@ struct Overflow {
 }
 
 impl Overflow {
-    fn new(context: &Arc<TaskContext>, input: &SchemaRef, level: u64) -> Result<Overflow> {
+    fn new(context: &Arc<TaskContext>, metrics: &ExecutionPlanMetricsSet, input: &SchemaRef, level: u64) -> Result<Overflow> {
         if level >= MAX_LEVEL {
             return Err(DataFusionError::ResourcesExhausted(
                 "the groups of a partition do not fit in memory, however they are divided".into(),
             ));
         }
-        let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
+        let metrics = SpillMetrics::new(metrics, 0);
         let spill = SpillManager::new(context.runtime_env(), metrics, Arc::clone(input));
         let spill = spill.with_compression_type(context.session_config().spill_compression());
         Ok(Overflow { known: HashSet::new(), spill, files: (0..FILES).map(|_| None).collect(), level })

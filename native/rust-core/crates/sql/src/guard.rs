@@ -20,7 +20,8 @@ use datafusion_expr::{ColumnarValue, Operator};
 use datafusion_physical_expr::expressions::BinaryExpr;
 use datafusion_physical_expr::{PhysicalExpr, PhysicalExprRef};
 
-use crate::error::{CAST, DIVIDE_BY_ZERO, MAX_MESSAGE_BYTES, OVERFLOW, RowError, arrow_error, cut, plain_text, row_error};
+use crate::error::{CAST, DIVIDE_BY_ZERO, MAX_MESSAGE_BYTES, OVERFLOW, RowError, TOO_LARGE, arrow_error, cut, plain_text, row_error};
+use crate::growth::check_value;
 
 /// Longest operand value shown in a message, in bytes.
 const MAX_VALUE_BYTES: usize = 100;
@@ -60,6 +61,7 @@ impl Guarded {
             Deed::Arithmetic => check_precision(&value).map(|()| value),
             // A few library functions answer in another type than they declare, and differ between a column and a constant.
             Deed::Function(_) => {
+                check_value(&value)?;
                 let declared = self.inner.data_type(batch.schema_ref())?;
                 if value.data_type() == declared { Ok(value) } else { value.cast_to(&declared, None) }
             }
@@ -81,6 +83,13 @@ impl Guarded {
         }
         let message = format!("cannot evaluate {}: {}{}", self.text, cut(cause, 300), self.show_operands(batch));
         RowError { code, message: cut(message, MAX_MESSAGE_BYTES) }
+    }
+
+    /// What became too large. An expression around it says no more.
+    fn named(&self, error: &RowError) -> RowError {
+        let is_named = error.message.starts_with("cannot evaluate");
+        let message = if is_named { error.message.clone() } else { format!("cannot evaluate {}: {}", self.text, error.message) };
+        RowError { code: error.code, message: cut(message, MAX_MESSAGE_BYTES) }
     }
 
     /// Decimals are brought to a common scale before they are divided, and may overflow there although the divisor is the real trouble.
@@ -161,6 +170,7 @@ impl PhysicalExpr for Guarded {
             return Ok(ColumnarValue::Array(new_empty_array(&self.inner.data_type(batch.schema_ref())?)));
         }
         self.try_evaluate(batch).map_err(|error| match row_error(&error) {
+            Some(own) if own.code == TOO_LARGE => self.named(own).into(),
             Some(_) => error,
             None => self.explain(&error, batch).into(),
         })

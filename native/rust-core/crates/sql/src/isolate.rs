@@ -7,8 +7,9 @@ use arrow_select::filter::{filter, filter_record_batch};
 use datafusion_common::DataFusionError;
 use millrace_engine::program::{ProgramError, RowFailure};
 
-use crate::error::{BUG, plain_text, refuse, row_error};
+use crate::error::{BUG, MEMORY, plain_text, refuse, row_error};
 use crate::evaluate::{Rows, evaluate};
+use crate::growth::{MAX_BATCH_BYTES, bytes_of};
 use crate::rowwise::{Step, Steps};
 
 /// Once more than one record in this many has failed, halving costs more than it saves.
@@ -86,10 +87,15 @@ fn evaluate_good(steps: &Steps, read: &RecordBatch, is_good: &BooleanArray) -> R
         };
         return Ok(Rows { batch: rows.batch, origin: Some(origin) });
     }
-    let mut pieces = Vec::with_capacity(good.num_rows());
+    let (mut pieces, mut bytes) = (Vec::with_capacity(good.num_rows()), 0);
     let mut origin = Vec::with_capacity(good.num_rows());
     for row in 0..good.num_rows() {
         let alone = evaluate(&steps.steps, &good.slice(row, 1)).map_err(|error| engine_fault(&error))?;
+        bytes += bytes_of(&alone.batch);
+        if bytes > MAX_BATCH_BYTES {
+            let message = format!("the rows of {} records would hold more than {} MiB together", row + 1, MAX_BATCH_BYTES >> 20);
+            return Err(refuse(MEMORY, None, message));
+        }
         origin.extend(std::iter::repeat_n(kept.value(row), alone.batch.num_rows()));
         pieces.push(alone.batch);
     }

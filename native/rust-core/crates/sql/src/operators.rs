@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arrow_array::{RecordBatch, UInt64Array};
+use arrow_array::{RecordBatch, RecordBatchOptions, UInt64Array, cast::AsArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::coalesce::BatchCoalescer;
 use datafusion_common::tree_node::TreeNodeRecursion;
@@ -13,13 +13,14 @@ use datafusion_common::{DataFusionError, Result};
 use datafusion_execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr::{EquivalenceProperties, PhysicalExprRef};
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions};
 use futures::{Stream, StreamExt, stream};
 
 /// Rows in every batch but the last, wherever the cut may change a result.
 pub const BATCH_ROWS: usize = 8_192;
 
-type Open = dyn Fn(Vec<SendableRecordBatchStream>, &Arc<TaskContext>) -> Result<SendableRecordBatchStream> + Send + Sync;
+pub type Open = dyn Fn(Vec<SendableRecordBatchStream>, &Arc<TaskContext>) -> Result<SendableRecordBatchStream> + Send + Sync;
 
 /// An operator made of one function over the streams of its inputs. It promises no order of its own to the engine.
 pub struct StreamExec {
@@ -27,6 +28,7 @@ pub struct StreamExec {
     children: Vec<Arc<dyn ExecutionPlan>>,
     open: Arc<Open>,
     properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
 }
 
 impl StreamExec {
@@ -45,9 +47,25 @@ impl StreamExec {
         equivalences: EquivalenceProperties,
         open: Arc<Open>,
     ) -> Arc<dyn ExecutionPlan> {
+        StreamExec::measured(name, children, equivalences, ExecutionPlanMetricsSet::new(), open)
+    }
+
+    /// One that counts what it spills in `metrics`.
+    pub fn measured(
+        name: &'static str,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        equivalences: EquivalenceProperties,
+        metrics: ExecutionPlanMetricsSet,
+        open: Arc<Open>,
+    ) -> Arc<dyn ExecutionPlan> {
         let partitioning = Partitioning::UnknownPartitioning(1);
         let properties = PlanProperties::new(equivalences, partitioning, EmissionType::Incremental, Boundedness::Bounded);
-        Arc::new(StreamExec { name, children, open, properties: Arc::new(properties) })
+        Arc::new(StreamExec { name, children, open, properties: Arc::new(properties), metrics })
+    }
+
+    fn over(&self, children: Vec<Arc<dyn ExecutionPlan>>) -> Arc<dyn ExecutionPlan> {
+        let (open, properties, metrics) = (Arc::clone(&self.open), Arc::clone(&self.properties), self.metrics.clone());
+        Arc::new(StreamExec { name: self.name, children, open, properties, metrics })
     }
 }
 
@@ -85,11 +103,15 @@ impl ExecutionPlan for StreamExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(StreamExec { name: self.name, children, open: Arc::clone(&self.open), properties: Arc::clone(&self.properties) }))
+        Ok(self.over(children))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(StreamExec { name: self.name, children, open: Arc::clone(&self.open), properties: Arc::clone(&self.properties) }))
+        Ok(self.over(children))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -124,6 +146,19 @@ impl<S: Stream<Item = Result<RecordBatch>> + Send + Unpin> RecordBatchStream for
 /// A stream as the engine passes it around.
 pub fn boxed(schema: SchemaRef, stream: impl Stream<Item = Result<RecordBatch>> + Send + Unpin + 'static) -> SendableRecordBatchStream {
     Box::pin(WithSchema { schema, stream })
+}
+
+/// Texts that were filtered or gathered still hold all bytes of their batches; operators that collect rows would run out of memory over bytes
+/// that nobody reads. So texts are copied when they use less than half of what they hold.
+pub fn released(batch: RecordBatch) -> RecordBatch {
+    let columns = batch.columns().iter().map(|column| {
+        let Some(texts) = column.as_string_view_opt() else { return Arc::clone(column) };
+        let held: usize = texts.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
+        if held > 2 * texts.total_buffer_bytes_used() { Arc::new(texts.gc()) } else { Arc::clone(column) }
+    });
+    let columns = columns.collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options).unwrap_or(batch)
 }
 
 fn only(mut inputs: Vec<SendableRecordBatchStream>) -> Result<SendableRecordBatchStream> {
@@ -195,7 +230,7 @@ pub fn concatenated(inputs: Vec<Arc<dyn ExecutionPlan>>, schema: SchemaRef) -> A
         let schema = Arc::clone(&shape);
         let rows = stream::iter(inputs).flatten().map(move |batch| {
             let batch = batch?;
-            let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), batch.columns().to_vec(), &options)?)
         });
         Ok(boxed(Arc::clone(&shape), rows))

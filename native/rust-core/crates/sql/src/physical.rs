@@ -97,6 +97,10 @@ impl Expressions<'_> {
                 let expr = binary(left.expr, parts.op, right.expr, self.arrow())?;
                 self.guard(expr, Deed::Function(FUNCTION), whole, &[&parts.left, &parts.right])
             }
+            Operator::StringConcat => {
+                let expr = binary(left.expr, parts.op, right.expr, self.arrow())?;
+                self.guard(expr, Deed::Function(FUNCTION), whole, &[&parts.left, &parts.right])
+            }
             op => {
                 let expr = binary(left.expr, op, right.expr, self.arrow())?;
                 // Asking for the type is what refuses an operator that the engine plans but cannot evaluate.

@@ -31,6 +31,7 @@ use crate::operators::{bounded, concatenated, enumerated};
 use crate::physical::{Compiled, Expressions};
 use crate::rowwise::{Chain, Steps};
 use crate::scan::Feeds;
+use crate::watched::{WatchedExpr, watched};
 
 /// Most bytes of the smaller side of a join without an equality.
 const MAX_LOOP_BYTES: usize = 64 << 20;
@@ -276,21 +277,13 @@ impl Planner<'_> {
     /// Sorted by some columns, then by the node's own order; all columns stay.
     pub fn sorted_by(&self, mut node: Node, keys: Vec<PhysicalSortExpr>, fetch: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(&mut node)?;
-        let last = hidden(&plan, node.order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
-        match LexOrdering::new(keys.into_iter().chain(last)) {
-            None => Ok(plan),
-            Some(ordering) => Ok(Arc::new(SortExec::new(ordering, plan).with_fetch(fetch))),
-        }
+        Ok(sorted_plan(plan, keys, &node, fetch))
     }
 
     /// The node's operator, sorted by some columns, then by the node's own order.
     fn sorted(&self, node: &mut Node, keys: Vec<PhysicalSortExpr>) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(node)?;
-        let last = hidden(&plan, node.order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
-        match LexOrdering::new(keys.into_iter().chain(last)) {
-            None => Ok(plan),
-            Some(ordering) => Ok(Arc::new(SortExec::new(ordering, plan))),
-        }
+        Ok(sorted_plan(plan, keys, node, None))
     }
 
     /// The visible columns alone, in their order.
@@ -415,6 +408,7 @@ impl Planner<'_> {
         } else {
             sides.merge(self, join, on, filter)?
         };
+        let plan = self.feeds.map_or(Arc::clone(&plan), |feeds| watched(plan, feeds));
         sides.joined(plan, join)
     }
 
@@ -434,7 +428,11 @@ impl Planner<'_> {
         }
         let schema = DFSchema::new_with_metadata(fields, HashMap::new())?;
         let predicate = self.expressions(&schema).compile(predicate)?;
-        Ok(JoinFilter::new(predicate.expr, indices, Arc::new(Schema::new(schema.fields().clone()))))
+        let predicate: PhysicalExprRef = match self.feeds {
+            None => predicate.expr,
+            Some(feeds) => Arc::new(WatchedExpr { inner: predicate.expr, feeds: feeds.clone() }),
+        };
+        Ok(JoinFilter::new(predicate, indices, Arc::new(Schema::new(schema.fields().clone()))))
     }
 }
 
@@ -564,6 +562,15 @@ pub fn options_of(key: &datafusion_expr::SortExpr) -> SortOptions {
 }
 
 type Named = (PhysicalExprRef, String);
+
+/// Rows of a node by some columns, then by its order; the first ones alone if `fetch` says how many.
+fn sorted_plan(plan: Arc<dyn ExecutionPlan>, keys: Vec<PhysicalSortExpr>, node: &Node, fetch: Option<usize>) -> Arc<dyn ExecutionPlan> {
+    let last = hidden(&plan, node.order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
+    match LexOrdering::new(keys.into_iter().chain(last)) {
+        None => plan,
+        Some(ordering) => Arc::new(SortExec::new(ordering, plan).with_fetch(fetch)),
+    }
+}
 
 /// The last `count` columns of an operator.
 pub fn hidden(plan: &Arc<dyn ExecutionPlan>, count: usize) -> Vec<Named> {

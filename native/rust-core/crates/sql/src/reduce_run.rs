@@ -20,6 +20,7 @@ use millrace_engine::error::CANCELLED;
 use millrace_engine::program::{ProgramError, ReduceContext, ReduceEnd, ReduceProgram, ReduceSink, RowStream};
 
 use crate::error::{AGGREGATE, BUG, DISK_FULL, MEMORY, arrow_error, innermost, plain_text, refuse, row_error};
+use crate::growth::{MAX_ROW_BYTES, check_rows};
 use crate::operators::BATCH_ROWS;
 use crate::reduce_plan::{Flow, Planner, column, used_columns};
 use crate::scan::Feeds;
@@ -76,24 +77,24 @@ impl ReduceProgram for Reduce {
     fn run(
         &mut self,
         tables: Vec<Box<dyn RowStream>>,
-        context: &ReduceContext<'_>,
+        context: &ReduceContext,
         sink: &mut dyn ReduceSink,
     ) -> Result<ReduceEnd, ProgramError> {
         if tables.len() != self.tables.len() {
             return Err(refuse(BUG, None, format!("the query has {} tables, not {}", self.tables.len(), tables.len())));
         }
-        let feeds = Feeds::new(tables.into_iter().map(Some).collect());
+        let feeds = Feeds::new(tables.into_iter().map(Some).collect(), Arc::clone(&context.cancelled));
         let (plan, _) = operators(&self.plan, &self.options, &self.tables, &mut self.statics, &feeds).map_err(|error| fault(&error))?;
         let runtime = runtime(context.memory_bytes, context).map_err(|error| fault(&error))?;
         let output = Arc::clone(&self.output);
         let task = task(&self.options, &runtime, context.memory_bytes);
-        drive(&plan, &feeds, task, context.cancelled, sink, &output)?;
+        drive(&plan, &feeds, task, sink, &output)?;
         let spilled_bytes = written(&plan);
         Ok(ReduceEnd { read: feeds.rows_read(), spilled_bytes })
     }
 }
 
-fn runtime(memory_bytes: u64, context: &ReduceContext<'_>) -> Result<Arc<RuntimeEnv>> {
+fn runtime(memory_bytes: u64, context: &ReduceContext) -> Result<Arc<RuntimeEnv>> {
     let mode = match &context.scratch {
         Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
         None => DiskManagerMode::Disabled,
@@ -133,7 +134,6 @@ pub fn drive(
     plan: &Arc<dyn ExecutionPlan>,
     feeds: &Feeds,
     task: Arc<TaskContext>,
-    cancelled: &dyn Fn() -> bool,
     sink: &mut dyn ReduceSink,
     output: &SchemaRef,
 ) -> Result<(), ProgramError> {
@@ -146,7 +146,7 @@ pub fn drive(
         loop {
             // Looked at in every turn, also in those that yield nothing: a sort may read for long before its first row.
             let mut stopped = None;
-            let next = futures::future::poll_fn(|cx| match report(feeds, cancelled, sink) {
+            let next = futures::future::poll_fn(|cx| match report(feeds, sink) {
                 Ok(()) => stream.poll_next_unpin(cx),
                 Err(error) => {
                     stopped = Some(error);
@@ -165,14 +165,14 @@ pub fn drive(
             }
         }
         while feeds.drain().map_err(|error| fault(&error))? {
-            report(feeds, cancelled, sink)?;
+            report(feeds, sink)?;
         }
-        report(feeds, cancelled, sink)
+        report(feeds, sink)
     })
 }
 
-fn report(feeds: &Feeds, cancelled: &dyn Fn() -> bool, sink: &mut dyn ReduceSink) -> Result<(), ProgramError> {
-    if cancelled() {
+fn report(feeds: &Feeds, sink: &mut dyn ReduceSink) -> Result<(), ProgramError> {
+    if feeds.is_cancelled() {
         return Err(refuse(CANCELLED, None, "cancelled"));
     }
     for row in feeds.take_failed() {
@@ -184,6 +184,10 @@ fn report(feeds: &Feeds, cancelled: &dyn Fn() -> bool, sink: &mut dyn ReduceSink
 fn hand_on(batch: &RecordBatch, output: &SchemaRef, sink: &mut dyn ReduceSink) -> Result<(), ProgramError> {
     for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
         let piece = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));
+        if check_rows(&piece).is_err() {
+            let message = format!("a row of the result holds more than {} MiB; aggregate fewer values into it", MAX_ROW_BYTES >> 20);
+            return Err(refuse(AGGREGATE, None, message));
+        }
         // A subquery such as EXISTS may need rows and none of their columns.
         let options = RecordBatchOptions::new().with_row_count(Some(piece.num_rows()));
         let rows = RecordBatch::try_new_with_options(Arc::clone(output), piece.columns().to_vec(), &options);

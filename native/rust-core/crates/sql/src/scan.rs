@@ -23,12 +23,18 @@ use crate::error::{BUG, refuse};
 use crate::evaluate::evaluate;
 use crate::isolate::isolate;
 use crate::json::row_as_json;
-use crate::operators::{StreamExec, boxed};
+use crate::operators::{StreamExec, boxed, released};
 use crate::rowwise::Steps;
 
 /// The tables of one run and what was read of them.
 #[derive(Clone)]
-pub struct Feeds(Arc<Vec<Mutex<Table>>>);
+pub struct Feeds {
+    tables: Arc<Vec<Mutex<Table>>>,
+    cancelled: Arc<Cancelled>,
+}
+
+/// Says whether the run is no longer wanted.
+pub type Cancelled = dyn Fn() -> bool + Send + Sync;
 
 struct Table {
     stream: Option<Box<dyn RowStream>>,
@@ -53,12 +59,16 @@ fn outside(error: ProgramError) -> DataFusionError {
 impl Feeds {
     /// Tables without rows, for planning.
     pub fn empty(count: usize) -> Feeds {
-        Feeds::new((0..count).map(|_| None).collect())
+        Feeds::new((0..count).map(|_| None).collect(), Arc::new(|| false))
     }
 
-    pub fn new(streams: Vec<Option<Box<dyn RowStream>>>) -> Feeds {
+    pub fn new(streams: Vec<Option<Box<dyn RowStream>>>, cancelled: Arc<Cancelled>) -> Feeds {
         let table = |stream| Mutex::new(Table { stream, scans: Vec::new(), spools: None, read: 0, failed: Vec::new() });
-        Feeds(Arc::new(streams.into_iter().map(table).collect()))
+        Feeds { tables: Arc::new(streams.into_iter().map(table).collect()), cancelled }
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
     }
 
     /// A scan of a table, through some steps.
@@ -76,7 +86,7 @@ impl Feeds {
 
     fn table(&self, table: usize) -> MutexGuard<'_, Table> {
         // A panic while a table is held ends the whole run; what is inside stays whole.
-        self.0[table].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.tables[table].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn open(&self, table: usize, scan: usize, steps: Arc<Steps>, context: &Arc<TaskContext>) -> SendableRecordBatchStream {
@@ -98,7 +108,10 @@ impl Feeds {
         let context = Arc::clone(context);
         let rows = stream::unfold((), move |()| {
             let (feeds, context) = (feeds.clone(), Arc::clone(&context));
-            async move { feeds.next_spooled(table, scan, &context).await.transpose().map(|batch| (batch, ())) }
+            async move {
+                yield_now().await;
+                feeds.next_spooled(table, scan, &context).await.transpose().map(|batch| (batch, ()))
+            }
         });
         boxed(schema, Box::pin(rows))
     }
@@ -158,12 +171,12 @@ impl Feeds {
 
     /// Failures met since the last call.
     pub fn take_failed(&self) -> Vec<FailedRow> {
-        (0..self.0.len()).flat_map(|table| std::mem::take(&mut self.table(table).failed)).collect()
+        (0..self.tables.len()).flat_map(|table| std::mem::take(&mut self.table(table).failed)).collect()
     }
 
     /// Reads one batch of what operators left unread, so that every row is counted and every failure known; false when nothing is left.
     pub fn drain(&self) -> Result<bool> {
-        for table in 0..self.0.len() {
+        for table in 0..self.tables.len() {
             let mut known = self.table(table);
             if let Some(batch) = known.next_batch()? {
                 let scans = known.scans.clone();
@@ -176,7 +189,7 @@ impl Feeds {
     }
 
     pub fn rows_read(&self) -> Vec<u64> {
-        (0..self.0.len()).map(|table| self.table(table).read).collect()
+        (0..self.tables.len()).map(|table| self.table(table).read).collect()
     }
 }
 
@@ -237,19 +250,6 @@ impl Table {
         }
         Ok(outputs.into_iter().map(released).collect())
     }
-}
-
-/// Texts that were filtered still hold all bytes of their batch; operators that collect rows would run out of memory over bytes that nobody
-/// reads. So texts are copied when they use less than half of what they hold.
-fn released(batch: RecordBatch) -> RecordBatch {
-    let columns = batch.columns().iter().map(|column| {
-        let Some(texts) = column.as_string_view_opt() else { return Arc::clone(column) };
-        let held: usize = texts.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
-        if held > 2 * texts.total_buffer_bytes_used() { Arc::new(texts.gc()) } else { Arc::clone(column) }
-    });
-    let columns = columns.collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(batch.schema(), columns, &options).unwrap_or(batch)
 }
 
 /// All of these rows are known to pass alone.

@@ -55,7 +55,10 @@ impl StaticCache {
             tables.push((lookup.name.clone(), DFSchema::try_from_qualified_schema(lookup.name.as_str(), &schema)?));
         }
         let limit = self.lookups.iter().map(|lookup| lookup.max_bytes).max().unwrap_or(64 << 20);
-        let feeds = Feeds::new(self.lookups.iter().map(|lookup| Some(Box::new(Rows::of(lookup)) as Box<dyn RowStream>)).collect());
+        let feeds = Feeds::new(
+            self.lookups.iter().map(|lookup| Some(Box::new(Rows::of(lookup)) as Box<dyn RowStream>)).collect(),
+            Arc::new(|| false),
+        );
         let mut nothing = StaticCache::new(&[], &self.options);
         let (operators, schema) = operators(plan, &self.options, &tables, &mut nothing, &feeds)?;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
@@ -63,7 +66,7 @@ impl StaticCache {
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
         let output: SchemaRef = Arc::new(schema.as_arrow().clone());
         let mut held = Held { rows: Vec::new(), bytes: 0, limit };
-        let end = drive(&operators, &feeds, task(&self.options, &runtime, limit), &|| false, &mut held, &output);
+        let end = drive(&operators, &feeds, task(&self.options, &runtime, limit), &mut held, &output);
         end.map_err(|error| external(if error.code == MEMORY { refuse(LOOKUP, None, error.message) } else { error }))?;
         Ok(StaticTable { rows: concat_batches(&output, &held.rows)?, schema })
     }

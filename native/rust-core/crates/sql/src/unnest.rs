@@ -12,6 +12,7 @@ use datafusion_expr::Unnest;
 
 use crate::error::{RowError, TOO_LARGE};
 use crate::evaluate::Rows;
+use crate::growth::check_rows;
 
 /// Most rows that one record may become.
 pub const MAX_ROWS_PER_RECORD: usize = 100_000;
@@ -73,6 +74,7 @@ impl UnnestLists {
             counts.push(if is_null && self.keeps_nulls { 1 } else { longest });
         }
         check_counts(&counts, &rows)?;
+        check_rows(batch)?;
         let repeated = repeat(&counts);
         let mut columns = Vec::with_capacity(self.sources.len());
         for source in &self.sources {

@@ -13,6 +13,7 @@ use datafusion_execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_expr::expr::{NullTreatment, WindowFunction};
 use datafusion_expr::{Expr, Window, WindowFunctionDefinition};
+use datafusion_physical_expr::aggregate::AggregateExprBuilder;
 use datafusion_physical_expr::expressions::{Column, cast};
 use datafusion_physical_expr::window::WindowExpr;
 use datafusion_physical_expr::{PhysicalExprRef, PhysicalSortExpr};
@@ -24,6 +25,7 @@ use crate::aggregate::{checked, exact_sum_type};
 use crate::describe::describe;
 use crate::error::{UNSUPPORTED, refuse};
 use crate::operators::{BATCH_ROWS, StreamExec, boxed, rebatched};
+use crate::ranks::{rank_of, ranked};
 use crate::reduce_plan::{ASCENDING, Flow, Node, Planner, first_columns, hidden, options_of, projected};
 
 fn unsupported(message: impl Into<String>) -> DataFusionError {
@@ -72,8 +74,13 @@ impl Planner<'_> {
         let keys = calls[0].partition_by.iter().map(|expr| PhysicalSortExpr { expr: Arc::clone(expr), options: ASCENDING });
         let keys = keys.chain(calls[0].order_by.iter().cloned()).collect();
         let plan = self.sorted_by(node, keys, None)?;
-        let exprs = window_exprs(&functions, &calls, &plan)?;
         let width = plan.schema().fields().len();
+        if let Some(ranks) = functions.iter().map(|function| rank_of(function)).collect::<Option<Vec<_>>>() {
+            let order_by = calls[0].order_by.iter().map(|key| Arc::clone(&key.expr)).collect();
+            let plan = ranked(plan, ranks, calls[0].partition_by.clone(), order_by);
+            return finish(plan, window, &visible, width, order);
+        }
+        let exprs = window_exprs(&functions, &calls, &plan)?;
         let plan = if can_stream(&exprs, &functions, &visible) {
             let plan: Arc<dyn ExecutionPlan> = Arc::new(BoundedWindowAggExec::try_new(exprs, plan, InputOrderMode::Sorted, false)?);
             plan
@@ -138,6 +145,7 @@ fn window_exprs(functions: &[&WindowFunction], calls: &[Call], plan: &Arc<dyn Ex
         {
             args[0] = cast(Arc::clone(&args[0]), &schema, wide)?;
         }
+        check_sliding(function, &args, &schema)?;
         let frame = Arc::new(params.window_frame.clone());
         let ignores_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
         let (fun, name) = (&function.fun, format!("_result_{index}"));
@@ -158,6 +166,22 @@ fn window_exprs(functions: &[&WindowFunction], calls: &[Call], plan: &Arc<dyn Ex
         )?);
     }
     Ok(exprs)
+}
+
+/// Where a frame leaves rows behind, an aggregate must be able to take them out again.
+fn check_sliding(function: &WindowFunction, args: &[PhysicalExprRef], schema: &SchemaRef) -> Result<()> {
+    let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun else { return Ok(()) };
+    if function.params.window_frame.start_bound.is_unbounded() {
+        return Ok(());
+    }
+    let builder = AggregateExprBuilder::new(Arc::clone(aggregate), args.to_vec()).schema(Arc::clone(schema)).alias("_sliding");
+    match builder.build()?.create_sliding_accumulator() {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let message = "cannot be used over a frame whose start moves; let it begin at UNBOUNDED PRECEDING, or join the table to itself";
+            Err(unsupported(format!("{} {message}", aggregate.name())))
+        }
+    }
 }
 
 /// A stream keeps state from batch to batch; for sums of floats that would let the cuts show.

@@ -1,18 +1,17 @@
 //! Functions under the job's privacy key: `pseudonym`, `hmac_sha256`, `shift_date`. Equal input, key and domain give equal output in every
 //! job; without the key nothing can be undone or linked. The key is never printed.
 
-use std::fmt::{self, Debug, Formatter};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow_array::types::{Date32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Date32Array, StringViewArray, cast::AsArray};
 use arrow_schema::DataType;
 use datafusion_common::{DataFusionError, Result};
-use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion_expr::ScalarUDF;
 use sha2::{Digest, Sha256};
 
 use super::Job;
+use super::text_function::Columnwise;
 
 /// Block of SHA-256, in bytes.
 const BLOCK: usize = 64;
@@ -56,60 +55,16 @@ impl Hmac {
     }
 }
 
-/// One keyed function.
-struct Keyed {
+/// A function under the job's key. Without a key the rules refuse the call before it is planned.
+fn keyed(
     name: &'static str,
-    signature: Signature,
+    args: Vec<DataType>,
     result: DataType,
-    hmac: Hmac,
-    call: fn(&Hmac, &[ArrayRef]) -> Result<ArrayRef>,
-}
-
-impl Debug for Keyed {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-impl PartialEq for Keyed {
-    fn eq(&self, other: &Keyed) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Keyed {}
-
-impl Hash for Keyed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Keyed {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _args: &[DataType]) -> Result<DataType> {
-        Ok(self.result.clone())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let columns = args.args.iter().map(|arg| arg.to_array(args.number_rows)).collect::<Result<Vec<_>>>()?;
-        Ok(ColumnarValue::Array((self.call)(&self.hmac, &columns)?))
-    }
-}
-
-type Call = fn(&Hmac, &[ArrayRef]) -> Result<ArrayRef>;
-
-fn keyed(name: &'static str, args: Vec<DataType>, result: DataType, job: &Job, call: Call) -> ScalarUDF {
-    // Without a key the rules refuse the call before it is planned.
+    job: &Job,
+    call: impl Fn(&Hmac, &[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
+) -> ScalarUDF {
     let hmac = Hmac::new(job.privacy_key.as_deref().unwrap_or_default());
-    ScalarUDF::new_from_impl(Keyed { name, signature: Signature::exact(args, Volatility::Immutable), result, hmac, call })
+    Columnwise::exact(name, args, result, move |args| call(&hmac, args))
 }
 
 pub fn pseudonym(job: &Job) -> ScalarUDF {

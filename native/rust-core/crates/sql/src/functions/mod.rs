@@ -3,13 +3,13 @@
 
 pub mod aggregates;
 mod bucket;
+mod growing;
 mod job_time;
 mod keyed;
 mod mask;
 mod parse_decimal;
 mod personal;
 pub mod record_id;
-mod repeated;
 mod text_function;
 mod texts;
 
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use datafusion_common::config::ConfigOptions;
 use datafusion_expr::ScalarUDF;
 use datafusion_functions::{core, crypto, datetime, encoding, math, regex, string, unicode};
-use datafusion_functions_nested::{array_has, concat, extract, length, make_array, position, reverse, sort, string as list_string};
+use datafusion_functions_nested::{array_has, concat, extract, length, position, reverse, sort, string as list_string};
 
 use crate::error::{CAST, FUNCTION, OVERFLOW};
 
@@ -97,10 +97,10 @@ pub const ALLOWED: &[Allowed] = &[
     ),
     entry("trim", DataFusion(string::btrim), FUNCTION, "trim(s)", "As `btrim`."),
     entry("chr", DataFusion(string::chr), FUNCTION, "chr(65)", "The character of a code point."),
-    entry("concat", DataFusion(string::concat), FUNCTION, "concat(s, 'x')", "All arguments joined; null counts as empty."),
+    entry("concat", Millrace(|_| growing::concat_texts()), FUNCTION, "concat(s, 'x')", "All arguments joined; null counts as empty."),
     entry(
         "concat_ws",
-        DataFusion(string::concat_ws),
+        Millrace(|_| growing::concat_ws()),
         FUNCTION,
         "concat_ws('-', s, 'x')",
         "All arguments but the first, joined by it; nulls are left out.",
@@ -118,8 +118,8 @@ pub const ALLOWED: &[Allowed] = &[
     entry("ltrim", DataFusion(string::ltrim), FUNCTION, "ltrim(s)", "Without blanks, or the given characters, at the start."),
     entry("octet_length", DataFusion(string::octet_length), FUNCTION, "octet_length(s)", "Length in bytes."),
     entry("overlay", DataFusion(core::overlay), FUNCTION, "overlay(s placing 'x' from 1 for 1)", "With a part replaced by position."),
-    entry("repeat", Millrace(|_| repeated::repeat()), FUNCTION, "repeat(s, 2)", "The text n times, at most 1 MiB."),
-    entry("replace", DataFusion(string::replace), FUNCTION, "replace(s, 'a', 'b')", "With every occurrence replaced."),
+    entry("repeat", Millrace(|_| growing::repeat()), FUNCTION, "repeat(s, 2)", "The text n times, at most 1 MiB."),
+    entry("replace", Millrace(|_| growing::replace()), FUNCTION, "replace(s, 'a', 'b')", "With every occurrence replaced."),
     entry("rtrim", DataFusion(string::rtrim), FUNCTION, "rtrim(s)", "Without blanks, or the given characters, at the end."),
     entry(
         "split_part",
@@ -150,17 +150,11 @@ pub const ALLOWED: &[Allowed] = &[
     entry("initcap", DataFusion(unicode::initcap), FUNCTION, "initcap(s)", "With a capital at the start of each word."),
     entry("instr", DataFusion(unicode::strpos), FUNCTION, "instr(s, 'a')", "As `strpos`."),
     entry("left", DataFusion(unicode::left), FUNCTION, "left(s, 2)", "The first n characters."),
-    entry(
-        "lpad",
-        Millrace(|_| repeated::lpad()),
-        FUNCTION,
-        "lpad(s, 5, '0')",
-        "Filled up at the start to n characters, at most 1,048,576.",
-    ),
+    entry("lpad", Millrace(|_| growing::lpad()), FUNCTION, "lpad(s, 5, '0')", "Filled up at the start to n characters, at most 1,048,576."),
     entry("position", DataFusion(unicode::strpos), FUNCTION, "position('a' in s)", "As `strpos`."),
     entry("reverse", DataFusion(unicode::reverse), FUNCTION, "reverse(s)", "Backwards."),
     entry("right", DataFusion(unicode::right), FUNCTION, "right(s, 2)", "The last n characters."),
-    entry("rpad", Millrace(|_| repeated::rpad()), FUNCTION, "rpad(s, 5, '0')", "Filled up at the end to n characters, at most 1,048,576."),
+    entry("rpad", Millrace(|_| growing::rpad()), FUNCTION, "rpad(s, 5, '0')", "Filled up at the end to n characters, at most 1,048,576."),
     entry(
         "strpos",
         DataFusion(unicode::strpos),
@@ -185,7 +179,7 @@ pub const ALLOWED: &[Allowed] = &[
     entry("regexp_like", DataFusion(regex::regexp_like), FUNCTION, "regexp_like(s, '^a')", "Whether there is a match."),
     entry(
         "regexp_replace",
-        DataFusion(regex::regexp_replace),
+        Millrace(|_| growing::regexp_replace()),
         FUNCTION,
         "regexp_replace(s, 'a', 'b', 'g')",
         "With the first match, or with flag g all matches, replaced.",
@@ -407,7 +401,7 @@ pub const ALLOWED: &[Allowed] = &[
     // Lists and structs.
     entry(
         "make_array",
-        DataFusion(make_array::make_array_udf),
+        Millrace(|_| growing::make_array()),
         FUNCTION,
         "make_array(n, m)",
         "A list of the arguments; also written `[a, b]`.",
@@ -432,7 +426,7 @@ pub const ALLOWED: &[Allowed] = &[
     entry("array_reverse", DataFusion(reverse::array_reverse_udf), FUNCTION, "array_reverse(make_array(n, m))", "The items backwards."),
     entry(
         "array_concat",
-        DataFusion(concat::array_concat_udf),
+        Millrace(|_| growing::array_concat()),
         FUNCTION,
         "array_concat(make_array(n), make_array(m))",
         "Several lists joined.",
@@ -446,7 +440,7 @@ pub const ALLOWED: &[Allowed] = &[
     ),
     entry(
         "array_to_string",
-        DataFusion(list_string::array_to_string_udf),
+        Millrace(|_| growing::array_to_string()),
         FUNCTION,
         "array_to_string(make_array(n, m), ',')",
         "The items joined by a delimiter.",
@@ -458,7 +452,7 @@ pub const ALLOWED: &[Allowed] = &[
         "string_to_array(s, ',')",
         "The parts of a text between delimiters, as a list.",
     ),
-    entry("named_struct", DataFusion(core::named_struct), FUNCTION, "named_struct('a', n)", "A struct of names and values."),
+    entry("named_struct", Millrace(|_| growing::named_struct()), FUNCTION, "named_struct('a', n)", "A struct of names and values."),
     entry(
         "get_field",
         DataFusion(core::get_field),

@@ -136,7 +136,7 @@ pub fn redact() -> ScalarUDF {
     let text = DataType::Utf8View;
     let signatures = vec![TypeSignature::Exact(vec![text.clone()]), TypeSignature::Exact(vec![text.clone(), text.clone()])];
     let signature = Signature::one_of(signatures, Volatility::Immutable);
-    ScalarUDF::new_from_impl(Columnwise { name: "redact", signature, result: text, call: redact_columns })
+    Columnwise::of("redact", signature, text, redact_columns)
 }
 
 fn redact_columns(args: &[ArrayRef]) -> Result<ArrayRef> {

@@ -1,24 +1,41 @@
-//! A small frame for functions of our own that map rows of text to one value each.
+//! A small frame for functions of our own that map rows to one value each.
 
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-/// A deterministic function with fixed argument types over whole columns.
+type Call = dyn Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync;
+
+/// A deterministic function over whole columns. What it captures is the same wherever it is called in a query, so its name tells it apart.
 pub struct Columnwise {
-    pub name: &'static str,
-    pub signature: Signature,
-    pub result: DataType,
-    pub call: fn(&[ArrayRef]) -> Result<ArrayRef>,
+    name: &'static str,
+    signature: Signature,
+    result: DataType,
+    call: Arc<Call>,
 }
 
 impl Columnwise {
-    pub fn exact(name: &'static str, args: Vec<DataType>, result: DataType, call: fn(&[ArrayRef]) -> Result<ArrayRef>) -> ScalarUDF {
-        ScalarUDF::new_from_impl(Columnwise { name, signature: Signature::exact(args, Volatility::Immutable), result, call })
+    pub fn of(
+        name: &'static str,
+        signature: Signature,
+        result: DataType,
+        call: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        ScalarUDF::new_from_impl(Columnwise { name, signature, result, call: Arc::new(call) })
+    }
+
+    pub fn exact(
+        name: &'static str,
+        args: Vec<DataType>,
+        result: DataType,
+        call: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) -> ScalarUDF {
+        Columnwise::of(name, Signature::exact(args, Volatility::Immutable), result, call)
     }
 }
 

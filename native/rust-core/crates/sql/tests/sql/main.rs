@@ -3,8 +3,10 @@
 mod differential;
 mod failures;
 mod functions;
+mod hostile;
 mod hostile_text;
 mod isolation;
+mod overflow;
 mod partition;
 mod queries;
 mod reduce;

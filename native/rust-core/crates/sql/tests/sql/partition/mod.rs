@@ -134,7 +134,7 @@ pub fn try_run(run: &Run<'_>) -> Result<Answer, ProgramError> {
         memory_bytes: run.memory_bytes,
         scratch: run.scratch.clone(),
         scratch_bytes: run.scratch_bytes,
-        cancelled: &|| false,
+        cancelled: Arc::new(|| false),
     };
     let mut sink = Collect::default();
     let end = program.run(streams, &context, &mut sink)?;
