@@ -27,7 +27,8 @@ fn lean_fields<S: Serializer>(fields: &[Field], serializer: S) -> Result<S::Ok, 
 fn lean_field(field: &Field) -> Map<String, Value> {
     let mut members = members_of(field);
     for (name, usual) in members_of(&Field::new("", field.field_type)) {
-        if name != "type" && members.get(&name) == Some(&usual) {
+        // A column may have no name at all: `{"": 1}`.
+        if name != "type" && name != "name" && members.get(&name) == Some(&usual) {
             members.remove(&name);
         }
     }
@@ -265,5 +266,7 @@ mod tests {
         set.constraints.required = true;
         set.true_values = Vec::new();
         assert_eq!(round_trip(&set).1, set);
+        let nameless = Field::new("", FieldType::Any);
+        assert_eq!(round_trip(&nameless).1, nameless);
     }
 }
