@@ -112,8 +112,14 @@ fn csv_declared(random: &mut Random) -> Value {
 fn text(bytes: &[u8], declared: &Value, random: &mut Random) -> Seen {
     match try_text(bytes, declared, random) {
         Ok(seen) => seen,
-        Err(error) => Seen::error(error.code),
+        Err(error) => refused(&error),
     }
+}
+
+/// What a reader refuses is told by its code; a fault of ours is a finding.
+fn refused(error: &Error) -> Seen {
+    assert!(error.code != "CORE_PANIC", "{}", error.message);
+    Seen::error(error.code)
 }
 
 fn try_text(bytes: &[u8], declared: &Value, random: &mut Random) -> Result<Seen, Error> {
@@ -231,7 +237,7 @@ fn streams(bytes: &[u8], random: &mut Random) -> Seen {
     let Some(compression) = Compression::of_magic(bytes) else { return Seen::error("no magic") };
     let whole = match decode(&source, compression, Restart::default()) {
         Ok(whole) => whole,
-        Err(error) => return Seen::error(error.code),
+        Err(error) => return refused(&error),
     };
     let opened = DecodedSource::open(Box::new(source.clone()), compression, Restart::default(), None).expect("it was opened before");
     let progress = opened.progress();
