@@ -332,7 +332,7 @@ async function severalRejects(directory: Directory, manifest: Manifest): Promise
 
 function describeRow(row: RejectRow): void {
   say(
-    `   ${basename(row.file)}  record ${count(row.record)}  line ${count(row.line ?? 0)}  byte ${count(row.byte ?? 0)}  column ${row.column ?? '-'}  ${row.code}`,
+    `   ${basename(row.file)}  record ${count(row.record ?? 0)}  line ${count(row.line ?? 0)}  byte ${count(row.byte ?? 0)}  column ${row.column ?? '-'}  ${row.code}`,
   );
   say(`     ${messageOf(row)}`);
   const bytes = Buffer.from(row.rawBase64, 'base64');

@@ -159,7 +159,7 @@ async function probe(core: CoreProcess, jobId: JobId, spec: ResolvedJobSpec, sam
 
 async function putPlan(journal: Journal, jobId: JobId, spec: ResolvedJobSpec, pinsDigest: string): Promise<void> {
   const bytes = new TextEncoder().encode(Object.values(payloads).join(''));
-  const { key } = await journal.putInline(jobId, 0, bytes);
+  const key = await journal.putInline(jobId, 0, bytes);
   const chunk: InlineChunk = { chunk: 0, kind: 'inline', key, offset: 0, length: bytes.length, sha256: sha256Hex(bytes), payloads: places() };
   const head = { version: 1, jobId, generation: 1 } as const;
   const segment: Segment = {

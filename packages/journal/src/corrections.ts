@@ -28,8 +28,6 @@ export interface CorrectedReject {
   readonly changed: readonly string[];
 }
 
-const maxTries = 50;
-
 /** The id is that of what it holds: the same corrections put again are the same set. */
 export async function putCorrection(
   store: Store,
@@ -117,13 +115,9 @@ async function nextInline(store: Store, jobId: JobId): Promise<number> {
   return next;
 }
 
-/** Under the first free number: others may put payloads at the same time. */
-async function putBytes(store: Store, jobId: JobId, from: number, bytes: Uint8Array): Promise<{ key: string; next: number }> {
-  for (let number = from; number < from + maxTries; number += 1) {
-    const put = await putInline(store, jobId, number, bytes);
-    if (put.outcome === 'won') return { key: put.key, next: number + 1 };
-  }
-  throw new AppError('BUSY', `cannot put corrections of ${jobId}: others took the number ${maxTries} times`);
+/** Others may put payloads under the same number at the same time: the names differ by the bytes. */
+async function putBytes(store: Store, jobId: JobId, number: number, bytes: Uint8Array): Promise<{ key: string; next: number }> {
+  return { key: await putInline(store, jobId, number, bytes), next: number + 1 };
 }
 
 function countsOf(names: readonly string[]): Counts {

@@ -27,7 +27,8 @@ export const workDir = (jobId: JobId): string => `${jobDir(jobId)}work/`;
 export const inlineDir = (jobId: JobId): string => `${jobDir(jobId)}inline/`;
 export const correctionKey = (jobId: JobId, correctionId: string): string => `${jobDir(jobId)}corrections/${correctionId}.json`;
 export const correctionPartKey = (jobId: JobId, correctionId: string, part: number): string => `${jobDir(jobId)}corrections/${correctionId}-${six(part)}.json`;
-export const inlineKey = (jobId: JobId, segment: number): string => `${jobDir(jobId)}inline/${six(segment)}.bin`;
+/** Two writers of one segment number, of which one will lose, never meet: the name has a part of the digest of the bytes. */
+export const inlineKey = (jobId: JobId, segment: number, sha256: string): string => `${jobDir(jobId)}inline/${six(segment)}-${sha256.slice(0, 16)}.bin`;
 export const verdictsDir = (jobId: JobId, stage: string): string => `${jobDir(jobId)}verdicts/${stage}/`;
 export const verdictKey = (jobId: JobId, stage: string, chunk: number, generation: number): string =>
   `${verdictsDir(jobId, stage)}${six(chunk)}${laterGeneration(generation, `.${six(generation)}`)}.json`;
@@ -83,7 +84,7 @@ export function parseRegistryNameDir(key: string): string | null {
 
 /** Payloads of inline chunks. */
 export function parseInlineKey(key: string): number | null {
-  const match = /\/inline\/(\d{6,})\.bin$/.exec(key);
+  const match = /\/inline\/(\d{6,})-[0-9a-f]{16}\.bin$/.exec(key);
   return match ? Number(match[1]) : null;
 }
 

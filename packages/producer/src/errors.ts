@@ -26,7 +26,7 @@ export class SpecError extends MillraceError {
   }
 }
 
-/** The idempotency key belongs to a job with another spec. */
+/** The idempotency key belongs to a job with another spec, or the key of a chunk to another content (then there are no differences). */
 export class ConflictError extends MillraceError {
   readonly jobId: JobId;
   readonly differences: readonly Difference[];

@@ -1,11 +1,12 @@
 /** The facade that services hold: it only delegates. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JobId, JobSpecInput } from '@millrace/protocol';
+import { type JobStream, jobStream } from './chunk-stream.ts';
 import { type CallOptions, type Connection, durationMs, openConnection, type RedisAddress } from './connection.ts';
 import { type JobHandle, jobHandle } from './job-handle.ts';
 import { type Redrives, redrives } from './redrives.ts';
 import { type Schedules, schedules } from './schedules.ts';
-import { type SubmitOptions, submitJob } from './submit.ts';
+import { openStream, type StreamSpec, type SubmitOptions, submitJob } from './submit.ts';
 
 export interface ConnectOptions extends CallOptions {
   /** `redis://host:port`, `unix:///path/redis.sock`, or the parts of an address. */
@@ -18,6 +19,8 @@ export interface ConnectOptions extends CallOptions {
 
 export interface Producer extends AsyncDisposable {
   submit(spec: JobSpecInput, options?: SubmitOptions): Promise<JobHandle>;
+  /** A job whose chunks are sent one after another. Several processes may feed one stream: the same key opens the same. */
+  open(spec: StreamSpec, options?: SubmitOptions): Promise<JobStream>;
   /** A job by its id; nothing is asked until the handle is used. */
   job(jobId: string): JobHandle;
   /** Dead letters, error groups and what is redriven of them. */
@@ -51,6 +54,10 @@ function producerOver(connection: Connection): Producer {
     submit: async (spec, submitOptions = {}) => {
       const { jobId, replayed } = await submitJob(connection, spec, submitOptions);
       return jobHandle(connection, jobId, replayed);
+    },
+    open: async (spec, submitOptions = {}) => {
+      const { jobId, replayed } = await openStream(connection, spec, submitOptions);
+      return jobStream(connection, jobId, replayed);
     },
     job: (jobId) => jobHandle(connection, jobId as JobId, false),
     redrives: redrives(connection),

@@ -135,6 +135,8 @@ export type {
 } from './job-spec-shape.ts';
 export { type FilterableLetter, groupFields, letterFields, letterItem, operationFields } from './letter-filter.ts';
 export {
+  maxBatchChunks,
+  maxChunkKeyLength,
   maxChunksPerJob,
   maxDeadLetterAttempts,
   maxDeleteKeys,
@@ -168,7 +170,8 @@ export {
   type SchemaPins,
   spreadSamples,
 } from './pins.ts';
-export { filePath, fileUri, schemeOf } from './places.ts';
+export { pinsWithoutFiles } from './pins-without-files.ts';
+export { filePath, fileUri, resolvePlace, schemeOf } from './places.ts';
 export {
   type Chunk,
   chunkBytes,
@@ -177,6 +180,7 @@ export {
   type FilesChunk,
   fileShares,
   filesOfChunk,
+  type GivenChunk,
   type InlineChunk,
   isFileChunk,
   isReplay,
@@ -190,6 +194,7 @@ export {
   type Sealed,
   type Segment,
   segmentRanges,
+  streamKeys,
   type Unplannable,
 } from './plan-segment.ts';
 export { type AnyRecord, encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordKind, type RecordOf } from './record.ts';
@@ -219,6 +224,7 @@ export {
   type AnswerBodies,
   type AnswerTo,
   type AttemptsRequest,
+  type ChunksRequest,
   type CommandRequest,
   type DeadLettersRequest,
   type DeadLetterView,
@@ -226,6 +232,7 @@ export {
   type ErrorGroupsRequest,
   type ItemOutcome,
   itemOutcomes,
+  type OpenRequest,
   type OperationItemsRequest,
   type OperationRequest,
   type OperationsRequest,
@@ -241,6 +248,8 @@ export {
   type ResultRequest,
   type SchedulesRequest,
   type ScheduleView,
+  type SealRequest,
+  type SentChunk,
   type StartRedriveRequest,
   type StatusRequest,
   type SteerOperationRequest,
@@ -249,7 +258,7 @@ export {
   type TriageRequest,
 } from './request.ts';
 export { dueFires, fireKey, maxScheduleRuns, type Schedule, type ScheduleRun, specOfRun, upcomingFires } from './schedule.ts';
-export { assertAvailable, availabilityIssues } from './spec-available.ts';
+export { assertAvailable, availabilityIssues, streamAvailabilityIssues } from './spec-available.ts';
 export { type Difference, specDifferences } from './spec-difference.ts';
 export { issueText, SpecError, type SpecIssue } from './spec-error.ts';
 export { pointerOf } from './spec-issues.ts';
@@ -275,6 +284,7 @@ export {
 export type { JobEvent, JobFailure, JobResult, JobStatus, StageStatus } from './status.ts';
 export { parseQueueName, type QueueName, type QueueNameParts, type TaskKind, type WorkKind, workKinds, workQueueName } from './task.ts';
 export { parseTaskKeys, signTask, type TaskKey, type TaskKeys, verifyTask } from './task-signature.ts';
+export { parseTenants, shareOfTenant, type TenantShare, type TenantShares } from './tenants.ts';
 // Bounds
 export { checkLeaseTimes, type LeaseTimes, leaseTimes } from './times.ts';
 export { type GroupSightings, type GroupState, groupState, groupStates, type Triage } from './triage.ts';

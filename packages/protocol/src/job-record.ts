@@ -49,6 +49,8 @@ export const jobRecordShape = z.object({
   inputs: z.array(z.object({ key: z.string(), digest, first: count, count })),
   inputFiles: count,
   inputBytes: count,
+  /** Of a job whose producer sends its chunks; null: its inputs are files. */
+  stream: z.object({ sealTimeLimitMs: count }).nullish(),
 });
 export type JobRecord = z.output<typeof jobRecordShape>;
 export type JobStage = JobRecord['stages'][number];

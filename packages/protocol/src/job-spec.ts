@@ -16,6 +16,8 @@ export interface ResolveOptions {
   readonly params?: Params | undefined;
   /** Absolute directory from which plain paths start; without it they are refused. For people at a command line. */
   readonly baseDir?: string | undefined;
+  /** The spec of a stream: one input that says how to read and not what. */
+  readonly isStream?: boolean | undefined;
 }
 
 /** Throws `SpecError` with every issue. Resolving a resolved spec gives the same again. */
@@ -33,7 +35,7 @@ export function checkJobSpec(written: unknown, options: ResolveOptions = {}): { 
   const spec = withParams(withInputList(written), options.params);
   const issues: SpecIssue[] = [];
   const placed = resolvePlaces(shapeSpec(spec, issues), options.baseDir ?? null, issues);
-  issues.push(...ruleIssues(placed, spec));
+  issues.push(...ruleIssues(placed, spec, options.isStream === true));
   if (issues.length > 0) return { issues: issues.map((issue) => atWrittenInput(issue, written)) };
   return { spec: fillIn(placed as Required<ShapedSpec>) };
 }

@@ -19,6 +19,9 @@ export const maxFilesPerJob = 100_000;
 export const maxChunksPerJob = 1_000_000;
 export const maxInlinePayloadBytes = 64 * KiB;
 export const maxInlineChunkBytes = 8 * MiB;
+/** Chunks that a producer of a stream sends at once. */
+export const maxBatchChunks = 500;
+export const maxChunkKeyLength = 128;
 export const maxIdempotencyKeyLength = 255;
 export const maxReasonLength = 1_000;
 /** Of a dead letter the newest attempts stand in its record; the others in `failures/`. */

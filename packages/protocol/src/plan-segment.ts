@@ -86,6 +86,9 @@ export const originShape = z.object({
 });
 export type Origin = z.output<typeof originShape>;
 
+/** What the producer of a stream said of a chunk: how many records it holds, and what tells the same chunk from another under its key. */
+const saidByProducer = { records: count.nullish(), digest: z.string().optional() };
+
 export const inlineChunkShape = z.object({
   chunk: count,
   kind: z.literal('inline'),
@@ -94,9 +97,26 @@ export const inlineChunkShape = z.object({
   length: count,
   sha256: digest,
   /** Each a file of its own; or, where they have an origin, one record each, `key` being the id of the reject: then all of the chunk are such. */
-  payloads: z.array(z.object({ key: z.string(), offset: count, length: count, origin: originShape.optional() })),
+  payloads: z.array(z.object({ key: z.string(), offset: count, length: count, origin: originShape.optional(), ...saidByProducer })),
 });
 export type InlineChunk = z.output<typeof inlineChunkShape>;
+
+/**
+ * Bytes `[start, end)` of an object as a producer named them: the records that start in them. Nobody has scanned them, so their numbers are known only
+ * where the range begins with the object.
+ */
+export const givenChunkShape = z.object({
+  chunk: count,
+  kind: z.literal('given'),
+  key: z.string(),
+  uri: z.string(),
+  etag: z.string(),
+  size: count,
+  start: count,
+  end: count,
+  ...saidByProducer,
+});
+export type GivenChunk = z.output<typeof givenChunkShape>;
 
 /** One partition of a reduce stage, with the list of slices of exchange objects that it reads. */
 export const partitionChunkShape = z.object({
@@ -110,7 +130,14 @@ export const partitionChunkShape = z.object({
 });
 export type PartitionChunk = z.output<typeof partitionChunkShape>;
 
-export const chunkShape = z.discriminatedUnion('kind', [rangeChunkShape, filesChunkShape, rowsChunkShape, inlineChunkShape, partitionChunkShape]);
+export const chunkShape = z.discriminatedUnion('kind', [
+  rangeChunkShape,
+  filesChunkShape,
+  rowsChunkShape,
+  inlineChunkShape,
+  givenChunkShape,
+  partitionChunkShape,
+]);
 /** A chunk as its plan segment lists it. */
 export type Chunk = z.output<typeof chunkShape>;
 
@@ -134,6 +161,8 @@ export const segmentShape = z.object({
   files: z.array(plannedFileShape),
   chunks: z.array(chunkShape),
   ended: z.array(endedFileShape),
+  /** Of a stream: the request whose chunks these are. Two with the same chunks are two. */
+  batch: z.string().optional(),
   /** Of a stage that is planned behind `owners`; left out when there are none. */
   losers: z.array(chunkLosersShape).optional(),
 });
@@ -158,6 +187,8 @@ export const sealedShape = z.object({
   chunks: count,
   bytes: count,
   records: count,
+  /** Of a stream: chunks as its producers sent them, several of which may lie in one chunk of the plan. */
+  keys: count.optional(),
   unplannable: z.array(unplannableShape),
 });
 export type Sealed = z.output<typeof sealedShape>;
@@ -182,6 +213,7 @@ export function segmentRanges({ segment, stage, chunks }: Pick<Segment, 'segment
 export function chunkBytes(chunk: Chunk): number {
   switch (chunk.kind) {
     case 'range':
+    case 'given':
       return chunk.end - chunk.start;
     case 'files':
       return chunk.files.reduce((bytes, { start, end }) => bytes + end - start, 0);
@@ -217,8 +249,16 @@ export function filesOfChunk(chunk: Chunk): number[] {
   return [...new Set([...fileShares(chunk).map(({ file }) => file), ...origins])];
 }
 
-/** Records that planning counted in a chunk, or rows of a partition; null of an inline chunk, whose records nobody has counted. */
+/** Records that planning counted in a chunk, or rows of a partition; null of a chunk that a producer named, whose records nobody has counted. */
 export function plannedRecords(chunk: Chunk): number | null {
+  if (chunk.kind === 'given') return null;
   if (chunk.kind === 'inline') return isReplay(chunk) ? chunk.payloads.length : null;
   return chunk.kind === 'partition' ? chunk.rows : fileShares(chunk).reduce((sum, { records }) => sum + records, 0);
+}
+
+/** Keys under which a producer sent what a chunk of its stream holds, with what tells another content. */
+export function streamKeys(chunk: Chunk): { readonly key: string; readonly digest: string; readonly bytes: number }[] {
+  if (chunk.kind === 'given') return [{ key: chunk.key, digest: chunk.digest ?? '', bytes: chunk.end - chunk.start }];
+  if (chunk.kind !== 'inline') return [];
+  return chunk.payloads.map(({ key, digest = '', length }) => ({ key, digest, bytes: length }));
 }

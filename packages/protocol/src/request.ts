@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { AttemptView } from './attempts.ts';
 import type { ErrorGroup } from './error-group.ts';
 import { isJobId, isRequestId, type JobId, type RequestId } from './ids.ts';
-import { maxIdempotencyKeyLength, maxReasonLength } from './limits.ts';
+import { maxBatchChunks, maxChunkKeyLength, maxIdempotencyKeyLength, maxInlineChunkBytes, maxInlinePayloadBytes, maxReasonLength } from './limits.ts';
 import { canaryShape, type ItemCounts, type Operation, operationStates, overridesShape, type RedrivePlan, redriveTargets } from './redrive-plan.ts';
 import type { ScheduleRun } from './schedule.ts';
 import type { Difference } from './spec-difference.ts';
@@ -25,6 +25,56 @@ export const submitRequestShape = z.strictObject({
   spec: z.unknown(),
 });
 export type SubmitRequest = z.output<typeof submitRequestShape>;
+
+export const openRequestShape = z.strictObject({
+  kind: z.literal('open'),
+  ...head,
+  jobId,
+  idempotencyKey: z.string().min(1).max(maxIdempotencyKeyLength).nullable(),
+  /** The resolved spec of a stream. */
+  spec: z.unknown(),
+  /** A stream without a new chunk for so long fails. */
+  sealTimeLimitMs: z.int().min(1_000),
+});
+export type OpenRequest = z.output<typeof openRequestShape>;
+
+const offset = z.int().min(0);
+/** Four characters of base64 hold three bytes. */
+const mostBase64 = Math.ceil(maxInlinePayloadBytes / 3) * 4;
+const said = { key: z.string().min(1).max(maxChunkKeyLength), records: z.int().min(0).nullable() };
+export const chunkInputShape = z.union([
+  z.strictObject({ ...said, uri: z.string().min(1).max(2_048), range: z.tuple([offset, offset]).nullable(), etag: z.string().min(1).max(1_024).nullable() }),
+  z.strictObject({ ...said, inline: z.base64().max(mostBase64) }),
+]);
+/** A chunk as a producer sends it; `inline` is base64. */
+export type SentChunk = z.output<typeof chunkInputShape>;
+
+/** An empty batch asks how far ahead the stream is. */
+export const chunksRequestShape = z.strictObject({
+  kind: z.literal('chunks'),
+  ...head,
+  jobId,
+  chunks: z
+    .array(chunkInputShape)
+    .max(maxBatchChunks)
+    .refine(
+      (chunks) => chunks.reduce((sum, chunk) => sum + ('inline' in chunk ? chunk.inline.length : 0), 0) * 0.75 <= maxInlineChunkBytes + 3 * chunks.length,
+      {
+        error: `expected at most ${maxInlineChunkBytes} inline bytes`,
+      },
+    ),
+});
+export type ChunksRequest = z.output<typeof chunksRequestShape>;
+
+export const sealRequestShape = z.strictObject({
+  kind: z.literal('seal'),
+  ...head,
+  jobId,
+  /** What the producer has sent, by its own count; null: not told. */
+  chunks: z.int().min(0).nullable(),
+  bytes: z.int().min(0).nullable(),
+});
+export type SealRequest = z.output<typeof sealRequestShape>;
 
 export const commandRequestShape = z.strictObject({
   kind: z.literal('command'),
@@ -226,6 +276,9 @@ export interface ScheduleView {
 
 export const requestShape = z.discriminatedUnion('kind', [
   submitRequestShape,
+  openRequestShape,
+  chunksRequestShape,
+  sealRequestShape,
   commandRequestShape,
   redriveRequestShape,
   planRedriveRequestShape,
@@ -254,6 +307,11 @@ export type RequestKind = Request['kind'];
 export interface AnswerBodies {
   /** `replayed`: a job with this key and spec was there already, in whatever state. */
   readonly submit: { readonly jobId: JobId; readonly replayed: boolean; readonly status: JobStatus };
+  readonly open: { readonly jobId: JobId; readonly replayed: boolean; readonly status: JobStatus };
+  /** Durable. `duplicates` were there before with the same content; `ahead`: chunks of the stream that are accepted and have no outcome. */
+  readonly chunks: { readonly jobId: JobId; readonly accepted: number; readonly duplicates: number; readonly ahead: number };
+  /** No chunk is accepted any more; `replayed`: that was so before. */
+  readonly seal: { readonly jobId: JobId; readonly replayed: boolean; readonly chunks: number; readonly bytes: number };
   /** The command is durable; what it asks for happens after it. */
   readonly command: { readonly jobId: JobId; readonly number: number; readonly status: JobStatus };
   readonly redrive: { readonly jobId: JobId; readonly number: number; readonly generation: number; readonly chunks: number };

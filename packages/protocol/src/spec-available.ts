@@ -24,6 +24,28 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   ];
 }
 
+/** What the spec of a stream may not ask for besides. */
+export function streamAvailabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
+  const schemas = [spec.schema, ...spec.inputs.map(({ schema }) => schema)];
+  const hasUnique = schemas.some((schema) => typeof schema === 'object' && schema !== null && usesUnique(schema));
+  return [
+    ...unless(spec.rejects.perFile.maxRows === null && spec.rejects.perFile.maxRatio === null, ['rejects', 'perFile'], 'a budget for each file of a stream'),
+    ...unless(!hasUnique, ['schema'], 'a unique field or primaryKey in a stream'),
+    ...unless(
+      spec.inputs.every((input) => input.pin === 'job'),
+      ['inputs', 'pin'],
+      'pin: file in a stream',
+    ),
+    ...unless(
+      spec.inputs.every((input) => !input.keepIntactPrefix),
+      ['inputs', 'keepIntactPrefix'],
+      'keepIntactPrefix in a stream',
+    ),
+  ];
+}
+
+const usesUnique = ({ fields, primaryKey }: ResolvedSchema): boolean => primaryKey.length > 0 || fields.some(({ constraints }) => constraints.unique);
+
 function inputIssues(input: ResolvedInput, schema: string | ResolvedSchema, path: Path): SpecIssue[] {
   const isWritten = schema !== 'auto' && schema !== 'text';
   return [

@@ -25,8 +25,10 @@ const reservedFieldNames = ['_file', '_record', '_line', '_byte'];
 const reservedStageNames = ['intake', 'plan', 'read', 'unique', 'owners', 'compact', 'finish'];
 
 /** `written` is the spec as it was written, with its inputs in a list: some rules ask whether a field stands there at all. */
-export function ruleIssues(spec: ShapedSpec, written: Written): SpecIssue[] {
+export function ruleIssues(spec: ShapedSpec, written: Written, isStream = false): SpecIssue[] {
+  const inputs = spec.inputs ?? [];
   return [
+    ...(isStream ? streamIssues(inputs) : inputs.flatMap((input, index) => placeIssues(input, ['inputs', index]))),
     ...(spec.schema === undefined ? [] : schemaRuleIssues(spec.schema, ['schema'], memberOf(written, 'schema'))),
     ...(spec.inputs ?? []).flatMap((input, index) => inputIssues(input, ['inputs', index], memberOf(memberOf(written, 'inputs'), index))),
     ...takenNames((spec.inputs ?? []).map((input, index) => ({ name: input.name, path: ['inputs', index, 'name'] }))),
@@ -208,10 +210,24 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+function placeIssues({ uri, list }: Input, path: Path): SpecIssue[] {
+  if (uri === null && list === null) return [issue([...path, 'uri'], 'SPEC_MISSING_FIELD', 'required, but not there')];
+  return uri !== null && list !== null ? [issue([...path, 'list'], 'SPEC_CONFLICT', 'excludes uri')] : [];
+}
+
+/** What is read a producer says chunk by chunk; totals it gives with the seal. */
+function streamIssues(inputs: readonly Input[]): SpecIssue[] {
+  const [input] = inputs;
+  if (input === undefined || inputs.length > 1) return [issue(['inputs'], 'SPEC_BAD_VALUE', `a stream has one input, got ${inputs.length}`)];
+  const given = [
+    ...(['uri', 'list'] as const).filter((field) => input[field] !== null),
+    ...Object.entries(input.expect).flatMap(([field, value]) => (value === null ? [] : [`expect/${field}`])),
+  ];
+  return given.map((field) => issue(['inputs', 0, ...field.split('/')], 'SPEC_CONFLICT', 'is not for a stream, whose chunks say what is read'));
+}
+
 function inputIssues(input: Input, path: Path, written: Written): SpecIssue[] {
   const found: SpecIssue[] = [];
-  if (input.uri === null && input.list === null) found.push(issue([...path, 'uri'], 'SPEC_MISSING_FIELD', 'required, but not there'));
-  if (input.uri !== null && input.list !== null) found.push(issue([...path, 'list'], 'SPEC_CONFLICT', 'excludes uri'));
   if (!isEncoding(input.encoding)) {
     found.push(
       issue(

@@ -117,18 +117,21 @@ export function laterIndexOf(inputFiles: number, planNumber: number): number | n
 }
 
 const mostAutoPartitions = 1_024;
+/** Of a stream, whose size nobody knows when its first chunk runs. */
+const streamPartitions = 64;
 
 /**
  * How many partitions each reduce stage has, fixed once in the pins. `auto`: stored bytes of the inputs behind it ÷ (4 × chunk size), 1 to 1,024;
- * without keys all rows belong together.
+ * without keys all rows belong together. `bytesOfInput` is null for a stream.
  */
-export function partitionsOf(spec: StagedSpec & Pick<ResolvedJobSpec, 'execution'>, bytesOfInput: ReadonlyMap<string, number>): Record<string, number> {
+export function partitionsOf(spec: StagedSpec & Pick<ResolvedJobSpec, 'execution'>, bytesOfInput: ReadonlyMap<string, number> | null): Record<string, number> {
   const stages = stagesOf(spec);
   return Object.fromEntries(
     stages.flatMap(({ name, exchange }) => {
       if (exchange === null) return [];
       if (exchange.partitions !== 'auto') return [[name, exchange.partitions]];
       if (exchange.keys.length === 0) return [[name, 1]];
+      if (bytesOfInput === null) return [[name, streamPartitions]];
       const bytes = inputsBehind(stages, name).reduce((sum, input) => sum + (bytesOfInput.get(input) ?? 0), 0);
       return [[name, Math.min(mostAutoPartitions, Math.max(1, Math.ceil(bytes / (4 * spec.execution.chunkSize))))]];
     }),

@@ -38,6 +38,9 @@ export type {
   LetterView,
   PlanTotals,
   SegmentRef,
+  StreamKey,
+  StreamSegment,
+  StreamTotals,
   TroubledJob,
 } from './ledger-job.ts';
 export type { LiveEvents } from './live-events.ts';

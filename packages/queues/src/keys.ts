@@ -22,6 +22,7 @@ export interface Keys {
   workerOrder(id: string): string;
   readonly workers: string;
   readonly sweeps: string;
+  readonly circuits: string;
   /** Channels. */
   readonly nudges: string;
   jobs(epoch: string): string;
@@ -33,6 +34,8 @@ export interface Keys {
   segments(epoch: string, jobId: string): string;
   late(epoch: string, jobId: string): string;
   again(epoch: string, jobId: string): string;
+  /** What stands before the number of a bucket of a stream's chunk keys. */
+  streamKeysPrefix(epoch: string, jobId: string): string;
   chunk(epoch: string, chunkId: string): string;
   /** Error groups of a job; ids of attempts that are counted in them. */
   groups(epoch: string, jobId: string): string;
@@ -79,6 +82,7 @@ export function keysUnder(prefix: string): Keys {
     workerOrder: (id) => at('worker-order', id),
     workers: at('workers'),
     sweeps: at('sweeps'),
+    circuits: at('circuits'),
     nudges: at('nudges'),
     jobs: (epoch) => at(epoch, 'jobs'),
     due: (epoch) => at(epoch, 'due'),
@@ -88,6 +92,7 @@ export function keysUnder(prefix: string): Keys {
     segments: (epoch, jobId) => at(epoch, 'segments', jobId),
     late: (epoch, jobId) => at(epoch, 'late', jobId),
     again: (epoch, jobId) => at(epoch, 'again', jobId),
+    streamKeysPrefix: (epoch, jobId) => `${at(epoch, 'keys', jobId)}:`,
     chunk: (epoch, chunkId) => at(epoch, 'chunk', chunkId),
     groups: (epoch, jobId) => at(epoch, 'groups', jobId),
     countedFailures: (epoch, jobId) => at(epoch, 'failed', jobId),

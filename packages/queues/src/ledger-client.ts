@@ -40,13 +40,14 @@ export class LedgerClient {
   }
 
   /** Runs a script on the keys of one job and, if it has one, of one chunk. */
-  async run(script: ScriptName, jobId: string, chunkId: string | null, args: object): Promise<unknown> {
+  async run(script: ScriptName, jobId: string, chunkId: string | null, args: object | ((epoch: string) => object)): Promise<unknown> {
     return this.inEpoch((epoch) => {
       const keys = [...this.keys.job(epoch, jobId)];
       if (chunkId !== null) keys.push(this.keys.chunk(epoch, chunkId));
+      const own = typeof args === 'function' ? args(epoch) : args;
       const { keys: names } = this;
       const trouble = { groups: names.groups(epoch, jobId), counted: names.countedFailures(epoch, jobId), troubled: names.troubled(epoch) };
-      const full = { jobId, chunkPrefix: names.chunkPrefix(epoch), trouble, ...(chunkId === null ? {} : { chunkId }), ...args };
+      const full = { jobId, chunkPrefix: names.chunkPrefix(epoch), trouble, ...(chunkId === null ? {} : { chunkId }), ...own };
       return this.#evaluate(script, keys, [epoch, JSON.stringify(full)]);
     });
   }

@@ -12,7 +12,7 @@ import {
   parseChunkId,
 } from '@millrace/protocol';
 import type { LateRecord, LedgerChunkState, LedgerChunkView, OpenAttempt } from './ledger-attempt.ts';
-import type { JobGroup, LedgerJob, LedgerJobView, LedgerRejects, LedgerStage, LedgerSums, LetterView, SegmentRef } from './ledger-job.ts';
+import type { JobGroup, LedgerJob, LedgerJobView, LedgerRejects, LedgerStage, LedgerSums, LetterView, SegmentRef, StreamTotals } from './ledger-job.ts';
 
 export type Fields = Readonly<Record<string, string>>;
 
@@ -58,10 +58,13 @@ export function decodeJob(fields: Fields): LedgerJobView | null {
     pool: fields['pool'] ?? '',
     stages,
     priority: int(fields['priority']),
+    weight: int(fields['weight'] ?? '10'),
+    flightBytes: int(fields['flightBytes']),
     maxConcurrency: orNull(fields['maxConcurrency']) === null ? null : int(fields['maxConcurrency']),
     inputFiles: int(fields['inputFiles']),
     inputBytes: int(fields['inputBytes']),
     acceptedAt: fields['acceptedAt'] ?? '',
+    sealTimeLimitMs: orNull(fields['sealTimeLimitMs']) === null ? null : int(fields['sealTimeLimitMs']),
     paused: fields['paused'] === '1',
     cancelled: fields['cancelled'] === '1',
     rebuilding: fields['rebuilding'] === '1',
@@ -83,8 +86,14 @@ export function decodeJob(fields: Fields): LedgerJobView | null {
     recheck: fields['recheck'] === '1',
     lastCommand: int(fields['lastCommand'] ?? '-1'),
     release: orNull(fields['release']) === null ? null : { limit: int(fields['release']), started: int(fields['started']) },
+    stream: orNull(fields['sealTimeLimitMs']) === null ? null : decodeStream(fields),
     revision: int(fields['revision']),
   };
+}
+
+function decodeStream(fields: Fields): StreamTotals {
+  const total = (what: string): number => int(fields[`stream${what}`]);
+  return { segments: total('Segments'), chunks: total('Chunks'), keys: total('Keys'), bytes: total('Bytes') };
 }
 
 function decodeEnd(fields: Fields): LedgerJobView['end'] {

@@ -27,11 +27,15 @@ export interface LedgerJob {
   readonly stages: readonly JobStage[];
   /** 0–9, 9 first. */
   readonly priority: number;
+  /** Share in bytes among jobs of equal tenant and priority. */
+  readonly weight: number;
   /** Chunks of this job in flight at once; null = no limit of its own. */
   readonly maxConcurrency: number | null;
   readonly inputFiles: number;
   readonly inputBytes: number;
   readonly acceptedAt: string;
+  /** Of a stream: how long it may be idle before it is sealed. Null: the inputs are files. */
+  readonly sealTimeLimitMs: number | null;
 }
 
 /** One stage as far as it is planned and done. */
@@ -82,6 +86,8 @@ export interface LedgerJobView extends LedgerJob {
   /** Bytes of all chunks planned so far in this generation. */
   readonly bytesPlanned: number;
   readonly chunks: LedgerChunkCounts;
+  /** Stored bytes of chunks that are queued or running. */
+  readonly flightBytes: number;
   readonly sums: LedgerSums;
   /** Dead letters of this generation: of chunks and of files that could not be planned, and their bytes. */
   readonly deadLetters: { readonly count: number; readonly bytes: number };
@@ -99,6 +105,8 @@ export interface LedgerJobView extends LedgerJob {
   readonly lastCommand: number;
   /** How many chunks of this generation an operation lets begin, and how many have begun; null: nothing holds them back. */
   readonly release: { readonly limit: number; readonly started: number } | null;
+  /** Null unless chunks are sent by a producer. */
+  readonly stream: StreamTotals | null;
   /** Raised by each change of counts or state: a watcher compares it. */
   readonly revision: number;
 }
@@ -188,4 +196,26 @@ export interface FailureNote {
   readonly at: string;
   readonly sample: string;
   readonly place: GroupPlace | null;
+}
+
+/** A chunk key of a stream: `digest` tells whether the same was sent again or something else. */
+export interface StreamKey {
+  readonly key: string;
+  readonly digest: string;
+}
+
+/** A stream as far as its segments are known here. The next segment and chunk have these numbers; what was sent is counted by key. */
+export interface StreamTotals {
+  readonly segments: number;
+  readonly chunks: number;
+  readonly keys: number;
+  readonly bytes: number;
+}
+
+/** What a plan segment of a stream adds. */
+export interface StreamSegment {
+  readonly ref: SegmentRef;
+  readonly keys: readonly StreamKey[];
+  /** Bytes of what was sent. */
+  readonly sent: number;
 }

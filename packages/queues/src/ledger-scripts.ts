@@ -4,9 +4,9 @@
  *
  * KEYS: those of `Keys.job` in that order, then the chunk's. ARGV: the epoch, then the arguments as JSON.
  *
- * Fields of a job: those of `LedgerJob`, and `chunks bytesPlanned queued running retrying committed counted deadChunks letters letterBytes work
+ * Fields of a job: those of `LedgerJob`, and `chunks bytesPlanned queued running retrying flightBytes committed counted deadChunks letters letterBytes work
  * sealed sealedSegments cursorSegment cursorOffset base paused cancelled rebuilding recheck endState endCode endMessage failure manifestKey
- * lastCommand revision planned release started stage:<name>:<chunks committed dead> sum:<stage>:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
+ * streamSegments streamChunks streamKeys streamBytes streamAt lastCommand revision planned release started stage:<name>:<chunks committed dead> sum:<stage>:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
  */
 
 const prelude = `
@@ -23,9 +23,11 @@ local function int(text) return tonumber(text or '0') or 0 end
 local function ours() return int(j('generation')) == A.generation end
 local function isTerminal(state) return state == 'completed' or state == 'failed' or state == 'cancelled' end
 -- Counts of states are kept for chunks alone: work has one counter.
+local function isInFlight(state) return state == 'queued' or state == 'running' end
 local function move(to)
   local from = c('state')
   if c('kind') == 'chunk' then
+    if isInFlight(from) ~= isInFlight(to) then add('flightBytes', isInFlight(to) and int(c('bytes')) or -int(c('bytes'))) end
     if from and from ~= 'pending' then add(from, -1) end
     if to and to ~= 'pending' then add(to, 1) end
   elseif not to and from then
@@ -120,7 +122,7 @@ if redis.call('EXISTS', job) == 1 then return 0 end
 local base = 0
 if A.recreated then base = (math.floor(now() / 1000) - 1600000000) * 10 end
 for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
-redis.call('HSET', job, 'base', base, 'revision', 1)
+redis.call('HSET', job, 'base', base, 'revision', 1, 'streamAt', now())
 redis.call('SADD', jobs, A.jobId)
 return 1
 `;
@@ -132,8 +134,7 @@ changed()
 return 1
 `;
 
-const recordSegment = `
-if not ours() then return 0 end
+const tellSegment = `
 if redis.call('HSETNX', segments, A.segment, A.ref) == 1 then
   add('segments', 1)
   if A.fresh then
@@ -147,6 +148,34 @@ local state = j('state')
 if state == 'accepted' or state == 'planning' then redis.call('HSET', job, 'state', 'running') end
 return 1
 `;
+
+const recordSegment = `
+if not ours() then return 0 end
+${tellSegment}`;
+
+/** Which of these keys a stream has: 0 none, 1 with the same content, 2 with another. With the number of segments they were looked up in. */
+const streamLook = `
+if redis.call('EXISTS', job) == 0 then return nil end
+local found = {}
+for i, key in ipairs(A.keys) do
+  local held = redis.call('HGET', A.keysPrefix .. key[1], key[2])
+  found[i] = not held and 0 or (held == key[3] and 1 or 2)
+end
+return { int(j('streamSegments')), int(j('streamChunks')), found }
+`;
+
+/** Segments of a stream are told in the order of their numbers, so that what is known of its keys is that of the first n: -1 is one too early. */
+const streamRecord = `
+if not ours() then return 0 end
+local known = int(j('streamSegments'))
+if known > A.segment then return 1 end
+if known < A.segment then return -1 end
+for _, key in ipairs(A.keys) do redis.call('HSET', A.keysPrefix .. key[1], key[2], key[3]) end
+redis.call('HSET', job, 'streamSegments', A.segment + 1, 'streamAt', now())
+add('streamChunks', A.chunks)
+add('streamKeys', #A.keys)
+add('streamBytes', A.sent)
+${tellSegment}`;
 
 const sealPlan = `
 if not ours() then return 0 end
@@ -429,6 +458,7 @@ const setNextTry = `
 if not ours() or c('state') ~= 'retrying' or int(c('number')) ~= A.number then return 0 end
 if int(redis.call('ZSCORE', due, A.chunkId)) ~= 0 then return 0 end
 redis.call('HSET', chunk, 'mode', A.mode)
+if A.forgiven and int(c('past:' .. A.forgiven)) > 0 then redis.call('HINCRBY', chunk, 'past:' .. A.forgiven, -1) end
 redis.call('ZADD', due, now() + math.max(1, A.delayMs), A.chunkId)
 changed()
 return 1
@@ -500,7 +530,7 @@ forgetDead()
 redis.call('DEL', segments, dead, live, again)
 for _, stage in ipairs(A.stages) do redis.call('HDEL', job, 'stage:' .. stage .. ':dead') end
 redis.call('HDEL', job, 'planned', 'sealed', 'sealedSegments', 'cursorSegment', 'cursorOffset', 'paused', 'cancelled', 'recheck', 'endState', 'endCode',
-  'endMessage', 'failure', 'manifestKey', 'segments', 'queued', 'running', 'retrying', 'deadChunks', 'letters', 'letterBytes', 'work', 'release', 'started')
+  'endMessage', 'failure', 'manifestKey', 'segments', 'queued', 'running', 'retrying', 'flightBytes', 'deadChunks', 'letters', 'letterBytes', 'work', 'release', 'started')
 for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
 for i = 3, 13 do if i ~= 10 then redis.call('PERSIST', KEYS[i]) end end
 redis.call('PERSIST', A.trouble.groups)
@@ -600,6 +630,8 @@ const bodies = {
   createJob,
   setReady,
   recordSegment,
+  streamLook,
+  streamRecord,
   sealPlan,
   sealStage,
   setState,

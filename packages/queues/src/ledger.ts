@@ -8,10 +8,12 @@
  * stands in the journal, or with `notReady` and the chunks that have no outcome there; that closes its work. Orders of a finish say with `end`
  * when the generation must end `failed` or `cancelled`; the finisher then puts that manifest without looking for missing outcomes.
  *
- * Verbs of the *scheduler*: createJob, setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, flagDying, markDead,
+ * Verbs of the *scheduler*: createJob, lookUpStreamKeys, recordStreamSegment, streamIdleMs, forgetStreamKeys,
+ * setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, flagDying, markDead,
  * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob, setRelease, indexTrouble. Verbs of *hosts*: recordSegment, sealPlan, sealStage, openAttempt, openWork, progress,
  * markCommitted, failAttempt, releaseAttempt, closeWork, finishReported.
  */
+import { createHash } from 'node:crypto';
 import {
   type AttemptId,
   type ChunkId,
@@ -50,7 +52,20 @@ import {
   jobFields,
   rejectField,
 } from './ledger-decode.ts';
-import type { FailureNote, JobEnd, JobGroup, LedgerJob, LedgerJobView, LedgerRejects, LetterView, PlanTotals, SegmentRef, TroubledJob } from './ledger-job.ts';
+import type {
+  FailureNote,
+  JobEnd,
+  JobGroup,
+  LedgerJob,
+  LedgerJobView,
+  LedgerRejects,
+  LetterView,
+  PlanTotals,
+  SegmentRef,
+  StreamKey,
+  StreamSegment,
+  TroubledJob,
+} from './ledger-job.ts';
 
 /** What is kept of a job that ended, for status and lists: one day. */
 const keepSeconds = 86_400;
@@ -185,12 +200,61 @@ export class Ledger {
     return texts.map(decodeSegment).sort((a, b) => a.segment - b.segment);
   }
 
+  // Streams
+
+  /** Which of these keys the stream has, and the numbers of its next segment and chunk; null when the ledger does not have the job. */
+  async lookUpStreamKeys(jobId: JobId, keys: readonly StreamKey[]): Promise<StreamLook | null> {
+    const answer = await this.#client.run('streamLook', jobId, null, (epoch) => ({ keys: keys.map(shortKey), keysPrefix: this.#keysPrefix(epoch, jobId) }));
+    if (answer === null || answer === undefined) return null;
+    const [nextSegment, nextChunk, found] = answer as [number, number, number[]];
+    return { nextSegment, nextChunk, found: found.map((code) => (code === 0 ? 'new' : code === 1 ? 'same' : 'other')) };
+  }
+
+  /** In the order of their numbers, each once: false when one before it is not told yet, or the generation is another. */
+  async recordStreamSegment(jobId: JobId, generation: number, { ref, keys, sent }: StreamSegment): Promise<boolean> {
+    return this.#flag('streamRecord', jobId, null, (epoch) => ({
+      generation,
+      segment: ref.segment,
+      stage: ref.stage,
+      ref: JSON.stringify(ref),
+      chunks: chunksOf(ref),
+      bytes: ref.bytes,
+      fresh: true,
+      sent,
+      keys: keys.map(shortKey),
+      keysPrefix: this.#keysPrefix(epoch, jobId),
+    }));
+  }
+
+  /** Milliseconds by the clock of Redis since the last chunk of a stream was told, or since the ledger has the job. */
+  async streamIdleMs(jobId: JobId): Promise<number> {
+    const key = await this.#jobKey(jobId);
+    const [at, nowMs] = await Promise.all([this.#client.redis.hget(key, 'streamAt'), this.#redisNowMs()]);
+    return at === null ? 0 : nowMs - Number(at);
+  }
+
+  /** Keys are of no use once a stream is sealed or over. In small steps: others wait meanwhile. */
+  async forgetStreamKeys(jobId: JobId): Promise<void> {
+    const prefix = this.#keysPrefix(await this.#currentEpoch(), jobId);
+    for (let at = 0; at < streamBuckets.length; at += 512) await this.#client.redis.unlink(...streamBuckets.slice(at, at + 512).map((name) => prefix + name));
+  }
+
+  #keysPrefix(epoch: string, jobId: JobId): string {
+    return this.#client.keys.streamKeysPrefix(epoch, jobId);
+  }
+
   // Dispatch
 
   /** Work and chunks of this job that may be dispatched now, those that ran before first; due retries are in `dueRetries`. */
   async dispatchable(jobId: JobId, limit: number): Promise<ChunkToDispatch[]> {
     const job = await this.job(jobId);
-    if (!job || job.rebuilding) return [];
+    return job === null ? [] : this.dispatchableOf(job, limit);
+  }
+
+  /** The same for a job as it was just read. */
+  async dispatchableOf(job: LedgerJobView, limit: number): Promise<ChunkToDispatch[]> {
+    const { jobId } = job;
+    if (job.rebuilding) return [];
     const epoch = await this.#currentEpoch();
     const again = (await this.#client.redis.srandmember(this.#client.keys.again(epoch, jobId), limit)) as ChunkId[];
     const views = await this.chunks(again);
@@ -203,7 +267,10 @@ export class Ledger {
     const answer = await this.#client.run('nextPlanned', job.jobId, null, { limit });
     const pairs = (answer as [number, number][]) ?? [];
     if (pairs.length === 0) return [];
-    const segments = new Map((await this.segments(job.jobId)).map((segment) => [segment.segment, segment]));
+    const numbers = [...new Set(pairs.map(([number]) => number))];
+    const epoch = await this.#currentEpoch();
+    const texts = await this.#client.redis.hmget(this.#client.keys.segments(epoch, job.jobId), ...numbers.map(String));
+    const segments = new Map(texts.flatMap((text) => (text === null ? [] : [decodeSegment(text)])).map((segment) => [segment.segment, segment]));
     return pairs.flatMap(([number, chunk]) => {
       const segment = segments.get(number);
       if (!segment) return [];
@@ -410,9 +477,15 @@ export class Ledger {
   // Decisions about failed chunks
 
   /** Due in `delayMs` by the clock of Redis; false when somebody decided before. */
-  async setNextTry(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>, next: { mode: ChunkMode; delayMs: number }): Promise<boolean> {
+  async setNextTry(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>, next: NextTry): Promise<boolean> {
     const { chunkId: id, generation, number } = chunk;
-    return this.#flag('setNextTry', parseChunkId(id).jobId, id, { generation, number, mode: next.mode, delayMs: Math.ceil(next.delayMs) });
+    return this.#flag('setNextTry', parseChunkId(id).jobId, id, {
+      generation,
+      number,
+      mode: next.mode,
+      delayMs: Math.ceil(next.delayMs),
+      ...(next.forgiven ? { forgiven: next.forgiven } : {}),
+    });
   }
 
   async flagDying(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>, reason: string): Promise<boolean> {
@@ -566,7 +639,7 @@ export class Ledger {
     return this.#flag('restoreChunk', jobId, chunk.chunkId, { generation, index, segmentKey, segmentDigest, bytes, mode, past, ...last });
   }
 
-  async #flag(script: Parameters<LedgerClient['run']>[0], jobId: string, id: string | null, args: object): Promise<boolean> {
+  async #flag(script: Parameters<LedgerClient['run']>[0], jobId: string, id: string | null, args: Parameters<LedgerClient['run']>[3]): Promise<boolean> {
     return (await this.#client.run(script, jobId, id, args)) === 1;
   }
 
@@ -603,6 +676,30 @@ export interface StageSeal {
   readonly rebuilt?: boolean;
   /** What a segment adds to the totals: its chunks that no earlier plan listed. All of them when not given. */
   readonly fresh?: (segment: SegmentRef) => { readonly chunks: number; readonly bytes: number };
+}
+
+/** `forgiven`: the attempt of this class does not count. */
+export interface NextTry {
+  readonly mode: ChunkMode;
+  readonly delayMs: number;
+  readonly forgiven?: 'transient';
+}
+
+/** What a stream knows of keys that were asked for. */
+export interface StreamLook {
+  readonly nextSegment: number;
+  readonly nextChunk: number;
+  readonly found: readonly ('new' | 'same' | 'other')[];
+}
+
+const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+/** Buckets stay so small that Redis keeps them in its compact form, up to two million keys. */
+const streamBuckets = [...base64url].flatMap((one) => [...base64url].map((other) => one + other));
+
+/** Bucket, field and value: 96 bits of the key, 72 of the content. A chance meeting of two keys is not to be expected in the age of the universe. */
+function shortKey({ key, digest }: StreamKey): [bucket: string, field: string, value: string] {
+  const short = createHash('sha256').update(key).digest('base64url');
+  return [short.slice(0, 2), short.slice(2, 16), digest.slice(0, 12)];
 }
 
 function chunksOf(segment: SegmentRef): number {

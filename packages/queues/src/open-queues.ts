@@ -1,5 +1,6 @@
 /** Opens everything this package offers over one connection policy, after checking that this Redis will not lose work by design. */
 import type { LeaseTimes } from '@millrace/protocol';
+import { CircuitStates } from './circuit-states.ts';
 import { defaultPrefix, keysUnder } from './keys.ts';
 import { LateSweeps } from './late-sweeps.ts';
 import { LeaderLease } from './leader-lease.ts';
@@ -8,7 +9,7 @@ import { LedgerClient } from './ledger-client.ts';
 import { LiveEvents } from './live-events.ts';
 import type { Log } from './log.ts';
 import { Operations } from './operations.ts';
-import { checkRedis, closeRedis, connectRedis, type RedisClient } from './redis.ts';
+import { checkRedis, closeRedis, connectRedis, memoryWatch, type RedisClient } from './redis.ts';
 import { Requests } from './requests.ts';
 import { Sentinel } from './sentinel.ts';
 import { Subscriber } from './subscriber.ts';
@@ -36,6 +37,9 @@ export interface Queues {
   readonly operations: Operations;
   readonly sentinel: Sentinel;
   readonly sweeps: LateSweeps;
+  readonly circuits: CircuitStates;
+  /** Redis holds four fifths of what it may: nothing that can wait is added. Asked of Redis at most once a second. */
+  isFull(): Promise<boolean>;
   /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
   check(): Promise<void>;
   /** Stops consumers, waiting for the tasks in hand, then disconnects. */
@@ -70,6 +74,8 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
       operations: new Operations({ redis, keys }),
       sentinel: new Sentinel({ redis, keys }),
       sweeps: new LateSweeps({ redis, keys }),
+      circuits: new CircuitStates({ redis, keys }),
+      isFull: memoryWatch(redis),
       check: () => checkRedis(redis),
       close: async () => {
         await tasks.close();

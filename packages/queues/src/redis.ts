@@ -72,6 +72,21 @@ export async function checkRedis(client: RedisClient): Promise<void> {
   }
 }
 
+const fullAt = 0.8;
+const memoryLookMs = 1_000;
+
+/** Whether Redis is above its soft limit of memory; without `maxmemory` it never is. */
+export function memoryWatch(client: RedisClient): () => Promise<boolean> {
+  let seen = { isFull: false, atMs: Number.NEGATIVE_INFINITY };
+  return async () => {
+    if (performance.now() - seen.atMs < memoryLookMs) return seen.isFull;
+    const info = await client.info('memory');
+    const [used, most] = [Number(infoField(info, 'used_memory') ?? 0), Number(infoField(info, 'maxmemory') ?? 0)];
+    seen = { isFull: most > 0 && used >= most * fullAt, atMs: performance.now() };
+    return seen.isFull;
+  };
+}
+
 /** What a command throws because Redis is away, refuses or lost its ledger: the same call may succeed later. */
 export function isRedisFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -38,7 +38,7 @@ export class Requests {
   /** Puts the question and its task; resolves when Redis has both. May be repeated with the same request. */
   async send(request: Request): Promise<TaskId> {
     await this.#redis.set(this.#keys.request(request.tenant, request.requestId), JSON.stringify(request), 'EX', keepSeconds);
-    const owner = request.kind === 'submit' ? request.jobId : request.requestId;
+    const owner = request.kind === 'submit' || request.kind === 'open' ? request.jobId : request.requestId;
     const taskId = intakeTaskId(owner, request.requestId);
     await this.#tasks.enqueue('intake', [{ taskId, signature: null, tenant: request.tenant }]);
     return taskId;
@@ -83,6 +83,8 @@ export class Requests {
   async answer(tenant: string, requestId: RequestId | string, answer: Answer): Promise<void> {
     const key = this.#keys.answer(tenant, requestId);
     await this.#redis.set(key, JSON.stringify(answer), 'EX', keepSeconds);
+    // The answer tells a task that comes back that all is done; the question, which may be large, is of no more use.
+    await this.#redis.del(this.#keys.request(tenant, requestId));
     await this.#redis.publish(key, '');
   }
 }

@@ -1,5 +1,5 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
-import { type BudgetDecision, type BudgetMoment, decideBudget, type JobId, nearestBudget } from '@millrace/protocol';
+import { type BudgetDecision, type BudgetMoment, decideBudget, isTerminalJobState, type JobId, nearestBudget } from '@millrace/protocol';
 import type { LedgerJobView } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
 import { applyStep } from './apply-steps.ts';
@@ -23,6 +23,7 @@ async function situationOf(job: LedgerJobView, control: Control): Promise<JobSit
     budget: await budgetOf(job, 'running', control),
     stageBudget: hasAllOutcomes(job) && nextLater(job) !== null ? await budgetOf(job, 'finish', control) : notExceeded,
     overTime: await isOverTime(job, control),
+    abandoned: await isAbandoned(job, control),
   };
 }
 
@@ -59,6 +60,11 @@ async function budgetOf(job: LedgerJobView, moment: BudgetMoment, control: Contr
   if (near !== null && control.facts.isNew(job.jobId, job.generation, 'budget.warning'))
     await oweCallbacks(job.jobId, job.generation, 'budget.warning', { budget: near }, control);
   return decideBudget(sums, facts.spec, moment);
+}
+
+async function isAbandoned(job: LedgerJobView, control: Control): Promise<boolean> {
+  if (job.stream === null || job.sealed || job.sealTimeLimitMs === null || isTerminalJobState(job.state)) return false;
+  return (await control.queues.ledger.streamIdleMs(job.jobId)) > job.sealTimeLimitMs;
 }
 
 async function isOverTime(job: LedgerJobView, control: Control): Promise<boolean> {

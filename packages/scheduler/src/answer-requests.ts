@@ -5,7 +5,8 @@ import { failpoint } from '@millrace/service-kit/failpoints';
 import { audited } from './audited.ts';
 import { commandJob } from './commands.ts';
 import type { Control } from './control.ts';
-import { submitJob } from './intake.ts';
+import { enqueueChunks } from './enqueue-chunks.ts';
+import { openJobStream, submitJob } from './intake.ts';
 import { answerResult, answerStatus } from './read-status.ts';
 import { redriveJob } from './redrive.ts';
 import { answerItems, answerOperation, answerOperations, steerOperation } from './redrives/answer-operations.ts';
@@ -15,6 +16,7 @@ import { startRedrive } from './redrives/start-plan.ts';
 import { refusal, refusalOf } from './refusal.ts';
 import { replayRejects } from './replay.ts';
 import { answerSchedules, putSchedule, steerSchedule } from './schedules/answer-schedules.ts';
+import { sealStream } from './seal-stream.ts';
 
 const atOnce = 8;
 
@@ -22,6 +24,9 @@ type Handlers = { readonly [Kind in RequestKind]: (request: Extract<Request, { k
 
 const handlers: Handlers = {
   submit: submitJob,
+  open: openJobStream,
+  chunks: enqueueChunks,
+  seal: sealStream,
   command: commandJob,
   redrive: redriveJob,
   replay: replayRejects,

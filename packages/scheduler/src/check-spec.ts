@@ -9,6 +9,7 @@ import {
   type ResolvedJobSpec,
   type SpecIssue,
   specDifferences,
+  streamAvailabilityIssues,
 } from '@millrace/protocol';
 import { AppError, readSecret } from '@millrace/service-kit';
 import { deniedHost } from './callbacks/guard-url.ts';
@@ -20,10 +21,15 @@ const checkDeadlineMs = 30_000;
 export type CheckedSpec = { readonly spec: ResolvedJobSpec } | { readonly issues: readonly SpecIssue[] };
 
 /** Again, although the producer did it: a request is input. */
-export function checkWritten(written: unknown, tenant: string, connections: readonly string[] = []): CheckedSpec {
-  const checked = checkJobSpec(written);
+export function checkWritten(written: unknown, tenant: string, connections: readonly string[] = [], isStream = false): CheckedSpec {
+  const checked = checkJobSpec(written, { isStream });
   if ('issues' in checked) return checked;
-  const issues = [...availabilityIssues(checked.spec), ...tenantIssues(checked.spec, tenant), ...unknownConnections(checked.spec, connections)];
+  const issues = [
+    ...availabilityIssues(checked.spec),
+    ...(isStream ? streamAvailabilityIssues(checked.spec) : []),
+    ...tenantIssues(checked.spec, tenant),
+    ...unknownConnections(checked.spec, connections),
+  ];
   return issues.length > 0 ? { issues } : checked;
 }
 

@@ -5,6 +5,7 @@ import type { Control } from './control.ts';
 
 export function chunkRange(chunk: Chunk, files: readonly { file: number; uri: string; etag: string }[]): ChunkRange {
   if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  if (chunk.kind === 'given') return { uri: chunk.uri, etag: chunk.etag, start: chunk.start, end: chunk.end };
   if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
   const first = fileShares(chunk)[0];
   const file = files.find((one) => one.file === first?.file);

@@ -9,6 +9,7 @@ const shape = {
   MILLRACE_CORE: setting.text().prefault(corePath()).describe('path of the core binary'),
   MILLRACE_TASK_KEY: setting.text().describe('<key id>:<64 hex digits>, several separated by commas; the first signs'),
   MILLRACE_POOL: setting.text(63).prefault('default').describe('pool whose queues are filled'),
+  MILLRACE_TENANTS: setting.text().optional().describe('JSON file of tenants: { "<tenant>": { "weight", "maxChunks", "maxBytes" } }'),
   MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and sweeps; below 1 for tests and demos'),
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('absolute directories that inputs may lie in, separated by colons'),
   MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('absolute directories that outputs may lie in, separated by colons'),

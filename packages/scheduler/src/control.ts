@@ -1,9 +1,10 @@
 /** What every decision of the scheduler is made with. Handed in whole; nothing here acts. */
 import type { AuditLog, CoreLike, Journal } from '@millrace/journal';
-import type { IdSource, LeaseTimes, TaskKeys } from '@millrace/protocol';
+import type { IdSource, LeaseTimes, TaskKeys, TenantShares } from '@millrace/protocol';
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log, Random } from '@millrace/service-kit';
 import type { JobFacts } from './job-facts.ts';
+import type { Turns } from './turns.ts';
 
 export interface Control {
   readonly queues: Queues;
@@ -17,6 +18,10 @@ export interface Control {
   /** Names of the stores that specs may name. */
   readonly connections: readonly string[];
   readonly facts: JobFacts;
+  /** Of requests that change one stream. */
+  readonly turns: Turns;
+  /** What tenants are given of this installation. */
+  readonly tenants: TenantShares;
   readonly times: LeaseTimes;
   readonly taskKeys: TaskKeys;
   /** Who leads, in the leader lease. */

@@ -1,6 +1,7 @@
 /** The thin doer of `retry-policy.ts`: failed attempts that nobody has decided get their next try, or die. */
 import { jobStages } from '@millrace/protocol';
 import type { LedgerChunkView } from '@millrace/queues';
+import type { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
 import { bury, buryWork } from './dead-letter.ts';
 import { inSteps } from './in-steps.ts';
@@ -9,14 +10,21 @@ import { decideNextTry } from './retry-policy.ts';
 const atOnce = 200;
 
 /** Answers how many were decided. */
-export async function decideRetries(control: Control): Promise<number> {
+export async function decideRetries(circuits: Circuits, control: Control): Promise<number> {
   const undecided = await control.queues.ledger.undecidedRetries(atOnce);
-  await inSteps(undecided, (view) => decideRetry(view, control));
+  await inSteps(undecided, (view) => decideRetry(view, circuits, control));
   return undecided.length;
 }
 
-async function decideRetry(view: LedgerChunkView, control: Control): Promise<void> {
+async function decideRetry(view: LedgerChunkView, circuits: Circuits, control: Control): Promise<void> {
   const { ledger } = control.queues;
+  const waitMs = await circuits.failed(view);
+  if (waitMs !== null) {
+    // The store is away or throttles: nothing is wrong with the chunk, so this attempt does not count.
+    const delayMs = waitMs + control.random.next() * control.times.retryBaseMs;
+    await ledger.setNextTry(view, { mode: view.mode, delayMs, forgiven: 'transient' });
+    return;
+  }
   if (view.last !== null && isOfTheSpec(view.last.code)) return endBySpec(view, view.last, control);
   const facts = await control.facts.spec(view.jobId, view.generation);
   const bisects = facts === null || !jobStages(facts.job).some(({ name, kind }) => name === view.stage && kind === 'reduce');

@@ -3,51 +3,151 @@
  * not counted: there is little of it and everything waits for it. The ledger's number first, then the task with that number as its id; a crash
  * between the two is found by the sweeper of lost tasks.
  */
-import { chunkTaskId, type QueueName, signTask, workQueueName } from '@millrace/protocol';
-import type { ChunkToDispatch, LedgerJobView } from '@millrace/queues';
+import { chunkTaskId, type QueueName, shareOfTenant, signTask, workQueueName } from '@millrace/protocol';
+import type { ChunkToDispatch, LedgerJobView, TaskEntry } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
+import type { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
-import { type Candidate, fairOrder } from './fair-order.ts';
+import { noShares, type ShareJob, type Shares, type ShareTenant, shareOut } from './fair-share.ts';
+import { Pace, windowSize } from './window.ts';
 
-const leastWindow = 4;
 const dueAtOnce = 500;
+/** Asked for of each job at least, whatever its part of the window: shares are by bytes, and one may be due many small ones. */
+const leastAsked = 16;
+/** Ledger calls and tasks that go out together. */
+const sentAtOnce = 100;
+const jobsAtOnce = 16;
 
-/** Remembered between rounds by the leader: whose turn was last. */
-export interface Turns {
-  lastServed: string | null;
+/** Remembered between rounds by the leader: who was given how much, and how fast chunks end. Losing it costs nothing but a round of even shares. */
+export class Dispatching {
+  shares: Shares = noShares;
+  readonly pace = new Pace();
 }
 
+/** A chunk whose stored bytes are known: shares are by bytes. */
+type Candidate = ChunkToDispatch & { readonly bytes: number };
+
 /** Dispatches what may run of these open jobs; answers how many tasks were added. */
-export async function fillWindow(jobs: readonly LedgerJobView[], turns: Turns, control: Control): Promise<number> {
+export async function fillWindow(jobs: readonly LedgerJobView[], dispatching: Dispatching, circuits: Circuits, control: Control): Promise<number> {
+  dispatching.pace.note(jobs, control.clock.monotonicMs());
   const slots = await control.queues.workers.slots(control.pool, control.resultVersion);
   const inFlight = jobs.reduce((sum, job) => sum + job.chunks.queued + job.chunks.running, 0);
-  const free = Math.max(0, Math.max(leastWindow, 2 * slots) - inFlight);
+  const free = Math.max(0, windowSize(slots, dispatching.pace.perSecond) - inFlight);
+  const { work, shareJobs } = await candidates(jobs, free, circuits, control);
+  const { order, shares } = shareOut(shareJobs, roomOfTenants(jobs, control), free, dispatching.shares);
+  dispatching.shares = shares;
+  return dispatchAll([...work, ...order], new Map(jobs.map((job) => [job.jobId, job])), circuits, control);
+}
+
+async function candidates(
+  jobs: readonly LedgerJobView[],
+  free: number,
+  circuits: Circuits,
+  control: Control,
+): Promise<{ work: ChunkToDispatch[]; shareJobs: ShareJob<Candidate>[] }> {
   const due = await dueByJob(control);
-  const candidates: Candidate<ChunkToDispatch>[] = [];
+  const isFull = await control.queues.isFull();
+  const waiting = jobs.filter((job) => job.openWork > 0 || job.chunks.pending > 0 || due.has(job.jobId));
+  const asked = Math.min(free, Math.max(leastAsked, Math.ceil((2 * free) / Math.max(1, waiting.length))));
   const work: ChunkToDispatch[] = [];
-  for (const job of jobs) {
-    const found = [...(due.get(job.jobId) ?? []), ...(await control.queues.ledger.dispatchable(job.jobId, Math.max(free, leastWindow)))];
-    work.push(...found.filter(isWork));
-    candidates.push({ jobId: job.jobId, priority: job.priority, items: found.filter((chunk) => !isWork(chunk)) });
+  const shareJobs: ShareJob<Candidate>[] = jobs.filter((job) => !waiting.includes(job)).map((job) => shareJob(job, []));
+  for (let at = 0; at < waiting.length; at += jobsAtOnce) {
+    const some = waiting.slice(at, at + jobsAtOnce);
+    const found = await Promise.all(some.map((job) => ofJob(job, due.get(job.jobId) ?? [], { asked, isFull }, circuits, control)));
+    for (const [index, job] of some.entries()) {
+      work.push(...(found[index]?.work ?? []));
+      shareJobs.push(shareJob(job, found[index]?.chunks ?? []));
+    }
   }
-  const chosen = fairOrder(candidates, free, turns.lastServed);
-  turns.lastServed = chosen.at(-1)?.jobId ?? turns.lastServed;
-  return dispatchAll([...work, ...chosen], new Map(jobs.map((job) => [job.jobId, job])), control);
+  return { work, shareJobs };
+}
+
+async function ofJob(
+  job: LedgerJobView,
+  due: readonly ChunkToDispatch[],
+  { asked, isFull }: { readonly asked: number; readonly isFull: boolean },
+  circuits: Circuits,
+  control: Control,
+): Promise<{ work: ChunkToDispatch[]; chunks: Candidate[] }> {
+  const room = await circuits.roomOf(job);
+  if (room === 0) return { work: [], chunks: [] };
+  // What ran before has its key already; while Redis is full nothing new gets one.
+  const found = [...due, ...(await control.queues.ledger.dispatchableOf(job, Math.max(asked, 1)))].filter((chunk) => !isFull || chunk.bytes !== null);
+  const work = found.filter(isWork).slice(0, room);
+  const chunks = found.filter((chunk) => !isWork(chunk)).slice(0, Math.min(room - work.length, found.length));
+  return { work, chunks: await Promise.all(chunks.map((chunk) => withBytes(chunk, control))) };
+}
+
+function shareJob({ jobId, tenant, priority, weight }: LedgerJobView, items: readonly Candidate[]): ShareJob<Candidate> {
+  return { jobId, tenant, priority, weight, items };
+}
+
+async function withBytes(chunk: ChunkToDispatch, control: Control): Promise<Candidate> {
+  return { ...chunk, bytes: chunk.bytes ?? (await control.facts.bytesOfChunk(chunk.segmentKey, chunk.segmentDigest, chunk.chunk)) };
+}
+
+/** What each tenant's settings leave beside what it has in flight. */
+function roomOfTenants(jobs: readonly LedgerJobView[], control: Control): Map<string, ShareTenant> {
+  const rooms = new Map<string, ShareTenant>();
+  for (const [tenant, own] of Map.groupBy(jobs, (job) => job.tenant)) {
+    const share = shareOfTenant(control.tenants, tenant);
+    const chunks = own.reduce((sum, job) => sum + job.chunks.queued + job.chunks.running, 0);
+    const bytes = own.reduce((sum, job) => sum + job.flightBytes, 0);
+    rooms.set(tenant, { weight: share.weight, freeChunks: (share.maxChunks ?? Infinity) - chunks, freeBytes: (share.maxBytes ?? Infinity) - bytes });
+  }
+  return rooms;
 }
 
 async function dueByJob(control: Control): Promise<Map<string, ChunkToDispatch[]>> {
-  const due = new Map<string, ChunkToDispatch[]>();
-  for (const view of await control.queues.ledger.dueRetries(dueAtOnce)) due.set(view.jobId, [...(due.get(view.jobId) ?? []), view]);
-  return due;
+  return Map.groupBy<string, ChunkToDispatch>(await control.queues.ledger.dueRetries(dueAtOnce), ({ jobId }) => jobId);
 }
 
-async function dispatchAll(chunks: readonly ChunkToDispatch[], jobs: ReadonlyMap<string, LedgerJobView>, control: Control): Promise<number> {
+async function dispatchAll(
+  chunks: readonly ChunkToDispatch[],
+  jobs: ReadonlyMap<string, LedgerJobView>,
+  circuits: Circuits,
+  control: Control,
+): Promise<number> {
   let count = 0;
-  for (const chunk of chunks) {
-    const job = jobs.get(chunk.jobId);
-    if (job && (await dispatchChunk(chunk, job, control))) count++;
+  for (let at = 0; at < chunks.length; at += sentAtOnce) {
+    const numbered = await Promise.all(chunks.slice(at, at + sentAtOnce).map((chunk) => numberedTask(chunk, jobs.get(chunk.jobId) ?? null, control)));
+    const tasks = numbered.filter((task) => task !== null);
+    for (const [queue, entries] of Map.groupBy(tasks, (task) => task.queue)) await control.queues.tasks.enqueue(queue, entries);
+    for (const { chunkId, job } of tasks) {
+      await failpoint('chunk.3-4', chunkId);
+      await circuits.sent(job);
+    }
+    count += tasks.length;
   }
   return count;
+}
+
+interface NumberedTask extends TaskEntry {
+  readonly queue: QueueName;
+  readonly chunkId: string;
+  readonly job: LedgerJobView;
+}
+
+async function numberedTask(chunk: ChunkToDispatch, job: LedgerJobView | null, control: Control): Promise<NumberedTask | null> {
+  const task = job === null ? null : await taskOf(chunk, job, control, false);
+  return task === null || job === null ? null : { ...task, chunkId: chunk.chunkId, job };
+}
+
+/** Null when the ledger says that the chunk may not run now. */
+async function taskOf(
+  chunk: ChunkToDispatch,
+  job: Pick<LedgerJobView, 'pool' | 'resultVersion'>,
+  control: Control,
+  requeue: boolean,
+): Promise<(TaskEntry & { readonly queue: QueueName }) | null> {
+  const { bytes } = await withBytes(chunk, control);
+  await failpoint('chunk.1-2', chunk.chunkId);
+  const number = await control.queues.ledger.dispatch({ ...chunk, bytes }, { requeue });
+  if (number === null) return null;
+  await failpoint('chunk.2-3', chunk.chunkId);
+  const taskId = chunkTaskId(chunk.chunkId, { generation: chunk.generation, epoch: await control.queues.ledger.epoch(), number });
+  const queue = queueOf(chunk, job);
+  return { queue, taskId, signature: signTask(queue, taskId, control.taskKeys) };
 }
 
 /** False when the ledger says that the chunk may not run now. `requeue`: its entry was lost. */
@@ -57,14 +157,9 @@ export async function dispatchChunk(
   control: Control,
   requeue = false,
 ): Promise<boolean> {
-  const bytes = chunk.bytes ?? (await control.facts.bytesOfChunk(chunk.segmentKey, chunk.segmentDigest, chunk.chunk));
-  await failpoint('chunk.1-2', chunk.chunkId);
-  const number = await control.queues.ledger.dispatch({ ...chunk, bytes }, { requeue });
-  if (number === null) return false;
-  await failpoint('chunk.2-3', chunk.chunkId);
-  const taskId = chunkTaskId(chunk.chunkId, { generation: chunk.generation, epoch: await control.queues.ledger.epoch(), number });
-  const queue = queueOf(chunk, job);
-  await control.queues.tasks.enqueue(queue, [{ taskId, signature: signTask(queue, taskId, control.taskKeys) }]);
+  const task = await taskOf(chunk, job, control, requeue);
+  if (task === null) return false;
+  await control.queues.tasks.enqueue(task.queue, [task]);
   await failpoint('chunk.3-4', chunk.chunkId);
   return true;
 }

@@ -1,4 +1,4 @@
-/** A steady core whose `Inspect` requests wait for each other: a core does one piece of work at once, and store requests beside it. */
+/** A steady core whose `Inspect` and `Probe` requests wait for each other: a core does one piece of work at once, and store requests beside it. */
 import type { Answer, RequestInput, RequestOptions, SteadyCore } from '@millrace/core-client';
 import type { CoreLike } from '@millrace/journal';
 import type { DoneOf } from '@millrace/protocol/wire';
@@ -12,7 +12,7 @@ export class InspectingCore implements CoreLike {
   }
 
   async request<Input extends RequestInput>(input: Input, options: RequestOptions): Promise<Answer<DoneOf[Input['type']]>> {
-    if (input.type !== 'Inspect') return this.#core.request(input, options);
+    if (input.type !== 'Inspect' && input.type !== 'Probe') return this.#core.request(input, options);
     const mine = this.#turn.then(() => this.#core.request(input, options));
     this.#turn = mine.catch(() => undefined);
     return mine;

@@ -8,9 +8,12 @@ import {
   type InputFile,
   type JobId,
   type JobRecord,
+  type JobStatus,
   jobIdFromKey,
   type LookupFile,
   maxInputsPerRecord,
+  type OpenRequest,
+  type Refusal,
   type ResolvedJobSpec,
   type SubmitRequest,
   specDifferences,
@@ -29,28 +32,43 @@ import { resolveInputs, resolveLookups } from './resolve-inputs.ts';
 import { withSchemas, withSchemasOf } from './schema-files.ts';
 
 type SubmitAnswer = AnswerTo<'submit'>;
+type OpenAnswer = AnswerTo<'open'>;
+/** A job that is there, new or not; or why it is not. */
+type Accepted = { readonly jobId: JobId; readonly replayed: boolean; readonly status: JobStatus } | Refusal;
 
 export async function submitJob(request: SubmitRequest, control: Control): Promise<SubmitAnswer> {
+  const accepted = await intake(request, control);
+  return 'ok' in accepted ? accepted : { ok: true, kind: 'submit', ...accepted };
+}
+
+/** The same for a job whose producer sends its chunks: it has no inputs yet. */
+export async function openJobStream(request: OpenRequest, control: Control): Promise<OpenAnswer> {
+  const accepted = await intake(request, control);
+  return 'ok' in accepted ? accepted : { ok: true, kind: 'open', ...accepted };
+}
+
+async function intake(request: SubmitRequest | OpenRequest, control: Control): Promise<Accepted> {
   const { tenant, jobId, idempotencyKey } = request;
   if (idempotencyKey !== null && jobIdFromKey(tenant, idempotencyKey) !== jobId) {
     return refusal('REQUEST_INVALID', 'cannot submit job: its id is not that of tenant and key');
   }
-  const checked = checkWritten(request.spec, tenant, control.connections);
+  const isStream = request.kind === 'open';
+  const checked = checkWritten(request.spec, tenant, control.connections, isStream);
   if ('issues' in checked) return specRefusal('submit job', checked.issues);
   const recurring = recurringIssues(checked.spec);
   if (recurring.length > 0) return specRefusal('submit job', recurring);
   const standing = await control.journal.readJobRecord(jobId);
-  if (standing !== null) return answerStanding(standing, checked.spec, control);
+  if (standing !== null) return answerStanding(standing, request, checked.spec, control);
   const whole = await withSchemas(checked.spec, tenant, control);
   if ('issues' in whole) return specRefusal('submit job', whole.issues);
   const refused = await checkOutside(whole.spec, jobId, control);
   if (refused !== null) return refused;
-  const files = await resolveInputs(whole.spec, control);
+  const files = isStream ? [] : await resolveInputs(whole.spec, control);
   const lookups = await resolveLookups(whole.spec, control);
-  return acceptJob(request, whole.spec, { files, lookups }, control);
+  return putAccepted(request, whole.spec, { files, lookups }, control);
 }
 
-async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<SubmitAnswer | null> {
+async function checkOutside(spec: ResolvedJobSpec, jobId: JobId, control: Control): Promise<Refusal | null> {
   const callbacks = await callbackIssues(spec, control);
   if (callbacks.length > 0) return specRefusal('submit job', callbacks);
   const issue = await checkSql(spec, control);
@@ -67,32 +85,46 @@ export interface Found {
 }
 
 /** The durable part of a submit: nothing of the spec is judged any more. */
-export async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, { files, lookups }: Found, control: Control): Promise<SubmitAnswer> {
+export async function acceptJob(request: SubmitRequest, spec: ResolvedJobSpec, found: Found, control: Control): Promise<SubmitAnswer> {
+  const accepted = await putAccepted(request, spec, found, control);
+  return 'ok' in accepted ? accepted : { ok: true, kind: 'submit', ...accepted };
+}
+
+async function putAccepted(request: SubmitRequest | OpenRequest, spec: ResolvedJobSpec, { files, lookups }: Found, control: Control): Promise<Accepted> {
   const { journal } = control;
   await failpoint('accept.a-b', request.jobId);
   await journal.putOpenMarker(request.jobId, 1);
   await failpoint('accept.b-c', request.jobId);
   const inputs = await putInputs(request.jobId, files, control);
   const put = await journal.putJob(jobRecord(request, spec, { ...inputs, lookups }, control));
-  if (put.stored.record.specDigest !== specDigest(spec)) return answerStanding(put.stored, spec, control);
+  if (!isSameJob(put.stored.record, request, spec)) return answerStanding(put.stored, request, spec, control);
   const { record } = put.stored;
   await failpoint('accept.c-d', record.jobId);
   const of = { generation: 1, spec: record.spec, specDigest: record.specDigest };
   const created = await unlessRebuilding(() => control.queues.ledger.createJob(ledgerJobOf(record, of, control.pool)));
-  await unlessRebuilding(() => control.queues.ledger.addWork(record.jobId, 1, { kind: 'plan', first: 0 }));
+  if (!record.stream) await unlessRebuilding(() => control.queues.ledger.addWork(record.jobId, 1, { kind: 'plan', first: 0 }));
   await control.queues.events.nudgeLeader(record.jobId);
   if (created) control.log.info({ jobId: record.jobId, files: record.inputFiles, bytes: record.inputBytes }, 'job accepted');
   const status = await readStatus(record.jobId, control);
   if (status === null) return refusal('INTERNAL', 'cannot submit job: the accepted job is not there');
-  return { ok: true, kind: 'submit', jobId: record.jobId, replayed: put.outcome === 'lost', status };
+  return { jobId: record.jobId, replayed: put.outcome === 'lost', status };
+}
+
+function streamOf(request: SubmitRequest | OpenRequest): { sealTimeLimitMs: number } | null {
+  return request.kind === 'open' ? { sealTimeLimitMs: request.sealTimeLimitMs } : null;
+}
+
+function isSameJob(record: JobRecord, request: SubmitRequest | OpenRequest, spec: ResolvedJobSpec): boolean {
+  return record.specDigest === specDigest(spec) && record.stream?.sealTimeLimitMs === streamOf(request)?.sealTimeLimitMs;
 }
 
 /** A job with this id is durable: the same spec makes it the same job, whatever its state. */
-async function answerStanding(standing: Stored<'job'>, asked: ResolvedJobSpec, control: Control): Promise<SubmitAnswer> {
-  const { jobId } = standing.record;
+async function answerStanding(standing: Stored<'job'>, request: SubmitRequest | OpenRequest, asked: ResolvedJobSpec, control: Control): Promise<Accepted> {
+  const { jobId, stream } = standing.record;
   const spec = withSchemasOf(asked, standing.record.spec);
-  if (standing.record.specDigest !== specDigest(spec)) {
-    const differences = specDifferences(standing.record.spec, spec);
+  if (!isSameJob(standing.record, request, spec)) {
+    const limits = { first: stream?.sealTimeLimitMs ?? null, now: streamOf(request)?.sealTimeLimitMs ?? null };
+    const differences = [...specDifferences(standing.record.spec, spec), ...(limits.first === limits.now ? [] : [{ pointer: '/sealTimeLimit', ...limits }])];
     const named = differences
       .map(({ pointer }) => pointer)
       .slice(0, 5)
@@ -102,7 +134,7 @@ async function answerStanding(standing: Stored<'job'>, asked: ResolvedJobSpec, c
   await unlessRebuilding(() => ensureJob(jobId, control));
   const status = await readStatus(jobId, control);
   if (status === null) return refusal('INTERNAL', `cannot submit job: ${jobId} is not readable`);
-  return { ok: true, kind: 'submit', jobId, replayed: true, status };
+  return { jobId, replayed: true, status };
 }
 
 interface PutInputs {
@@ -126,7 +158,7 @@ async function putInputs(jobId: JobId, files: readonly InputFile[], control: Con
   return { inputs, files: first, bytes };
 }
 
-function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs & Pick<Found, 'lookups'>, control: Control): JobRecord {
+function jobRecord(request: SubmitRequest | OpenRequest, spec: ResolvedJobSpec, put: PutInputs & Pick<Found, 'lookups'>, control: Control): JobRecord {
   const stages = stagesOf(spec).map(({ name, kind }) => ({ name, kind }));
   return {
     record: 'job',
@@ -145,5 +177,6 @@ function jobRecord(request: SubmitRequest, spec: ResolvedJobSpec, put: PutInputs
     inputs: put.inputs,
     inputFiles: put.files,
     inputBytes: put.bytes,
+    stream: streamOf(request),
   };
 }

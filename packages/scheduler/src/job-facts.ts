@@ -1,9 +1,11 @@
 /** Records of jobs that never change, kept so that a tick does not read them again: job.json with the spec of each generation, segments, seals. */
 import { type Journal, type Stored, specOfGeneration } from '@millrace/journal';
 import { chunkBytes, type InputFile, type JobId, type JobRecord, type ResolvedJobSpec, type Sealed, type Segment } from '@millrace/protocol';
+import type { ObjectVersion } from './stream-batch.ts';
 
-const keptJobs = 200;
+const keptJobs = 2_000;
 const keptSegments = 50;
+const keptObjects = 10_000;
 
 export interface JobSpecFacts {
   readonly job: JobRecord;
@@ -18,6 +20,8 @@ export class JobFacts {
   readonly #inferred = new Map<string, readonly string[]>();
   readonly #said = new Set<string>();
   readonly #segments = new Map<string, Stored<'segment'>>();
+  readonly #pins = new Map<string, string>();
+  readonly #objects = new Map<string, ObjectVersion>();
   readonly #files = new Map<string, ReadonlyMap<number, InputFile>>();
 
   constructor(journal: Journal) {
@@ -48,6 +52,17 @@ export class JobFacts {
     return found ?? [];
   }
 
+  /** Digest of the pins; `put` makes them when there are none yet. */
+  async pinsDigest(jobId: JobId, put: () => Promise<Stored<'pins'>>): Promise<string> {
+    const found = await remembered(this.#pins, jobId, keptJobs, async () => ((await this.#journal.readPins(jobId)) ?? (await put())).digest);
+    return found ?? '';
+  }
+
+  /** An object that a stream names, as it was seen first: ranges of it that come one after another belong to one version. */
+  async object(jobId: JobId, uri: string, look: () => Promise<ObjectVersion>): Promise<ObjectVersion> {
+    return (await remembered(this.#objects, `${jobId} ${uri}`, keptObjects, look)) as ObjectVersion;
+  }
+
   /** The job's input files by number. */
   async files(jobId: JobId): Promise<ReadonlyMap<number, InputFile>> {
     const found = await remembered(this.#files, jobId, keptJobs, async () => {
@@ -66,7 +81,10 @@ export class JobFacts {
 
   /** Stored bytes of a chunk of a segment; throws when the segment does not list it. */
   async bytesOfChunk(key: string, digest: string, index: number): Promise<number> {
-    const chunk = (await this.segment(key, digest)).chunks.find((one) => one.chunk === index);
+    const { chunks, firstChunk } = await this.segment(key, digest);
+    // Chunks of a first plan stand in order; in a later one any may be missing.
+    const placed = chunks[index - firstChunk];
+    const chunk = placed?.chunk === index ? placed : chunks.find((one) => one.chunk === index);
     if (chunk === undefined) throw new Error(`cannot find chunk ${index} in ${key}`);
     return chunkBytes(chunk);
   }
@@ -82,7 +100,7 @@ export class JobFacts {
   }
 
   forget(jobId: JobId): void {
-    for (const kept of [this.#specs, this.#sealed, this.#inferred, this.#files] as const) {
+    for (const kept of [this.#specs, this.#sealed, this.#inferred, this.#files, this.#pins, this.#objects] as const) {
       for (const key of kept.keys()) if (key.startsWith(jobId)) kept.delete(key);
     }
   }

@@ -7,9 +7,10 @@ import { EpochUnknownError, type Leadership, type LedgerJobView } from '@millrac
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { advanceJob } from './advance-job.ts';
 import { CallbackDeliverer } from './callbacks/deliver-callbacks.ts';
+import { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
-import { fillWindow, type Turns } from './dispatch.ts';
+import { Dispatching, fillWindow } from './dispatch.ts';
 import { OperationDriver } from './redrives/drive-operations.ts';
 import { TroubleIndexer } from './redrives/index-trouble.ts';
 import { ScheduleFirer } from './schedules/fire-schedules.ts';
@@ -22,17 +23,19 @@ import { tellCommands } from './sweepers/untold-commands.ts';
 import { StatusWriter } from './write-status.ts';
 
 const redisCheckMs = 30_000;
+const jobsAtOnce = 16;
 
 export class Leader {
   readonly #control: Control;
   readonly #status: StatusWriter;
+  readonly #dispatching = new Dispatching();
+  readonly #circuits: Circuits;
   readonly #operations: OperationDriver;
   readonly #trouble: TroubleIndexer;
   readonly #schedules: ScheduleFirer;
   readonly #callbacks: CallbackDeliverer;
   /** Something may have been put into the outbox. */
   #isOwed = true;
-  readonly #turns: Turns = { lastServed: null };
   readonly #moves: Moves = new Map();
   readonly #ending = new Set<JobId>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
@@ -41,6 +44,7 @@ export class Leader {
   constructor(control: Control) {
     this.#control = control;
     this.#status = new StatusWriter(control);
+    this.#circuits = new Circuits(control);
     this.#operations = new OperationDriver(control);
     this.#trouble = new TroubleIndexer(control);
     this.#schedules = new ScheduleFirer(control);
@@ -53,11 +57,13 @@ export class Leader {
     await this.#checkRedis();
     if (await this.#beginEpochIfLost()) await rebuildOpenJobs(this.#control);
     await sentinel.beat();
-    await decideRetries(this.#control);
+    await this.#circuits.load();
+    await decideRetries(this.#circuits, this.#control);
     await failpoint('chunk.13-14');
     const jobs = await this.#advanceAll(await ledger.openJobs());
     if (!leadership.isLeader()) return;
-    await fillWindow(jobs, this.#turns, this.#control);
+    await this.#circuits.note(jobs);
+    await fillWindow(jobs, this.#dispatching, this.#circuits, this.#control);
     await this.#status.write(jobs);
     await this.#schedules.round();
     this.#isOwed ||= this.#isTimeToSweep() || jobs.some(({ state }) => isTerminalJobState(state));
@@ -98,21 +104,33 @@ export class Leader {
     const found: LedgerJobView[] = [];
     const wanted = new Set([...open, ...this.#ending]);
     this.#ending.clear();
-    for (const jobId of wanted) {
-      try {
-        const job = await advanceJob(jobId, this.#control);
-        if (job === null) continue;
-        found.push(job);
-        // Once more after its end: watchers hear of it, and records of attempts that ended late are put.
-        if (isTerminalJobState(job.state)) await flushLateRecords(jobId, this.#control);
-        else this.#ending.add(jobId);
-      } catch (err) {
-        if (err instanceof EpochUnknownError) throw err;
-        this.#control.log.warn({ err, jobId }, 'job not advanced');
-        this.#ending.add(jobId);
-      }
+    const ids = [...wanted];
+    for (let at = 0; at < ids.length; at += jobsAtOnce) {
+      const some = await Promise.all(ids.slice(at, at + jobsAtOnce).map((jobId) => this.#advance(jobId)));
+      found.push(...some.filter((job) => job !== null));
     }
     return found;
+  }
+
+  async #advance(jobId: JobId): Promise<LedgerJobView | null> {
+    try {
+      const job = await advanceJob(jobId, this.#control);
+      if (job === null) return null;
+      if (isTerminalJobState(job.state)) await this.#afterEnd(job);
+      else this.#ending.add(jobId);
+      return job;
+    } catch (err) {
+      if (err instanceof EpochUnknownError) throw err;
+      this.#control.log.warn({ err, jobId }, 'job not advanced');
+      this.#ending.add(jobId);
+      return null;
+    }
+  }
+
+  /** Once more after its end: watchers hear of it, and records of attempts that ended late are put. */
+  async #afterEnd(job: LedgerJobView): Promise<void> {
+    await flushLateRecords(job.jobId, this.#control);
+    if (job.stream !== null && !job.sealed) await this.#control.queues.ledger.forgetStreamKeys(job.jobId);
   }
 
   #isTimeToSweep(): boolean {

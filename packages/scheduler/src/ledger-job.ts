@@ -22,9 +22,11 @@ export function ledgerJobOf(job: JobRecord, of: GenerationSpec, pool: string, st
     pool,
     stages: jobStages(job),
     priority: of.spec.execution.priority,
+    weight: of.spec.execution.weight,
     maxConcurrency: of.spec.execution.maxConcurrency,
     inputFiles: job.inputFiles,
     inputBytes: job.inputBytes,
     acceptedAt: job.acceptedAt,
+    sealTimeLimitMs: job.stream?.sealTimeLimitMs ?? null,
   };
 }

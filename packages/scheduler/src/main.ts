@@ -1,6 +1,7 @@
 /** The scheduler as a process: settings → parts → start → wait for a signal. */
+import { readFileSync } from 'node:fs';
 import { Connections } from '@millrace/core-client';
-import { parseTaskKeys } from '@millrace/protocol';
+import { parseTaskKeys, parseTenants } from '@millrace/protocol';
 import { createLogger, runService, service } from '@millrace/service-kit';
 import { readConfig } from './config.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
@@ -20,6 +21,7 @@ const scheduler = service(
       core: config.MILLRACE_CORE,
       taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
       pool: config.MILLRACE_POOL,
+      ...(config.MILLRACE_TENANTS === undefined ? {} : { tenants: parseTenants(readFileSync(config.MILLRACE_TENANTS, 'utf8')) }),
       timeScale: config.MILLRACE_TIME_SCALE,
       readRoots: config.MILLRACE_READ_ROOTS,
       writeRoots: config.MILLRACE_WRITE_ROOTS,

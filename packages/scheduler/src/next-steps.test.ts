@@ -23,6 +23,10 @@ const job: LedgerJobView = {
   inputFiles: 1,
   inputBytes: 10,
   acceptedAt: '2026-11-23T10:00:00.000Z',
+  sealTimeLimitMs: null,
+  weight: 10,
+  flightBytes: 0,
+  stream: null,
   paused: false,
   cancelled: false,
   rebuilding: false,
@@ -43,6 +47,7 @@ const job: LedgerJobView = {
   lastCommand: -1,
   revision: 1,
 };
+const stream = { segments: 1, chunks: 3, keys: 5, bytes: 9 };
 const half = { ...job.chunks, committed: 1, running: 2 };
 const exceeded = { exceeded: { code: 'BUDGET_REJECTS' as const, message: 'too many' } };
 const end = { state: 'failed' as const, code: 'X', message: 'x' };
@@ -54,6 +59,7 @@ function stepsOf(changes: Partial<LedgerJobView>, around: Partial<JobSituation> 
     budget: { exceeded: null },
     stageBudget: { exceeded: null },
     overTime: false,
+    abandoned: false,
     ...around,
   }).map(({ step }) => step);
 }
@@ -89,6 +95,11 @@ const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSitu
   ['over its time but paused', { chunks: half, paused: true }, { overTime: true }, []],
   ['that must end', { chunks: half, end }, {}, ['finish']],
   ['that must end while planning', { state: 'planning', sealed: false, openWork: 1, end }, {}, ['finish']],
+  ['a stream that is not sealed', { stream, sealed: false, sealedSegments: null }, {}, []],
+  ['a stream without a chunk', { stream, state: 'accepted', sealed: false, sealedSegments: null }, {}, []],
+  ['an abandoned stream', { stream, sealed: false, sealedSegments: null }, { abandoned: true }, ['end', 'finish']],
+  ['an abandoned stream that is paused', { stream, sealed: false, paused: true }, { abandoned: true }, []],
+  ['a sealed stream with every outcome', { stream }, {}, ['finish']],
   ['cancelled', { chunks: half, cancelled: true }, {}, ['end', 'finish']],
   ['cancelled while paused', { chunks: half, cancelled: true, paused: true }, {}, ['end', 'finish']],
   ['paused with every outcome', { paused: true }, {}, []],

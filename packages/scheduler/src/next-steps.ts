@@ -31,6 +31,8 @@ export interface JobSituation {
   readonly stageBudget: BudgetVerdict;
   /** The generation has been at work for longer than its time limit. */
   readonly overTime: boolean;
+  /** A stream that nobody has sealed, and no chunk came for its time limit. */
+  readonly abandoned: boolean;
 }
 
 export function nextSteps(situation: JobSituation): Step[] {
@@ -59,6 +61,7 @@ function openSteps(situation: JobSituation): Step[] {
   const end = endOf(situation);
   if (end !== null) return [{ step: 'end', end }, { step: 'finish' }];
   if (job.paused) return [];
+  if (!job.sealed && job.stream !== null) return [];
   if (!job.sealed) return job.openWork === 0 ? [{ step: 'addPlanWork' }] : [];
   if (job.sealedSegments !== null && job.segments < job.sealedSegments) return [{ step: 'readPlan' }];
   if (situation.unburiedFiles > 0) return [{ step: 'buryUnplannable' }];
@@ -85,10 +88,12 @@ function unknownOwners({ stageViews }: LedgerJobView): JobEnd | null {
   return { state: 'failed', code: 'BUDGET_DEAD_LETTERS', message };
 }
 
-function endOf({ job, budget, overTime }: JobSituation): JobEnd | null {
+function endOf({ job, budget, overTime, abandoned }: JobSituation): JobEnd | null {
   if (job.cancelled) return { state: 'cancelled', code: 'JOB_CANCELLED', message: 'the job was cancelled' };
   if (budget.exceeded) return failedBy(budget.exceeded);
   if (overTime && !job.paused) return { state: 'failed', code: 'JOB_TIME_LIMIT', message: 'the job took longer than execution.jobTimeLimit' };
+  if (abandoned && !job.paused)
+    return { state: 'failed', code: 'INPUT_STREAM_ABANDONED', message: 'no chunk came for sealTimeLimit and the stream was not sealed' };
   return null;
 }
 

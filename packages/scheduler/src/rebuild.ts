@@ -24,6 +24,7 @@ import { inSteps } from './in-steps.ts';
 import { ledgerJobOf } from './ledger-job.ts';
 import { continueRedrive } from './next-generation.ts';
 import { segmentRef } from './segment-ref.ts';
+import { streamGeneration, tellStreamSegment } from './tell-stream.ts';
 
 /** Rebuilds the job if it is open in the journal and the ledger does not have its newest generation. Cheap when it does. */
 export async function ensureJob(jobId: JobId, control: Control): Promise<void> {
@@ -107,6 +108,10 @@ async function tellPlan(view: JobView, isNew: boolean, control: Control): Promis
   }
   for (const stored of plan?.segments ?? []) {
     const isFresh = !stored.record.chunks.some(({ chunk }) => olderIndexes.has(chunk));
+    if (view.job.record.stream && view.generation === streamGeneration) {
+      await tellStreamSegment(stored, control);
+      continue;
+    }
     await ledger.recordSegment(jobId, view.generation, segmentRef(stored), isFresh);
   }
   if (!plan?.sealed) return;

@@ -1,7 +1,7 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
 import { Connections, type CoreProcess, SteadyCore, startCore } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal, testStore } from '@millrace/journal';
-import { leaseTimes, newRequestId, type TaskKeys } from '@millrace/protocol';
+import { leaseTimes, newRequestId, type TaskKeys, type TenantShares } from '@millrace/protocol';
 import { openQueues, type Queues } from '@millrace/queues';
 import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Control } from './control.ts';
@@ -9,6 +9,7 @@ import { InspectingCore } from './inspecting-core.ts';
 import { JobFacts } from './job-facts.ts';
 import { connectionOf, placesOf } from './places.ts';
 import { schedulerService } from './scheduler.ts';
+import { Turns } from './turns.ts';
 
 const coreMemoryBytes = 256 * 1024 * 1024;
 
@@ -22,6 +23,8 @@ export interface SchedulerOptions {
   readonly core: string;
   readonly taskKeys: TaskKeys;
   readonly pool: string;
+  /** What tenants are given; even shares without limits when not given. */
+  readonly tenants?: TenantShares;
   readonly timeScale: number;
   readonly readRoots: readonly string[];
   readonly writeRoots: readonly string[];
@@ -71,6 +74,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
       random,
       journalUri: options.journal.replace(/\/+$/, ''),
       facts: new JobFacts(journal),
+      turns: new Turns(),
+      tenants: options.tenants ?? new Map(),
       taskKeys: options.taskKeys,
       schedulerId: options.schedulerId ?? `s-${newRequestId(idSource(clock, random)).slice(1)}`,
       pool: options.pool,

@@ -1,5 +1,4 @@
 /** What a chunk's attempt works on, read from the journal by the keys and digests that the ledger gave. */
-import { specOfGeneration } from '@millrace/journal';
 import { type Chunk, chunkBytes, fileShares, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
 import type { Secret } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
@@ -22,16 +21,12 @@ export interface ChunkWork {
 }
 
 export async function loadChunkWork(orders: AttemptOrders, host: Host): Promise<ChunkWork> {
-  const [stored, { record: segment }, commands] = await Promise.all([
-    host.journal.readJobRecord(orders.jobId),
-    host.journal.readSegment(orders.segmentKey, orders.segmentDigest),
-    orders.generation === 1 ? [] : host.journal.readCommands(orders.jobId),
+  const [{ job, spec }, { record: segment, chunks }] = await Promise.all([
+    host.records.job(orders.jobId, orders.generation),
+    host.records.segment(orders.segmentKey, orders.segmentDigest),
   ]);
-  if (stored === null) throw new AppError('JOURNAL_UNSAFE', `cannot read job ${orders.jobId}: it has no job.json`);
-  const job = stored.record;
-  const chunk = segment.chunks.find((candidate) => candidate.chunk === orders.chunk);
+  const chunk = chunks.get(orders.chunk);
   if (chunk === undefined) throw new AppError('PLAN_CONFLICT', `cannot run chunk ${orders.chunkId}: ${orders.segmentKey} does not list it`);
-  const { spec } = specOfGeneration({ job: stored, commands }, orders.generation);
   return {
     job,
     spec,
@@ -59,13 +54,19 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
     chunk: orders.chunk,
     generation: orders.generation,
     range: rangeOf(chunk, file),
-    fileUri: chunk.kind === 'files' ? null : (file?.uri ?? null),
+    fileUri: fileUriOf(chunk, file),
     mode: orders.mode,
   };
 }
 
+function fileUriOf(chunk: Chunk, file: Segment['files'][number] | undefined): string | null {
+  if (chunk.kind === 'given') return chunk.uri;
+  return chunk.kind === 'files' ? null : (file?.uri ?? null);
+}
+
 function rangeOf(chunk: Chunk, file: Segment['files'][number] | undefined): AttemptPlace['range'] {
   if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  if (chunk.kind === 'given') return { uri: chunk.uri, etag: chunk.etag, start: chunk.start, end: chunk.end };
   if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
   // Of a group the first file stands for all.
   if (chunk.kind === 'files') return { uri: file?.uri ?? '', etag: null, start: 0, end: chunkBytes(chunk) };

@@ -1,4 +1,5 @@
 import { loadConfig, setting } from '@millrace/service-kit';
+import { z } from 'zod';
 
 /** Everything a worker host is told from outside. */
 const shape = {
@@ -7,7 +8,10 @@ const shape = {
   MILLRACE_CORE: setting.text().optional().describe('the core binary; the one of this checkout when not given'),
   MILLRACE_TASK_KEY: setting.text().describe('keys of task signatures, <keyId>:<64 hex>, the first signs'),
   MILLRACE_POOL: setting.text(63).default('default').describe('pool of this host'),
-  MILLRACE_SLOTS: setting.integer(1, 256).prefault('1').describe('cores of this host: one process each'),
+  MILLRACE_SLOTS: z
+    .union([z.literal('auto'), setting.integer(1, 256)])
+    .prefault('1')
+    .describe('cores of this host, one process each; auto: as many as its memory and processors allow'),
   MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and every time that goes with them'),
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('directories that inputs may lie in'),
   MILLRACE_WRITE_ROOTS: setting.directories().prefault('').describe('directories that outputs may go to'),

@@ -1,5 +1,14 @@
 /** An attempt at a chunk: open it in the ledger, run it on a core, find out how it ended, record and mark that. */
-import { type AttemptId, type Chunk, type FailureRecord, newAttemptId, type Receipt, sumsOfChunk, type UncommittedOutcome } from '@millrace/protocol';
+import {
+  type AttemptId,
+  type Chunk,
+  type FailureRecord,
+  newAttemptId,
+  type Receipt,
+  sumsOfChunk,
+  type UncommittedOutcome,
+  type Verdict,
+} from '@millrace/protocol';
 import type { AttemptOrders, ClaimedTask, TaskOutcome } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { barePlace, type ChunkWork, loadChunkWork } from './chunk-work.ts';
@@ -13,7 +22,8 @@ import { recordFailure, recordLost, recordRelease } from './record-failure.ts';
 
 /** What a run on the core came to, before the journal was asked. */
 export type ChunkRun =
-  | { readonly kind: 'committed' | 'superseded' }
+  /** `verdict`: what stands in the journal, if the core's answer held it. */
+  | { readonly kind: 'committed' | 'superseded'; readonly verdict: Verdict | null }
   | { readonly kind: 'released' | 'cancelled'; readonly bytesDone: number; readonly recordsDone: number }
   | { readonly kind: 'failed'; readonly failure: ClassifiedFailure; readonly bytesDone: number; readonly recordsDone: number };
 
@@ -78,10 +88,14 @@ async function runOnCore(attempt: OpenedAttempt<AttemptOrders>, work: ChunkWork,
 
 const failedRun = (error: unknown): ChunkRun => ({ kind: 'failed', failure: classifyThrown(error), bytesDone: 0, recordsDone: 0 });
 
-/** The verdict decides; a run only hints. While the verdict is empty nothing may be deleted, and nothing is here. */
+/**
+ * The verdict decides; a run only hints. It is read unless the core handed it over: it never changes. While it is empty nothing may be deleted, and
+ * nothing is here.
+ */
 async function decideEnd(attempt: OpenedAttempt<AttemptOrders>, run: ChunkRun, host: Host): Promise<ChunkEnd> {
   try {
-    const verdict = await confirmCommit(attempt.orders, host);
+    const told = run.kind === 'committed' || run.kind === 'superseded' ? run.verdict : null;
+    const verdict = told ?? (await confirmCommit(attempt.orders, host));
     if (verdict?.outcome === 'committed') {
       return verdict.attemptId === attempt.attemptId ? { outcome: 'committed', receipt: verdict } : { outcome: 'superseded', winner: verdict };
     }

@@ -5,6 +5,7 @@ import type { AttemptId, IdSource, LeaseTimes, TaskKeys } from '@millrace/protoc
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log } from '@millrace/service-kit';
 import type { CrashStreak } from './crash-streak.ts';
+import type { KeptRecords } from './kept-records.ts';
 import type { RefusedTasks } from './refused-tasks.ts';
 
 export interface HostIdentity {
@@ -16,6 +17,7 @@ export interface HostIdentity {
 export interface Host {
   readonly queues: Queues;
   readonly journal: Journal;
+  readonly records: KeptRecords;
   /** Store verbs of a core that is always there. */
   readonly store: CoreLike;
   readonly cores: CorePool;

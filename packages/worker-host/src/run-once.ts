@@ -21,7 +21,8 @@ export interface ChunkTry {
 }
 
 export type RunResult =
-  | { readonly kind: 'done'; readonly done: ChunkDone }
+  /** `verdict`: as it stands in the journal, when the chunk was committed by whomever. */
+  | { readonly kind: 'done'; readonly done: ChunkDone; readonly verdict: Uint8Array }
   | { readonly kind: 'failed'; readonly failure: ClassifiedFailure }
   /** The host asked for the end and the core obeyed, or was killed for it. */
   | { readonly kind: 'stopped'; readonly reason: StopReason };
@@ -56,7 +57,7 @@ async function ask(tried: ChunkTry, leased: CoreLease, run: Pick<Process, 'mode'
   });
   if (answer.failed !== null) return { kind: 'failed', failure: classifyFailed(answer.failed) };
   leased.release({ rssBytes: answer.done.peakRssBytes });
-  if (answer.done.outcome !== 'cancelled') return { kind: 'done', done: answer.done };
+  if (answer.done.outcome !== 'cancelled') return { kind: 'done', done: answer.done, verdict: answer.payload };
   if (keeper.stoppedFor !== null) return { kind: 'stopped', reason: keeper.stoppedFor };
   return { kind: 'failed', failure: classifyCode('CORE_TIME_LIMIT', `the attempt took longer than its time limit of ${deadlineMs} ms`) };
 }

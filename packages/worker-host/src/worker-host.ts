@@ -10,6 +10,8 @@ import { CrashStreak } from './crash-streak.ts';
 import { executeTask } from './execute-task.ts';
 import { sweepLate } from './handlers/finish-job.ts';
 import type { Host } from './host.ts';
+import { hostMemory, memoryProblem, slotsFor } from './host-slots.ts';
+import { KeptRecords } from './kept-records.ts';
 import { RefusedTasks } from './refused-tasks.ts';
 
 export interface WorkerHostParts {
@@ -59,6 +61,7 @@ class RunningHost {
   #worker: string | null = null;
   #host: Host | null = null;
   readonly #connections: Connections;
+  readonly #slots: number;
   readonly #unsound = Promise.withResolvers<never>();
   #busy = 0;
   #checkedAtMs = 0;
@@ -71,6 +74,10 @@ class RunningHost {
     // Not every owner watches it.
     this.#unsound.promise.catch(() => {});
     const { config } = parts;
+    const memory = hostMemory();
+    this.#slots = slotsFor(config.MILLRACE_SLOTS, config.MILLRACE_CORE_MEMORY, memory);
+    const problem = memoryProblem(this.#slots, config.MILLRACE_CORE_MEMORY, memory);
+    if (problem !== null) parts.log.warn({ slots: this.#slots }, problem);
     this.#connections = Connections.read(config.MILLRACE_CONNECTIONS, parts.environment).withJournal(config.MILLRACE_JOURNAL);
   }
 
@@ -86,12 +93,12 @@ class RunningHost {
     const { config, log, random } = this.#parts;
     const times = leaseTimes(config.MILLRACE_TIME_SCALE);
     this.#cores = new CorePool({
-      slots: config.MILLRACE_SLOTS,
+      slots: this.#slots,
       start: (slot) => this.#startCore(slot, config.MILLRACE_CORE_MEMORY),
       log,
       random: () => random.next(),
     });
-    this.#steady = new SteadyCore(() => this.#startCore(config.MILLRACE_SLOTS, STORE_CORE_BYTES));
+    this.#steady = new SteadyCore(() => this.#startCore(this.#slots, STORE_CORE_BYTES));
     await this.#cores.start();
     const { hello } = await this.#steady.current();
     await this.#testStores(this.#steady);
@@ -114,6 +121,7 @@ class RunningHost {
       cores,
       store,
       journal,
+      records: new KeptRecords(journal),
       times: leaseTimes(config.MILLRACE_TIME_SCALE),
       taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
       identity,
@@ -187,10 +195,10 @@ class RunningHost {
   }
 
   #consume(kind: (typeof workKinds)[number], host: Host): void {
-    const { config, log } = this.#parts;
+    const { log } = this.#parts;
     const queue = workQueueName(kind, host.pool, host.resultVersion);
     // Planning waits for a slot like a chunk does; finishing needs store verbs only.
-    const concurrency = kind === 'chunk' ? config.MILLRACE_SLOTS : 1;
+    const concurrency = kind === 'chunk' ? this.#slots : 1;
     const consumer = host.queues.tasks.consume(queue, { concurrency }, async (task) => {
       this.#busy += 1;
       try {
@@ -205,14 +213,14 @@ class RunningHost {
   }
 
   async #tellAlive(host: Host): Promise<void> {
-    const { config, log } = this.#parts;
+    const { log } = this.#parts;
     const { coreVersion, resultVersion, identity, pool } = host;
     const view = {
       ...identity,
       pool,
       coreVersion,
       resultVersion,
-      slots: config.MILLRACE_SLOTS,
+      slots: this.#slots,
       busy: this.#busy,
       draining: this.#isDraining,
       pid: process.pid,

@@ -185,9 +185,12 @@ function visibleByte(byte: number): string {
   return byte < 0x7f ? String.fromCharCode(byte) : '·';
 }
 
+/** Of a range that a producer named only the byte is known. */
+const placeOf = ({ record, byte }: RejectRow): string => (record === null ? `byte ${count(byte ?? 0)}` : `record ${count(record)}`);
+
 function describeReject(row: RejectRow): string[] {
   const lines = [
-    `${row.code}  record ${count(row.record)}${row.line === null ? '' : `  line ${count(row.line)}`}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${messageOf(row)}`,
+    `${row.code}  ${placeOf(row)}${row.line === null ? '' : `  line ${count(row.line)}`}${row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`}: ${messageOf(row)}`,
   ];
   for (const error of row.errors.slice(1))
     lines.push(

@@ -79,7 +79,7 @@ export function describeReject(row: RejectRow): string[] {
   const id = row.rejectId.slice(row.rejectId.indexOf('.') + 1);
   const column = row.column === null ? '' : `  column ${row.columnIndex ?? '?'} ${JSON.stringify(row.column)}`;
   return [
-    `${id}  ${row.code}  ${row.file}  record ${count(row.record)}${placeInText(row)}${column}`,
+    `${id}  ${row.code}  ${row.file}${row.record === null ? '' : `  record ${count(row.record)}`}${placeInText(row)}${column}`,
     `    ${messageOf(row)}`,
     `    ${visibleText(row.raw, 120)}`,
   ];

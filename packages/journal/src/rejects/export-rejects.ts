@@ -57,7 +57,7 @@ export function exportCsvHeader(shape: ExportShape): string {
 
 export function exportCsvRow(shape: ExportShape, row: RejectRow): string {
   const { fields, extra, raw } = exportedFields(shape, row);
-  const place = [row.rejectId, row.file, String(row.record), String(row.line ?? ''), String(row.byte ?? ''), row.code, row.column ?? '', row.message];
+  const place = [row.rejectId, row.file, String(row.record ?? ''), String(row.line ?? ''), String(row.byte ?? ''), row.code, row.column ?? '', row.message];
   const cells = shape.columns.map((name) => fields.get(name) ?? '');
   return csvLine(shape, [...place, ...cells, extra.join(shape.dialect?.delimiter ?? ','), raw]);
 }

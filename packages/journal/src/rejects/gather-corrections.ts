@@ -65,6 +65,7 @@ function correctionOf(row: RejectRow, edited: EditedRow | null, facts: Facts): C
   if (file === undefined) return { cannot: 'its file is none of the job' };
   // An array is one value: without what stands around it the core cannot follow an element to its end.
   if (facts.arrays.has(row.file)) return { cannot: 'elements of a JSON array cannot be replayed in this version' };
+  if (row.record === null) return { cannot: 'it lies in a range that a producer named, where records have no numbers' };
   if (row.line === null || row.byte === null) return { cannot: 'it is a row of a file of columns' };
   const correction: Correction = edited === null ? unchangedRecord(row) : correctRecord(facts.shape, row, edited);
   if ('cannot' in correction) return correction;

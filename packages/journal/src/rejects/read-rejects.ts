@@ -11,7 +11,8 @@ export interface RejectRow {
   readonly chunk: number;
   readonly file: string;
   readonly etag: string;
-  readonly record: number;
+  /** Null where nobody has counted the records before it: in a range that the producer of a stream named. */
+  readonly record: number | null;
   /** These five are null in files that are no text. */
   readonly line: number | null;
   readonly byte: number | null;

@@ -41,7 +41,7 @@ export type FrameKind = keyof typeof kindNumbers;
 
 export const kindNames: ReadonlyMap<number, FrameKind> = new Map(Object.entries(kindNumbers).map(([name, number]) => [number, name as FrameKind]));
 
-const payloadKinds: ReadonlySet<FrameKind> = new Set(['Process', 'StorePut', 'Done']);
+const payloadKinds: ReadonlySet<FrameKind> = new Set(['Probe', 'Process', 'StorePut', 'Done']);
 
 /** True where bytes may follow the header. */
 export function mayCarryPayload(kind: FrameKind): boolean {

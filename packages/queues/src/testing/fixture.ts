@@ -33,6 +33,8 @@ export function testJob(key: string, changes: Partial<LedgerJob> = {}): LedgerJo
     inputFiles: 1,
     inputBytes: 1000,
     acceptedAt: '2026-11-23T10:00:00.000Z',
+    sealTimeLimitMs: null,
+    weight: 10,
     ...changes,
   };
 }

@@ -1,7 +1,6 @@
 /** The pins of a job: every input probed once, how many partitions each reduce stage has, and the small tables of stages. */
 import type { Stored } from '@millrace/journal';
 import {
-  type FieldPins,
   type FilePins,
   type InputFile,
   type InputPins,
@@ -9,10 +8,7 @@ import {
   type LookupPins,
   type Pins,
   partitionsOf,
-  type ResolvedField,
-  type ResolvedInput,
-  type ResolvedJobSpec,
-  type SchemaPins,
+  pinsWithoutFiles,
   spreadSamples,
 } from '@millrace/protocol';
 import type { WorkEnd } from '../execute-work.ts';
@@ -100,41 +96,4 @@ async function pinLookups(plan: PlanJob): Promise<LookupPins[] | WorkEnd> {
     pinned.push({ ...file, maxBytes: maxSize, input });
   }
   return pinned;
-}
-
-/** An input whose pattern matches nothing, which `ifNone: ok` allows: what the spec says of it, for nothing will be read. */
-function pinsWithoutFiles(input: ResolvedInput, spec: ResolvedJobSpec): InputPins {
-  const schema = input.schema ?? spec.schema;
-  return {
-    name: input.name,
-    format: input.format === 'ndjson' || input.format === 'json' || input.format === 'lines' ? input.format : 'csv',
-    compression: 'none',
-    encoding: 'utf-8',
-    invalidBytes: input.invalidBytes,
-    maxRecordBytes: input.maxRecordSize,
-    maxInflation: input.maxInflation,
-    keepIntactPrefix: input.keepIntactPrefix,
-    dialect: null,
-    columns: [],
-    schema: typeof schema === 'string' ? schemaWithoutFields : { ...schema, fields: schema.fields.map(fieldPins) },
-    inferred: [],
-    json: { records: input.json.records, duplicateKeys: input.json.duplicateKeys, maxDepth: input.json.maxDepth },
-    lines: null,
-    evidence: [],
-    notes: ['there are no files'],
-  };
-}
-
-const schemaWithoutFields: SchemaPins = {
-  fields: [],
-  missingValues: [''],
-  match: 'name',
-  caseSensitive: true,
-  missingColumns: 'fail',
-  extraColumns: 'drop',
-  primaryKey: [],
-};
-
-function fieldPins({ title, description, fields, items, ...field }: ResolvedField): FieldPins {
-  return { ...field, ...(fields && { fields: fields.map(fieldPins) }), ...(items && { items: fieldPins(items) }) };
 }

@@ -1,5 +1,5 @@
 /** Runs one chunk on a core: as a whole, with less memory, or bisected to the records that kill it. */
-import { sha256Hex } from '@millrace/protocol';
+import { parseRecord, sha256Hex, type Verdict } from '@millrace/protocol';
 import type { ExcludedRange } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
@@ -10,7 +10,7 @@ import type { ChunkRun } from '../execute-chunk.ts';
 import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
 import { ProgressKeeper } from '../progress-keeper.ts';
-import { type ChunkTry, deadlineOf, endOfStop, runOnce } from '../run-once.ts';
+import { type ChunkTry, deadlineOf, endOfStop, type RunResult, runOnce } from '../run-once.ts';
 
 export async function processChunk(attempt: OpenedAttempt<AttemptOrders>, work: ChunkWork, lease: Lease, host: Host): Promise<ChunkRun> {
   const payload = await readPayload(work, host);
@@ -34,6 +34,20 @@ async function readPayload({ chunk }: ChunkWork, host: Host): Promise<Uint8Array
   throw new AppError('JOURNAL_UNSAFE', `cannot run chunk ${chunk.chunk}: the payloads in ${chunk.key} are not those of the plan`);
 }
 
+/** The verdict that the core put, or found, as it says it stands; null when the answer does not hold it: then it is read. */
+function verdictOf({ done, verdict }: Extract<RunResult, { kind: 'done' }>, { attempt, host }: ChunkTry): Verdict | null {
+  if (verdict.length === 0 || done.verdictDigest !== sha256Hex(verdict)) return null;
+  const { orders } = attempt;
+  try {
+    const record = parseRecord('verdict', verdict);
+    const isOurs = record.jobId === orders.jobId && record.stage === orders.stage && record.chunk === orders.chunk && record.generation === orders.generation;
+    return isOurs ? record : null;
+  } catch (err) {
+    host.log.warn({ err, chunkId: orders.chunkId }, 'the verdict in an answer cannot be read');
+    return null;
+  }
+}
+
 async function runCommit(tried: ChunkTry, excluded: readonly ExcludedRange[]): Promise<ChunkRun> {
   const result = await runOnce(tried, { mode: 'commit', range: null, excluded }, deadlineOf(tried));
   const { progress } = tried.keeper;
@@ -44,7 +58,7 @@ async function runCommit(tried: ChunkTry, excluded: readonly ExcludedRange[]): P
       return { kind: 'failed', failure: result.failure, ...progress };
     case 'done': {
       const { outcome } = result.done;
-      if (outcome === 'committed' || outcome === 'superseded') return { kind: outcome };
+      if (outcome === 'committed' || outcome === 'superseded') return { kind: outcome, verdict: verdictOf(result, tried) };
       return { kind: 'failed', failure: classifyCode('PROTOCOL_VIOLATION', `the core answered a commit with ${outcome}`), ...progress };
     }
     default:

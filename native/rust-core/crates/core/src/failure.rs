@@ -2,6 +2,7 @@
 
 use millrace_engine::Error;
 use millrace_engine::progress::Snapshot;
+use millrace_formats::position::known_number;
 use millrace_wire::message::{Failed, FailureClass, Position};
 
 use crate::memory;
@@ -26,12 +27,17 @@ pub fn of_store(error: millrace_store::Error) -> Error {
     Error { retry_after_ms: error.retry_after_ms, ..Error::new(error.code, error.to_string()) }
 }
 
+/// Record 0: nobody has counted those before it.
+fn position_at(file: u32, record: u64, line: u64, byte: u64) -> Position {
+    Position { file, record: known_number(record).unwrap_or(0), line: known_number(line), byte: Some(byte) }
+}
+
 /// The answer to a request that failed, with how far it came.
 pub fn failed(error: &Error, progress: Option<Snapshot>) -> Failed {
     let here = progress.filter(|snapshot| snapshot.record > 0);
     let position = match (error.at, here) {
-        (Some(place), _) => Some(Position { file: place.file, record: place.record, line: Some(place.line), byte: Some(place.byte) }),
-        (None, Some(here)) => Some(Position { file: here.file as u32, record: here.record, line: Some(here.line), byte: Some(here.byte) }),
+        (Some(place), _) => Some(position_at(place.file, place.record, place.line, place.byte)),
+        (None, Some(here)) => Some(position_at(here.file as u32, here.record, here.line, here.byte)),
         (None, None) => None,
     };
     let done = progress.unwrap_or_default();

@@ -124,8 +124,9 @@ impl ChunkIo for LocalChunkIo<'_> {
     }
 
     fn open_source(&mut self, uri: &str, etag: &str) -> Result<Box<dyn PinnedSource>, Error> {
-        let input = self.segment.files.iter().find(|file| file.uri == uri).map(|file| file.input);
-        let connection = input.and_then(|input| self.spec.input_connection(input));
+        // Objects that a producer named are those of the one input that a stream has.
+        let input = self.segment.files.iter().find(|file| file.uri == uri).map_or(0, |file| file.input);
+        let connection = Some(input).and_then(|input| self.spec.input_connection(input));
         Ok(Box::new(open_source(self.places, uri, connection, etag)?))
     }
 

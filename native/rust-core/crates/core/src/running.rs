@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use millrace_engine::cancel::{CancelFlag, Reason};
 use millrace_engine::progress::{Phase as EnginePhase, Progress};
+use millrace_formats::position::known_number;
 use millrace_wire::message::{self, Phase};
 
 use crate::lease::Lease;
@@ -54,8 +55,8 @@ impl Running {
             bytes_in: now.bytes_in,
             bytes_total: now.bytes_total,
             byte: now.byte,
-            record: now.record,
-            line: now.line,
+            record: known_number(now.record).unwrap_or(0),
+            line: known_number(now.line).unwrap_or(0),
             rss_bytes: memory::rss_bytes(),
             spill_bytes: 0,
         }

@@ -42,7 +42,7 @@ pub mod stages;
 pub mod streams;
 mod transform;
 pub mod unique;
-mod watch;
+pub mod watch;
 
 pub use error::Error;
 pub use hex::sha256_hex;

@@ -182,6 +182,7 @@ fn place_of_chunk(chunk: &ChunkEntry) -> (String, u64, u64) {
             (format!("files {}", files.join(" ")), 0, chunk.bytes())
         }
         ChunkEntry::Inline(inline) => (inline.key.clone(), inline.offset, inline.offset + inline.length),
+        ChunkEntry::Given(given) => (given.uri.clone(), given.start, given.end),
         ChunkEntry::Rows(rows) => (format!("file {}", rows.file), rows.start, rows.end),
         ChunkEntry::Partition(partition) => (partition.slices.key.clone(), 0, 0),
     }
@@ -194,7 +195,7 @@ fn reads(chunk: &ChunkEntry, segment: &Segment, task: &WaitingTask<'_>) -> bool 
         ChunkEntry::Files(group) => group.files.first().is_some_and(|first| segment.files.iter().any(|file| file.file == first.file)),
         ChunkEntry::Rows(rows) => segment.files.iter().any(|file| file.file == rows.file),
         // Payloads are read with the first input's pins.
-        ChunkEntry::Inline(_) => task.inputs.contains(&0),
+        ChunkEntry::Inline(_) | ChunkEntry::Given(_) => task.inputs.contains(&0),
         ChunkEntry::Partition(_) => false,
     }
 }

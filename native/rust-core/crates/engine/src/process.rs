@@ -8,6 +8,7 @@ use arrow_schema::SchemaRef;
 use millrace_formats::batch::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, Read, ReadCounts, RecordReader};
 use millrace_formats::decompress::{Compression, DecodedSource, InflationLimit, Restart, measure};
 use millrace_formats::encoding::shows_structure;
+use millrace_formats::given::given_range;
 use millrace_formats::pins::{FilePlan, Format, InputPins, StreamCut};
 use millrace_formats::position::Place;
 use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, open_rows, plan_file};
@@ -30,7 +31,9 @@ use crate::outputs::{Closed, Outputs};
 use crate::partition::Key;
 use crate::program::Program;
 use crate::progress::{Phase, Progress};
-use crate::records::{self, ChunkEntry, Counts, DecodeFrom, InlineChunk, Origin, PinsOf, RangeChunk, RowsChunk, Segment, Slice, Spec};
+use crate::records::{
+    ChunkEntry, Counts, DecodeFrom, GivenChunk, InlineChunk, InlinePayload, Origin, PinsOf, RangeChunk, RowsChunk, Segment, Slice, Spec,
+};
 use crate::slices::MergedSlices;
 use crate::streams::open_chunk_stream;
 use crate::transform::{Fates, transform};
@@ -202,7 +205,7 @@ enum Unit<'a> {
     },
     Payload {
         number: u32,
-        key: &'a str,
+        payload: &'a InlinePayload,
         source: MemorySource,
     },
     /// A record that takes the place of one that was rejected.
@@ -211,6 +214,9 @@ enum Unit<'a> {
         origin: &'a Origin,
         length: u64,
         source: MemorySource,
+    },
+    Given {
+        chunk: &'a GivenChunk,
     },
 }
 
@@ -240,6 +246,7 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
             Ok(vec![Unit::Rows { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
         }
         ChunkEntry::Inline(chunk) => payload_units(task, chunk),
+        ChunkEntry::Given(chunk) => Ok(vec![Unit::Given { chunk }]),
         ChunkEntry::Partition(chunk) => {
             Err(Error::new("PLAN_CONFLICT", format!("chunk {} is a partition, which no map stage reads", chunk.chunk)))
         }
@@ -300,11 +307,11 @@ fn payload_units<'a>(task: &ChunkTask<'a>, chunk: &'a InlineChunk) -> Result<Vec
             format!("the payload of chunk {} has {} bytes and another digest than its plan says", chunk.chunk, task.payload.len());
         return Err(Error::new("STORAGE_CHECKSUM", message));
     }
-    let unit = |(number, payload): (usize, &'a records::InlinePayload)| {
+    let unit = |(number, payload): (usize, &'a InlinePayload)| {
         let source = MemorySource::new(Arc::clone(&task.payload), payload.offset, payload.length);
         let outside = || Error::new("PLAN_CONFLICT", format!("payload {} lies outside its chunk", payload.key));
         let source = source.ok_or_else(outside)?;
-        let Some(origin) = &payload.origin else { return Ok(Unit::Payload { number: number as u32, key: &payload.key, source }) };
+        let Some(origin) = &payload.origin else { return Ok(Unit::Payload { number: number as u32, payload, source }) };
         let source = source.standing_at(origin.byte).ok_or_else(outside)?;
         Ok(Unit::Correction { plan: task.segment.file(origin.file)?, origin, length: payload.length, source })
     };
@@ -387,7 +394,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(())
             }
-            Unit::Payload { number, key, source } => {
+            Unit::Payload { number, payload: InlinePayload { key, records, .. }, source } => {
                 let pins = self.payload_pins()?;
                 if pins.format.has_rows() {
                     let message = "records sent inline are text, but the pins say that the input is a file of columns";
@@ -396,7 +403,7 @@ impl<'a> Run<'a> {
                 let watched = self.watch(Box::new(source));
                 let (mut stream, end) = open_payload_stream(pins, &watched)?;
                 let plan = plan_file(pins, number, 0, key, "", stream.as_mut())?;
-                self.account.open_file(None, Some(key.to_owned()));
+                self.account.open_file(None, Some(key.clone()));
                 self.outputs.begin_input(None, || payload_name(key))?;
                 let range = ReadRange { start: plan.data_start, end, record: 1, line: plan.first_line };
                 // Preamble and header are bytes of the chunk too.
@@ -404,9 +411,10 @@ impl<'a> Run<'a> {
                 let reader = open_reader(pins, &plan, range, &self.task.excluded, stream, self.options)?;
                 let counts = self.read_range(&plan, range, range.end - range.start, reader, &watched, io)?;
                 self.close_unit(&counts, range.end - range.start);
-                Ok(())
+                check_promised(key, *records, counts.records)
             }
             Unit::Correction { plan, origin, length, source } => self.read_correction(plan, origin, length, source, io),
+            Unit::Given { chunk } => self.read_given(chunk, io),
         }
     }
 
@@ -508,7 +516,6 @@ impl<'a> Run<'a> {
             code,
             column: None,
             column_index: None,
-            path: None,
             byte: range.start,
             line: range.line,
             message,
@@ -518,6 +525,28 @@ impl<'a> Run<'a> {
         let rejects = [Reject { place, errors: vec![error], raw, raw_truncated: false }];
         self.account.reject(&rejects);
         self.outputs.write_rejects(&rejects, &plan.uri, &plan.etag, io)
+    }
+
+    /// An object, or a part of it, as a producer named it: its header is read here, for nobody has planned it.
+    fn read_given(&mut self, chunk: &GivenChunk, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let pins = self.payload_pins()?;
+        let whole = chunk.start == 0 && chunk.end == chunk.size;
+        let watched = self.watch(io.open_source(&chunk.uri, &chunk.etag)?);
+        if pins.format.has_rows() {
+            let message =
+                format!("cannot read {}: files of columns cannot be sent as chunks in this version; submit them as inputs", chunk.uri);
+            return Err(Error::new("INPUT_RANGE", message));
+        }
+        let (mut stream, size) = open_payload_stream(pins, &watched)?;
+        let plan = plan_file(pins, 0, 0, &chunk.uri, &chunk.etag, stream.as_mut())?;
+        let range = given_range(pins, &plan, (chunk.start, chunk.end), whole, size, stream.as_mut())?;
+        self.account.open_file(None, Some(chunk.key.clone()));
+        let input = self.task.spec.inputs.first();
+        self.outputs.begin_input(None, || output_name(&chunk.uri, input))?;
+        let reader = open_reader(pins, &plan, range, &self.task.excluded, stream, self.options)?;
+        let counts = self.read_range(&plan, range, chunk.end - chunk.start, reader, &watched, io)?;
+        self.close_unit(&counts, chunk.end - chunk.start);
+        check_promised(&chunk.key, chunk.records, counts.records)
     }
 
     /// Payloads are read as the first input.
@@ -546,7 +575,8 @@ impl<'a> Run<'a> {
             }
             let Some(read) = self.read_batch(reader.as_mut())? else { break };
             next_byte = end_of(&read).unwrap_or(next_byte);
-            if next_byte > range.end {
+            // A record that starts in a producer's range may end behind it.
+            if next_byte > range.end && !matches!(self.task.chunk, ChunkEntry::Given(_)) {
                 return Err(Error::new(
                     "PLAN_CONFLICT",
                     format!("a record ends at byte {next_byte}, behind its range's end {}", range.end),
@@ -607,7 +637,7 @@ impl<'a> Run<'a> {
         progress.enter(Phase::Read);
         progress.stand_at(plan.file, next_byte, range.record + counts.records, range.line + counts.lines);
         // Of rows that is the share that is done.
-        let (done, all) = (u128::from(next_byte - range.start), u128::from((range.end - range.start).max(1)));
+        let (done, all) = (u128::from(next_byte.min(range.end) - range.start), u128::from((range.end - range.start).max(1)));
         progress.count_bytes(self.bytes_done + (u128::from(bytes) * done / all) as u64);
         let sums = self.account.counts(0);
         progress.count_fates(self.records_done + counts.records, sums.emitted, sums.filtered, sums.rejected);
@@ -684,6 +714,7 @@ impl<'a> Run<'a> {
     fn file_order(&self, plan: &FilePlan) -> (u32, u64) {
         match self.task.chunk {
             ChunkEntry::Inline(chunk) if !is_replay(chunk) => (FIRST_PAYLOAD | chunk.chunk, u64::from(plan.file) << 32),
+            ChunkEntry::Given(chunk) => (FIRST_PAYLOAD | chunk.chunk, 0),
             _ => (plan.file, 0),
         }
     }
@@ -721,6 +752,16 @@ fn load(plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<Box<dyn PinnedSource>, 
         return Err(Error::new("INPUT_CHANGED", message));
     }
     Ok(Box::new(MemorySource::whole(bytes.into())))
+}
+
+/// A producer that says how many records a chunk holds is told when it holds others.
+fn check_promised(key: &str, promised: Option<u64>, read: u64) -> Result<(), Error> {
+    match promised {
+        Some(records) if records != read => {
+            Err(Error::new("INPUT_COUNT_MISMATCH", format!("chunk {key}: its producer said {records} records, {read} were read")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The stream of a payload and where it ends. A compressed one is decoded once to know.

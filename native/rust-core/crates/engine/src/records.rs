@@ -327,6 +327,7 @@ pub enum ChunkEntry {
     Range(RangeChunk),
     Files(FilesChunk),
     Inline(InlineChunk),
+    Given(GivenChunk),
     Partition(PartitionChunk),
     Rows(RowsChunk),
 }
@@ -337,6 +338,7 @@ impl ChunkEntry {
             ChunkEntry::Range(range) => range.chunk,
             ChunkEntry::Files(files) => files.chunk,
             ChunkEntry::Inline(inline) => inline.chunk,
+            ChunkEntry::Given(given) => given.chunk,
             ChunkEntry::Partition(partition) => partition.chunk,
             ChunkEntry::Rows(rows) => rows.chunk,
         }
@@ -349,7 +351,7 @@ impl ChunkEntry {
                 Some(PlannedPart { file: range.file, start: range.start, records: range.records, damages: range.damages })
             }
             ChunkEntry::Rows(rows) => Some(PlannedPart { file: rows.file, start: rows.start, records: rows.records, damages: 0 }),
-            ChunkEntry::Files(_) | ChunkEntry::Inline(_) | ChunkEntry::Partition(_) => None,
+            ChunkEntry::Files(_) | ChunkEntry::Inline(_) | ChunkEntry::Given(_) | ChunkEntry::Partition(_) => None,
         }
     }
 
@@ -367,7 +369,7 @@ impl ChunkEntry {
         match self {
             ChunkEntry::Range(range) => vec![range.clone()],
             ChunkEntry::Files(files) => files.files.iter().map(|file| file.of_chunk(files.chunk)).collect(),
-            ChunkEntry::Inline(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) => Vec::new(),
+            ChunkEntry::Inline(_) | ChunkEntry::Given(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) => Vec::new(),
         }
     }
 
@@ -377,6 +379,7 @@ impl ChunkEntry {
             ChunkEntry::Range(range) => range.chunk = number,
             ChunkEntry::Files(files) => files.chunk = number,
             ChunkEntry::Inline(inline) => inline.chunk = number,
+            ChunkEntry::Given(given) => given.chunk = number,
             ChunkEntry::Rows(rows) => rows.chunk = number,
             ChunkEntry::Partition(partition) => partition.chunk = number,
         }
@@ -388,6 +391,7 @@ impl ChunkEntry {
             ChunkEntry::Range(range) => range.end - range.start,
             ChunkEntry::Files(files) => files.files.iter().map(FileRange::bytes).sum(),
             ChunkEntry::Inline(inline) => inline.length,
+            ChunkEntry::Given(given) => given.end - given.start,
             ChunkEntry::Partition(partition) => partition.bytes,
             ChunkEntry::Rows(rows) => rows.bytes,
         }
@@ -520,6 +524,9 @@ pub struct InlinePayload {
     /// Of a replayed reject: the record whose place it takes. It is then no file of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// As many as its producer said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
 }
 
 /// The place of a rejected record in its file, and what it was rejected for.
@@ -537,6 +544,25 @@ pub struct Origin {
 pub struct OriginError {
     pub code: String,
     pub column: Option<String>,
+}
+
+/// Bytes of an object as a producer named them: the records that start in them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenChunk {
+    pub chunk: u32,
+    pub key: String,
+    pub uri: String,
+    pub etag: String,
+    pub size: u64,
+    pub start: u64,
+    pub end: u64,
+    /// As many as its producer said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// What tells its content from another under its key; the scheduler's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// One partition of a reduce stage.

@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod error;
 mod feed;
 pub mod field;
+pub mod given;
 pub mod header;
 mod iso2022;
 mod json;

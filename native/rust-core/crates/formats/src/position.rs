@@ -1,5 +1,14 @@
 //! Where a record stands. Counted from the start of the file, never of the chunk, so that a person can go there.
 
+/// Numbers of records and lines begin here where nobody has counted what stands before them: in a range that a producer named. They keep the order of the
+/// records; `Place` tells nobody outside of them.
+pub const UNNUMBERED: u64 = 1 << 52;
+
+/// A number of a record or line, if it is one of the file.
+pub fn known_number(number: u64) -> Option<u64> {
+    (number > 0 && number < UNNUMBERED).then_some(number)
+}
+
 /// The place of one record: `record` and `line` count from 1, `byte` from 0, `byte_end` is exclusive and includes the terminator.
 ///
 /// A row of a Parquet or Arrow file has neither line nor bytes: `line` is 0 then, and `byte` counts the file's rows from 0, so that ranges and
@@ -17,6 +26,14 @@ impl Place {
     /// Line and bytes mean something.
     pub fn in_text(&self) -> bool {
         self.line > 0
+    }
+
+    pub fn known_record(&self) -> Option<u64> {
+        known_number(self.record)
+    }
+
+    pub fn known_line(&self) -> Option<u64> {
+        known_number(self.line)
     }
 }
 

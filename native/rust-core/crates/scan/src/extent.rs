@@ -147,6 +147,12 @@ pub fn skip_line(window: &[u8], at_end: bool, rules: &Rules) -> Skip {
     }
 }
 
+/// Whether a record can start at the first byte of `window`: it and the one behind it have the right number of fields and whole quotes. None: the window
+/// is too short to say; one of 4 L + 16 bytes never is.
+pub fn fits_record(window: &[u8], at_end: bool, stream_offset: u64, rules: &Rules) -> Option<bool> {
+    View::new(window, at_end, stream_offset, rules).fits(0).ok()
+}
+
 /// Whether a line end strictly inside the record `[start, end)` of the window fits as a record start. None: the window is too
 /// short to say.
 pub(crate) fn has_fitting_inner_line(

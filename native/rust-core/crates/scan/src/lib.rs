@@ -21,7 +21,7 @@ pub mod tokenize;
 pub mod zstd_frames;
 
 pub use dialect::{FieldCheck, Limits, NoTypes, Profile, RawField, Rules, RulesError, ScanDialect, Terminator};
-pub use extent::{DamageCode, ErrorKind, Extent, ExtentKind, RecordError, Skip, Step, next_extent, skip_line};
+pub use extent::{DamageCode, ErrorKind, Extent, ExtentKind, RecordError, Skip, Step, fits_record, next_extent, skip_line};
 pub use fields::{FieldSpan, fields_into, fields_of, unescape_into};
 pub use groups::{GroupRules, LineStart, next_group, skip_group};
 pub use json_array::{ArrayEnd, ArrayScan, ElementScan, Structure};

@@ -57,8 +57,8 @@ impl MapProgram {
         let columns = self.sources.iter().map(|source| match source {
             Source::Input(index) => Arc::clone(batch.rows.column(*index)),
             Source::File => same_text(file_uri, rows),
-            Source::Record => numbers(&batch.places, |place| Some(place.record)),
-            Source::Line => numbers(&batch.places, |place| place.in_text().then_some(place.line)),
+            Source::Record => numbers(&batch.places, Place::known_record),
+            Source::Line => numbers(&batch.places, Place::known_line),
             Source::Byte => numbers(&batch.places, |place| place.in_text().then_some(place.byte)),
             Source::RecordId => record_id::column(&self.job_id, file_uri, &batch.places),
         });

@@ -36,7 +36,7 @@ macro_rules! kinds {
 
 kinds! {
     Hello = 0x01 bare,
-    Probe = 0x10 bare,
+    Probe = 0x10 payload,
     Plan = 0x11 bare,
     Process = 0x12 payload,
     Reduce = 0x13 bare,

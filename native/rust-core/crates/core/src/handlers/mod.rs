@@ -98,7 +98,7 @@ impl Work {
 
     fn answer(&mut self, request: Request, payload: Payload, running: &Running) -> Answer {
         match request {
-            Request::Probe(probe) => probe::probe(self, &probe),
+            Request::Probe(probe) => probe::probe(self, &probe, &payload),
             Request::Plan(plan) => plan::plan(self, &plan, running),
             Request::Process(process) => process::process(self, &process, payload, running),
             Request::Inspect(inspect) => inspect::inspect(self, &inspect, running),

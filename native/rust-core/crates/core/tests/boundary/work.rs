@@ -165,7 +165,7 @@ fn the_payload_of_an_inline_chunk_is_read_from_the_request() {
     let (job, mut host) = Job::prepare(&Order { text: DIRTY, ..Order::default() });
     let (_, segments) = job.run_plan(&mut host);
     let bytes = b"id,name\n1,a\nid,name\nx,b\n2,c\n";
-    let payload = |key: &str, offset, length| InlinePayload { key: key.into(), offset, length, origin: None };
+    let payload = |key: &str, offset, length| InlinePayload { key: key.into(), offset, length, origin: None, records: None };
     let chunk = InlineChunk {
         chunk: 5,
         key: "jobs/j1/inline/000000.bin".into(),

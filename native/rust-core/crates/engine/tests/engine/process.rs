@@ -195,7 +195,7 @@ fn inline_segment(payloads: &[&str]) -> (Segment, Vec<u8>) {
     let bytes: Vec<u8> = payloads.concat().into_bytes();
     let mut offset = 0;
     let payloads = payloads.iter().enumerate().map(|(number, text)| {
-        let payload = InlinePayload { key: format!("call-{number}"), offset, length: text.len() as u64, origin: None };
+        let payload = InlinePayload { key: format!("call-{number}"), offset, length: text.len() as u64, origin: None, records: None };
         offset += payload.length;
         payload
     });

@@ -21,6 +21,7 @@ use parquet::schema::types::ColumnPath;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::position::known_number;
 use crate::reject::{Reject, RejectError};
 use crate::write::Sink;
 use crate::write::parquet::{base_properties, close_writer, open_writer, parquet_error};
@@ -135,7 +136,7 @@ fn error_fields() -> Fields {
 fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let optional = |name: &str| Field::new(name, DataType::Utf8, true);
-    let number = |name: &str| Field::new(name, DataType::Int64, name != "record");
+    let number = |name: &str| Field::new(name, DataType::Int64, true);
     let errors = DataType::List(Arc::new(Field::new("item", DataType::Struct(error_fields()), true)));
     Arc::new(Schema::new(vec![
         text("rejectId"),
@@ -233,8 +234,10 @@ impl Columns {
         let place = &reject.place;
         let numbers = [place.record, place.line, place.byte, place.byte_end, main.line, main.byte];
         for (index, (builder, value)) in self.places.iter_mut().zip(numbers).enumerate() {
-            // Only the number of a row is known where the file is no text.
-            builder.append_option((index == 0 || place.in_text()).then_some(value as i64));
+            // Only the number of a row is known where the file is no text, and only bytes where nobody has counted records and lines.
+            let counted = matches!(index, 0 | 1 | 4);
+            let known = (index == 0 || place.in_text()) && (!counted || known_number(value).is_some());
+            builder.append_option(known.then_some(value as i64));
         }
         self.column.append_option(main.column.as_deref());
         self.column_index.append_option(main.column_index.map(|index| index as i32));
@@ -291,8 +294,9 @@ fn append_error(item: &mut StructBuilder, error: &RejectError, in_text: bool) {
     text(7, error.value.as_deref());
     let index = error.column_index.map(|index| index as i32);
     item.field_builder::<Int32Builder>(2).expect("errors are made of error_fields").append_option(index);
-    for (index, value) in [(3, error.byte), (4, error.line)] {
-        item.field_builder::<Int64Builder>(index).expect("errors are made of error_fields").append_option(in_text.then_some(value as i64));
+    for (index, value) in [(3, Some(error.byte)), (4, known_number(error.line))] {
+        let value = value.filter(|_| in_text).map(|value| value as i64);
+        item.field_builder::<Int64Builder>(index).expect("errors are made of error_fields").append_option(value);
     }
     item.append(true);
 }
@@ -309,6 +313,8 @@ pub struct RejectRow {
     pub attempt_id: String,
     pub file: String,
     pub etag: String,
+    /// 0 where nobody has counted the records before it.
+    #[serde(serialize_with = "serialize_known")]
     pub record: u64,
     /// None of these five where the file is no text.
     pub line: Option<u64>,
@@ -342,6 +348,10 @@ pub struct RejectRowError {
     pub message: String,
     pub expected: Option<String>,
     pub value: Option<String>,
+}
+
+fn serialize_known<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    known_number(*number).serialize(serializer)
 }
 
 fn serialize_as_text<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -413,7 +423,7 @@ fn reject_row(cells: &Cells<'_>, row: usize) -> RejectRow {
         attempt_id: cells.text(5, row),
         file: cells.text(6, row),
         etag: cells.text(7, row),
-        record: cells.number(8, row),
+        record: cells.optional_number(8, row).unwrap_or(0),
         line: cells.optional_number(9, row),
         byte: cells.optional_number(10, row),
         byte_end: cells.optional_number(11, row),
