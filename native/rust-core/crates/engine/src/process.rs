@@ -516,6 +516,7 @@ impl<'a> Run<'a> {
             code,
             column: None,
             column_index: None,
+            path: None,
             byte: range.start,
             line: range.line,
             message,
