@@ -21,7 +21,7 @@ fn world(files: &[(&str, Vec<u8>)]) -> PlanWorld {
 fn ranges(world: &PlanWorld) -> Vec<(u32, u32, u64, u64)> {
     let of = |chunk: ChunkEntry| match chunk {
         ChunkEntry::Range(range) => (range.chunk, range.file, range.start, range.end),
-        ChunkEntry::Files(_) | ChunkEntry::Inline(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) => {
+        ChunkEntry::Files(_) | ChunkEntry::Inline(_) | ChunkEntry::Partition(_) | ChunkEntry::Rows(_) | ChunkEntry::Given(_) => {
             panic!("planned chunks of text are ranges")
         }
     };
