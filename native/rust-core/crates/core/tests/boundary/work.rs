@@ -312,6 +312,7 @@ fn sql_is_checked_before_anything_is_read() {
     let (job, mut host) = Job::prepare(&Order { text: DIRTY, ..Order::default() });
     let check = |sql: &str| Inspect {
         spec: Some(json!({ "pipeline": [{ "name": "s1", "sql": sql }] }).to_string()),
+        job_key: None,
         ..look(&job, InspectKind::Check)
     };
     assert_eq!(json_of(&mut host, check("SELECT id FROM input")), json!({ "ok": true }));

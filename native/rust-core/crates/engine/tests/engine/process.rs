@@ -237,7 +237,8 @@ fn replay_segment(file: &[u8], corrections: &[(u64, u64, u64, &str)]) -> (Segmen
     let mut offset = 0;
     let payloads = corrections.iter().map(|(record, line, byte, text)| {
         let origin = Origin { file: 0, record: *record, line: *line, byte: *byte, errors: vec![] };
-        let payload = InlinePayload { key: format!("read.0.r{record}"), offset, length: text.len() as u64, origin: Some(origin), records: None };
+        let payload =
+            InlinePayload { key: format!("read.0.r{record}"), offset, length: text.len() as u64, origin: Some(origin), records: None };
         offset += payload.length;
         payload
     });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use millrace_scan::{RawField, Run, unescape_into};
@@ -237,7 +237,9 @@ impl Gather {
 
     fn keep_good(self, mut noticed: Noticed, columns: Vec<ArrayRef>, schema: &SchemaRef, rejects: Vec<Reject>) -> Result<Finished, Error> {
         let broken = |error: arrow_schema::ArrowError| Error::new("CORE_PANIC", format!("cannot build a batch: {error}"));
-        let mut rows = RecordBatch::try_new(Arc::clone(schema), columns).map_err(broken)?;
+        // A file whose columns could not be told has none.
+        let count = RecordBatchOptions::new().with_row_count(Some(self.places.len()));
+        let mut rows = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &count).map_err(broken)?;
         let mut places = self.places;
         if noticed.bad.contains(&true) {
             let good: BooleanArray = noticed.bad.iter().map(|bad| Some(!bad)).collect();

@@ -164,6 +164,15 @@ fn single_byte_encodings() {
 }
 
 #[test]
+fn a_file_without_columns_is_read_without_a_fault() {
+    let mut pins = csv_pins(vec![]);
+    pins.dialect.as_mut().expect("csv").header = false;
+    pins.dialect.as_mut().expect("csv").header_rows.clear();
+    let outcome = read_whole(&pins, b"a,b\n\"c,d\n");
+    assert_eq!(outcome.counts.records, outcome.rows.len() as u64 + outcome.rejects.len() as u64);
+}
+
+#[test]
 fn absent_columns_are_null_or_required() {
     let mut pins = three();
     pins.schema.missing_columns = MissingColumns::SetNull;
