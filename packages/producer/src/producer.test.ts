@@ -142,7 +142,7 @@ describe('validate', () => {
   });
 
   it('refuses what this version does not do', () => {
-    assert.throws(() => validate({ ...spec, inputs: { uri: 'file:///in/*.csv', encoding: 'iso-2022-jp' } }), { name: 'SpecError', code: 'SPEC_NOT_AVAILABLE' });
+    assert.throws(() => validate({ ...spec, retention: { history: '1d' } }), { name: 'SpecError', code: 'SPEC_NOT_AVAILABLE' });
   });
 
   it('takes parameters', () => {
