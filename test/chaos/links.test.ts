@@ -197,7 +197,7 @@ describe('Redis', () => {
         const key = `millrace:{m}:plan-default-r1:${taskId}`;
         await cluster.redis.command('HSET', key, 'data', JSON.stringify({ s: 'chaos.00000000000000000000000000000000' }));
         const first = cluster.host();
-        await first.says('task refused: signature does not hold');
+        await first.says('task refused: its signature does not hold');
         await until('the window to be filled', async () => receiptsOf(readJob(cluster.out, jobId)).length >= 1, {
           within: 30_000,
           describe: () => cluster.describe(),
@@ -209,7 +209,7 @@ describe('Redis', () => {
         await cluster.redis.command('DEL', `millrace:{m}:chunk-default-r1:${ghost}`);
         await cluster.redis.command('HSET', `millrace:{m}:chunk-default-r1:${one}`, 'data', '{}');
         const second = cluster.host();
-        await until('both to be set aside', () => second.lines.filter(({ message }) => message === 'task refused: signature does not hold').length >= 2, {
+        await until('both to be set aside', () => second.lines.filter(({ message }) => message === 'task refused: its signature does not hold').length >= 2, {
           within: 20_000,
         });
         await cluster.untilEnded(jobId);
