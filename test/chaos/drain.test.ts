@@ -1,5 +1,6 @@
 /** F37: a host that is asked to end finishes what it can or hands it back, costs no attempt, and is gone in time. Item 4: one that cannot be trusted drains itself. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { isWriting } from '../e2e/support/accidents.ts';
 import { until } from '../e2e/support/until.ts';
@@ -94,6 +95,16 @@ function killWritingCores(host: Role, out: string): void {
 
 function stopsWritingCore(host: Role, out: string): boolean {
   const core = coresOf(host.pid).find((pid) => isWriting(pid, out));
-  if (core !== undefined) process.kill(core, 'SIGSTOP');
-  return core !== undefined;
+  if (core === undefined) return false;
+  process.kill(core, 'SIGSTOP');
+  if (isStopped(core) && isWriting(core, out)) return true;
+  // It was faster, and may stand behind its commit.
+  process.kill(core, 'SIGCONT');
+  return false;
+}
+
+/** The signal takes effect when the kernel next looks at the process. */
+function isStopped(pid: number): boolean {
+  for (let looks = 0; looks < 10_000; looks += 1) if (/^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return true;
+  return false;
 }
