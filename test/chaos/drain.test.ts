@@ -52,8 +52,10 @@ describe('F37: a host is asked to end', () => {
         }
         assert.equal(await exitOf(host), 0, host.tail());
         assert.ok(performance.now() - askedAt < 15_000, 'it ended soon');
+        // A host in a hurry may leave the record with the ledger, from where the next sweep puts it.
+        await until('the attempt in hand to be on record', () => jobOf(cluster, jobId).failures.length > 0, { within: 30_000, describe: () => host.tail() });
         for (const record of jobOf(cluster, jobId).failures)
-          assert.deepEqual([record.outcome, record.code, record.worker], ['released', 'ATTEMPT_RELEASED', host.name]);
+          assert.deepEqual([record.outcome, record.code, record.worker], ['released', 'ATTEMPT_RELEASED', host.name], JSON.stringify(record));
         assert.equal(jobOf(cluster, jobId).failures.length, 1, 'the attempt in hand was released');
         cluster.host();
         await cluster.untilEnded(jobId);
@@ -66,7 +68,7 @@ describe('F37: a host is asked to end', () => {
 describe('a host whose cores die on three different chunks', () => {
   it('drains itself when another can take its work, and every crash is on record', async () => {
     // Chunks that take long enough to be met in the middle.
-    const { directory: data } = lab.bench.generate('large', { records: 90_000, files: 2 });
+    const { directory: data } = lab.bench.generate('large', { records: 300_000, files: 2 });
     await lab.run({ name: 'unsound', data }, async (cluster) => {
       const broken = cluster.host({ slots: 1 });
       await cluster.ready(cluster.scheduler(), broken, cluster.host());

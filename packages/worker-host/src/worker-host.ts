@@ -26,8 +26,11 @@ export interface WorkerHostParts {
 }
 
 const STORE_CORE_BYTES = 256 << 20;
-/** After the drain's own time: for releasing tasks and writing what is left. */
-const HAND_BACK_MS = 3_000;
+/**
+ * After the drain's own time: for releasing tasks and writing what is left. Longer than a core that does not answer is given to hear a cancel (5 s), and
+ * shorter than the process has after its drain: an attempt whose core hangs is released, and not counted as failed because the journal was closed first.
+ */
+const HAND_BACK_MS = 8_000;
 /** Distance of two looks at whether Redis evicts keys; scaled with the other times. */
 const REDIS_CHECK_MS = 30_000;
 /** A late sweep whose host died over it is taken by another after so long. */
