@@ -20,6 +20,7 @@ export {
   pinsKey,
   sealedKey,
   segmentKey,
+  sliceListsDir,
   verdictKey,
 } from './paths.ts';
 export { isSegment, type PlanEntry } from './plan-segments.ts';

@@ -24,6 +24,8 @@ export const segmentKey = (jobId: JobId, generation: number, segment: number, st
 export const sealedKey = (jobId: JobId, generation: number, stage: string | null = null): string => `${planDir(jobId, generation, stage)}sealed.json`;
 /** Exchange objects, lists of slices, staged pieces. */
 export const workDir = (jobId: JobId): string => `${jobDir(jobId)}work/`;
+/** What the partitions of reduce stages read; a partition's range names such a list in place of an input. */
+export const sliceListsDir = (jobId: JobId): string => `${workDir(jobId)}slices/`;
 export const inlineDir = (jobId: JobId): string => `${jobDir(jobId)}inline/`;
 export const correctionKey = (jobId: JobId, correctionId: string): string => `${jobDir(jobId)}corrections/${correctionId}.json`;
 export const correctionPartKey = (jobId: JobId, correctionId: string, part: number): string => `${jobDir(jobId)}corrections/${correctionId}-${six(part)}.json`;

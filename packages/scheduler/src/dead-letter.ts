@@ -2,7 +2,7 @@
  * What retrying cannot cure becomes a dead letter, in an order that any scheduler may repeat: first `dead/`, then the verdict, then the mark. The verdict
  * decides: if a receipt was first, the dead letter is void and the chunk is committed.
  */
-import { deadLetterKey } from '@millrace/journal';
+import { deadLetterKey, sliceListsDir } from '@millrace/journal';
 import {
   attemptClassOf,
   type Chunk,
@@ -194,11 +194,16 @@ export async function giveUp(
   await putDeath({ ...of, class: failureClass, code, message, fingerprint: print, reason, range, bytes, entry: null, attempts: [] }, control);
 }
 
+/** The chunk was a partition of a reduce stage: its range is a list of slices. */
+export function isPartition({ jobId, range }: Pick<DeadLetter, 'jobId' | 'range'>): boolean {
+  return range?.uri.startsWith(sliceListsDir(jobId)) === true;
+}
+
 /** Pure: a dead letter as the ledger lists it. */
 export function letterView(letter: DeadLetter, key: string): LetterView {
   const { jobId, stage, chunk, generation, class: failureClass, code, message, fingerprint: print, range, diedAt, attempts } = letter;
   // Rows of a partition are no bytes of an input: what is not read is counted where it enters.
-  const bytes = range === null || range.uri.includes('/work/slices/') ? 0 : range.end - range.start;
+  const bytes = range === null || isPartition(letter) ? 0 : range.end - range.start;
   const [newest] = attempts;
   const last = { attempts: attempts.length, worker: newest?.worker ?? null, coreVersion: newest?.coreVersion ?? null };
   return { chunkId: chunkId(jobId, stage, chunk), generation, class: failureClass, code, message, fingerprint: print, bytes, key, range, diedAt, ...last };

@@ -27,6 +27,7 @@ import {
 } from '@millrace/protocol';
 import { checkColumns } from '../check-spec.ts';
 import type { Control } from '../control.ts';
+import { isPartition } from '../dead-letter.ts';
 import { inSteps } from '../in-steps.ts';
 import { selected } from '../next-generation.ts';
 import { refusal, specRefusal } from '../refusal.ts';
@@ -98,10 +99,13 @@ async function selectLetters(request: PlanRedriveRequest, control: Control): Pro
   };
 }
 
-const itemOf = ({ jobId, id, letter }: FoundLetter): Item => {
-  const isPartition = letter.range?.uri.includes('/work/slices/') === true;
-  return { jobId, id, code: letter.code, bytes: letter.bytes, isPartition };
-};
+const itemOf = ({ jobId, id, letter }: FoundLetter): Item => ({
+  jobId,
+  id,
+  code: letter.code,
+  bytes: letter.bytes,
+  isPartition: isPartition({ jobId, range: letter.range }),
+});
 
 /** Null: its chunk was resolved or taken up again since. */
 async function whyMissing(id: string, tenant: string, control: Control): Promise<string | null> {
