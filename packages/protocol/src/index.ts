@@ -191,6 +191,7 @@ export {
   plannedRecords,
   type RangeChunk,
   type RowsChunk,
+  rangeOfChunk,
   type Sealed,
   type Segment,
   segmentRanges,

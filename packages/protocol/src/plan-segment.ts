@@ -1,7 +1,7 @@
 /** The plan of a generation: segments of chunks, an end mark under the next number so that a late segment loses, and the seal. */
 import { z } from 'zod';
 
-import { count, digest, generationNumber, head, stageName } from './record-shapes.ts';
+import { type ChunkRange, count, digest, generationNumber, head, stageName } from './record-shapes.ts';
 
 const lineCounts = { records: count, damages: count, blankLines: count, commentLines: count };
 
@@ -261,4 +261,14 @@ export function streamKeys(chunk: Chunk): { readonly key: string; readonly diges
   if (chunk.kind === 'given') return [{ key: chunk.key, digest: chunk.digest ?? '', bytes: chunk.end - chunk.start }];
   if (chunk.kind !== 'inline') return [];
   return chunk.payloads.map(({ key, digest = '', length }) => ({ key, digest, bytes: length }));
+}
+
+/** Where the data of a chunk lie, for the records of its failures. `file`: the first file that it reads, where it has any. */
+export function rangeOfChunk(chunk: Chunk, file: { readonly uri: string; readonly etag: string } | undefined): ChunkRange {
+  if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
+  if (chunk.kind === 'given') return { uri: chunk.uri, etag: chunk.etag, start: chunk.start, end: chunk.end };
+  if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
+  // Of a group the first file stands for all.
+  if (chunk.kind === 'files') return { uri: file?.uri ?? '', etag: null, start: 0, end: chunkBytes(chunk) };
+  return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }

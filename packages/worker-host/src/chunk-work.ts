@@ -1,5 +1,5 @@
 /** What a chunk's attempt works on, read from the journal by the keys and digests that the ledger gave. */
-import { type Chunk, chunkBytes, fileShares, type JobRecord, type ResolvedJobSpec, type Segment } from '@millrace/protocol';
+import { type Chunk, chunkBytes, fileShares, type JobRecord, type ResolvedJobSpec, rangeOfChunk, type Segment } from '@millrace/protocol';
 import type { Secret } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
@@ -53,7 +53,7 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
     stage: orders.stage,
     chunk: orders.chunk,
     generation: orders.generation,
-    range: rangeOf(chunk, file),
+    range: rangeOfChunk(chunk, file),
     fileUri: fileUriOf(chunk, file),
     mode: orders.mode,
   };
@@ -62,13 +62,4 @@ function placeOf(orders: AttemptOrders, job: JobRecord, segment: Segment, chunk:
 function fileUriOf(chunk: Chunk, file: Segment['files'][number] | undefined): string | null {
   if (chunk.kind === 'given') return chunk.uri;
   return chunk.kind === 'files' ? null : (file?.uri ?? null);
-}
-
-function rangeOf(chunk: Chunk, file: Segment['files'][number] | undefined): AttemptPlace['range'] {
-  if (chunk.kind === 'inline') return { uri: chunk.key, etag: null, start: chunk.offset, end: chunk.offset + chunk.length };
-  if (chunk.kind === 'given') return { uri: chunk.uri, etag: chunk.etag, start: chunk.start, end: chunk.end };
-  if (chunk.kind === 'partition') return { uri: chunk.slices.key, etag: null, start: 0, end: chunk.bytes };
-  // Of a group the first file stands for all.
-  if (chunk.kind === 'files') return { uri: file?.uri ?? '', etag: null, start: 0, end: chunkBytes(chunk) };
-  return { uri: file?.uri ?? '', etag: file?.etag ?? null, start: chunk.start, end: chunk.end };
 }
