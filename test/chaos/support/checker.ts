@@ -183,7 +183,9 @@ function missingFields(record: FailureRecord): string[] {
   need('message', record.message !== '');
   need('node', record.node !== null);
   const isChunk = record.stage !== 'plan' && record.stage !== 'finish';
-  need('range', !isChunk || record.range !== null);
+  // The range stands in the plan; an attempt whose store would not show it the plan never learned it.
+  const sawNoPlan = record.code.startsWith('STORAGE_') && record.bytesDone === 0;
+  need('range', !isChunk || sawNoPlan || record.range !== null);
   if (isChunk && record.class === 'crash' && record.code !== 'PROTOCOL_VIOLATION') need('signal', record.signal !== null || record.exitCode !== null);
   if (record.class === 'bug') need('backtrace', record.backtrace !== null || record.message !== '');
   return lacking;
