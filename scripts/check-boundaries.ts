@@ -18,7 +18,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   producer: ['protocol', 'queues'],
   scheduler: ['protocol', 'service-kit', 'core-client', 'journal', 'queues'],
   'worker-host': ['protocol', 'service-kit', 'core-client', 'journal', 'queues'],
-  cli: ['protocol', 'service-kit', 'core-client', 'journal', 'queues', 'producer'],
+  'api-contract': ['protocol'],
+  api: ['api-contract', 'protocol', 'service-kit', 'core-client', 'journal', 'queues'],
+  dashboard: ['api-contract', 'protocol'],
+  cli: ['api-contract', 'protocol', 'service-kit', 'core-client', 'journal', 'queues', 'producer'],
 };
 
 /** Outside thing → the only files that may touch it. */
