@@ -22,6 +22,8 @@ const args = ['--seconds', String(Number(values.minutes) * 60), '--seed', values
 const run = spawnSync('sh', ['-c', `ulimit -v ${LIMIT_KIB}; exec nice -n 10 "$0" "$@"`, join(target, 'release/examples/fuzz'), ...args], {
   stdio: ['ignore', 'pipe', 'inherit'],
   encoding: 'utf8',
+  // As cargo would say it: the seeds lie beside the crate.
+  env: { ...process.env, CARGO_MANIFEST_DIR: join(crates, 'crates/formats') },
 });
 if (run.status !== 0) throw new Error(`the process ended with ${run.signal ?? run.status}; its last input is ${join(findings, 'current.bin')}`);
 const result = JSON.parse(run.stdout) as { targets: Record<string, { cases: number; findings: Record<string, number> }> };
