@@ -15,7 +15,7 @@ import {
   zeroBalance,
   zeroSums,
 } from './balance.ts';
-import { jobIdFromKey } from './ids.ts';
+import { jobIdFromKey } from './derived-ids.ts';
 import { parseRecord } from './record.ts';
 import type { Receipt } from './verdict.ts';
 

@@ -4,7 +4,8 @@
  */
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { type JobId, toId } from './ids.ts';
+import { toId } from './derived-ids.ts';
+import type { JobId } from './ids.ts';
 import type { ResolvedJobSpec } from './job-spec-shape.ts';
 import { count, generationNumber, head, instant } from './record-shapes.ts';
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attemptDifferences, attemptsNewestFirst } from './attempts.ts';
+import { jobIdFromKey } from './derived-ids.ts';
 import { errorGroups, filterGroups, foldFailures } from './error-group.ts';
 import type { FailureRecord } from './failure-record.ts';
-import { jobIdFromKey, newAttemptId } from './ids.ts';
+import { newAttemptId } from './ids.ts';
 import { groupState, type Triage } from './triage.ts';
 
 const at = (second: number): string => `2026-11-23T10:00:${String(second).padStart(2, '0')}.000Z`;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 
+import { jobIdFromKey } from './derived-ids.ts';
 import {
   chunkId,
   chunkTaskId,
@@ -11,7 +12,6 @@ import {
   isAttemptId,
   isId,
   isJobId,
-  jobIdFromKey,
   newAttemptId,
   newJobId,
   newRequestId,

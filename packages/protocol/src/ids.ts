@@ -2,8 +2,6 @@
  * Identities: how each is made and read. An id is one letter and 26 lower-case Crockford base32 characters (130 bits); ids of chunks and tasks
  * are built from it with dots. All keep to the alphabet `[0-9A-Za-z.-]`, which task ids in Redis may use.
  */
-import { createHash } from 'node:crypto';
-
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
@@ -32,14 +30,6 @@ const chunkIdPattern = new RegExp(`^(j${body})\\.(${stageName})\\.(0|[1-9][0-9]{
 const workTaskPattern = new RegExp(`^(j${body})\\.(${stageName})\\.(0|[1-9][0-9]{0,9})\\.([1-9][0-9]{0,5})\\.([0-9A-Za-z]{1,32})-([0-9]{1,12})$`);
 const intakeTaskPattern = new RegExp(`^([a-z]${body})\\.intake\\.([0-9A-Za-z-]{1,64})$`);
 
-/** The job that a tenant's idempotency key names: the same for ever, on every machine. */
-export function jobIdFromKey(tenant: string, key: string): JobId {
-  const digest = createHash('sha256')
-    .update(JSON.stringify(['job', tenant, key]))
-    .digest();
-  return `j${toBase32(digest)}` as JobId;
-}
-
 /** A job without idempotency key. Ids made later sort later. */
 export function newJobId(source: IdSource): JobId {
   return `j${newBody(source)}` as JobId;
@@ -51,18 +41,6 @@ export function newAttemptId(source: IdSource): AttemptId {
 
 export function newRequestId(source: IdSource): RequestId {
   return `q${newBody(source)}` as RequestId;
-}
-
-/** The id of something by what it is: the same text, the same id. `letter` says of what kind. */
-export function toId(letter: string, text: string): string {
-  return (
-    letter +
-    toBase32(
-      createHash('sha256')
-        .update(JSON.stringify([letter, text]))
-        .digest(),
-    )
-  );
 }
 
 /** A record of the audit. Ids made later sort later. */
@@ -199,7 +177,7 @@ function newBody(source: IdSource): string {
 }
 
 /** The first 130 bits as 26 characters; of fewer bytes as many characters as they fill. */
-function toBase32(bytes: Uint8Array): string {
+export function toBase32(bytes: Uint8Array): string {
   let text = '';
   let bits = 0;
   let held = 0;

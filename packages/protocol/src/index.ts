@@ -44,6 +44,7 @@ export { type CorrectionPart, type CorrectionSet, maxCorrectionBytes, maxCorrect
 export { CronError, firesBetween, nextFire, parseCron } from './cron.ts';
 export type { DeadLetter } from './dead-letter.ts';
 export { decideOperation, type OperationDecision, recentOutcomes, steeredOperation, watchedOutcomes } from './decide-operation.ts';
+export { jobIdFromKey, toId } from './derived-ids.ts';
 export { type ErrorGroup, errorGroups, filterGroups, foldFailures, type GroupOfJob, type TriageVersion } from './error-group.ts';
 export { checkExpected, type InputTotals } from './expected-totals.ts';
 // What goes wrong
@@ -95,7 +96,6 @@ export {
   isPlanId,
   isRequestId,
   type JobId,
-  jobIdFromKey,
   newAttemptId,
   newAuditId,
   newJobId,
@@ -109,7 +109,6 @@ export {
   type TaskId,
   type TaskIdParts,
   taskId,
-  toId,
 } from './ids.ts';
 export { type ListedFile, parseInputList } from './input-list.ts';
 export { canMoveJob, isTerminalJobState, type JobState, jobMoves, jobStates, type TerminalJobState, terminalJobStates } from './job.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { canonicalJson, sha256Hex } from './canonical-json.ts';
-import { jobIdFromKey } from './ids.ts';
+import { jobIdFromKey } from './derived-ids.ts';
 import { resolveJobSpec, specDigest } from './job-spec.ts';
 import { encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordOf } from './record.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { jobIdFromKey } from './ids.ts';
+import { jobIdFromKey } from './derived-ids.ts';
 import { parseRequest } from './request.ts';
 
 const head = { requestId: `q${'0'.repeat(26)}`, tenant: 'default', by: 'tester', jobId: jobIdFromKey('default', 'k') };

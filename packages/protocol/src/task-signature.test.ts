@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { chunkId, chunkTaskId, jobIdFromKey } from './ids.ts';
+import { jobIdFromKey } from './derived-ids.ts';
+import { chunkId, chunkTaskId } from './ids.ts';
 import { workQueueName } from './task.ts';
 import { parseTaskKeys, signTask, verifyTask } from './task-signature.ts';
 

@@ -1,0 +1,8 @@
+/** The contract of the HTTP API. The client is `@millrace/api-contract/client`: it loads no schema. */
+
+export * from './problem.ts';
+export * from './resources/sessions.ts';
+export * from './route.ts';
+export type { ApiRoute } from './routes.ts';
+export { routes } from './routes.ts';
+export * from './shapes.ts';
