@@ -1,6 +1,11 @@
 /** The contract of the HTTP API. The client is `@millrace/api-contract/client`: it loads no schema. */
 
 export * from './problem.ts';
+export * from './resources/chunks.ts';
+export * from './resources/dead-letters.ts';
+export * from './resources/errors.ts';
+export * from './resources/job-details.ts';
+export * from './resources/rejects.ts';
 export * from './resources/sessions.ts';
 export * from './route.ts';
 export type { ApiRoute } from './routes.ts';

@@ -35,6 +35,8 @@ export const plainName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/);
 export const instant = z.iso.datetime().meta({ description: 'RFC 3339 in UTC' });
 export const count = z.int().min(0);
 export const bytes = z.int().min(0);
+/** From 1. */
+export const generationNumber = z.int().min(1);
 export const reason = z.string().max(maxReasonLength);
 
 /** A whole number written in a query or a path. */
@@ -48,6 +50,9 @@ export function numberText(least: number, most: number): z.ZodType<number, strin
 
 /** `true` or `false` written in a query. */
 export const flagText = z.union([z.enum(['true', 'false']).transform((text) => text === 'true'), z.boolean()], { error: 'expected true or false' });
+
+/** Asks for content of records: values, raw bytes, the last words of a core. */
+export const contentQuery = { content: flagText.prefault(false) };
 
 export const maxPageLimit = 200;
 
