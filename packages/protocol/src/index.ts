@@ -24,6 +24,7 @@ export {
   zeroBalance,
   zeroSums,
 } from './balance.ts';
+export { type Band, bandOf, bandOrder, bandTargets } from './band.ts';
 export { type BudgetDecision, type BudgetEvidence, type BudgetMoment, type BudgetSums, budgetEvidence, decideBudget, nearestBudget } from './budget.ts';
 export {
   type Callback,
