@@ -3,9 +3,32 @@ import { chunkRoutes } from './resources/chunks.ts';
 import { deadLetterRoutes } from './resources/dead-letters.ts';
 import { errorRoutes } from './resources/errors.ts';
 import { jobDetailRoutes } from './resources/job-details.ts';
+import { operationRoutes } from './resources/operations.ts';
+import { queueRoutes } from './resources/queues.ts';
+import { redriveRoutes } from './resources/redrives.ts';
 import { rejectRoutes } from './resources/rejects.ts';
+import { scheduleRoutes } from './resources/schedules.ts';
 import { sessionRoutes } from './resources/sessions.ts';
+import { statsRoutes } from './resources/stats.ts';
+import { streamRoutes } from './resources/stream.ts';
+import { waiverRoutes } from './resources/waivers.ts';
+import { workerRoutes } from './resources/workers.ts';
 
-export const routes = [...sessionRoutes, ...jobDetailRoutes, ...chunkRoutes, ...rejectRoutes, ...errorRoutes, ...deadLetterRoutes] as const;
+export const routes = [
+  ...sessionRoutes,
+  ...jobDetailRoutes,
+  ...chunkRoutes,
+  ...rejectRoutes,
+  ...errorRoutes,
+  ...deadLetterRoutes,
+  ...redriveRoutes,
+  ...waiverRoutes,
+  ...operationRoutes,
+  ...scheduleRoutes,
+  ...queueRoutes,
+  ...workerRoutes,
+  ...statsRoutes,
+  ...streamRoutes,
+] as const;
 
 export type ApiRoute = (typeof routes)[number];

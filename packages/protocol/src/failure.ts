@@ -209,7 +209,7 @@ export const failureCodes = {
   STATE_CONFLICT: call('the state forbids it'),
   KEY_IN_FLIGHT: call('a call with this key is under way', 'ask again'),
   KEY_CONFLICT: call('the idempotency key belongs to another spec', 'another key, or the first spec'),
-  FILTER_EMPTY: call('the filter selects everything', 'name what is meant'),
+  FILTER_EMPTY: call('the filter selects nothing', 'look at the list with it first'),
   PLAN_EMPTY: call('nothing is selected'),
   PLAN_USED: call('the plan was started before', 'make a new plan'),
   PLAN_EXPIRED: call('the plan is too old to be started', 'make a new plan'),
