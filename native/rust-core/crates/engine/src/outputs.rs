@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use millrace_formats::reject::Reject;
-use millrace_formats::write::folders::Group;
 use millrace_formats::write::rejects::{RejectContext, RejectsWriter};
 use millrace_formats::write::{Cuts, Layout, OutputOptions, PartWriter, Recut, Sink, open_part};
 
 use crate::error::Error;
 use crate::exchange::{ExchangeWriter, GATHERED_BYTES};
-use crate::folder_parts::{FolderLimits, FolderParts, Room};
+use crate::folder_parts::{FolderLimits, FolderParts, Room, Spread};
 use crate::io::{ChunkIo, PartSink, SinkEnd, Timer};
 use crate::names::Author;
 use crate::order::with_order;
@@ -229,34 +228,38 @@ impl<'a> Outputs<'a> {
             None => FolderParts::new(rows, &self.options.partition_by, self.folder_limits)?,
         };
         parts.push(rows.clone())?;
-        while let Some((first_row, groups)) = parts.next()? {
-            self.write_groups(&mut parts, first_row, groups, io)?;
+        while let Some(spread) = parts.next()? {
+            self.write_spread(&mut parts, &spread, io)?;
         }
         self.by_folder = Some(parts);
         Ok(())
     }
 
-    fn write_groups(&mut self, parts: &mut FolderParts, first_row: u64, groups: Vec<Group>, io: &mut dyn ChunkIo) -> Result<(), Error> {
-        for group in groups {
-            match parts.make_room(&group.folder)? {
+    fn write_spread(&mut self, parts: &mut FolderParts, spread: &Spread, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        for piece in &spread.pieces {
+            let rows = spread.rows(piece)?;
+            match parts.make_room(piece.folder) {
                 Room::Open => {}
-                Room::New => parts.insert(group.folder.clone(), self.open_part(group.rows.schema(), Some(group.folder.clone()), io)?),
-                Room::Instead(oldest) => {
-                    self.finish_part(oldest)?;
-                    parts.insert(group.folder.clone(), self.open_part(group.rows.schema(), Some(group.folder.clone()), io)?);
+                room => {
+                    if let Room::Instead(oldest) = room {
+                        self.finish_part(oldest)?;
+                    }
+                    let folder = parts.name(piece.folder).to_owned();
+                    parts.insert(piece.folder, self.open_part(rows.schema(), Some(folder), io)?);
                 }
             }
-            if let Some(full) = parts.write(&group, first_row, self.options.part_size)? {
+            if let Some(full) = parts.write(piece, &rows, self.options.part_size)? {
                 self.finish_part(full)?;
             }
+            parts.flush_largest()?;
         }
-        parts.flush_largest()
+        Ok(())
     }
 
     fn close_folders(&mut self, io: &mut dyn ChunkIo) -> Result<(), Error> {
         let Some(mut parts) = self.by_folder.take() else { return Ok(()) };
-        while let Some((first_row, groups)) = parts.rest()? {
-            self.write_groups(&mut parts, first_row, groups, io)?;
+        while let Some(spread) = parts.rest()? {
+            self.write_spread(&mut parts, &spread, io)?;
         }
         parts.into_open().try_for_each(|part| self.finish_part(part))
     }

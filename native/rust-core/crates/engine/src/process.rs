@@ -21,7 +21,7 @@ use crate::attempt::Attempt;
 use crate::budget::{Budget, ChunkNeeds};
 use crate::cancel::CancelFlag;
 use crate::error::Error;
-use crate::folder_parts::SHARED_BYTES;
+use crate::folder_parts::{GATHERED_BYTES, SHARED_BYTES};
 use crate::hex::sha256_hex;
 use crate::input_names::{output_name, payload_name};
 use crate::io::{ChunkIo, PinnedSource, RecordHook, Timer};
@@ -862,7 +862,7 @@ fn output_options(task: &ChunkTask<'_>) -> OutputOptions {
 
 /// What the writers hold of rows before these reach their sinks.
 fn output_bytes(output: &OutputOptions) -> u64 {
-    if output.partition_by.is_empty() { output.parquet.row_group_size } else { SHARED_BYTES }
+    if output.partition_by.is_empty() { output.parquet.row_group_size } else { SHARED_BYTES + GATHERED_BYTES }
 }
 
 /// A range begins at the first data byte or right behind a line end; anything else was not planned from these bytes.

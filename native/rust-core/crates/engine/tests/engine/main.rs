@@ -1,6 +1,7 @@
 //! The engine against a world in memory: every way an attempt can end, every way two planners can meet.
 
 mod commit;
+mod folders;
 mod groups;
 mod memory;
 mod plan;

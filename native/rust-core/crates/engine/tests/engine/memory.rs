@@ -17,7 +17,7 @@ use millrace_formats::pins::InputPins;
 use millrace_formats::read::{ExcludedRange, ReadRange};
 use millrace_formats::source::{ByteSource, SourceError};
 use millrace_formats::write::rejects::{RejectRow, read_rejects_bytes};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub type Objects = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
@@ -46,8 +46,9 @@ pub fn pins() -> Vec<InputPins> {
     vec![serde_json::from_value(pins).unwrap()]
 }
 
-pub fn spec(part_size: u64) -> Spec {
-    let spec = json!({ "output": { "uri": "file:///out/", "format": "csv", "compression": "none", "partSize": part_size } });
+pub fn spec(part_size: u64, output: &[(&str, Value)]) -> Spec {
+    let mut spec = json!({ "output": { "uri": "file:///out/", "format": "csv", "compression": "none", "partSize": part_size } });
+    output.iter().for_each(|(key, value)| spec["output"][*key] = value.clone());
     serde_json::from_value(spec).unwrap()
 }
 
@@ -217,6 +218,8 @@ pub struct Attempt {
     /// A part of the chunk, for trials.
     pub range: Option<ReadRange>,
     pub excluded: Vec<ExcludedRange>,
+    /// Options of the output, besides CSV without compression.
+    pub output: Vec<(&'static str, Value)>,
 }
 
 impl Default for Attempt {
@@ -233,6 +236,7 @@ impl Default for Attempt {
             uniqueness: Uniqueness::None,
             range: None,
             excluded: Vec::new(),
+            output: Vec::new(),
         }
     }
 }
@@ -244,7 +248,7 @@ pub fn run(
     attempt: &Attempt,
     program: Option<&mut (dyn Program + 'static)>,
 ) -> Result<ChunkEnd, Error> {
-    let (spec, pins) = (spec(attempt.part_size), world.pins.clone().unwrap_or_else(pins));
+    let (spec, pins) = (spec(attempt.part_size, &attempt.output), world.pins.clone().unwrap_or_else(pins));
     let pins: Vec<InputPins> = match &attempt.uniqueness {
         Uniqueness::Keys(_) => pins.iter().map(lenient).collect(),
         _ => pins,

@@ -121,7 +121,7 @@ impl Journal {
     fn reduce(&self, chunk: &PartitionChunk, reducer: Reducer<'_>, run: Resources<'_>) -> Result<ChunkEnd, Error> {
         let list = &self.records[&chunk.slices.key];
         assert_eq!(sha256_hex(list), chunk.slices.digest);
-        let spec = memory::spec(1 << 20);
+        let spec = memory::spec(1 << 20, &[]);
         let tables = [("read".to_string(), columns())];
         let task = ReduceTask {
             author: Author { job_id: "j1".into(), stage: "once".into(), chunk: chunk.chunk, generation: 1, attempt_id: "a2".into() },

@@ -78,7 +78,7 @@ impl Job {
             first_chunk,
         };
         plan_stage(&task, &mut self.journal, &CancelFlag::default()).unwrap();
-        let spec = memory::spec(1 << 20);
+        let spec = memory::spec(1 << 20, &[]);
         let tables = [("unique".to_string(), key_exchange(1).columns)];
         let exchange = loser_exchange(1_000);
         for chunk in self.journal.planned() {

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
-use arrow_select::take::take_record_batch;
+use arrow_select::interleave::interleave_record_batch;
 
 use super::column::Column;
 use crate::error::Error;
@@ -27,14 +27,36 @@ pub struct Unfit {
     pub message: String,
 }
 
-/// Rows of one folder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Group {
+/// Folders met so far, numbered from 0 in the order in which they first came.
+#[derive(Clone, Debug, Default)]
+pub struct FolderNames {
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+}
+
+impl FolderNames {
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Without a slash at its end.
-    pub folder: String,
-    pub rows: RecordBatch,
-    /// The last of them, in the batch that was split.
-    pub last_row: usize,
+    pub fn name(&self, number: u32) -> &str {
+        &self.names[number as usize]
+    }
+
+    fn number(&mut self, folder: &str) -> u32 {
+        if let Some(number) = self.numbers.get(folder) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(folder.to_owned());
+        self.numbers.insert(folder.to_owned(), number);
+        number
+    }
 }
 
 /// How the rows of one schema are spread over folders.
@@ -86,34 +108,24 @@ impl Folders {
         Ok(found)
     }
 
-    /// Rows by folder, in the order in which folders first come; within one as they came. Text is copied, so that rows that wait for their part do
-    /// not hold what they came from.
-    pub fn split(&self, rows: &RecordBatch) -> Result<Vec<Group>, Error> {
+    /// The folder of each row, by its number in `names`, which takes up those that are new.
+    pub fn assign(&self, rows: &RecordBatch, names: &mut FolderNames) -> Result<Vec<u32>, Error> {
         let columns = self.columns(rows)?;
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut groups: Vec<(String, Vec<u32>)> = Vec::new();
-        let mut folder = String::new();
-        let mut value = Vec::new();
-        let mut same = None;
+        let (mut folder, mut before, mut value) = (String::new(), String::new(), Vec::new());
+        let mut numbers: Vec<u32> = Vec::with_capacity(rows.num_rows());
         for row in 0..rows.num_rows() {
-            let before = std::mem::take(&mut folder);
+            std::mem::swap(&mut folder, &mut before);
+            folder.clear();
             self.append_folder(&columns, row, &mut value, &mut folder);
-            let number = match same.filter(|_| before == folder) {
-                Some(number) => number,
-                None => *numbers.entry(folder.clone()).or_insert_with(|| {
-                    groups.push((folder.clone(), Vec::new()));
-                    groups.len() - 1
-                }),
-            };
-            same = Some(number);
-            groups[number].1.push(row as u32);
+            let same = numbers.last().copied().filter(|_| folder == before);
+            numbers.push(same.unwrap_or_else(|| names.number(&folder)));
         }
-        let kept = rows.project(&self.kept).map_err(split_error)?;
-        let group = |(folder, rows): (String, Vec<u32>)| {
-            let last_row = rows.last().copied().unwrap_or_default() as usize;
-            Ok(Group { folder, rows: own_rows(&kept, rows)?, last_row })
-        };
-        groups.into_iter().map(group).collect()
+        Ok(numbers)
+    }
+
+    /// Rows as the files have them: without the columns that name folders.
+    pub fn without_keys(&self, rows: &RecordBatch) -> Result<RecordBatch, Error> {
+        rows.project(&self.kept).map_err(split_error)
     }
 
     /// Columns that stay in the files.
@@ -192,8 +204,9 @@ fn append_encoded(bytes: &[u8], out: &mut String) {
     }
 }
 
-fn own_rows(rows: &RecordBatch, indices: Vec<u32>) -> Result<RecordBatch, Error> {
-    let taken = take_record_batch(rows, &UInt32Array::from(indices)).map_err(split_error)?;
+/// The rows at these places, each a batch and a row in it. Text is copied, so that rows that wait for their part do not hold what they came from.
+pub fn own_rows(batches: &[&RecordBatch], places: &[(usize, usize)]) -> Result<RecordBatch, Error> {
+    let taken = interleave_record_batch(batches, places).map_err(split_error)?;
     let columns: Vec<ArrayRef> = taken.columns().iter().map(own_text).collect();
     RecordBatch::try_new(taken.schema(), columns).map_err(split_error)
 }
@@ -236,8 +249,9 @@ mod tests {
     fn folders_are_named_by_encoded_values_and_their_columns_leave() {
         let rows = rows(vec![Some("DE"), None, Some("a/b c=ü%"), Some("__null__"), Some("DE"), Some("")]);
         let folders = Folders::new(&rows.schema(), &names(&["the key", "day"])).unwrap();
-        let groups = folders.split(&rows).unwrap();
-        let found: Vec<&str> = groups.iter().map(|group| group.folder.as_str()).collect();
+        let mut met = FolderNames::default();
+        assert_eq!(folders.assign(&rows, &mut met).unwrap(), [0, 1, 2, 3, 0, 4]);
+        let found: Vec<&str> = (0..met.len()).map(|number| met.name(number as u32)).collect();
         assert_eq!(
             found,
             [
@@ -248,9 +262,10 @@ mod tests {
                 "the%20key=/day=1970-01-02",
             ]
         );
-        assert_eq!((groups[0].rows.num_rows(), groups[0].last_row), (2, 4));
-        assert_eq!(groups[0].rows.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["n"]);
-        assert_eq!(&groups[0].rows.schema(), folders.schema());
+        assert_eq!(folders.assign(&rows.slice(3, 2), &mut met).unwrap(), [3, 0]);
+        let kept = folders.without_keys(&rows).unwrap();
+        assert_eq!(kept.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["n"]);
+        assert_eq!(&kept.schema(), folders.schema());
     }
 
     #[test]
@@ -274,20 +289,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_is_in_exactly_one_folder_and_in_order(values in prop::collection::vec(prop::option::of("[a-c/ ]{0,2}"), 0..60)) {
+        fn every_row_gets_the_folder_of_its_value(values in prop::collection::vec(prop::option::of("[a-c/ ]{0,2}"), 0..60)) {
             let rows = rows(values.iter().map(Option::as_deref).collect());
-            let groups = Folders::new(&rows.schema(), &names(&["the key"])).unwrap().split(&rows).unwrap();
-            let mut seen: Vec<(i64, String)> = Vec::new();
-            for group in &groups {
-                let numbers = group.rows.column(0).as_primitive::<arrow_array::types::Int64Type>();
-                prop_assert!(numbers.values().is_sorted());
-                seen.extend(numbers.values().iter().map(|number| (*number, group.folder.clone())));
-            }
-            seen.sort();
-            prop_assert_eq!(seen.len(), values.len());
-            for (number, folder) in seen {
-                let value = folder.strip_prefix("the%20key=").unwrap().replace("%2F", "/").replace("%20", " ");
-                prop_assert_eq!(value.as_str(), values[number as usize].as_deref().unwrap_or(NULL));
+            let folders = Folders::new(&rows.schema(), &names(&["the key"])).unwrap();
+            let mut met = FolderNames::default();
+            let numbers = folders.assign(&rows, &mut met).unwrap();
+            prop_assert_eq!(numbers.len(), values.len());
+            for (number, value) in numbers.into_iter().zip(values) {
+                let found = met.name(number).strip_prefix("the%20key=").unwrap().replace("%2F", "/").replace("%20", " ");
+                prop_assert_eq!(found.as_str(), value.as_deref().unwrap_or(NULL));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::coalesce::BatchCoalescer;
 
@@ -102,6 +102,13 @@ impl Recut {
 /// Bytes of all values: text by its length, others by their width, whatever buffers they lie in. The sum of `value_bytes`.
 pub fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| array_bytes(column)).sum()
+}
+
+/// Bytes that a batch takes in memory when its text is its own: a view takes 16 of them besides its text.
+pub fn held_bytes(batch: &RecordBatch) -> usize {
+    let is_view = |column: &&ArrayRef| matches!(column.data_type(), DataType::Utf8View | DataType::BinaryView);
+    let views = batch.columns().iter().filter(is_view).count();
+    batch_bytes(batch) + size_of::<u128>() * views * batch.num_rows()
 }
 
 fn array_bytes(array: &dyn Array) -> usize {
