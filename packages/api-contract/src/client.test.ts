@@ -7,7 +7,7 @@ function server(answer: Response) {
   const asked: { url: string; init: RequestInit | undefined }[] = [];
   const fetch: typeof globalThis.fetch = async (url, init) => {
     asked.push({ url: String(url), init });
-    return answer;
+    return answer.clone();
   };
   return { asked, fetch };
 }
@@ -25,6 +25,18 @@ test('a call is method, path and JSON, and its answer is read', async () => {
   assert.equal(headers.get('authorization'), 'Bearer mrt_x');
   assert.equal(headers.get('idempotency-key'), 'k');
   assert.equal(headers.get('content-type'), 'application/json');
+});
+
+test('a step of the path and a query are written so that they stay what they are', async () => {
+  const { asked, fetch } = server(Response.json({ jobId: 'j', state: 'running', generation: 1 }, { status: 202 }));
+  const client = createClient({ fetch });
+  const data = await client.call('GET /jobs/{jobId}/result', { params: { jobId: 'j/../x?y' }, query: { wait: '30s' } });
+  assert.equal(asked[0]?.url, '/v1/jobs/j%2F..%2Fx%3Fy/result?wait=30s');
+  // Both answers of 2xx are data; which one it is shows in a field.
+  assert.equal('state' in data ? data.state : data.rows, 'running');
+  assert.equal(client.url('GET /jobs', { query: { q: 'state:failed age:<2d', limit: 20 } }), '/v1/jobs?q=state%3Afailed+age%3A%3C2d&limit=20');
+  await client.call('POST /jobs/{jobId}/pause', { params: { jobId: 'j1' } });
+  assert.equal(asked[1]?.init?.body, '{}');
 });
 
 test('an act without a body still says that it is JSON, and an empty answer is null', async () => {

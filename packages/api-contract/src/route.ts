@@ -3,18 +3,13 @@
  * of who may do what. No I/O.
  */
 import type { FailureCode } from '@millrace/protocol';
+import type { Role, Scope } from '@millrace/protocol/browser';
 import type { z } from 'zod';
 
-/** In rising order: each may do what those before it may. */
-export const roles = ['viewer', 'operator', 'steward', 'admin'] as const;
-export type Role = (typeof roles)[number];
+export { type Role, roles, type Scope, scopes } from '@millrace/protocol/browser';
 
 /** Who may call a route: a role and those above it, `public` for calls without credentials. */
 export type Access = Role | 'public';
-
-/** What a token can be narrowed to. One with scopes may call only routes that name one of them. */
-export const scopes = ['stats:read'] as const;
-export type Scope = (typeof scopes)[number];
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type MediaType = 'application/json' | 'application/x-ndjson' | 'text/csv' | 'text/event-stream' | 'application/octet-stream';

@@ -2,7 +2,9 @@
 import { chunkRoutes } from './resources/chunks.ts';
 import { deadLetterRoutes } from './resources/dead-letters.ts';
 import { errorRoutes } from './resources/errors.ts';
+import { installationRoutes } from './resources/installation.ts';
 import { jobDetailRoutes } from './resources/job-details.ts';
+import { jobRoutes } from './resources/jobs.ts';
 import { operationRoutes } from './resources/operations.ts';
 import { queueRoutes } from './resources/queues.ts';
 import { redriveRoutes } from './resources/redrives.ts';
@@ -11,24 +13,28 @@ import { scheduleRoutes } from './resources/schedules.ts';
 import { sessionRoutes } from './resources/sessions.ts';
 import { statsRoutes } from './resources/stats.ts';
 import { streamRoutes } from './resources/stream.ts';
+import { tokenRoutes } from './resources/tokens.ts';
 import { waiverRoutes } from './resources/waivers.ts';
 import { workerRoutes } from './resources/workers.ts';
 
 export const routes = [
   ...sessionRoutes,
-  ...jobDetailRoutes,
+  ...tokenRoutes,
+  ...jobRoutes,
   ...chunkRoutes,
-  ...rejectRoutes,
-  ...errorRoutes,
   ...deadLetterRoutes,
-  ...redriveRoutes,
-  ...waiverRoutes,
+  ...errorRoutes,
+  ...jobDetailRoutes,
   ...operationRoutes,
-  ...scheduleRoutes,
   ...queueRoutes,
-  ...workerRoutes,
+  ...redriveRoutes,
+  ...rejectRoutes,
+  ...scheduleRoutes,
   ...statsRoutes,
   ...streamRoutes,
+  ...waiverRoutes,
+  ...workerRoutes,
+  ...installationRoutes,
 ] as const;
 
 export type ApiRoute = (typeof routes)[number];

@@ -4,6 +4,7 @@ export { type Act, type ActEnd, AuditLog } from './audit.ts';
 export type { DecideCommand, NewCommand } from './commands.ts';
 export type { CorrectedReject } from './corrections.ts';
 export type { FailureName } from './failures.ts';
+export { resultOf, statusFromJournal, statusOfManifest } from './job-status.ts';
 export { Journal, type JournalOptions, openJournal } from './journal.ts';
 export { journalConnection } from './journal-connection.ts';
 export type { OpenGeneration } from './open-jobs.ts';

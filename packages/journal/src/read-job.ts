@@ -94,7 +94,10 @@ export async function readOutcome(store: Store, chunk: ChunkView, upTo: number =
 }
 
 /** The spec and digest that a generation runs with: of the newest redrive up to it that overrides it, else the job's. */
-export function specOfGeneration(view: Pick<JobView, 'job' | 'commands'>, generation: number): { spec: ResolvedJobSpec; specDigest: string } {
+export function specOfGeneration(
+  view: { readonly job: { readonly record: JobRecord }; readonly commands: readonly Command[] },
+  generation: number,
+): { spec: ResolvedJobSpec; specDigest: string } {
   const overrides = view.commands.filter((command) => command.opens !== null && command.opens <= generation && command.spec !== null).at(-1);
   const { spec, specDigest } = view.job.record;
   return overrides?.spec && overrides.specDigest ? { spec: overrides.spec, specDigest: overrides.specDigest } : { spec, specDigest };

@@ -24,5 +24,6 @@ export { groupFields, letterFields, operationFields } from './letter-filter.ts';
 export { maxIdempotencyKeyLength, maxReasonLength, maxSpecBytes } from './limits.ts';
 export { nearestName } from './nearest-name.ts';
 export { canaryAbove, defaultCanary, isOperationOver, operationStates, planLifeMs, redriveTargets } from './redrive-plan.ts';
+export { type Role, roles, type Scope, scopes } from './role.ts';
 export { groupStates } from './triage.ts';
 export { parseDuration, parseSize } from './units.ts';

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { deliveryShape } from './callback.ts';
 import { count, instant } from './record-shapes.ts';
 import { operationShape, planItemsShape, redrivePlanShape } from './redrive-plan.ts';
+import { apiDocumentShape, tokenDocumentShape, userDocumentShape } from './role.ts';
 import { scheduleShape } from './schedule.ts';
 import { triageShape } from './triage.ts';
 
@@ -20,6 +21,9 @@ export const registryShapes = {
   schedules: scheduleShape,
   /** Deliveries of webhooks, by their id. */
   callbacks: deliveryShape,
+  tokens: tokenDocumentShape,
+  users: userDocumentShape,
+  api: apiDocumentShape,
 } as const;
 
 export type RegistryKind = keyof typeof registryShapes;

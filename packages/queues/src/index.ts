@@ -3,6 +3,8 @@
  * the journal is. BullMQ's words (job, lock) stay inside.
  */
 
+export type { ApiCalls, CallState, KeptAnswer } from './api-calls.ts';
+export { nextLater, noSpeed, type Speed, statusFromLedger } from './job-status.ts';
 export type { LateSweep, LateSweeps } from './late-sweeps.ts';
 export type { LeaderLease, Leadership } from './leader-lease.ts';
 export type { Ledger } from './ledger.ts';
@@ -52,5 +54,6 @@ export { isRedisFault, RedisUnsuitableError } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';
 export type { Sentinel, SentinelState } from './sentinel.ts';
+export type { Session, Sessions } from './sessions.ts';
 export type { ClaimedTask, QueueCounts, TaskConsumer, TaskEntry, TaskOutcome, TaskQueues } from './task-queues.ts';
 export type { WorkerRegistry, WorkerView } from './worker-registry.ts';

@@ -50,6 +50,16 @@ export interface Keys {
   operation(id: string): string;
   /** What `chunk` puts before the id; scripts that drop all chunks of a job need it. */
   chunkPrefix(epoch: string): string;
+  /** A browser session, by the digest of its cookie. */
+  session(digest: string): string;
+  /** What the API answered a call with an idempotency key, by the digest of who asked, what and with which key. */
+  callAnswer(digest: string): string;
+  /** When tokens were last used. */
+  readonly tokenUse: string;
+  /** The link that creates the first account, by the digest of its secret. */
+  firstSignIn(digest: string): string;
+  /** Tries to sign in, by what they are counted for. */
+  signInTries(of: string): string;
   /** Matches all keys of an epoch that is over. */
   epochPattern(epoch: string): string;
 }
@@ -102,6 +112,11 @@ export function keysUnder(prefix: string): Keys {
     operation: (id) => at('operation', id),
     chunkPrefix: (epoch) => `${at(epoch, 'chunk')}:`,
     epochPattern: (epoch) => `${globEscaped(prefix)}:${epoch}:*`,
+    session: (digest) => at('session', digest),
+    callAnswer: (digest) => at('call', digest),
+    tokenUse: at('token-use'),
+    firstSignIn: (digest) => at('first-sign-in', digest),
+    signInTries: (of) => at('sign-in-tries', of),
     job: (epoch, jobId) => [
       at('sentinel'),
       at(epoch, 'jobs'),

@@ -77,6 +77,27 @@ export class LiveEvents {
     }
   }
 
+  /**
+   * Jobs of which something was told since, as far as the stream of all jobs goes back. `missed`: it does not go back that far, so any job may have changed.
+   * Without `since`: from now on.
+   */
+  async jobsChanged(since: string | null): Promise<{ readonly jobIds: ReadonlySet<JobId>; readonly last: string; readonly missed: boolean }> {
+    const [newest] = await this.#redis.xrevrange(this.#keys.allEvents, '+', '-', 'COUNT', 1);
+    const last = newest?.[0] ?? '0-0';
+    if (since === null || (last === '0-0' && since !== '0-0')) return { jobIds: new Set(), last, missed: true };
+    const [oldest] = await this.#redis.xrange(this.#keys.allEvents, '-', '+', 'COUNT', 1);
+    const missed = oldest !== undefined && isLater(oldest[0], since) && since !== '0-0';
+    const jobIds = new Set<JobId>();
+    for (let after = since; !missed && isLater(last, after); ) {
+      const entries = await this.#redis.xrange(this.#keys.allEvents, `(${after}`, last, 'COUNT', 1_000);
+      for (const [, fields] of entries) jobIds.add(fields[1] as JobId);
+      const end = entries.at(-1);
+      if (end === undefined) break;
+      after = end[0];
+    }
+    return { jobIds, last, missed };
+  }
+
   /** Tells the leading scheduler to look at a job now: an attempt ended, a segment came, work was done. May be lost. */
   async nudgeLeader(jobId: JobId): Promise<void> {
     await this.#redis.publish(this.#keys.nudges, jobId);
@@ -92,4 +113,10 @@ export class LiveEvents {
     const [last] = await this.#redis.xrevrange(key, '+', '-', 'COUNT', 1);
     return last?.[0] ?? '0-0';
   }
+}
+
+/** Whether an id of a stream, `<milliseconds>-<number>`, lies behind another. */
+function isLater(one: string, other: string): boolean {
+  const [[a = 0, b = 0], [c = 0, d = 0]] = [one, other].map((id) => id.split('-').map(Number)) as [number[], number[]];
+  return a > c || (a === c && b > d);
 }

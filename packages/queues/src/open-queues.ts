@@ -1,5 +1,6 @@
 /** Opens everything this package offers over one connection policy, after checking that this Redis will not lose work by design. */
 import type { LeaseTimes } from '@millrace/protocol';
+import { ApiCalls } from './api-calls.ts';
 import { CircuitStates } from './circuit-states.ts';
 import { defaultPrefix, keysUnder } from './keys.ts';
 import { LateSweeps } from './late-sweeps.ts';
@@ -12,6 +13,7 @@ import { Operations } from './operations.ts';
 import { checkRedis, closeRedis, connectRedis, memoryWatch, type RedisClient } from './redis.ts';
 import { Requests } from './requests.ts';
 import { Sentinel } from './sentinel.ts';
+import { Sessions } from './sessions.ts';
 import { Subscriber } from './subscriber.ts';
 import { TaskQueues } from './task-queues.ts';
 import { WorkerRegistry } from './worker-registry.ts';
@@ -38,6 +40,8 @@ export interface Queues {
   readonly sentinel: Sentinel;
   readonly sweeps: LateSweeps;
   readonly circuits: CircuitStates;
+  readonly sessions: Sessions;
+  readonly calls: ApiCalls;
   /** Redis holds four fifths of what it may: nothing that can wait is added. Asked of Redis at most once a second. */
   isFull(): Promise<boolean>;
   /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
@@ -75,6 +79,8 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
       sentinel: new Sentinel({ redis, keys }),
       sweeps: new LateSweeps({ redis, keys }),
       circuits: new CircuitStates({ redis, keys }),
+      sessions: new Sessions({ redis, keys }),
+      calls: new ApiCalls({ redis, keys }),
       isFull: memoryWatch(redis),
       check: () => checkRedis(redis),
       close: async () => {

@@ -1,11 +1,11 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
 import { type BudgetDecision, type BudgetMoment, decideBudget, isTerminalJobState, type JobId, nearestBudget } from '@millrace/protocol';
-import type { LedgerJobView } from '@millrace/queues';
+import { type LedgerJobView, nextLater } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
 import { applyStep } from './apply-steps.ts';
 import { oweCallbacks } from './callbacks/owe-callbacks.ts';
 import type { Control } from './control.ts';
-import { hasAllOutcomes, type JobSituation, nextLater, nextSteps } from './next-steps.ts';
+import { hasAllOutcomes, type JobSituation, nextSteps } from './next-steps.ts';
 
 /** Answers the job as it stands afterwards; null when the ledger does not have it. */
 export async function advanceJob(jobId: JobId, control: Control): Promise<LedgerJobView | null> {

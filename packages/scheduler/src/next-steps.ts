@@ -1,6 +1,6 @@
 /** Pure: what a job needs next. The state machine of a job; `apply-steps.ts` does what it says. Every step is harmless when it is taken twice. */
-import { type FailureCode, keyStages, laterStages } from '@millrace/protocol';
-import type { JobEnd, LedgerJobView } from '@millrace/queues';
+import { type FailureCode, keyStages } from '@millrace/protocol';
+import { type JobEnd, type LedgerJobView, nextLater } from '@millrace/queues';
 
 export type Step =
   /** The ledger and the journal have come apart: read the job anew. */
@@ -73,11 +73,6 @@ function openSteps(situation: JobSituation): Step[] {
   const unknown = unknownOwners(job);
   if (unknown !== null) return [{ step: 'end', end: unknown }, { step: 'finish' }];
   return [{ step: 'addStageWork', laterIndex }];
-}
-
-/** The first of the later stages that is not planned; null when there is none left. */
-export function nextLater(job: Pick<LedgerJobView, 'stages' | 'plannedStages'>): number | null {
-  return job.plannedStages < laterStages(job.stages).length ? job.plannedStages : null;
 }
 
 /** No budget tolerates keys that were not compared: records that are not unique would pass unseen. */

@@ -1,8 +1,8 @@
 /** Status and result of a job: from the ledger where it has the job, else from the journal. */
-import { manifestKey } from '@millrace/journal';
+import { manifestKey, resultOf, statusFromJournal } from '@millrace/journal';
 import { type AnswerTo, isTerminalJobState, type JobId, type JobStatus, type ResultRequest, type StatusRequest } from '@millrace/protocol';
+import { noSpeed, statusFromLedger } from '@millrace/queues';
 import type { Control } from './control.ts';
-import { noSpeed, resultOf, statusFromJournal, statusFromLedger } from './job-status.ts';
 import { knownJob } from './known-ledger.ts';
 import { refusal } from './refusal.ts';
 

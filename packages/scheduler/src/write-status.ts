@@ -1,8 +1,7 @@
 /** Tells watchers: the status of each open job at most once a second, an event when its state changes, progress when its counts do. */
 import { isTerminalJobState, type JobId, type JobStatus } from '@millrace/protocol';
-import type { LedgerJobView } from '@millrace/queues';
+import { type LedgerJobView, type Speed, statusFromLedger } from '@millrace/queues';
 import type { Control } from './control.ts';
-import { type Speed, statusFromLedger } from './job-status.ts';
 
 /** Weight of the newest figure in the running mean. */
 const newestWeight = 0.3;
