@@ -36,6 +36,11 @@ export {
   type StagePlan,
   specOfGeneration,
 } from './read-job.ts';
+export { type ChunkListOptions, type ChunkPage, type ChunkTrouble, listChunks } from './reading/chunk-list.ts';
+export { type JobOutline, type JobPlan, JobReader } from './reading/job-reader.ts';
+export { bitAt, type OutcomeBits } from './reading/outcomes.ts';
+export { type ChunkPlace, type IndexedFile, PlanIndex } from './reading/plan-index.ts';
+export { type Cell, type ChunkStates, type CutStrip, chunksOfFile, chunksOfStage, fileStrip, stageStrip } from './reading/strip.ts';
 export type { Change, DecideChange, Registered, RegistryChange } from './registry.ts';
 export { type Correction, correctRecord, type EditedRow, unchangedRecord } from './rejects/correct-record.ts';
 export { EditedExportError, readEditedExport } from './rejects/edited-export.ts';

@@ -39,6 +39,8 @@ import { putPins, readPins } from './pins.ts';
 import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPlanEntry, readSealed, readSegment } from './plan-segments.ts';
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
+import { JobReader } from './reading/job-reader.ts';
+import { readAttempts, readReceipts } from './reading/read-attempts.ts';
 import {
   changeRegistered,
   type DecideChange,
@@ -170,4 +172,12 @@ export class Journal {
   readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);
   readPlan = (job: JobRecord, generation: number): Promise<PlanView> => readPlan(this.#store, job, generation);
   readOutcome = (chunk: ChunkView, upTo?: number): Promise<Stored<'verdict'> | null> => readOutcome(this.#store, chunk, upTo);
+
+  // For people: a little at a time of jobs that may be very large
+  readAttempts = (jobId: JobId, stage: string, chunk: number, generation: number): ReturnType<typeof readAttempts> =>
+    readAttempts(this.#store, jobId, stage, chunk, generation);
+  readReceipts = (jobId: JobId, stage: string, chunk: number, generation: number): ReturnType<typeof readReceipts> =>
+    readReceipts(this.#store, jobId, stage, chunk, generation);
+  /** Keeps what it read: one for each process. */
+  jobReader = (): JobReader => new JobReader(this.#store);
 }

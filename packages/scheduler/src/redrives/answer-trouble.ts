@@ -1,8 +1,8 @@
 /** Dead letters, attempts and error groups as people ask for them, and what they decide about a group. */
+import { newestGeneration } from '@millrace/journal';
 import {
   type AnswerTo,
   type AttemptsRequest,
-  attemptsNewestFirst,
   type DeadLettersRequest,
   type ErrorGroup,
   type ErrorGroupRequest,
@@ -44,15 +44,8 @@ export async function answerAttempts(request: AttemptsRequest, control: Control)
   const { jobId, stage, chunk, tenant } = request;
   const facts = await control.facts.spec(jobId, 1);
   if (facts === null || facts.job.tenant !== tenant) return notFound(jobId);
-  const failures = (await control.journal.readFailures(jobId, stage, chunk)).map(({ record }) => record);
-  const committed: { attemptId: string; generation: number }[] = [];
-  const commands = await control.journal.readCommands(jobId);
-  const newest = commands.reduce((most, { opens }) => Math.max(most, opens ?? 1), 1);
-  for (let generation = 1; generation <= newest; generation++) {
-    const verdict = (await control.journal.readVerdict(jobId, stage, chunk, generation))?.record;
-    if (verdict?.outcome === 'committed') committed.push({ attemptId: verdict.attemptId, generation });
-  }
-  return { ok: true, kind: 'attempts', attempts: attemptsNewestFirst(failures, committed) };
+  const newest = newestGeneration(await control.journal.readCommands(jobId));
+  return { ok: true, kind: 'attempts', attempts: await control.journal.readAttempts(jobId, stage, chunk, newest) };
 }
 
 export async function answerErrorGroups(request: ErrorGroupsRequest, control: Control): Promise<AnswerTo<'errorGroups'>> {
