@@ -18,7 +18,7 @@ import { sha256Hex } from '../packages/protocol/src/index.ts';
 import { silentLog } from '../packages/service-kit/src/index.ts';
 import { root } from '../scripts/setup.js';
 import { type BenchRedis, startBenchRedis } from './control-plane/bench-redis.ts';
-import { ended, ready, System } from './control-plane/system.ts';
+import { cpuSeconds, ended, ready, System } from './control-plane/system.ts';
 import { keep, median } from './keep.ts';
 
 const { values } = parseArgs({
@@ -27,6 +27,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     hosts: { type: 'string', default: '2' },
     slots: { type: 'string', default: '16' },
+    /** A directory for profiles of our processes; figures are then no figures. */
+    profiles: { type: 'string' },
   },
 });
 const [chunks, rounds, hosts, slots] = [values.chunks, values.rounds, values.hosts, values.slots].map(Number) as [number, number, number, number];
@@ -37,12 +39,14 @@ interface Figures {
   readonly redisCalls: number;
   readonly redisUs: number;
   readonly byCommand: Readonly<Record<string, number>>;
+  /** Processor time for each job or chunk, which says on a busy machine more than the clock does. */
+  readonly cpuUs: Readonly<Record<string, number>>;
 }
 
 /** Commands that come over the wire; what scripts call themselves is in their time. */
 const overTheWire = new Set(['evalsha', 'eval', 'hget', 'smembers', 'publish', 'time', 'get', 'mget', 'info', 'bzpopmin', 'srandmember']);
 
-function figures(seconds: number, commands: Awaited<ReturnType<BenchRedis['commands']>>): Figures {
+function figures(seconds: number, commands: Awaited<ReturnType<BenchRedis['commands']>>, cpuSeconds: Readonly<Record<string, number>>): Figures {
   const outside = Object.entries(commands).filter(([name]) => overTheWire.has(name));
   const scriptsUs = (commands['evalsha']?.us ?? 0) + (commands['eval']?.us ?? 0);
   return {
@@ -50,7 +54,20 @@ function figures(seconds: number, commands: Awaited<ReturnType<BenchRedis['comma
     redisCalls: outside.reduce((sum, [, { calls }]) => sum + calls, 0) / chunks,
     redisUs: scriptsUs / chunks,
     byCommand: Object.fromEntries(outside.map(([name, { calls }]) => [name, Math.round((calls / chunks) * 100) / 100])),
+    cpuUs: perChunk(cpuSeconds),
   };
+}
+
+function perChunk(cpuSeconds: Readonly<Record<string, number>>): Record<string, number> {
+  const each = Object.fromEntries(Object.entries(cpuSeconds).map(([name, seconds]) => [name, Math.round((seconds * 1e6) / chunks)]));
+  return { ...each, all: Object.values(each).reduce((sum, us) => sum + us, 0) };
+}
+
+/** What processes use between two calls, by name. */
+function watchCpu(groups: Readonly<Record<string, readonly number[]>>): () => Record<string, number> {
+  const now = (): [string, number][] => Object.entries(groups).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)]);
+  const before = new Map(now());
+  return () => Object.fromEntries(now().map(([name, seconds]) => [name, seconds - (before.get(name) ?? 0)]));
 }
 
 /** Jobs a second of raw BullMQ: added in bulks of 500 while the workers work. */
@@ -69,6 +86,7 @@ async function theirs(bench: BenchRedis): Promise<Figures> {
   }
   const queue = new Queue(name, { connection: bench.client.duplicate({ maxRetriesPerRequest: null }), prefix: 'millrace:{m}' });
   await bench.commands();
+  const cpu = watchCpu({ redis: [bench.redis.pid], workers: workers.map(({ pid = 0 }) => pid), adder: [process.pid] });
   const startedAt = performance.now();
   const opts = { attempts: 1, removeOnComplete: { count: 1_000 } };
   for (let from = 0; from < chunks; from += 500) {
@@ -78,10 +96,10 @@ async function theirs(bench: BenchRedis): Promise<Figures> {
   }
   while (done.reduce((sum, count) => sum + count, 0) < chunks) await sleep(10);
   const seconds = (performance.now() - startedAt) / 1000;
-  const commands = await bench.commands();
+  const [commands, used] = [await bench.commands(), cpu()];
   await queue.close();
-  await Promise.all(workers.map(ended));
-  return figures(seconds, commands);
+  await Promise.all(workers.map((worker) => ended(worker)));
+  return figures(seconds, commands, used);
 }
 
 function* payloads(): Generator<ChunkInput> {
@@ -92,7 +110,7 @@ let objectUri = '';
 /** Chunks a second of ours: all are planned before the first may run. */
 async function ours(bench: BenchRedis): Promise<Figures> {
   await bench.flush();
-  const system = new System(bench.redis.url);
+  const system = new System(bench.redis.url, values.profiles ?? null);
   try {
     writeFileSync(join(system.directory, 'in', 'a.csv'), 'id\n1234567\n');
     objectUri = `file://${join(system.directory, 'in', 'a.csv')}`;
@@ -105,6 +123,7 @@ async function ours(bench: BenchRedis): Promise<Figures> {
     await job.enqueueChunks(payloads(), { maxAhead: 10_000_000 });
     const [key] = await bench.client.keys('millrace:{m}:*:job:*');
     await bench.commands();
+    const cpu = watchCpu({ redis: [bench.redis.pid], ...system.pids });
     const startedAt = performance.now();
     await job.resume();
     let committed = 0;
@@ -113,9 +132,9 @@ async function ours(bench: BenchRedis): Promise<Figures> {
       committed = Number(await bench.client.hget(key ?? '', 'committed'));
     }
     const seconds = (performance.now() - startedAt) / 1000;
-    const commands = await bench.commands();
+    const [commands, used] = [await bench.commands(), cpu()];
     await producer.close();
-    return figures(seconds, commands);
+    return figures(seconds, commands, used);
   } finally {
     await system.stop();
   }
@@ -167,19 +186,23 @@ for (let round = 0; round < rounds; round++) {
     `  Redis: ${a.redisCalls.toFixed(1)} calls, ${a.redisUs.toFixed(0)} µs of scripts a chunk; BullMQ ${b.redisCalls.toFixed(1)}, ${b.redisUs.toFixed(0)} µs`,
     a.byCommand,
   );
+  console.log('  processor time, µs each:', a.cpuUs, 'BullMQ', b.cpuUs, `${((b.cpuUs['all'] ?? 0) / (a.cpuUs['all'] ?? 1)).toFixed(2)} ×`);
 }
 const receiptUs = await receiptMicroseconds(bench);
 await bench.stop();
+const cpuShare = median(mine.map(({ cpuUs }, index) => (other[index]?.cpuUs['all'] ?? Number.NaN) / (cpuUs['all'] ?? Number.NaN)));
 const share = median(mine.map(({ perSecond }, index) => perSecond / (other[index]?.perSecond ?? Number.NaN)));
-keep('control-plane', {
-  chunks,
-  hosts,
-  slots,
-  loadAverage: loadavg()[0],
-  millrace: mine,
-  bullmq: other,
-  medianShareOfBullmq: share,
-  receiptPutMicroseconds: receiptUs,
-});
+if (values.profiles === undefined)
+  keep('control-plane', {
+    chunks,
+    hosts,
+    slots,
+    loadAverage: loadavg()[0],
+    millrace: mine,
+    bullmq: other,
+    medianShareOfBullmq: share,
+    medianShareByProcessorTime: cpuShare,
+    receiptPutMicroseconds: receiptUs,
+  });
 console.log(`median ${share.toFixed(2)} of BullMQ; a receipt's put takes ${receiptUs.toFixed(0)} µs in a local directory`);
 process.exit(0);

@@ -5,6 +5,7 @@ import { journalConnection, openJournal } from '../../packages/journal/src/index
 import { leaseTimes, parseTaskKeys, workQueueName } from '../../packages/protocol/src/index.ts';
 import { openQueues } from '../../packages/queues/src/index.ts';
 import { idSource, silentLog, systemClock, systemRandom } from '../../packages/service-kit/src/index.ts';
+import { CrashStreak } from '../../packages/worker-host/src/crash-streak.ts';
 import { executeTask } from '../../packages/worker-host/src/execute-task.ts';
 import type { Host } from '../../packages/worker-host/src/host.ts';
 import { KeptRecords } from '../../packages/worker-host/src/kept-records.ts';
@@ -53,6 +54,7 @@ const host = {
   coreVersion: hello.coreVersion,
   resultVersion: hello.resultVersion,
   ids: idSource(systemClock, systemRandom),
+  crashes: new CrashStreak(async () => undefined),
   log: silentLog,
   drain: new AbortController().signal,
   clock: systemClock,
@@ -74,3 +76,4 @@ setInterval(() => void queues.workers.beat(view), times.workerBeatMs);
 queues.tasks.consume(workQueueName('chunk', pool, hello.resultVersion), { concurrency: slots }, (task) => executeTask(task, host)).start();
 process.send?.('ready');
 process.on('disconnect', () => process.exit(0));
+process.on('SIGTERM', () => process.exit(0));

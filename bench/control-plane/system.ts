@@ -12,10 +12,13 @@ export class System {
   readonly directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   readonly #redis: string;
   readonly #hosts: ChildProcess[] = [];
+  readonly #profile: readonly string[];
   #scheduler: ChildProcess | null = null;
 
-  constructor(redis: string) {
+  /** `profiles`: a directory in which each process leaves a profile of its processor time (`*.cpuprofile`) when it ends. */
+  constructor(redis: string, profiles: string | null = null) {
     this.#redis = redis;
+    this.#profile = profiles === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`];
     for (const name of ['journal', 'in', 'out', 'scratch']) mkdirSync(join(this.directory, name));
   }
 
@@ -24,7 +27,7 @@ export class System {
   }
 
   startScheduler(): void {
-    this.#scheduler = spawn(process.execPath, [join(root, 'packages/scheduler/src/main.ts')], {
+    this.#scheduler = spawn(process.execPath, [...this.#profile, join(root, 'packages/scheduler/src/main.ts')], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
         PATH: process.env['PATH'],
@@ -41,6 +44,12 @@ export class System {
     });
   }
 
+  /** Process ids by role, cores with those they serve. */
+  get pids(): Record<string, number[]> {
+    const withChildren = (child: ChildProcess | null): number[] => (child?.pid === undefined ? [] : [child.pid, ...childrenOf(child.pid)]);
+    return { scheduler: withChildren(this.#scheduler), hosts: this.#hosts.flatMap(withChildren) };
+  }
+
   /** Resident bytes of the scheduler's process, without its core. */
   schedulerRss(): number {
     const status = readFileSync(`/proc/${this.#scheduler?.pid}/status`, 'utf8');
@@ -52,14 +61,15 @@ export class System {
   }
 
   async #startHost(slots: number): Promise<void> {
-    const child = fork(join(root, 'bench/control-plane/noop-host.ts'), [this.#redis, this.journalUri, String(slots)]);
+    const child = fork(join(root, 'bench/control-plane/noop-host.ts'), [this.#redis, this.journalUri, String(slots)], { execArgv: [...this.#profile] });
     this.#hosts.push(child);
     await ready(child);
   }
 
   async stop(): Promise<void> {
     const children = [...this.#hosts, ...(this.#scheduler === null ? [] : [this.#scheduler])];
-    await Promise.all(children.map(ended));
+    // A process that is killed writes no profile.
+    await Promise.all(children.map((child) => ended(child, this.#profile.length > 0 ? 'SIGTERM' : 'SIGKILL')));
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
@@ -71,11 +81,26 @@ export function ready(child: ChildProcess): Promise<void> {
   });
 }
 
-export function ended(child: ChildProcess): Promise<void> {
+export function ended(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.removeAllListeners('exit');
     child.once('exit', () => resolve());
-    child.kill('SIGKILL');
+    child.kill(signal);
   });
+}
+
+/** Of user and system, of all its threads. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** `sysconf(_SC_CLK_TCK)` of every Linux that Node runs on. */
+const ticksPerSecond = 100;
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
 }

@@ -52,7 +52,10 @@ export class RecordError extends Error {
 
 /** Throws `RecordError` naming every problem by JSON Pointer. */
 export function parseRecord<Kind extends RecordKind>(kind: Kind, bytes: Uint8Array): RecordOf<Kind> {
-  const json = parseJson(kind, bytes);
+  return checkedAs(kind, parseJson(kind, bytes));
+}
+
+function checkedAs<Kind extends RecordKind>(kind: Kind, json: unknown): RecordOf<Kind> {
   const found = recordKindOf(json);
   if (found !== kind) throw new RecordError(`cannot read a ${kind} record: it says record: ${JSON.stringify(found)}`);
   const result = recordShapes[kind].safeParse(json);
@@ -62,10 +65,11 @@ export function parseRecord<Kind extends RecordKind>(kind: Kind, bytes: Uint8Arr
 
 /** For keys that may hold one of several kinds, such as the next plan number: a segment or the end mark. */
 export function parseRecordOf<Kind extends RecordKind>(kinds: readonly Kind[], bytes: Uint8Array): RecordOf<Kind> {
-  const found = recordKindOf(parseJson(kinds.join(' or '), bytes));
+  const json = parseJson(kinds.join(' or '), bytes);
+  const found = recordKindOf(json);
   const kind = kinds.find((candidate) => candidate === found);
   if (kind === undefined) throw new RecordError(`cannot read a ${kinds.join(' or ')} record: it says record: ${JSON.stringify(found)}`);
-  return parseRecord(kind, bytes);
+  return checkedAs(kind, json);
 }
 
 /**
@@ -83,9 +87,11 @@ export function encodeRecord<Kind extends RecordKind>(kind: Kind, record: Record
   return bytes;
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function parseJson(kind: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch (error) {
     throw new RecordError(`cannot read a ${kind} record: not JSON in UTF-8`, { cause: error });
   }

@@ -4,7 +4,9 @@ import { chunkBytes, type InputFile, type JobId, type JobRecord, type ResolvedJo
 import type { ObjectVersion } from './stream-batch.ts';
 
 const keptJobs = 2_000;
-const keptSegments = 50;
+/** A segment as records takes a megabyte, the sizes of its chunks a few thousand bytes. */
+const keptSegments = 4;
+const keptSizes = 2_000;
 const keptObjects = 10_000;
 
 export interface JobSpecFacts {
@@ -15,14 +17,15 @@ export interface JobSpecFacts {
 
 export class JobFacts {
   readonly #journal: Journal;
-  readonly #specs = new Map<string, JobSpecFacts>();
-  readonly #sealed = new Map<string, Sealed>();
-  readonly #inferred = new Map<string, readonly string[]>();
+  readonly #specs: Kept<JobSpecFacts> = new Map();
+  readonly #sealed: Kept<Sealed> = new Map();
+  readonly #inferred: Kept<readonly string[]> = new Map();
   readonly #said = new Set<string>();
-  readonly #segments = new Map<string, Stored<'segment'>>();
-  readonly #pins = new Map<string, string>();
-  readonly #objects = new Map<string, ObjectVersion>();
-  readonly #files = new Map<string, ReadonlyMap<number, InputFile>>();
+  readonly #segments: Kept<Stored<'segment'>> = new Map();
+  readonly #sizes: Kept<ChunkSizes> = new Map();
+  readonly #pins: Kept<string> = new Map();
+  readonly #objects: Kept<ObjectVersion> = new Map();
+  readonly #files: Kept<ReadonlyMap<number, InputFile>> = new Map();
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -81,12 +84,10 @@ export class JobFacts {
 
   /** Stored bytes of a chunk of a segment; throws when the segment does not list it. */
   async bytesOfChunk(key: string, digest: string, index: number): Promise<number> {
-    const { chunks, firstChunk } = await this.segment(key, digest);
-    // Chunks of a first plan stand in order; in a later one any may be missing.
-    const placed = chunks[index - firstChunk];
-    const chunk = placed?.chunk === index ? placed : chunks.find((one) => one.chunk === index);
-    if (chunk === undefined) throw new Error(`cannot find chunk ${index} in ${key}`);
-    return chunkBytes(chunk);
+    const sizes = await remembered(this.#sizes, `${key} ${digest}`, keptSizes, async () => sizesOf((await this.#journal.readSegment(key, digest)).record));
+    const bytes = sizes?.bytes[sizes.placeOf(index)];
+    if (bytes === undefined) throw new Error(`cannot find chunk ${index} in ${key}`);
+    return bytes;
   }
 
   /** True once for each word about a generation of a job, as far as this process remembers. */
@@ -106,14 +107,35 @@ export class JobFacts {
   }
 }
 
-/** What was read once; null is not kept, for it may come. The oldest goes first. */
-async function remembered<Value>(kept: Map<string, Value>, key: string, limit: number, read: () => Promise<Value | null>): Promise<Value | null> {
+/** What a chunk's turn is weighed by, and nothing else of its segment. */
+interface ChunkSizes {
+  readonly bytes: Float64Array;
+  /** Where in `bytes` a chunk stands; -1 when it is not listed. */
+  placeOf(chunk: number): number;
+}
+
+function sizesOf({ chunks, firstChunk }: Segment): ChunkSizes {
+  const bytes = Float64Array.from(chunks, chunkBytes);
+  // Chunks of a first plan stand in order; in a later one any may be missing.
+  if (chunks.every(({ chunk }, place) => chunk === firstChunk + place)) return { bytes, placeOf: (chunk) => chunk - firstChunk };
+  const places = new Map(chunks.map(({ chunk }, place) => [chunk, place]));
+  return { bytes, placeOf: (chunk) => places.get(chunk) ?? -1 };
+}
+
+/** By name, what was read or is being read: those who ask meanwhile wait for the same answer. */
+type Kept<Value> = Map<string, Promise<Value | null>>;
+
+/** What was read once; null is not kept, for it may come, nor is a fault. The oldest goes first. */
+function remembered<Value>(kept: Kept<Value>, key: string, limit: number, read: () => Promise<Value | null>): Promise<Value | null> {
   const known = kept.get(key);
   if (known !== undefined) return known;
-  const value = await read();
-  if (value === null) return null;
-  kept.set(key, value);
+  const reading = read();
+  kept.set(key, reading);
+  const forget = (): void => {
+    if (kept.get(key) === reading) kept.delete(key);
+  };
+  reading.then((value) => value === null && forget(), forget);
   const oldest = kept.keys().next();
   if (kept.size > limit && !oldest.done) kept.delete(oldest.value);
-  return value;
+  return reading;
 }
