@@ -169,7 +169,7 @@ describe('the sentinel', () => {
       const { taskId } = await dispatchOne(queues, id);
       assert.equal(await queues.sentinel.examine(), 'normal');
       await queues.sentinel.beat();
-      const raw = await connectRedis(redis.url, 'service', testTimes, quietLog);
+      const raw = await connectRedis({ address: redis.url, passwordFile: null }, 'service', testTimes, quietLog);
       await raw.flushall();
       raw.disconnect();
       assert.equal(await queues.sentinel.examine(), 'lost');
@@ -185,7 +185,7 @@ describe('the sentinel', () => {
     withQueues(async (queues) => {
       const other = await openTestQueues(redis.url, 'both:{m}');
       const third = await openTestQueues(redis.url, 'both:{m}');
-      const raw = await connectRedis(redis.url, 'service', testTimes, quietLog);
+      const raw = await connectRedis({ address: redis.url, passwordFile: null }, 'service', testTimes, quietLog);
       await raw.del('both:{m}:sentinel');
       const epochs = await Promise.all([other.sentinel.begin(), third.sentinel.begin()]);
       const now = await queues.sentinel.read();
@@ -206,7 +206,7 @@ describe('the sentinel', () => {
       const own = await startTestRedis(['--save', '3600 1000000']);
       const others = await openTestQueues(own.url, 'p:{m}');
       assert.equal(await others.sentinel.examine(), 'normal');
-      const raw = await connectRedis(own.url, 'service', testTimes, quietLog);
+      const raw = await connectRedis({ address: own.url, passwordFile: null }, 'service', testTimes, quietLog);
       await raw.save();
       await others.sentinel.beat();
       await others.sentinel.examine();

@@ -21,6 +21,8 @@ import { WorkerRegistry } from './worker-registry.ts';
 export interface QueuesOptions {
   /** `unix:///path/redis.sock` or `redis://host:port`. */
   readonly redis: string;
+  /** A file that holds the password, read before every connection. Defaults to null. */
+  readonly passwordFile?: string | null;
   /** Must contain one hash tag. Defaults to `millrace:{m}`. */
   readonly prefix?: string;
   readonly times: LeaseTimes;
@@ -52,13 +54,14 @@ export interface Queues {
 
 /** Throws `RedisUnsuitableError` for a Redis that is too old or evicts keys. */
 export async function openQueues(options: QueuesOptions): Promise<Queues> {
-  const { redis: address, times, log } = options;
+  const { times, log } = options;
+  const place = { address: options.redis, passwordFile: options.passwordFile ?? null };
   const prefix = options.prefix ?? defaultPrefix;
   if (!/\{[^{}]+\}/.test(prefix)) throw new TypeError(`cannot open queues: expected a prefix with a hash tag such as ${defaultPrefix}, got ${prefix}`);
   const keys = keysUnder(prefix);
   const connections: RedisClient[] = [];
   const connect = async (kind: Parameters<typeof connectRedis>[1]): Promise<RedisClient> => {
-    const client = await connectRedis(address, kind, times, log);
+    const client = await connectRedis(place, kind, times, log);
     connections.push(client);
     return client;
   };

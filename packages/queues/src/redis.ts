@@ -3,6 +3,7 @@
  * followed. Refuses a Redis that would lose work by design: one older than 7, or one that evicts keys.
  */
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 
 import type { LeaseTimes } from '@millrace/protocol';
 import { Redis, type RedisOptions } from 'ioredis';
@@ -37,11 +38,30 @@ export function connectionOptions(kind: ConnectionKind, times: Pick<LeaseTimes, 
   } satisfies RedisOptions;
 }
 
-/** Opens a connection and waits for it. `address` is `unix:///path` or `redis[s]://[user:password@]host[:port][/db]`. */
-export async function connectRedis(address: string, kind: ConnectionKind, times: Pick<LeaseTimes, 'socketTimeoutMs'>, log: Log): Promise<RedisClient> {
+/** Where Redis is. `passwordFile` holds the password and is read before every connection, so that it can be rotated under a running process. */
+export interface RedisPlace {
+  /** `unix:///path` or `redis[s]://[user:password@]host[:port][/db]`. */
+  readonly address: string;
+  readonly passwordFile: string | null;
+}
+
+/** Opens a connection and waits for it. */
+export async function connectRedis(place: RedisPlace, kind: ConnectionKind, times: Pick<LeaseTimes, 'socketTimeoutMs'>, log: Log): Promise<RedisClient> {
   const options = connectionOptions(kind, times);
-  const socket = /^unix:\/\/(\/.*)$/.exec(address)?.[1];
-  const client: RedisClient = socket === undefined ? new Redis(address, options) : new Redis(socket, options);
+  const socket = /^unix:\/\/(\/.*)$/.exec(place.address)?.[1];
+  const client: RedisClient = socket === undefined ? new Redis(place.address, options) : new Redis(socket, options);
+  const { passwordFile } = place;
+  if (passwordFile !== null) {
+    client.options.password = passwordIn(passwordFile);
+    // ioredis takes the password from its options each time it connects; a file that cannot be read just now leaves it as it was.
+    client.on('reconnecting', () => {
+      try {
+        client.options.password = passwordIn(passwordFile);
+      } catch (err) {
+        log.warn({ err }, 'redis password not read');
+      }
+    });
+  }
   // Without a listener an error event ends the process; the first of a series is worth a line, the others are not.
   let failing = false;
   client.on('error', (error: Error) => {
@@ -59,6 +79,8 @@ export async function connectRedis(address: string, kind: ConnectionKind, times:
   }
   return client;
 }
+
+const passwordIn = (path: string): string => readFileSync(path, 'utf8').replace(/\r?\n$/, '');
 
 /** Throws `RedisUnsuitableError` naming the finding. */
 export async function checkRedis(client: RedisClient): Promise<void> {

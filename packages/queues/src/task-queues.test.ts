@@ -144,7 +144,7 @@ describe('task queues', () => {
   });
 
   test('write the settings of each entry into Redis', async () => {
-    const connection = await connectRedis(redis.url, 'service', testTimes, quietLog);
+    const connection = await connectRedis({ address: redis.url, passwordFile: null }, 'service', testTimes, quietLog);
     const queue = new Queue('chunk-settings-r1', { connection, prefix });
     await queues.tasks.enqueue('chunk-settings-r1', [{ taskId: task('settings'), signature: 'k1.0123456789abcdef0123456789abcdef' }]);
     const entry = (await queue.getJob(task('settings'))) as Job;

@@ -1,10 +1,11 @@
 /** Settings of the scheduler, each from one variable. Read once, in `main.ts`. */
 import { corePath } from '@millrace/core-client';
 import { leaseTimes, parseTaskKeys } from '@millrace/protocol';
-import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting } from '@millrace/service-kit';
+import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, withFileVariables } from '@millrace/service-kit';
 
 const shape = {
   MILLRACE_REDIS: setting.text().describe('unix:///path/redis.sock or redis://host:port'),
+  MILLRACE_REDIS_PASSWORD_FILE: setting.text().optional().describe('file with the password of Redis, read before every connection'),
   MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory, or s3://bucket/prefix, gs:// or az:// that a connection covers'),
   MILLRACE_CORE: setting.text().prefault(corePath()).describe('path of the core binary'),
   MILLRACE_TASK_KEY: setting.text().describe('<key id>:<64 hex digits>, several separated by commas; the first signs'),
@@ -19,6 +20,10 @@ const shape = {
     .prefault('')
     .describe('hosts, each with a port unless it is 443, whose https:// objects may be inputs, separated by commas'),
   MILLRACE_SECRETS: setting.text().optional().describe('directory with one file for each secret that webhooks are signed with: secret://a/b is its file a/b'),
+  MILLRACE_SANDBOX: setting
+    .choice('required', 'bestEffort', 'off')
+    .prefault('bestEffort')
+    .describe('what becomes of a core that this computer cannot shut in completely: refused, or a warning'),
   MILLRACE_SCRATCH: setting.text().describe('directory for files that do not outlive the process'),
   MILLRACE_LOG_LEVEL: setting
     .choice(...logLevels)
@@ -35,7 +40,9 @@ export type SchedulerConfig = ConfigOf<typeof shape>;
 
 /** Throws `ConfigError` with every problem. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): SchedulerConfig {
-  return loadConfig(shape, env, problemsOf, { alsoKnown: ['MILLRACE_SLOTS', 'MILLRACE_CORE_MEMORY', 'MILLRACE_DRAIN_MS'] });
+  return loadConfig(shape, withFileVariables(env, ['MILLRACE_TASK_KEY']), problemsOf, {
+    alsoKnown: ['MILLRACE_SLOTS', 'MILLRACE_CORE_MEMORY', 'MILLRACE_DRAIN_MS'],
+  });
 }
 
 function problemsOf(config: SchedulerConfig): string[] {

@@ -17,6 +17,7 @@ const scheduler = service(
   async () => {
     running = await startScheduler({
       redis: config.MILLRACE_REDIS,
+      redisPasswordFile: config.MILLRACE_REDIS_PASSWORD_FILE ?? null,
       journal: config.MILLRACE_JOURNAL,
       core: config.MILLRACE_CORE,
       taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
@@ -28,6 +29,7 @@ const scheduler = service(
       connections: Connections.read(config.MILLRACE_CONNECTIONS, process.env),
       httpAllow: config.MILLRACE_HTTP_ALLOW,
       scratch: config.MILLRACE_SCRATCH,
+      sandbox: config.MILLRACE_SANDBOX,
       secrets: config.MILLRACE_SECRETS ?? null,
       log,
       ...(config.MILLRACE_WORKER_ID === undefined ? {} : { schedulerId: config.MILLRACE_WORKER_ID }),

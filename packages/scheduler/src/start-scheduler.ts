@@ -15,6 +15,8 @@ const coreMemoryBytes = 256 * 1024 * 1024;
 
 export interface SchedulerOptions {
   readonly redis: string;
+  /** A file with its password. */
+  readonly redisPasswordFile?: string | null;
   /** Of all keys in Redis; the default is right but for tests. */
   readonly prefix?: string;
   /** `file:///absolute/directory`, or a folder of a bucket that one of the connections covers. */
@@ -32,6 +34,8 @@ export interface SchedulerOptions {
   /** `host[:port]` whose `https://` objects may be read without a connection. */
   readonly httpAllow?: readonly string[];
   readonly scratch: string;
+  /** What becomes of a core that cannot be shut in completely. Defaults to `bestEffort`. */
+  readonly sandbox?: 'required' | 'bestEffort' | 'off';
   /** Directory of secrets that specs name. */
   readonly secrets?: string | null;
   readonly log: Log;
@@ -59,7 +63,13 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     const { resultVersion } = (await steady.current()).hello;
     const core = new InspectingCore(steady);
     await testStore(core, 'journal');
-    queues = await openQueues({ redis: options.redis, times, log: options.log, ...(options.prefix === undefined ? {} : { prefix: options.prefix }) });
+    queues = await openQueues({
+      redis: options.redis,
+      passwordFile: options.redisPasswordFile ?? null,
+      times,
+      log: options.log,
+      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
+    });
     const journal: Journal = openJournal(core);
     const ids = idSource(clock, random);
     const control: Control = {
@@ -117,7 +127,7 @@ function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof conne
       connections: [...connections.forHello(), ...places],
       httpAllow: [...(options.httpAllow ?? [])],
       ports: [],
-      sandbox: 'bestEffort',
+      sandbox: options.sandbox ?? 'bestEffort',
       logLevel: 'warn',
     },
     connections,

@@ -6,6 +6,7 @@ export { type Clock, idSource, type Random, systemClock, systemRandom } from './
 export { ConfigError, type ConfigOf, type ConfigShape, type LoadOptions, loadConfig, redactedConfig, setting } from './config.ts';
 export { type EndReason, type EndSignal, type EndSignalOptions, watchForEnd } from './end-signal.ts';
 export { AppError, type AppErrorOptions, describeError, type ErrorDescription } from './errors.ts';
+export { withFileVariables } from './file-variables.ts';
 export { type Service, service, startAll, stopAll } from './lifecycle.ts';
 export { createLogger, type Log, type LoggerOptions, type LogLevel, logLevels, silentLog } from './logger.ts';
 export { type RunOptions, runService } from './run-service.ts';

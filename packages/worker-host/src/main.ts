@@ -1,9 +1,6 @@
 import { ConfigError, createLogger, runService, systemClock, systemRandom } from '@millrace/service-kit';
-import { loadWorkerHostConfig } from './config.ts';
+import { loadWorkerHostConfig, stopMs } from './config.ts';
 import { workerHost } from './worker-host.ts';
-
-/** Time for everything after the drain: handing back, closing, ending cores. */
-const STOP_MS = 10_000;
 
 async function main(): Promise<number> {
   try {
@@ -13,7 +10,7 @@ async function main(): Promise<number> {
     const parentPid = config.MILLRACE_PARENT_PID ?? null;
     return await runService([service], {
       log,
-      stopWithinMs: config.MILLRACE_DRAIN_MS + STOP_MS,
+      stopWithinMs: config.MILLRACE_DRAIN_MS + stopMs,
       parentPid,
       watchStdin: parentPid !== null,
       failure: service.unsound,

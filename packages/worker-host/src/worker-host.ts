@@ -104,8 +104,9 @@ class RunningHost {
     this.#steady = new SteadyCore(() => this.#startCore(this.#slots, STORE_CORE_BYTES));
     await this.#cores.start();
     const { hello } = await this.#steady.current();
+    checkVersions(config, hello);
     await this.#testStores(this.#steady);
-    this.#queues = await openQueues({ redis: config.MILLRACE_REDIS, times, log });
+    this.#queues = await openQueues({ redis: config.MILLRACE_REDIS, passwordFile: config.MILLRACE_REDIS_PASSWORD_FILE ?? null, times, log });
     const host = this.#hostOf(this.#cores, this.#steady, this.#queues, hello);
     this.#worker = host.identity.worker;
     this.#host = host;
@@ -118,7 +119,8 @@ class RunningHost {
     const { config, log, clock, random } = this.#parts;
     const journal = openJournal(store);
     const ids = idSource(clock, random);
-    const identity = { worker: config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`, pod: null, node: hostname() };
+    const worker = config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`;
+    const identity = { worker, pod: config.MILLRACE_POD_NAME ?? null, node: config.MILLRACE_NODE_NAME ?? hostname() };
     return {
       queues,
       cores,
@@ -264,6 +266,14 @@ class RunningHost {
   }
 }
 
+/** A wrong image must stop its rollout at the first host, not take tasks. */
+function checkVersions(config: WorkerHostConfig, hello: { readonly coreVersion: string; readonly resultVersion: number }): void {
+  const { MILLRACE_CORE_VERSION: core = hello.coreVersion, MILLRACE_RESULT_VERSION: result = hello.resultVersion } = config;
+  if (core === hello.coreVersion && result === hello.resultVersion) return;
+  const found = `${hello.coreVersion}, result version ${hello.resultVersion}`;
+  throw new AppError('CORE_VERSION', `cannot start: expected core ${core}, result version ${result}; this one is ${found}`);
+}
+
 function helloOf(config: WorkerHostConfig, connections: Connections, slot: number, memoryBytes: number): HelloOptions {
   return {
     hostVersion: '0.1.0',
@@ -276,7 +286,7 @@ function helloOf(config: WorkerHostConfig, connections: Connections, slot: numbe
     connections: connections.forHello(),
     httpAllow: [...config.MILLRACE_HTTP_ALLOW],
     ports: [],
-    sandbox: 'bestEffort',
+    sandbox: config.MILLRACE_SANDBOX,
     logLevel: config.MILLRACE_LOG_LEVEL === 'silent' ? 'error' : config.MILLRACE_LOG_LEVEL,
   };
 }
