@@ -11,8 +11,8 @@ export type ChannelMessage =
 /** By tab. */
 export type Wants = Map<string, { readonly topics: readonly string[]; readonly atMs: number }>;
 
-/** At most 30: more jobs than that are never shown one by one. */
-const maxTopics = 30;
+/** As many as the server takes: more jobs than that are never shown one by one. */
+const maxTopics = 20;
 
 export function joinTopics(lists: readonly (readonly string[])[]): string[] {
   return [...new Set(lists.flat())].toSorted().slice(0, maxTopics);

@@ -1,0 +1,28 @@
+/** The router: every screen's routes in one tree. Each screen is its own piece of code, loaded when its address is first opened. */
+import type { QueryClient } from '@tanstack/react-query';
+import { createRouter } from '@tanstack/react-router';
+import { appRoute, rootRoute } from './routes.ts';
+import { jobRoutes } from './screens/jobs/routes.ts';
+import { loginRoute } from './screens/login/route.ts';
+import { overviewRoute } from './screens/overview/route.ts';
+import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
+
+const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes])]);
+
+export function createPages(queries: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { queries },
+    defaultPreload: 'intent',
+    defaultPreloadDelay: 80,
+    defaultErrorComponent: ScreenFailed,
+    defaultNotFoundComponent: ScreenMissing,
+    scrollRestoration: true,
+  });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createPages>;
+  }
+}

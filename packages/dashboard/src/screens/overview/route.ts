@@ -1,0 +1,9 @@
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
+import { appRoute, searchTexts } from '../../routes.ts';
+
+export const overviewRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/',
+  validateSearch: searchTexts('from', 'to'),
+  component: lazyRouteComponent(() => import('./overview.tsx'), 'OverviewScreen'),
+});
