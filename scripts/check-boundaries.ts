@@ -64,7 +64,7 @@ interface SourceFile {
 const breaches: string[] = [];
 
 function readSources(): SourceFile[] {
-  const paths = globSync('{packages/*/src,scripts,test,bench}/**/*.{ts,js}', { cwd: root }).map((path) => path.replaceAll('\\', '/'));
+  const paths = globSync('{packages/*/src,scripts,test,bench}/**/*.{ts,tsx,js}', { cwd: root }).map((path) => path.replaceAll('\\', '/'));
   return paths
     .filter((path) => !path.includes('/generated/') && !path.includes('node_modules'))
     .map((path) => ({ path, pkg: /^packages\/([^/]+)\//.exec(path)?.[1] ?? null, text: readFileSync(join(root, path), 'utf8') }));

@@ -1,6 +1,5 @@
 import './styles.ts';
 import { MantineProvider } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
@@ -9,6 +8,7 @@ import { createQueries } from './api.ts';
 import { startKeys } from './keys/keys.ts';
 import { shownScheme, startPreferences, useShownScheme } from './preferences.ts';
 import { createPages } from './router.tsx';
+import { Toasts } from './ui/toasts.tsx';
 
 startPreferences();
 startKeys();
@@ -25,8 +25,8 @@ function App() {
     // No variables and no classes from the library at run time: both would be style elements, which the content security policy forbids.
     <MantineProvider withCssVariables={false} withGlobalClasses={false} forceColorScheme={shownScheme()}>
       <QueryClientProvider client={queries}>
-        <Notifications position="bottom-right" limit={4} />
         <RouterProvider router={pages} />
+        <Toasts />
       </QueryClientProvider>
     </MantineProvider>
   );

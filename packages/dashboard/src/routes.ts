@@ -11,7 +11,7 @@ export interface RouterContext {
 
 export interface RootSearch {
   /** Times in the zone of the browser instead of UTC. */
-  readonly tz?: 'local';
+  readonly tz?: 'local' | undefined;
 }
 
 export const rootRoute = createRootRouteWithContext<RouterContext>()({
@@ -46,6 +46,9 @@ export function searchText(search: Record<string, unknown>, name: string): strin
 }
 
 /** Keeps the named texts of an address and drops everything else. */
-export function searchTexts<const Name extends string>(...names: readonly Name[]): (search: Record<string, unknown>) => { [N in Name]?: string } {
-  return (search) => Object.fromEntries(names.flatMap((name) => (searchText(search, name) === undefined ? [] : [[name, searchText(search, name)]]))) as { [N in Name]?: string };
+export function searchTexts<const Name extends string>(...names: readonly Name[]): (search: Record<string, unknown>) => { [N in Name]?: string | undefined } {
+  return (search) =>
+    Object.fromEntries(names.flatMap((name) => (searchText(search, name) === undefined ? [] : [[name, searchText(search, name)]]))) as {
+      [N in Name]?: string | undefined;
+    };
 }

@@ -64,19 +64,25 @@ test('a share is never 0 % of something nor 100 % of less than all', () => {
 
 test('instants say as much as is needed, ages one unit', () => {
   const now = Date.parse('2026-11-23T15:00:00Z');
-  check((at: string) => formatInstant(Date.parse(at), 'utc', now), [
-    ['2026-11-23T14:02:11Z', '14:02:11'],
-    ['2026-11-04T14:02:11Z', 'Nov 4 14:02'],
-    ['2025-11-04T14:02:11Z', 'Nov 4 2025'],
-  ]);
+  check(
+    (at: string) => formatInstant(Date.parse(at), 'utc', now),
+    [
+      ['2026-11-23T14:02:11Z', '14:02:11'],
+      ['2026-11-04T14:02:11Z', 'Nov 4 14:02'],
+      ['2025-11-04T14:02:11Z', 'Nov 4 2025'],
+    ],
+  );
   assert.equal(formatInstantInFull(now, 'utc'), '2026-11-23 15:00:00 UTC');
-  check((apart: number) => formatAge(now - apart, now), [
-    [0, 'now'],
-    [42_000, '42 s ago'],
-    [3 * 3_600_000, '3 h ago'],
-    [72 * 3_600_000, '3 d ago'],
-    [-300_000, 'in 5 m'],
-  ]);
+  check(
+    (apart: number) => formatAge(now - apart, now),
+    [
+      [0, 'now'],
+      [42_000, '42 s ago'],
+      [3 * 3_600_000, '3 h ago'],
+      [72 * 3_600_000, '3 d ago'],
+      [-300_000, 'in 5 m'],
+    ],
+  );
   check(formatCountdown, [
     [-1, '00:00'],
     [41_001, '00:42'],

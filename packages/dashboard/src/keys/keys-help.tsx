@@ -4,8 +4,9 @@ import { useDeclaredKeys } from './keys.ts';
 import styles from './keys-help.module.css';
 
 export function KeysHelp({ onClose }: { readonly onClose: () => void }) {
+  const declared = useDeclaredKeys();
   const groups = new Map<string, Map<string, string[]>>();
-  for (const { group, does, keys } of useDeclaredKeys()) {
+  for (const { group, does, keys } of declared) {
     const byWhat = groups.get(group) ?? new Map<string, string[]>();
     const all = byWhat.get(does) ?? [];
     if (!all.includes(keys)) byWhat.set(does, [...all, keys]);

@@ -68,8 +68,10 @@ export function keyName(event: Pick<KeyboardEvent, 'key' | 'shiftKey' | 'metaKey
 }
 
 const writes = (element: Element | null): boolean =>
-  element instanceof HTMLElement && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) && element.getAttribute('type') !== 'checkbox';
-const inDialog = (): boolean => document.querySelector('[aria-modal="true"], [role="menu"]') !== null;
+  element instanceof HTMLElement &&
+  (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
+  element.getAttribute('type') !== 'checkbox';
+const inDialog = (): boolean => document.querySelector('[aria-modal="true"], [data-popup]') !== null;
 /** Enter and Space belong to what has the focus. */
 const belongsToFocus = (name: string, element: Element | null): boolean =>
   (name === 'Enter' || name === ' ') && element instanceof HTMLElement && /^(A|BUTTON|SUMMARY)$/.test(element.tagName);

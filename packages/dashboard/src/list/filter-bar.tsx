@@ -51,7 +51,7 @@ export function FilterBar({ filter, understood, fields, onChange, label }: Filte
 
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>): void => {
     if (event.key === 'ArrowDown' && shown) setActive((active + 1) % suggestions.length);
-    else if (event.key === 'ArrowUp' && shown) setActive((active + suggestions.length) % (suggestions.length + 1) - 1);
+    else if (event.key === 'ArrowUp' && shown) setActive(((active + suggestions.length) % (suggestions.length + 1)) - 1);
     else if ((event.key === 'Enter' || event.key === 'Tab') && active >= 0) take(active);
     else if (event.key === 'Enter') {
       setCaret(null);
@@ -108,10 +108,10 @@ export function FilterBar({ filter, understood, fields, onChange, label }: Filte
           <IconX size={14} aria-hidden />
         </button>
       )}
-      <ul id={listId} className={styles.suggestions} aria-label="suggestions" role="listbox" hidden={!shown}>
+      <div id={listId} className={styles.suggestions} aria-label="suggestions" role="listbox" hidden={!shown}>
         {suggestions.map((suggestion, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are those of the combobox
-          <li
+          <div
             key={suggestion.text}
             id={`${listId}-${index}`}
             className={styles.suggestion}
@@ -123,9 +123,9 @@ export function FilterBar({ filter, understood, fields, onChange, label }: Filte
           >
             <code>{suggestion.text}</code>
             <span>{suggestion.about}</span>
-          </li>
+          </div>
         ))}
-      </ul>
+      </div>
       {understood !== null && understood !== filter && (
         <p className={styles.understood}>
           understood as <code>{visibleText(understood)}</code>

@@ -61,13 +61,16 @@ export interface Suggestion {
 const most = 12;
 
 /** What could stand where the caret is: fields, or values of the field that is being written. */
-export function suggestionsAt(filter: string, caret: number, fields: readonly FilterField[]): { readonly from: number; readonly to: number; readonly suggestions: readonly Suggestion[] } {
+export function suggestionsAt(
+  filter: string,
+  caret: number,
+  fields: readonly FilterField[],
+): { readonly from: number; readonly to: number; readonly suggestions: readonly Suggestion[] } {
   const term = termsOf(filter).find(({ start, end }) => start <= caret && caret <= end) ?? { text: '', start: caret, end: caret };
   const minus = term.text.startsWith('-') ? '-' : '';
   const written = term.text.slice(minus.length);
   const colon = written.indexOf(':');
-  const suggestions =
-    colon < 0 ? fieldSuggestions(written, minus, fields) : valueSuggestions(written.slice(0, colon), written.slice(colon + 1), minus, fields);
+  const suggestions = colon < 0 ? fieldSuggestions(written, minus, fields) : valueSuggestions(written.slice(0, colon), written.slice(colon + 1), minus, fields);
   return { from: term.start, to: term.end, suggestions: suggestions.slice(0, most) };
 }
 

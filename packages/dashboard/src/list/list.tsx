@@ -2,7 +2,6 @@
  * The bones of every list: filter bar, exact count, column chooser, rows that hold still, a drawer for the row, a bar for what is selected, keys.
  * Rows are drawn as they come into view, so that a list of a million is as light as one of ten.
  */
-import { Menu } from '@mantine/core';
 import { IconArrowUp, IconColumns3, IconX } from '@tabler/icons-react';
 import type { QueryKey } from '@tanstack/react-query';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
@@ -11,13 +10,14 @@ import { formatCount, formatNoun } from '../format/numbers.ts';
 import { useKeys } from '../keys/keys.ts';
 import { usePreferences } from '../preferences.ts';
 import { Button } from '../ui/button.tsx';
-import { ProblemNote } from '../ui/problem.tsx';
 import { copyText } from '../ui/id.tsx';
+import { Popup, PopupItem } from '../ui/popup.tsx';
+import { ProblemNote } from '../ui/problem.tsx';
 import { EmptyList } from './empty-list.tsx';
 import { FilterBar } from './filter-bar.tsx';
 import type { FilterField } from './filter-text.ts';
-import type { ListSearch } from './list-search.ts';
 import styles from './list.module.css';
+import type { ListSearch } from './list-search.ts';
 import { type FetchPage, usePages } from './use-pages.ts';
 
 export interface Column<Row> {
@@ -99,6 +99,7 @@ export function List<Row>(props: ListProps<Row>) {
   const narrowTracks = [...(bulk === undefined ? [] : ['32px']), ...shown.filter(({ narrow }) => narrow).map(({ width }) => width)].join(' ');
 
   const [top, setTop] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the place is known once there are rows
   useLayoutEffect(() => setTop((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY), [rows.length > 0]);
   const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin: top });
   const items = virtual.getVirtualItems();
@@ -141,7 +142,12 @@ export function List<Row>(props: ListProps<Row>) {
     { keys: 'Enter', does: 'Open the row', group: 'List', run: () => withRow(open) },
     { keys: 'o', does: 'Open the row', group: 'List', run: () => withRow(drawer === undefined ? open : (row) => onSearch({ row: idOf(row) })) },
     { keys: 'y', does: 'Copy the id of the row', group: 'List', run: () => withRow((row) => void copyText(idOf(row))) },
-    { keys: 'Escape', does: 'Close the drawer, then clear the selection', group: 'List', run: () => (search.row === undefined ? clear() : onSearch({ row: undefined })) },
+    {
+      keys: 'Escape',
+      does: 'Close the drawer, then clear the selection',
+      group: 'List',
+      run: () => (search.row === undefined ? clear() : onSearch({ row: undefined })),
+    },
     ...(bulk === undefined
       ? []
       : [
@@ -263,7 +269,6 @@ export function List<Row>(props: ListProps<Row>) {
                 const id = idOf(row);
                 return (
                   // biome-ignore lint/a11y/useKeyWithClickEvents: rows answer to the keys of the list
-                  // biome-ignore lint/a11y/useSemanticElements: a table element cannot hold rows that are placed one by one
                   <div
                     key={id}
                     role="row"
@@ -341,25 +346,14 @@ function ColumnChooser<Row>({ columns, shown, onOpen, onChange }: ColumnChooserP
     return next.length === 0 || next.join('.') === usual.join('.') ? undefined : next.join('.');
   };
   return (
-    <Menu position="bottom-end" closeOnItemClick={false} transitionProps={{ duration: 0 }} onChange={onOpen}>
-      <Menu.Target>
-        <button type="button" className={styles.columns} aria-label="columns" title="Columns">
-          <IconColumns3 size={16} stroke={1.8} aria-hidden />
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {columns.map(({ key, label }) => (
-          <Menu.Item
-            key={key}
-            role="menuitemcheckbox"
-            aria-checked={keys.has(key)}
-            leftSection={<span className={styles.mark}>{keys.has(key) ? '✓' : ''}</span>}
-            onClick={() => onChange(toggled(key))}
-          >
+    <Popup className={styles.columns} label="columns" title="Columns" onOpen={onOpen} button={<IconColumns3 size={16} stroke={1.8} aria-hidden />}>
+      {() =>
+        columns.map(({ key, label }) => (
+          <PopupItem key={key} pressed={keys.has(key)} onClick={() => onChange(toggled(key))}>
             {label}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+          </PopupItem>
+        ))
+      }
+    </Popup>
   );
 }

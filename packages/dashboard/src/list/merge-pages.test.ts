@@ -13,7 +13,13 @@ const idOf = ({ id }: Row): string => id;
 
 test('a row changes where it stands, and a new one is only counted', () => {
   const loaded = [page(rows('c', 'b'), '1'), page(rows('a'))];
-  const again = page([{ id: 'd', state: 'accepted' }, { id: 'c', state: 'completed' }], '1');
+  const again = page(
+    [
+      { id: 'd', state: 'accepted' },
+      { id: 'c', state: 'completed' },
+    ],
+    '1',
+  );
   const merged = mergePages(loaded, [{ index: 0, page: again }], idOf);
   assert.deepEqual(merged.pages[0]?.data, [
     { id: 'c', state: 'completed' },

@@ -7,7 +7,10 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import { useLive } from '../live/use-live.ts';
 import { type ListPage, mergePages } from './merge-pages.ts';
 
-export type FetchPage<Row> = (page: { readonly q: string; readonly cursor: string | undefined; readonly limit: number }, signal: AbortSignal) => Promise<ListPage<Row>>;
+export type FetchPage<Row> = (
+  page: { readonly q: string; readonly cursor: string | undefined; readonly limit: number },
+  signal: AbortSignal,
+) => Promise<ListPage<Row>>;
 
 interface PagesOptions<Row> {
   /** Without the filter. */
@@ -48,7 +51,11 @@ export function usePages<Row>({ queryKey, q, fetchPage, idOf, topics, held, firs
   const client = useQueryClient();
   const key = [...queryKey, 'pages', q];
   const keyText = JSON.stringify(key);
-  const [news, setNews] = useState<{ readonly of: string; readonly newRows: number; readonly left: ReadonlySet<string> }>({ of: '', newRows: 0, left: nothingLeft });
+  const [news, setNews] = useState<{ readonly of: string; readonly newRows: number; readonly left: ReadonlySet<string> }>({
+    of: '',
+    newRows: 0,
+    left: nothingLeft,
+  });
   const query = useInfiniteQuery({
     queryKey: key,
     queryFn: ({ pageParam, signal }) => fetchPage({ q, cursor: pageParam, limit: pageLimit }, signal),

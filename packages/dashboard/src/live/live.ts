@@ -97,18 +97,23 @@ class LiveEvents {
       case 'wants':
         if (message.topics.length === 0) this.others.delete(message.tab);
         else this.others.set(message.tab, { topics: message.topics, atMs: nowMs() });
-        return this.wireSoon();
+        this.wireSoon();
+        break;
       case 'gone':
         this.others.delete(message.tab);
-        return this.wireSoon();
+        this.wireSoon();
+        break;
       case 'whoIsThere':
-        return this.announce();
+        this.announce();
+        break;
       case 'state':
-        return this.isLeader ? undefined : this.setState(message.state, message.heardAtMs);
+        if (!this.isLeader) this.setState(message.state, message.heardAtMs);
+        break;
       case 'event':
-        return this.isLeader ? undefined : this.hand({ type: message.type, data: message.data });
+        if (!this.isLeader) this.hand({ type: message.type, data: message.data });
+        break;
       default:
-        return message satisfies never;
+        message satisfies never;
     }
   }
 
@@ -125,8 +130,8 @@ class LiveEvents {
     if (topics === this.sourceTopics && this.source !== null) return;
     this.close();
     this.sourceTopics = topics;
-    if (topics === '') return this.publishState('live');
-    this.open(topics);
+    if (topics === '') this.publishState('live');
+    else this.open(topics);
   }
 
   private open(topics: string): void {

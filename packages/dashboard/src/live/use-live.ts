@@ -1,5 +1,5 @@
 /** Live events for components. */
-import { useQueryClient, type QueryKey } from '@tanstack/react-query';
+import { type QueryKey, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { type LiveEvent, type LiveStatus, live } from './live.ts';
 

@@ -1,14 +1,5 @@
 /** The pages of the navigation, of `g` sequences and of the palette: one list. */
-import {
-  IconAlertTriangle,
-  IconBriefcase,
-  IconHeartbeat,
-  IconLayoutDashboard,
-  IconMailX,
-  IconRowRemove,
-  IconServer2,
-  IconStack2,
-} from '@tabler/icons-react';
+import { IconBriefcase, IconLayoutDashboard } from '@tabler/icons-react';
 
 export interface NavigationItem {
   readonly to: string;

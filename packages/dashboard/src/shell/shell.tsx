@@ -1,5 +1,4 @@
 /** The frame around every screen: navigation, state of the live connection, who is signed in, switches; the palette and the help are loaded when asked for. */
-import { Menu } from '@mantine/core';
 import type { StreamEventData } from '@millrace/api-contract';
 import {
   IconBroadcast,
@@ -21,13 +20,14 @@ import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { api } from '../api.ts';
 import { useNow } from '../clock.ts';
-import { coarse } from '../format/times.ts';
 import { visibleText } from '../format/texts.ts';
+import { coarse } from '../format/times.ts';
 import { type KeyBinding, useKeys } from '../keys/keys.ts';
 import { live } from '../live/live.ts';
 import { useLive, useLiveStatus } from '../live/use-live.ts';
 import { changePreferences, shownScheme, type Theme, usePreferences } from '../preferences.ts';
 import { useIdentity } from '../session.ts';
+import { Popup, PopupItem, PopupNote } from '../ui/popup.tsx';
 import { useZone } from '../ui/time.tsx';
 import { navigation } from './navigation.ts';
 import styles from './shell.module.css';
@@ -61,7 +61,13 @@ export function Shell() {
         <ul>
           {navigation.map(({ to, label, icon: Icon, letter }) => (
             <li key={to}>
-              <Link to={to} className={styles.item} activeOptions={{ exact: to === '/' }} activeProps={{ 'aria-current': 'page' }} title={letter === undefined ? undefined : `g ${letter}`}>
+              <Link
+                to={to}
+                className={styles.item}
+                activeOptions={{ exact: to === '/' }}
+                activeProps={{ 'aria-current': 'page' }}
+                title={letter === undefined ? undefined : `g ${letter}`}
+              >
                 <Icon size={16} stroke={1.8} aria-hidden />
                 {label}
               </Link>
@@ -70,7 +76,14 @@ export function Shell() {
         </ul>
       </nav>
       <header className={styles.top}>
-        <button type="button" className={styles.burger} aria-label="pages" aria-expanded={navOpen} aria-controls="navigation" onClick={() => setNavOpen(!navOpen)}>
+        <button
+          type="button"
+          className={styles.burger}
+          aria-label="pages"
+          aria-expanded={navOpen}
+          aria-controls="navigation"
+          onClick={() => setNavOpen(!navOpen)}
+        >
           {navOpen ? <IconX size={18} aria-hidden /> : <IconMenu2 size={18} aria-hidden />}
         </button>
         {identity !== null && <EnvironmentBadge environment={identity.environment} />}
@@ -175,24 +188,20 @@ function ThemeSwitch() {
   const { theme, density } = usePreferences();
   const Shown = themes.find((each) => each.theme === theme)?.icon ?? IconSun;
   return (
-    <Menu position="bottom-end" transitionProps={{ duration: 0 }}>
-      <Menu.Target>
-        <button type="button" className={styles.tool} aria-label="theme and density" title="Theme (t) and density">
-          <Shown size={16} stroke={1.8} aria-hidden />
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {themes.map(({ theme: each, label, icon: Icon }) => (
-          <Menu.Item key={each} leftSection={<Icon size={15} aria-hidden />} aria-current={each === theme} onClick={() => changePreferences({ theme: each })}>
-            {label}
-          </Menu.Item>
-        ))}
-        <Menu.Divider />
-        <Menu.Item onClick={() => changePreferences({ density: density === 'dense' ? 'roomy' : 'dense' })}>
-          {density === 'dense' ? 'More room between rows' : 'Dense rows'}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <Popup className={styles.tool} label="theme and density" title="Theme (t) and density" button={<Shown size={16} stroke={1.8} aria-hidden />}>
+      {() => (
+        <>
+          {themes.map(({ theme: each, label, icon: Icon }) => (
+            <PopupItem key={each} icon={<Icon size={15} aria-hidden />} pressed={each === theme} onClick={() => changePreferences({ theme: each })}>
+              {label}
+            </PopupItem>
+          ))}
+          <PopupItem pressed={density === 'roomy'} onClick={() => changePreferences({ density: density === 'dense' ? 'roomy' : 'dense' })}>
+            More room between rows
+          </PopupItem>
+        </>
+      )}
+    </Popup>
   );
 }
 
@@ -208,26 +217,31 @@ function UserMenu() {
     await navigate({ to: '/login', search: {} });
   };
   return (
-    <Menu position="bottom-end" transitionProps={{ duration: 0 }}>
-      <Menu.Target>
-        <button type="button" className={styles.tool} aria-label={`signed in as ${identity.name}`}>
+    <Popup
+      className={styles.tool}
+      label={`signed in as ${identity.name}`}
+      button={
+        <>
           <IconUser size={16} stroke={1.8} aria-hidden />
           <span className={styles.user}>{visibleText(identity.name)}</span>
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          {visibleText(identity.name)} · {identity.role}
-          {identity.tenants !== null && <> · {identity.tenants.map((tenant) => visibleText(tenant)).join(', ')}</>}
-        </Menu.Label>
-        <Menu.Item onClick={() => changePreferences({ letterKeys: !letterKeys })}>
-          {letterKeys ? 'Switch single-letter keys off' : 'Switch single-letter keys on'}
-        </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={15} aria-hidden />} onClick={() => void signOut()}>
-          Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+        </>
+      }
+    >
+      {() => (
+        <>
+          <PopupNote>
+            {visibleText(identity.name)} · {identity.role}
+            {identity.tenants !== null && <> · {identity.tenants.map((tenant) => visibleText(tenant)).join(', ')}</>}
+          </PopupNote>
+          <PopupItem pressed={letterKeys} onClick={() => changePreferences({ letterKeys: !letterKeys })}>
+            Single-letter keys
+          </PopupItem>
+          <PopupItem icon={<IconLogout size={15} aria-hidden />} onClick={() => void signOut()}>
+            Sign out
+          </PopupItem>
+        </>
+      )}
+    </Popup>
   );
 }
 

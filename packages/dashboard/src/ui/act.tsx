@@ -2,7 +2,6 @@
  * Acts: one press of a button is one idempotency key, so a repeated request does nothing twice. A dialog asks first where an act ends or changes
  * much, with a reason; nothing acts from a key alone.
  */
-import { notifications } from '@mantine/notifications';
 import { useMutation } from '@tanstack/react-query';
 import { type ReactNode, useRef, useState } from 'react';
 import { newActKey } from '../api.ts';
@@ -12,6 +11,7 @@ import { Button } from './button.tsx';
 import { Dialog } from './dialog.tsx';
 import { AreaField } from './field.tsx';
 import { ProblemNote, problemLine } from './problem.tsx';
+import { tell } from './toasts.tsx';
 
 interface ActOptions<Input, Answer> {
   /** The call, with the key of this press. */
@@ -39,11 +39,6 @@ export function useAct<Input, Answer>({ call, told, onDone, showsFailure = false
       if (!showsFailure) tell(problemLine(error), 'bad');
     },
   });
-}
-
-/** A notification in the corner, announced politely. */
-export function tell(message: string, tone: 'plain' | 'bad' = 'plain'): void {
-  notifications.show({ message, autoClose: tone === 'bad' ? 12_000 : 4_000, withBorder: true, color: tone === 'bad' ? 'var(--bad)' : 'var(--accent)' });
 }
 
 interface ConfirmProps {

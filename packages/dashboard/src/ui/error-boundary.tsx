@@ -6,7 +6,7 @@ import { ProblemNote } from './problem.tsx';
 
 export function ScreenFailed({ error, reset }: ErrorComponentProps) {
   // After an update of the server the files of the old pages are gone: only loading the page anew helps.
-  const isOutdated = /dynamically imported module|Importing a module script failed|Unable to preload/.test(error.message);
+  const isOutdated = /dynamically imported module|Importing a module script failed|Unable to preload/.test(error instanceof Error ? error.message : '');
   return (
     <Page title="This page failed">
       {isOutdated ? (

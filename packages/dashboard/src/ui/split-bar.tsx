@@ -24,7 +24,13 @@ export function SplitBar({ parts, total, label, tall = false }: SplitBarProps) {
   const whole = Math.max(total ?? sum, sum);
   const words = parts.filter(({ value }) => value > 0).map(({ name, value }) => `${formatCount(value)} ${name}`);
   return (
-    <div className={styles.bar} data-tall={tall || undefined} role="img" aria-label={`${label}: ${words.join(', ') || 'nothing yet'}`} title={words.join(' · ')}>
+    <div
+      className={styles.bar}
+      data-tall={tall || undefined}
+      role="img"
+      aria-label={`${label}: ${words.join(', ') || 'nothing yet'}`}
+      title={words.join(' · ')}
+    >
       {whole > 0 &&
         parts.map(({ name, value, fill }) =>
           value > 0 ? <span key={name} className={styles.part} data-fill={fill} style={{ width: `${(value / whole) * 100}%` }} /> : null,

@@ -1,6 +1,6 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { listSearch } from '../../list/list-search.ts';
-import { appRoute, searchTexts } from '../../routes.ts';
+import { appRoute } from '../../routes.ts';
 
 const jobsRoute = createRoute({
   getParentRoute: () => appRoute,
