@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { deliveryShape } from './callback.ts';
+import { queueSettingShape } from './queue-setting.ts';
 import { count, instant } from './record-shapes.ts';
 import { operationShape, planItemsShape, redrivePlanShape } from './redrive-plan.ts';
 import { apiDocumentShape, tokenDocumentShape, userDocumentShape } from './role.ts';
@@ -24,6 +25,8 @@ export const registryShapes = {
   tokens: tokenDocumentShape,
   users: userDocumentShape,
   api: apiDocumentShape,
+  /** Named by the queue. */
+  queues: queueSettingShape,
 } as const;
 
 export type RegistryKind = keyof typeof registryShapes;

@@ -45,15 +45,18 @@ export type {
   StreamTotals,
   TroubledJob,
 } from './ledger-job.ts';
-export type { LiveEvents } from './live-events.ts';
+export type { LiveEvents, TenantEvent } from './live-events.ts';
 export type { Log } from './log.ts';
 export type { Queues, QueuesOptions } from './open-queues.ts';
 export { openQueues } from './open-queues.ts';
 export type { Operations } from './operations.ts';
+export type { QueueSettings } from './queue-settings.ts';
 export { isRedisFault, RedisUnsuitableError } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';
+export type { Posted, ScalingBoard } from './scaling-board.ts';
 export type { Sentinel, SentinelState } from './sentinel.ts';
+export { coarser, type Series, type SeriesStep, type SeriesWindow, sumOfSteps, waitAt } from './series.ts';
 export type { Session, Sessions } from './sessions.ts';
 export type { ClaimedTask, QueueCounts, TaskConsumer, TaskEntry, TaskOutcome, TaskQueues } from './task-queues.ts';
 export type { WorkerRegistry, WorkerView } from './worker-registry.ts';

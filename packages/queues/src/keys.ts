@@ -23,6 +23,17 @@ export interface Keys {
   readonly workers: string;
   readonly sweeps: string;
   readonly circuits: string;
+  /** What a pool of hosts wants, as the leader last computed it; what it wanted before; when each pool was last heard of. */
+  scaling(pool: string): string;
+  scalingDecisions(pool: string): string;
+  readonly scalingPools: string;
+  /** Queue → how people set it, as the registry has it. */
+  readonly queueSettings: string;
+  /** Names of all queues. */
+  readonly queueNames: string;
+  /** Before `<tenant>:<kind>:<step>`: what happened in a step of time. */
+  readonly seriesPrefix: string;
+  readonly seriesTenants: string;
   /** Channels. */
   readonly nudges: string;
   jobs(epoch: string): string;
@@ -93,6 +104,13 @@ export function keysUnder(prefix: string): Keys {
     workers: at('workers'),
     sweeps: at('sweeps'),
     circuits: at('circuits'),
+    scaling: (pool) => at('scaling', pool),
+    scalingDecisions: (pool) => at('scaling-decisions', pool),
+    scalingPools: at('scaling-pools'),
+    queueSettings: at('queue-settings'),
+    queueNames: at('queue-names'),
+    seriesPrefix: `${at('series')}:`,
+    seriesTenants: at('series-tenants'),
     nudges: at('nudges'),
     jobs: (epoch) => at(epoch, 'jobs'),
     due: (epoch) => at(epoch, 'due'),

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Keys } from './keys.ts';
 import { ledgerScripts, type ScriptName } from './ledger-scripts.ts';
 import type { RedisClient } from './redis.ts';
+import { seriesKinds, waitBase } from './series-steps.ts';
 
 /** Redis holds no sentinel: it was lost or never filled, and the leading scheduler has not begun a new epoch yet. */
 export class EpochUnknownError extends Error {
@@ -47,7 +48,8 @@ export class LedgerClient {
       const own = typeof args === 'function' ? args(epoch) : args;
       const { keys: names } = this;
       const trouble = { groups: names.groups(epoch, jobId), counted: names.countedFailures(epoch, jobId), troubled: names.troubled(epoch) };
-      const full = { jobId, chunkPrefix: names.chunkPrefix(epoch), trouble, ...(chunkId === null ? {} : { chunkId }), ...own };
+      const series = { prefix: names.seriesPrefix, tenants: names.seriesTenants, kinds: seriesKinds, waitBase };
+      const full = { jobId, chunkPrefix: names.chunkPrefix(epoch), trouble, series, ...(chunkId === null ? {} : { chunkId }), ...own };
       return this.#evaluate(script, keys, [epoch, JSON.stringify(full)]);
     });
   }

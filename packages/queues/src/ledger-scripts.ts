@@ -22,6 +22,17 @@ local function changed() redis.call('HINCRBY', job, 'revision', 1) end
 local function int(text) return tonumber(text or '0') or 0 end
 local function ours() return int(j('generation')) == A.generation end
 local function isTerminal(state) return state == 'completed' or state == 'failed' or state == 'cancelled' end
+-- What happened, added to the steps of time that charts are made of. They go by themselves.
+local function tally(what)
+  local at, tenant = now(), j('tenant')
+  if not tenant then return end
+  for _, kind in ipairs(A.series.kinds) do
+    local key = A.series.prefix .. tenant .. ':' .. kind.name .. ':' .. string.format('%d', math.floor(at / kind.stepMs))
+    for name, by in pairs(what) do if by ~= 0 then redis.call('HINCRBY', key, name, by) end end
+    redis.call('EXPIRE', key, kind.keepSeconds)
+  end
+  redis.call('SADD', A.series.tenants, tenant)
+end
 -- Counts of states are kept for chunks alone: work has one counter.
 local function isInFlight(state) return state == 'queued' or state == 'running' end
 local function move(to)
@@ -112,6 +123,7 @@ local function closeAsLost()
   attempt.generation = A.generation
   redis.call('HSET', late, 'lost:' .. attempt.attemptId, cjson.encode(attempt))
   redis.call('HINCRBY', chunk, 'past:lost', 1)
+  if c('kind') == 'chunk' then tally({ lost = 1 }) end
   return attempt
 end
 `;
@@ -378,7 +390,11 @@ if reason then
   return refused(reason)
 end
 if int(c('past:crash')) + math.floor(int(c('past:lost')) / 3) >= 2 and A.kind == 'chunk' then redis.call('HSET', chunk, 'mode', 'bisect') end
-if state == 'queued' then move('running') end
+if state == 'queued' then
+  local waitedMs = math.max(0, now() - int(c('changedAt')))
+  if A.kind == 'chunk' then tally({ ['w' .. math.floor(math.log(waitedMs + 1) / math.log(A.series.waitBase))] = 1 }) end
+  move('running')
+end
 A.attempt.mode = c('mode')
 redis.call('HSET', chunk, 'attemptId', A.attempt.attemptId, 'attempt', cjson.encode(A.attempt), 'bytesDone', 0, 'recordsDone', 0, 'changedAt', now())
 redis.call('HDEL', chunk, 'previous')
@@ -403,7 +419,8 @@ if redis.call('EXISTS', job) == 0 or int(j('generation')) < A.generation then re
 -- A map chunk commits once; a reduce chunk may run again for other inputs, and then a late mark of the old receipt counts no more.
 local isReduce = string.find(',' .. (j('stages') or '') .. ',', ',' .. A.stage .. ':reduce,', 1, true)
 if isReduce and not ours() then return 0 end
-if redis.call('SETBIT', done, A.index, 1) == 0 then
+local isNew = redis.call('SETBIT', done, A.index, 1) == 0
+if isNew then
   add('committed', 1)
   add('stage:' .. A.stage .. ':committed', 1)
   if redis.call('SETBIT', dead, A.index, 0) == 1 then
@@ -421,6 +438,18 @@ if redis.call('SETBIT', done, A.index, 1) == 0 then
   changed()
 end
 dropChunk()
+-- What a rebuild finds by name happened some other time.
+if isNew then
+  local what = { committed = 1 }
+  if A.sums then
+    local totals = A.sums.totals
+    what.bytesIn, what.bytesOut = totals.bytesIn, totals.bytesOut
+    if not isReduce then
+      what.emitted, what.filtered, what.deduplicated, what.rejected = totals.emitted, totals.filtered, totals.deduplicated, totals.rejected
+    end
+  end
+  tally(what)
+end
 if A.sums and redis.call('SETBIT', counted, A.index, 1) == 0 then
   add('counted', 1)
   for name, by in pairs(A.sums.totals) do add('sum:' .. A.stage .. ':' .. name, by) end
@@ -441,6 +470,7 @@ if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then re
 redis.call('HINCRBY', chunk, 'past:' .. A.class, 1)
 if c('mode') == 'bisect' and A.class ~= 'lost' then redis.call('HSET', chunk, 'bisected', 1) end
 redis.call('HSET', chunk, 'last', A.last)
+if c('kind') == 'chunk' then tally(A.class == 'lost' and { lost = 1 } or { failed = 1 }) end
 move('retrying')
 clearAttempt()
 redis.call('ZADD', due, 0, A.chunkId)
@@ -450,6 +480,7 @@ return 1
 const releaseAttempt = `
 if A.record then redis.call('HSET', late, 'record:' .. A.recordKey, A.record) end
 if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
+if c('kind') == 'chunk' then tally({ released = 1 }) end
 backToPending()
 return 1
 `;
@@ -479,6 +510,7 @@ if A.isChunk then
   if redis.call('SETBIT', dead, A.index, 1) == 0 then
     add('deadChunks', 1)
     add('stage:' .. A.stage .. ':dead', 1)
+    if not j('rebuilding') then tally({ dead = 1 }) end
   end
 end
 if A.letter and redis.call('HSETNX', letters, A.chunkId, A.letter) == 1 then

@@ -14,6 +14,13 @@ const lookEveryMs = 250;
 /** An event before Redis has given it its id. */
 export type NewJobEvent = JobEvent extends infer Event ? (Event extends JobEvent ? Omit<Event, 'id'> : never) : never;
 
+/** An event of some job, and whose job that is. */
+export interface TenantEvent {
+  readonly tenant: string;
+  readonly jobId: JobId;
+  readonly event: JobEvent;
+}
+
 export interface WatchOptions {
   /** Resume behind this event; history that is gone is skipped. Defaults to now. */
   readonly after?: string;
@@ -47,7 +54,7 @@ export class LiveEvents {
     const text = JSON.stringify(event);
     const id = await this.#redis.xadd(key, 'MAXLEN', '~', eventsOfOneJob, '*', 'e', text);
     await this.#redis.expire(key, keepSeconds);
-    await this.#redis.xadd(this.#keys.allEvents, 'MAXLEN', '~', eventsOfAllJobs, '*', 'j', jobId, 'e', text);
+    await this.#redis.xadd(this.#keys.allEvents, 'MAXLEN', '~', eventsOfAllJobs, '*', 'j', jobId, 'e', text, 't', tenant);
     await this.#redis.publish(key, '');
     return id ?? '';
   }
@@ -98,6 +105,22 @@ export class LiveEvents {
     return { jobIds, last, missed };
   }
 
+  /** Where the events of all jobs end now. */
+  async lastIdOfAll(): Promise<string> {
+    const [last] = await this.#redis.xrevrange(this.#keys.allEvents, '+', '-', 'COUNT', 1);
+    return last?.[0] ?? '0-0';
+  }
+
+  /** Events of all jobs behind this one, at most so many, oldest first. What the stream no longer holds is passed over. */
+  async eventsOfAll(after: string, limit: number): Promise<readonly TenantEvent[]> {
+    const entries = await this.#redis.xrange(this.#keys.allEvents, `(${after}`, '+', 'COUNT', limit);
+    return entries.flatMap(([id, fields]) => {
+      const [jobId, text, tenant] = [fieldOf(fields, 'j'), fieldOf(fields, 'e'), fieldOf(fields, 't')];
+      if (jobId === null || text === null || tenant === null) return [];
+      return [{ tenant, jobId: jobId as JobId, event: { ...(JSON.parse(text) as NewJobEvent), id } as JobEvent }];
+    });
+  }
+
   /** Tells the leading scheduler to look at a job now: an attempt ended, a segment came, work was done. May be lost. */
   async nudgeLeader(jobId: JobId): Promise<void> {
     await this.#redis.publish(this.#keys.nudges, jobId);
@@ -119,4 +142,9 @@ export class LiveEvents {
 function isLater(one: string, other: string): boolean {
   const [[a = 0, b = 0], [c = 0, d = 0]] = [one, other].map((id) => id.split('-').map(Number)) as [number[], number[]];
   return a > c || (a === c && b > d);
+}
+
+function fieldOf(fields: readonly string[], name: string): string | null {
+  const at = fields.findIndex((field, index) => index % 2 === 0 && field === name);
+  return at < 0 ? null : (fields[at + 1] ?? null);
 }

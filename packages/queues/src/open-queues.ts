@@ -10,9 +10,12 @@ import { LedgerClient } from './ledger-client.ts';
 import { LiveEvents } from './live-events.ts';
 import type { Log } from './log.ts';
 import { Operations } from './operations.ts';
+import { QueueSettings } from './queue-settings.ts';
 import { checkRedis, closeRedis, connectRedis, memoryWatch, type RedisClient } from './redis.ts';
 import { Requests } from './requests.ts';
+import { ScalingBoard } from './scaling-board.ts';
 import { Sentinel } from './sentinel.ts';
+import { Series } from './series.ts';
 import { Sessions } from './sessions.ts';
 import { Subscriber } from './subscriber.ts';
 import { TaskQueues } from './task-queues.ts';
@@ -44,6 +47,9 @@ export interface Queues {
   readonly circuits: CircuitStates;
   readonly sessions: Sessions;
   readonly calls: ApiCalls;
+  readonly series: Series;
+  readonly scaling: ScalingBoard;
+  readonly settings: QueueSettings;
   /** Redis holds four fifths of what it may: nothing that can wait is added. Asked of Redis at most once a second. */
   isFull(): Promise<boolean>;
   /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
@@ -70,7 +76,7 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
     const redis = await connect(options.failFast ? 'failFast' : 'service');
     await checkRedis(redis);
     const subscriber = new Subscriber(() => connect('service'), Math.max(50, Math.min(5_000, times.socketTimeoutMs / 3)));
-    const tasks = new TaskQueues({ connection: redis, connectWorker: () => connect('worker'), prefix, times, log });
+    const tasks = new TaskQueues({ connection: redis, names: keys.queueNames, connectWorker: () => connect('worker'), prefix, times, log });
     return {
       tasks,
       ledger: new Ledger(new LedgerClient(redis, keys)),
@@ -84,6 +90,9 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
       circuits: new CircuitStates({ redis, keys }),
       sessions: new Sessions({ redis, keys }),
       calls: new ApiCalls({ redis, keys }),
+      series: new Series({ redis, keys }),
+      scaling: new ScalingBoard({ redis, keys }),
+      settings: new QueueSettings({ redis, keys }),
       isFull: memoryWatch(redis),
       check: () => checkRedis(redis),
       close: async () => {

@@ -39,6 +39,12 @@ export interface QueueCounts {
   readonly active: number;
 }
 
+export interface QueueLook extends QueueCounts {
+  /** By the clock of whoever added it; null when nothing waits. */
+  readonly oldestEnqueuedAtMs: number | null;
+  readonly paused: boolean;
+}
+
 /** What a task carries in Redis: few bytes. BullMQ keeps the id in the options too, so that an entry takes 600 to 700 bytes; the window bounds how many. */
 interface EntryData {
   readonly s?: string;
@@ -73,15 +79,25 @@ export class TaskQueues {
   readonly #connection: RedisClient;
   readonly #connectWorker: () => Promise<RedisClient>;
   readonly #prefix: string;
+  /** Key of the names of all queues. */
+  readonly #names: string;
   readonly #times: LeaseTimes;
   readonly #log: Log;
   readonly #queues = new Map<QueueName, Queue<EntryData>>();
   readonly #consumers = new Set<Consumer>();
 
-  constructor(options: { connection: RedisClient; connectWorker: () => Promise<RedisClient>; prefix: string; times: LeaseTimes; log: Log }) {
+  constructor(options: {
+    connection: RedisClient;
+    connectWorker: () => Promise<RedisClient>;
+    prefix: string;
+    names: string;
+    times: LeaseTimes;
+    log: Log;
+  }) {
     this.#connection = options.connection;
     this.#connectWorker = options.connectWorker;
     this.#prefix = options.prefix;
+    this.#names = options.names;
     this.#times = options.times;
     this.#log = options.log;
   }
@@ -129,6 +145,29 @@ export class TaskQueues {
   async counts(queue: QueueName): Promise<QueueCounts> {
     const counts = await this.#queue(queue).getJobCounts('wait', 'active');
     return { waiting: counts['wait'] ?? 0, active: counts['active'] ?? 0 };
+  }
+
+  /** The leading scheduler names the queues that there are again and again. */
+  async remember(queues: readonly QueueName[]): Promise<void> {
+    if (queues.length > 0) await this.#connection.sadd(this.#names, ...queues);
+  }
+
+  /** Queues that were ever named, by name. */
+  async names(): Promise<QueueName[]> {
+    return ((await this.#connection.smembers(this.#names)) as QueueName[]).sort();
+  }
+
+  async look(queue: QueueName): Promise<QueueLook> {
+    const own = this.#queue(queue);
+    const [counts, paused, [oldest]] = await Promise.all([this.counts(queue), own.isPaused(), own.getWaiting(0, 0)]);
+    return { ...counts, paused, oldestEnqueuedAtMs: counts.waiting === 0 ? null : (oldest?.timestamp ?? null) };
+  }
+
+  /** Hosts take nothing from a paused queue; what they have in hand goes on. Set again it changes nothing. */
+  async setPaused(queue: QueueName, paused: boolean): Promise<void> {
+    const own = this.#queue(queue);
+    if ((await own.isPaused()) === paused) return;
+    await (paused ? own.pause() : own.resume());
   }
 
   /** Stops what still consumes, then closes. */
