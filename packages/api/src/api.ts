@@ -1,5 +1,5 @@
 /** What handlers work with. Built once by `start-api.ts`. */
-import type { Connections, SteadyCore } from '@millrace/core-client';
+import type { Connections, InspectingCore } from '@millrace/core-client';
 import type { AuditLog, Journal } from '@millrace/journal';
 import type { IdSource } from '@millrace/protocol';
 import type { Clock, Log, Random } from '@millrace/service-kit';
@@ -11,8 +11,8 @@ import type { RedisDoor } from './redis-door.ts';
 
 export interface Api {
   readonly journal: Journal;
-  /** Its own core: for the journal, and for reads of inputs and rejects. */
-  readonly core: SteadyCore;
+  /** Its own core: for the journal, and for reads of inputs and rejects, which wait for one another. */
+  readonly core: InspectingCore;
   readonly connections: Connections;
   readonly redis: RedisDoor;
   readonly jobs: JobReader;

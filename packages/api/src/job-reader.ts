@@ -1,5 +1,5 @@
 /** One job as callers may see it: from the ledger where Redis has it, else from the journal. A job of a tenant that the caller cannot reach is none. */
-import { type JobView, type Journal, newestGeneration, specOfGeneration, statusFromJournal } from '@millrace/journal';
+import { type JobView, type Journal, type KeptJobs, newestGeneration, specOfGeneration, statusFromJournal } from '@millrace/journal';
 import { isTerminalJobState, type JobId, type JobRecord, type JobStatus, type ResolvedJobSpec } from '@millrace/protocol';
 import { EpochUnknownError, isRedisFault, type LedgerJobView, noSpeed, type Queues, statusFromLedger } from '@millrace/queues';
 import { type Caller, mayReach } from './auth/caller.ts';
@@ -17,12 +17,15 @@ export interface FoundStatus {
 export class JobReader {
   readonly #journal: Journal;
   readonly #redis: Pick<RedisDoor, 'found'>;
+  /** Plans, pins, manifests and outcomes as they were read: for pages of jobs that may be very large. */
+  readonly kept: KeptJobs;
   /** job.json never changes. */
   readonly #records = new Map<JobId, JobRecord>();
 
   constructor(journal: Journal, redis: Pick<RedisDoor, 'found'>) {
     this.#journal = journal;
     this.#redis = redis;
+    this.kept = journal.keptJobs();
   }
 
   /** Throws `NOT_FOUND`, in the same words whether there is no such job or the caller may not know of it. The one place where this is decided. */

@@ -12,4 +12,5 @@ export type { CoreOptions, CoreProcess, HelloOptions } from './core-process.ts';
 export { startCore } from './core-process.ts';
 export type { CoreTimes } from './core-times.ts';
 export { coreTimes } from './core-times.ts';
+export { InspectingCore } from './inspecting-core.ts';
 export { SteadyCore } from './steady-core.ts';

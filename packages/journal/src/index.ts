@@ -37,7 +37,7 @@ export {
   specOfGeneration,
 } from './read-job.ts';
 export { type ChunkListOptions, type ChunkPage, type ChunkTrouble, listChunks } from './reading/chunk-list.ts';
-export { type JobOutline, type JobPlan, JobReader } from './reading/job-reader.ts';
+export { type JobOutline, type JobPlan, KeptJobs } from './reading/kept-jobs.ts';
 export { bitAt, type OutcomeBits } from './reading/outcomes.ts';
 export { type ChunkPlace, type IndexedFile, PlanIndex } from './reading/plan-index.ts';
 export { type Cell, type ChunkStates, type CutStrip, chunksOfFile, chunksOfStage, fileStrip, stageStrip } from './reading/strip.ts';

@@ -39,7 +39,7 @@ import { putPins, readPins } from './pins.ts';
 import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPlanEntry, readSealed, readSegment } from './plan-segments.ts';
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
-import { JobReader } from './reading/job-reader.ts';
+import { KeptJobs } from './reading/kept-jobs.ts';
 import { readAttempts, readReceipts } from './reading/read-attempts.ts';
 import {
   changeRegistered,
@@ -179,5 +179,5 @@ export class Journal {
   readReceipts = (jobId: JobId, stage: string, chunk: number, generation: number): ReturnType<typeof readReceipts> =>
     readReceipts(this.#store, jobId, stage, chunk, generation);
   /** Keeps what it read: one for each process. */
-  jobReader = (): JobReader => new JobReader(this.#store);
+  keptJobs = (): KeptJobs => new KeptJobs(this.#store);
 }

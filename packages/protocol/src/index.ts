@@ -248,6 +248,7 @@ export {
   type Request,
   type RequestKind,
   type ResultRequest,
+  type RetryNowRequest,
   type SchedulesRequest,
   type ScheduleView,
   type SealRequest,

@@ -220,6 +220,16 @@ export const attemptsRequestShape = z.strictObject({
 });
 export type AttemptsRequest = z.output<typeof attemptsRequestShape>;
 
+export const retryNowRequestShape = z.strictObject({
+  kind: z.literal('retryNow'),
+  ...head,
+  jobId,
+  stage: z.string().regex(/^[a-z][a-z0-9]{0,31}$/),
+  chunk: z.int().min(0).max(9_999_999_999),
+  reason,
+});
+export type RetryNowRequest = z.output<typeof retryNowRequestShape>;
+
 /** A dead letter as lists show it. */
 export interface DeadLetterView {
   readonly deadLetterId: string;
@@ -293,6 +303,7 @@ export const requestShape = z.discriminatedUnion('kind', [
   triageRequestShape,
   deadLettersRequestShape,
   attemptsRequestShape,
+  retryNowRequestShape,
   replayRequestShape,
   putScheduleRequestShape,
   steerScheduleRequestShape,
@@ -334,6 +345,8 @@ export interface AnswerBodies {
   readonly deadLetters: { readonly letters: readonly DeadLetterView[]; readonly total: number; readonly filter: string; readonly after: string | null };
   /** Newest first. */
   readonly attempts: { readonly attempts: readonly AttemptView[] };
+  /** The wait is over: a host may take it at once. */
+  readonly retryNow: { readonly chunkId: string };
   readonly replay: { readonly jobId: JobId; readonly number: number; readonly generation: number; readonly records: number; readonly chunks: number };
   readonly putSchedule: { readonly schedule: ScheduleView };
   readonly steerSchedule: { readonly schedule: ScheduleView };

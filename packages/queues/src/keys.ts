@@ -48,6 +48,8 @@ export interface Keys {
   /** What stands before the number of a bucket of a stream's chunk keys. */
   streamKeysPrefix(epoch: string, jobId: string): string;
   chunk(epoch: string, chunkId: string): string;
+  /** Rejects of chunks that have some; a bounded number of chunks. */
+  rejectedChunks(epoch: string, jobId: string): string;
   /** Error groups of a job; ids of attempts that are counted in them. */
   groups(epoch: string, jobId: string): string;
   countedFailures(epoch: string, jobId: string): string;
@@ -122,6 +124,7 @@ export function keysUnder(prefix: string): Keys {
     again: (epoch, jobId) => at(epoch, 'again', jobId),
     streamKeysPrefix: (epoch, jobId) => `${at(epoch, 'keys', jobId)}:`,
     chunk: (epoch, chunkId) => at(epoch, 'chunk', chunkId),
+    rejectedChunks: (epoch, jobId) => at(epoch, 'rejected', jobId),
     groups: (epoch, jobId) => at(epoch, 'groups', jobId),
     countedFailures: (epoch, jobId) => at(epoch, 'failed', jobId),
     troubled: (epoch) => at(epoch, 'troubled'),

@@ -49,7 +49,15 @@ export class LedgerClient {
       const { keys: names } = this;
       const trouble = { groups: names.groups(epoch, jobId), counted: names.countedFailures(epoch, jobId), troubled: names.troubled(epoch) };
       const series = { prefix: names.seriesPrefix, tenants: names.seriesTenants, kinds: seriesKinds, waitBase };
-      const full = { jobId, chunkPrefix: names.chunkPrefix(epoch), trouble, series, ...(chunkId === null ? {} : { chunkId }), ...own };
+      const full = {
+        jobId,
+        chunkPrefix: names.chunkPrefix(epoch),
+        rejectedChunks: names.rejectedChunks(epoch, jobId),
+        trouble,
+        series,
+        ...(chunkId === null ? {} : { chunkId }),
+        ...own,
+      };
       return this.#evaluate(script, keys, [epoch, JSON.stringify(full)]);
     });
   }

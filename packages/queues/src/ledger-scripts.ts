@@ -454,6 +454,11 @@ if A.sums and redis.call('SETBIT', counted, A.index, 1) == 0 then
   add('counted', 1)
   for name, by in pairs(A.sums.totals) do add('sum:' .. A.stage .. ':' .. name, by) end
   for field, by in pairs(A.sums.rejects) do redis.call('HINCRBY', rejects, field, by) end
+  -- For those who look at the job: which of its chunks have rejects. Of chunks beyond the 20,000th only that there are some.
+  if A.sums.totals.rejected > 0 then
+    if redis.call('HLEN', A.rejectedChunks) < 20000 then redis.call('HSET', A.rejectedChunks, A.index, A.sums.totals.rejected)
+    else redis.call('HINCRBY', A.rejectedChunks, 'beyond', 1) end
+  end
   changed()
 end
 return 1
@@ -491,6 +496,17 @@ if int(redis.call('ZSCORE', due, A.chunkId)) ~= 0 then return 0 end
 redis.call('HSET', chunk, 'mode', A.mode)
 if A.forgiven and int(c('past:' .. A.forgiven)) > 0 then redis.call('HINCRBY', chunk, 'past:' .. A.forgiven, -1) end
 redis.call('ZADD', due, now() + math.max(1, A.delayMs), A.chunkId)
+changed()
+return 1
+`;
+
+/** Ends the wait of a retry that is decided: it is due now. 2: nobody has decided it yet. */
+const retryNow = `
+if not ours() or c('state') ~= 'retrying' or int(c('number')) ~= A.number then return 0 end
+local at = int(redis.call('ZSCORE', due, A.chunkId))
+if at == 0 then return 2 end
+if at < 0 then return 0 end
+redis.call('ZADD', due, math.min(at, now()), A.chunkId)
 changed()
 return 1
 `;
@@ -548,6 +564,7 @@ for i = 3, 13 do if i ~= 10 then redis.call('EXPIRE', KEYS[i], A.keepSeconds) en
 -- What can be redriven stays longer than what is only shown.
 for _, key in ipairs({ letters, A.trouble.groups }) do redis.call('EXPIRE', key, A.keepTroubleSeconds) end
 redis.call('EXPIRE', A.trouble.counted, A.keepSeconds)
+redis.call('EXPIRE', A.rejectedChunks, A.keepSeconds)
 return 1
 `;
 
@@ -567,6 +584,7 @@ for field, value in pairs(A.fields) do redis.call('HSET', job, field, value) end
 for i = 3, 13 do if i ~= 10 then redis.call('PERSIST', KEYS[i]) end end
 redis.call('PERSIST', A.trouble.groups)
 redis.call('PERSIST', A.trouble.counted)
+redis.call('PERSIST', A.rejectedChunks)
 redis.call('SADD', jobs, A.jobId)
 changed()
 return 1
@@ -621,6 +639,7 @@ for _, id in ipairs(redis.call('SMEMBERS', live)) do
 end
 forgetDead()
 for i = 3, 13 do if i ~= 10 then redis.call('DEL', KEYS[i]) end end
+redis.call('DEL', A.rejectedChunks)
 redis.call('SREM', jobs, A.jobId)
 return 1
 `;
@@ -678,6 +697,7 @@ const bodies = {
   failAttempt,
   releaseAttempt,
   setNextTry,
+  retryNow,
   flagDying,
   markDead,
   closeWork,

@@ -318,6 +318,26 @@ describe('a commit', () => {
   });
 });
 
+test('which chunks have rejects is known, each counted once, and of a job that is dropped nothing is left', async () => {
+  const jobId = await plannedJob(queues, 'rejected', 3);
+  for (const [chunk, rejected] of [
+    [0, 4],
+    [1, 0],
+    [2, 2],
+  ] as const) {
+    await twice(jobId, () => queues.ledger.markCommitted(chunkId(jobId, 'read', chunk), 1, testAttemptId(), tenRows(rejected)));
+  }
+  assert.deepEqual(await queues.ledger.rejectedChunks(jobId), {
+    byChunk: new Map([
+      [0, 4],
+      [2, 2],
+    ]),
+    all: true,
+  });
+  await queues.ledger.dropJob(jobId);
+  assert.deepEqual(await queues.ledger.rejectedChunks(jobId), { byChunk: new Map(), all: true });
+});
+
 describe('a failure', () => {
   test('is undecided, then due by the clock of Redis, then runs with the next number', async () => {
     const jobId = await plannedJob(queues, 'fails', 1);
@@ -349,6 +369,25 @@ describe('a failure', () => {
     const answer = await queues.ledger.openAttempt(opening(later));
     assert.ok('go' in answer);
     assert.equal(answer.go.mode, 'less');
+  });
+
+  test('whose wait somebody ends is due at once, but not before the wait is decided', async () => {
+    const jobId = await plannedJob(queues, 'retry-now', 1);
+    const { chunk, taskId } = await dispatchOne(queues, jobId);
+    const attemptId = testAttemptId();
+    await queues.ledger.openAttempt(opening(taskId, attemptId));
+    const view = async () => (await queues.ledger.chunk(chunk.chunkId)) ?? assert.fail('the chunk has no key');
+    assert.equal(await queues.ledger.retryNow(await view()), 'no', 'it runs');
+    await queues.ledger.failAttempt(chunk.chunkId, 1, attemptId, failureOf('transient'));
+    assert.equal(await queues.ledger.retryNow(await view()), 'undecided');
+    assert.deepEqual(await queues.ledger.nextTries([chunk.chunkId]), new Map());
+    await queues.ledger.setNextTry(await view(), { mode: 'normal', delayMs: 3_600_000 });
+    const waits = (await queues.ledger.nextTries([chunk.chunkId])).get(chunk.chunkId) ?? assert.fail('it has no due time');
+    assert.equal(await twice(jobId, async () => queues.ledger.retryNow(await view())), 'done');
+    const due = (await queues.ledger.nextTries([chunk.chunkId])).get(chunk.chunkId) ?? assert.fail('it has no due time');
+    assert.ok(waits - due > 3_500_000, `${waits} became ${due}`);
+    const [now] = (await queues.ledger.dueRetries(100)).filter((found) => found.jobId === jobId);
+    assert.ok(now && (await queues.ledger.dispatch(now)) !== null);
   });
 
   test('whose record storage did not take keeps it until somebody puts it', async () => {

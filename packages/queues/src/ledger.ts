@@ -9,7 +9,7 @@
  * when the generation must end `failed` or `cancelled`; the finisher then puts that manifest without looking for missing outcomes.
  *
  * Verbs of the *scheduler*: createJob, lookUpStreamKeys, recordStreamSegment, streamIdleMs, forgetStreamKeys,
- * setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, flagDying, markDead,
+ * setReady, setState, setEnd, applyFlags, addWork, dispatchable, dispatch, setNextTry, retryNow, flagDying, markDead,
  * reopen, setOutcomes, setTotals, restoreChunk, clearRecheck, dropJob, setRelease, indexTrouble. Verbs of *hosts*: recordSegment, sealPlan, sealStage, openAttempt, openWork, progress,
  * markCommitted, failAttempt, releaseAttempt, closeWork, finishReported.
  */
@@ -488,6 +488,13 @@ export class Ledger {
     });
   }
 
+  /** The decided wait of a chunk ends now. `undecided`: the leader has not said yet when it is tried again. `no`: it is not waiting, or is dying. */
+  async retryNow(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>): Promise<'done' | 'undecided' | 'no'> {
+    const { chunkId: id, generation, number } = chunk;
+    const answer = await this.#client.run('retryNow', parseChunkId(id).jobId, id, { generation, number });
+    return answer === 1 ? 'done' : answer === 2 ? 'undecided' : 'no';
+  }
+
   async flagDying(chunk: Pick<LedgerChunkView, 'chunkId' | 'generation' | 'number'>, reason: string): Promise<boolean> {
     const { chunkId: id, generation, number } = chunk;
     return this.#flag('flagDying', parseChunkId(id).jobId, id, { generation, number, reason });
@@ -599,6 +606,20 @@ export class Ledger {
     const keys = this.#client.keys.job(await this.#currentEpoch(), jobId);
     const [committed, dead] = await Promise.all([this.#client.redis.getBuffer(keys[4] ?? ''), this.#client.redis.getBuffer(keys[6] ?? '')]);
     return { committed: committed ?? new Uint8Array(), dead: dead ?? new Uint8Array() };
+  }
+
+  /** When chunks that are `retrying` are due, in milliseconds by the clock of Redis; those that nobody has decided are left out. */
+  async nextTries(ids: readonly ChunkId[]): Promise<Map<ChunkId, number>> {
+    if (ids.length === 0) return new Map();
+    const scores = await this.#client.redis.zmscore(this.#client.keys.due(await this.#currentEpoch()), ...ids);
+    return new Map(ids.flatMap((id, at) => (Number(scores[at] ?? 0) > 0 ? [[id, Number(scores[at])] as const] : [])));
+  }
+
+  /** Rejects by chunk. `all` is false when more chunks have some than are kept: then a chunk that is not here may have some too. */
+  async rejectedChunks(jobId: JobId): Promise<{ readonly byChunk: ReadonlyMap<number, number>; readonly all: boolean }> {
+    const key = this.#client.keys.rejectedChunks(await this.#currentEpoch(), jobId);
+    const { beyond, ...fields } = await this.#client.redis.hgetall(key);
+    return { byChunk: new Map(Object.entries(fields).map(([chunk, rejects]) => [Number(chunk), Number(rejects)])), all: beyond === undefined };
   }
 
   async rejects(jobId: JobId): Promise<LedgerRejects> {

@@ -121,6 +121,12 @@ export class LiveEvents {
     });
   }
 
+  /** The last events of a job that Redis still holds, newest first. */
+  async recent(tenant: string, jobId: JobId): Promise<JobEvent[]> {
+    const entries = await this.#redis.xrevrange(this.#keys.events(tenant, jobId), '+', '-', 'COUNT', eventsOfOneJob);
+    return entries.map(([id, fields]) => ({ ...(JSON.parse(fields[1] ?? '{}') as NewJobEvent), id }) as JobEvent);
+  }
+
   /** Tells the leading scheduler to look at a job now: an attempt ended, a segment came, work was done. May be lost. */
   async nudgeLeader(jobId: JobId): Promise<void> {
     await this.#redis.publish(this.#keys.nudges, jobId);

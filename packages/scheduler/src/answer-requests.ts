@@ -15,6 +15,7 @@ import { answerPlan, planRedrive } from './redrives/freeze-plan.ts';
 import { startRedrive } from './redrives/start-plan.ts';
 import { refusal, refusalOf } from './refusal.ts';
 import { replayRejects } from './replay.ts';
+import { retryNow } from './retry-now.ts';
 import { answerSchedules, putSchedule, steerSchedule } from './schedules/answer-schedules.ts';
 import { sealStream } from './seal-stream.ts';
 
@@ -44,6 +45,7 @@ const handlers: Handlers = {
   steerOperation,
   deadLetters: answerDeadLetters,
   attempts: answerAttempts,
+  retryNow,
   errorGroups: answerErrorGroups,
   errorGroup: answerErrorGroup,
   triage: triageGroup,

@@ -22,6 +22,10 @@ function actOf(request: Request): { jobId: JobId | null; act: Pick<Act, 'act' | 
       const word = request.kind === 'command' ? request.command : request.kind;
       return { jobId: request.jobId, act: { act: `job.${word}`, object: `job:${request.jobId}`, reason: request.reason } };
     }
+    case 'retryNow': {
+      const { jobId, stage, chunk, reason } = request;
+      return { jobId: null, act: { act: 'chunk.retryNow', object: `chunk:${jobId}.${stage}.${chunk}`, reason } };
+    }
     case 'startRedrive':
       return { jobId: null, act: { act: 'redrive.start', object: `plan:${request.planId}`, reason: request.reason } };
     case 'steerOperation':

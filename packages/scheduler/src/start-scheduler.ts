@@ -1,11 +1,10 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
-import { Connections, type CoreProcess, SteadyCore, startCore } from '@millrace/core-client';
+import { Connections, type CoreProcess, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal, testStore } from '@millrace/journal';
 import { leaseTimes, newRequestId, type TaskKeys, type TenantShares } from '@millrace/protocol';
 import { openQueues, type Queues } from '@millrace/queues';
 import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Control } from './control.ts';
-import { InspectingCore } from './inspecting-core.ts';
 import { JobFacts } from './job-facts.ts';
 import { connectionOf, placesOf } from './places.ts';
 import { schedulerService } from './scheduler.ts';

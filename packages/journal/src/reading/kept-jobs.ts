@@ -39,7 +39,7 @@ interface Kept {
   outcomes: { readonly generation: number; readonly bits: Promise<OutcomeBits> } | null;
 }
 
-export class JobReader {
+export class KeptJobs {
   readonly #store: Store;
   readonly #jobs = new Map<string, Stored<'job'>>();
   readonly #pins = new Map<string, Stored<'pins'>>();

@@ -61,7 +61,7 @@ function manifest(jobId: JobId, chunks: Manifest['chunks'], generation = 1): Man
 test('an index goes on where it stopped: later segments, the plan of a later stage behind the end of the first, a later generation', async () => {
   const { journal } = shared;
   const jobId = await acceptedJob(journal);
-  const reader = journal.jobReader();
+  const reader = journal.keptJobs();
   const look = async () => {
     const outline = await reader.outline(jobId);
     assert.ok(outline);
@@ -93,7 +93,7 @@ test('outcomes by the journal: of a generation that left nothing open all that a
   await journal.putSegment(segment(jobId, 0, [0, 1, 2, 3]));
   await journal.putPlanEnd(end(jobId, 1));
   await die(journal, jobId, 2);
-  const reader = journal.jobReader();
+  const reader = journal.keptJobs();
   const bits = async () => reader.outcomes((await reader.outline(jobId)) ?? assert.fail());
   const open = await bits();
   const shown = (set: Uint8Array) => [0, 1, 2, 3].filter((chunk) => bitAt(set, chunk));
@@ -110,6 +110,6 @@ test('outcomes by the journal: of a generation that left nothing open all that a
 });
 
 test('a job that is not there is null', async () => {
-  const reader = shared.journal.jobReader();
+  const reader = shared.journal.keptJobs();
   assert.equal(await reader.outline(jobIdFromKey('test', 'nobody')), null);
 });
