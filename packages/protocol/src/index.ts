@@ -198,6 +198,7 @@ export {
   streamKeys,
   type Unplannable,
 } from './plan-segment.ts';
+export { type PoolEntry, parsePools } from './pools.ts';
 export type { QueueSetting } from './queue-setting.ts';
 export { type AnyRecord, encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordKind, type RecordOf } from './record.ts';
 export type { ChunkRange, Part } from './record-shapes.ts';

@@ -73,6 +73,7 @@ const keepSeconds = 86_400;
 const keepTroubleSeconds = 30 * 86_400;
 const lettersAtOnce = 1_000;
 const indexedAtOnce = 200;
+const retriesCounted = 20_000;
 
 export interface CreateOptions {
   /** An earlier ledger of this epoch may have dispatched this job: its dispatch numbers are avoided. */
@@ -300,6 +301,18 @@ export class Ledger {
   async dueRetries(limit: number): Promise<LedgerChunkView[]> {
     const nowMs = await this.#redisNowMs();
     return this.#dueBetween(1, nowMs, limit);
+  }
+
+  /** How many retries of each job are due within so many milliseconds by the clock of Redis, those not decided yet among them; of very many the first. */
+  async retriesDueWithin(ms: number): Promise<ReadonlyMap<string, number>> {
+    const key = this.#client.keys.due(await this.#currentEpoch());
+    const ids = await this.#client.redis.zrangebyscore(key, 0, (await this.#redisNowMs()) + ms, 'LIMIT', 0, retriesCounted);
+    const counts = new Map<string, number>();
+    for (const id of ids) {
+      const { jobId, stage } = parseChunkId(id);
+      if (kindOf(stage) === 'chunk') counts.set(jobId, (counts.get(jobId) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** Failed attempts for which nobody has decided the next try. */

@@ -1,7 +1,8 @@
 /** Settings of the scheduler, each from one variable. Read once, in `main.ts`. */
 import { corePath } from '@millrace/core-client';
-import { leaseTimes, parseTaskKeys } from '@millrace/protocol';
+import { leaseTimes, parsePools, parseTaskKeys } from '@millrace/protocol';
 import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, withFileVariables } from '@millrace/service-kit';
+import type { PoolSizes } from './scaling-keeper.ts';
 
 const shape = {
   MILLRACE_REDIS: setting.text().describe('unix:///path/redis.sock or redis://host:port'),
@@ -10,6 +11,10 @@ const shape = {
   MILLRACE_CORE: setting.text().prefault(corePath()).describe('path of the core binary'),
   MILLRACE_TASK_KEY: setting.text().describe('<key id>:<64 hex digits>, several separated by commas; the first signs'),
   MILLRACE_POOL: setting.text(63).prefault('default').describe('pool whose queues are filled'),
+  MILLRACE_POOLS: setting
+    .text()
+    .optional()
+    .describe('JSON file of pools: [{ "pool", "slotsPerPod", "minPods", "maxPods", "maxSlots"? }]; MILLRACE_POOL is one of them'),
   MILLRACE_TENANTS: setting.text().optional().describe('JSON file of tenants: { "<tenant>": { "weight", "maxChunks", "maxBytes" } }'),
   MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and sweeps; below 1 for tests and demos'),
   MILLRACE_READ_ROOTS: setting.directories().prefault('').describe('absolute directories that inputs may lie in, separated by colons'),
@@ -55,4 +60,13 @@ function problemsOf(config: SchedulerConfig): string[] {
     }
   }
   return problems;
+}
+
+/** The settings of one pool among those of the file. Throws a TypeError when it is not there. */
+export function poolSizes(text: string, pool: string): PoolSizes {
+  const pools = parsePools(text);
+  const found = pools.find((one) => one.pool === pool);
+  if (found === undefined) throw new TypeError(`cannot find pool ${pool} (MILLRACE_POOL) in MILLRACE_POOLS: it has ${pools.map((one) => one.pool).join(', ')}`);
+  const { slotsPerPod, minPods, maxPods, maxSlots = null } = found;
+  return { slotsPerPod, minPods, maxPods, maxSlots };
 }

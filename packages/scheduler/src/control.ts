@@ -4,6 +4,7 @@ import type { IdSource, LeaseTimes, TaskKeys, TenantShares } from '@millrace/pro
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log, Random } from '@millrace/service-kit';
 import type { JobFacts } from './job-facts.ts';
+import type { PoolSizes } from './scaling-keeper.ts';
 import type { Turns } from './turns.ts';
 
 export interface Control {
@@ -31,6 +32,8 @@ export interface Control {
   /** Directory of secrets that specs name, for webhooks; null: none is set up. */
   readonly secrets: string | null;
   readonly pool: string;
+  /** How large the pool may get, as far as that was set up. */
+  readonly poolSizes: PoolSizes;
   readonly resultVersion: number;
   readonly clock: Clock;
   readonly random: Random;

@@ -32,11 +32,37 @@ export async function fillWindow(jobs: readonly LedgerJobView[], dispatching: Di
   dispatching.pace.note(jobs, control.clock.monotonicMs());
   const slots = await control.queues.workers.slots(control.pool, control.resultVersion);
   const inFlight = jobs.reduce((sum, job) => sum + job.chunks.queued + job.chunks.running, 0);
-  const free = Math.max(0, windowSize(slots, dispatching.pace.perSecond) - inFlight);
+  const rooms = await roomOfQueues(jobs, control);
+  const ownRoom = rooms.get(workQueueName('chunk', control.pool, control.resultVersion)) ?? Number.POSITIVE_INFINITY;
+  const free = Math.min(ownRoom, Math.max(0, windowSize(slots, dispatching.pace.perSecond) - inFlight));
   const { work, shareJobs } = await candidates(jobs, free, circuits, control);
   const { order, shares } = shareOut(shareJobs, roomOfTenants(jobs, control), free, dispatching.shares);
   dispatching.shares = shares;
-  return dispatchAll([...work, ...order], new Map(jobs.map((job) => [job.jobId, job])), circuits, control);
+  const byId = new Map(jobs.map((job) => [job.jobId, job]));
+  const fitting = order.filter((chunk) => takeRoom(rooms, byId.get(chunk.jobId)));
+  return dispatchAll([...work, ...fitting], byId, circuits, control);
+}
+
+/** What people's settings leave of chunk queues beside what is in flight; a queue without such a setting is not in it. */
+async function roomOfQueues(jobs: readonly LedgerJobView[], control: Control): Promise<Map<string, number>> {
+  const rooms = new Map<string, number>();
+  for (const [queue, { paused, maxConcurrency }] of await control.queues.settings.all()) {
+    if (!paused && maxConcurrency === null) continue;
+    const own = jobs.filter((job) => workQueueName('chunk', job.pool, job.resultVersion) === queue);
+    const inFlight = own.reduce((sum, { chunks }) => sum + chunks.queued + chunks.running, 0);
+    rooms.set(queue, paused ? 0 : Math.max(0, (maxConcurrency ?? 0) - inFlight));
+  }
+  return rooms;
+}
+
+/** False: the queue of this job takes no more. */
+function takeRoom(rooms: Map<string, number>, job: Pick<LedgerJobView, 'pool' | 'resultVersion'> | undefined): boolean {
+  if (job === undefined) return false;
+  const queue = workQueueName('chunk', job.pool, job.resultVersion);
+  const room = rooms.get(queue);
+  if (room === undefined) return true;
+  rooms.set(queue, room - 1);
+  return room > 0;
 }
 
 async function candidates(

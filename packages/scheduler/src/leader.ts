@@ -11,8 +11,10 @@ import { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
 import { Dispatching, fillWindow } from './dispatch.ts';
+import { applyQueueSettings } from './queue-keeper.ts';
 import { OperationDriver } from './redrives/drive-operations.ts';
 import { TroubleIndexer } from './redrives/index-trouble.ts';
+import { ScalingKeeper } from './scaling-keeper.ts';
 import { ScheduleFirer } from './schedules/fire-schedules.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 import { requeueLostTasks } from './sweepers/lost-tasks.ts';
@@ -34,6 +36,7 @@ export class Leader {
   readonly #trouble: TroubleIndexer;
   readonly #schedules: ScheduleFirer;
   readonly #callbacks: CallbackDeliverer;
+  readonly #scaling: ScalingKeeper;
   /** Something may have been put into the outbox. */
   #isOwed = true;
   readonly #moves: Moves = new Map();
@@ -49,6 +52,7 @@ export class Leader {
     this.#trouble = new TroubleIndexer(control);
     this.#schedules = new ScheduleFirer(control);
     this.#callbacks = new CallbackDeliverer(control);
+    this.#scaling = new ScalingKeeper(control);
   }
 
   /** One round. Throws what Redis or the journal throw; the next round begins afresh. */
@@ -65,6 +69,7 @@ export class Leader {
     await this.#circuits.note(jobs);
     await fillWindow(jobs, this.#dispatching, this.#circuits, this.#control);
     await this.#status.write(jobs);
+    await this.#scaling.round(jobs, this.#circuits);
     await this.#schedules.round();
     this.#isOwed ||= this.#isTimeToSweep() || jobs.some(({ state }) => isTerminalJobState(state));
     if (this.#isTimeToSweep()) await this.#sweep(jobs);
@@ -138,6 +143,7 @@ export class Leader {
   }
 
   async #sweep(jobs: readonly LedgerJobView[]): Promise<void> {
+    await applyQueueSettings(this.#control);
     await buryDying(this.#control);
     for (const job of jobs) {
       await tellCommands(job, this.#control);

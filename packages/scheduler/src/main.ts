@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Connections } from '@millrace/core-client';
 import { parseTaskKeys, parseTenants } from '@millrace/protocol';
 import { createLogger, runService, service } from '@millrace/service-kit';
-import { readConfig } from './config.ts';
+import { poolSizes, readConfig } from './config.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
 
 const stopWithinMs = 20_000;
@@ -22,6 +22,7 @@ const scheduler = service(
       core: config.MILLRACE_CORE,
       taskKeys: parseTaskKeys(config.MILLRACE_TASK_KEY),
       pool: config.MILLRACE_POOL,
+      ...(config.MILLRACE_POOLS === undefined ? {} : { poolSizes: poolSizes(readFileSync(config.MILLRACE_POOLS, 'utf8'), config.MILLRACE_POOL) }),
       ...(config.MILLRACE_TENANTS === undefined ? {} : { tenants: parseTenants(readFileSync(config.MILLRACE_TENANTS, 'utf8')) }),
       timeScale: config.MILLRACE_TIME_SCALE,
       readRoots: config.MILLRACE_READ_ROOTS,

@@ -7,6 +7,7 @@ import { type Clock, idSource, type Log, type Random, systemClock, systemRandom 
 import type { Control } from './control.ts';
 import { JobFacts } from './job-facts.ts';
 import { connectionOf, placesOf } from './places.ts';
+import type { PoolSizes } from './scaling-keeper.ts';
 import { schedulerService } from './scheduler.ts';
 import { Turns } from './turns.ts';
 
@@ -24,6 +25,8 @@ export interface SchedulerOptions {
   readonly core: string;
   readonly taskKeys: TaskKeys;
   readonly pool: string;
+  /** How large the pool may get, for autoscalers: 1 to 50 hosts when not given. */
+  readonly poolSizes?: PoolSizes;
   /** What tenants are given; even shares without limits when not given. */
   readonly tenants?: TenantShares;
   readonly timeScale: number;
@@ -88,6 +91,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
       taskKeys: options.taskKeys,
       schedulerId: options.schedulerId ?? `s-${newRequestId(idSource(clock, random)).slice(1)}`,
       pool: options.pool,
+      poolSizes: options.poolSizes ?? {},
       httpAllow: options.httpAllow ?? [],
       secrets: options.secrets ?? null,
       resultVersion,
