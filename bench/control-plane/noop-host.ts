@@ -4,11 +4,12 @@ import { corePath, SteadyCore } from '../../packages/core-client/src/index.ts';
 import { journalConnection, openJournal } from '../../packages/journal/src/index.ts';
 import { leaseTimes, parseTaskKeys, workQueueName } from '../../packages/protocol/src/index.ts';
 import { openQueues } from '../../packages/queues/src/index.ts';
-import { idSource, silentLog, systemClock, systemRandom } from '../../packages/service-kit/src/index.ts';
+import { idSource, processMetrics, silentLog, systemClock, systemRandom } from '../../packages/service-kit/src/index.ts';
 import { CrashStreak } from '../../packages/worker-host/src/crash-streak.ts';
 import { executeTask } from '../../packages/worker-host/src/execute-task.ts';
 import type { Host } from '../../packages/worker-host/src/host.ts';
 import { KeptRecords } from '../../packages/worker-host/src/kept-records.ts';
+import { hostFolding, hostMetrics } from '../../packages/worker-host/src/metrics.ts';
 import { noopCores } from './noop-core.ts';
 import { taskKey } from './task-key.ts';
 
@@ -58,6 +59,7 @@ const host = {
   log: silentLog,
   drain: new AbortController().signal,
   clock: systemClock,
+  metrics: hostMetrics(processMetrics(hostFolding), pool),
 } as unknown as Host;
 const view = {
   worker,

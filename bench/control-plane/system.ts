@@ -39,6 +39,7 @@ export class System {
         MILLRACE_WRITE_ROOTS: join(this.directory, 'out'),
         MILLRACE_SCRATCH: join(this.directory, 'scratch'),
         MILLRACE_LOG_LEVEL: 'error',
+        MILLRACE_TELEMETRY_PORT: '0',
         MILLRACE_PARENT_PID: String(process.pid),
       },
     });

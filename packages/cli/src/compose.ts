@@ -87,6 +87,8 @@ function roleEnvironment(options: StackOptions, taskKey: string, name: string, s
     MILLRACE_WRITE_ROOTS: options.writeRoots.join(':'),
     MILLRACE_SCRATCH: scratch,
     MILLRACE_LOG_LEVEL: process.env['MILLRACE_LOG_LEVEL'] ?? 'info',
+    // Several roles on one machine, and nobody who scrapes them.
+    MILLRACE_TELEMETRY_PORT: '0',
     MILLRACE_PARENT_PID: String(process.pid),
     MILLRACE_WORKER_ID: name,
     // Hosts hand keys to their cores, the scheduler signs webhooks.

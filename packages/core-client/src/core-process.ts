@@ -24,6 +24,7 @@ import { type Answer, CoreClient, type RequestInput, type RequestOptions } from 
 import { type CoreEnd, type CoreGoneCode, CoreGoneError, classifyEnd, describeEnd, type KillReason } from './core-gone-error.ts';
 import type { CoreLog } from './core-log.ts';
 import { type CoreTimes, coreTimes } from './core-times.ts';
+import type { CoreWatch } from './core-watch.ts';
 import { FrameChannel } from './frame-channel.ts';
 import { StderrTail } from './stderr-tail.ts';
 
@@ -40,6 +41,8 @@ export interface CoreOptions {
   /** The stores of `hello.connections`, when any of them wants credentials. */
   readonly connections?: Connections;
   readonly log: CoreLog;
+  /** Told of what goes through the pipes, and of each request that was answered. */
+  readonly watch?: CoreWatch | undefined;
   /** Multiplies the times a host waits. Defaults to 1. */
   readonly timeScale?: number;
 }
@@ -114,6 +117,7 @@ class ChildCore implements CoreProcess {
       onFrame: (frame) => this.#receive(frame),
       onViolation: (error) => void this.#killFor('violation', error),
       onEnd: (cutBytes) => this.#outputEnded(cutBytes),
+      onBytes: options.watch?.bytes,
     });
     this.#client = new CoreClient({
       send: (frame) => this.#channel.send(frame),
@@ -140,8 +144,16 @@ class ChildCore implements CoreProcess {
     return this.#client.isSpent;
   }
 
-  request<R extends RequestInput>(request: R, options: RequestOptions): Promise<Answer<DoneOf[R['type']]>> {
-    return this.#client.request(request, options);
+  async request<R extends RequestInput>(request: R, options: RequestOptions): Promise<Answer<DoneOf[R['type']]>> {
+    const sentAtMs = performance.now();
+    let worked = false;
+    try {
+      const answer = await this.#client.request(request, options);
+      worked = answer.failed === null;
+      return answer;
+    } finally {
+      this.#options.watch?.request?.(request, (performance.now() - sentAtMs) / 1_000, worked);
+    }
   }
 
   async ping(options: { readonly deadlineMs: number; readonly leaseLeftMs?: number }): Promise<PingDone> {

@@ -9,6 +9,8 @@ export interface ChannelEvents {
   onViolation(error: unknown): void;
   /** No further frame will come. A frame that was cut by the end is dropped: the process is what ended. */
   onEnd(cutBytes: number): void;
+  /** Bytes that went through the pipe, `out` towards the core. */
+  onBytes?: ((direction: 'in' | 'out', bytes: number) => void) | undefined;
 }
 
 export class FrameChannel {
@@ -45,11 +47,13 @@ export class FrameChannel {
   async #write(pieces: readonly Uint8Array[]): Promise<void> {
     for (const piece of pieces) {
       if (this.#output.destroyed || this.#output.writableEnded) throw new Error('cannot send a frame: the pipe to the core is closed');
+      this.#events.onBytes?.('out', piece.length);
       if (!this.#output.write(piece)) await drained(this.#output);
     }
   }
 
   #read(bytes: Uint8Array): void {
+    this.#events.onBytes?.('in', bytes.length);
     if (this.#isBroken) return;
     try {
       for (const frame of this.#reader.push(bytes)) this.#events.onFrame(frame);

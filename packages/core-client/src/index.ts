@@ -12,5 +12,6 @@ export type { CoreOptions, CoreProcess, HelloOptions } from './core-process.ts';
 export { startCore } from './core-process.ts';
 export type { CoreTimes } from './core-times.ts';
 export { coreTimes } from './core-times.ts';
+export type { CoreWatch } from './core-watch.ts';
 export { InspectingCore } from './inspecting-core.ts';
 export { SteadyCore } from './steady-core.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -38,6 +38,15 @@ before(async () => {
 });
 after(async () => {
   await shared[Symbol.asyncDispose]();
+});
+
+test('a journal has a witness; one whose witness is gone cannot be read', async () => {
+  await using other = await startTestJournal();
+  await other.journal.putWitness();
+  await other.journal.putWitness();
+  await other.journal.readWitness();
+  await rm(join(other.directory, 'witness.json'));
+  await assert.rejects(other.journal.readWitness(), { code: 'JOURNAL_UNSAFE' });
 });
 
 const newJob = (): JobId => jobIdFromKey('test', `job-${jobs++}`);

@@ -55,6 +55,7 @@ import { type Replayed, replayedRejects } from './rejects/read-rejects.ts';
 import { type CoreLike, Store } from './store.ts';
 import { removeTemporaries, removeWork } from './temporaries.ts';
 import { listVerdicts, putVerdict, readVerdict, readVerdictAt, type VerdictName } from './verdicts.ts';
+import { putWitness, readWitness } from './witness.ts';
 
 export interface JournalOptions {
   /** Name of the journal's connection in the core's `Hello`. Defaults to `journal`. */
@@ -76,6 +77,11 @@ export class Journal {
   constructor(store: Store) {
     this.#store = store;
   }
+
+  // What says that this journal can be read
+  putWitness = (): Promise<void> => putWitness(this.#store);
+  /** Throws when the journal cannot be read, also when another lies in its place. */
+  readWitness = (): Promise<void> => readWitness(this.#store);
 
   // Open markers: first of all, and last
   putOpenMarker = (jobId: JobId, generation: number): Promise<void> => putOpenMarker(this.#store, jobId, generation);

@@ -12,6 +12,7 @@ export const jobDir = (jobId: JobId): string => `jobs/${jobId}/`;
 const planDir = (jobId: JobId, generation: number, stage: string | null): string =>
   `${jobDir(jobId)}plan/${laterGeneration(generation, `${six(generation)}/`)}${stage === null ? '' : `${stage}/`}`;
 
+export const witnessKey = 'witness.json';
 export const openDir = 'open/';
 
 export const openMarkerKey = (jobId: JobId, generation: number): string => `${openDir}${jobId}${laterGeneration(generation, `.${six(generation)}`)}`;

@@ -156,6 +156,17 @@ export {
   stderrTailBytes,
 } from './limits.ts';
 export type { FailureEvidence, Gap, Manifest, ManifestFile, ManifestPart, ManifestReplay, ManifestStage } from './manifest.ts';
+export {
+  attemptCodes,
+  type ClassLabel,
+  classLabels,
+  isClassOf,
+  maxJobNameLabels,
+  outcomeLabels,
+  recordCodes,
+  type TaskKindLabel,
+  taskKinds,
+} from './metric-labels.ts';
 export { nearestName } from './nearest-name.ts';
 export {
   type DialectPins,

@@ -55,7 +55,7 @@ export { isRedisFault, RedisUnsuitableError } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';
 export type { Posted, ScalingBoard } from './scaling-board.ts';
-export type { Sentinel, SentinelState } from './sentinel.ts';
+export type { Finding, Sentinel, SentinelState } from './sentinel.ts';
 export { coarser, type Series, type SeriesStep, type SeriesWindow, sumOfSteps, waitAt } from './series.ts';
 export type { Session, Sessions } from './sessions.ts';
 export type { ClaimedTask, QueueCounts, TaskConsumer, TaskEntry, TaskOutcome, TaskQueues } from './task-queues.ts';

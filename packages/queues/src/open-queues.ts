@@ -11,7 +11,7 @@ import { LiveEvents } from './live-events.ts';
 import type { Log } from './log.ts';
 import { Operations } from './operations.ts';
 import { QueueSettings } from './queue-settings.ts';
-import { checkRedis, closeRedis, connectRedis, memoryWatch, type RedisClient } from './redis.ts';
+import { type CommandWatch, checkRedis, closeRedis, connectRedis, memoryWatch, type RedisClient, redisMemory, redisTime } from './redis.ts';
 import { Requests } from './requests.ts';
 import { ScalingBoard } from './scaling-board.ts';
 import { Sentinel } from './sentinel.ts';
@@ -32,6 +32,8 @@ export interface QueuesOptions {
   readonly log: Log;
   /** For callers that would rather fail than wait while Redis is away: producers and the api. Defaults to false. */
   readonly failFast?: boolean;
+  /** Told of each command that does not block. */
+  readonly onCommand?: CommandWatch | undefined;
 }
 
 export interface Queues {
@@ -52,6 +54,10 @@ export interface Queues {
   readonly settings: QueueSettings;
   /** Redis holds four fifths of what it may: nothing that can wait is added. Asked of Redis at most once a second. */
   isFull(): Promise<boolean>;
+  /** The instant of Redis, in milliseconds since 1970; throws when it does not answer. */
+  time(): Promise<number>;
+  /** Bytes that Redis uses, and may use; 0: no limit. */
+  memory(): Promise<{ readonly used: number; readonly limit: number }>;
   /** Throws `RedisUnsuitableError` when Redis began to evict keys; to be asked every 30 s. */
   check(): Promise<void>;
   /** Stops consumers, waiting for the tasks in hand, then disconnects. */
@@ -67,7 +73,7 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
   const keys = keysUnder(prefix);
   const connections: RedisClient[] = [];
   const connect = async (kind: Parameters<typeof connectRedis>[1]): Promise<RedisClient> => {
-    const client = await connectRedis(place, kind, times, log);
+    const client = await connectRedis(place, kind, times, log, options.onCommand);
     connections.push(client);
     return client;
   };
@@ -94,6 +100,8 @@ export async function openQueues(options: QueuesOptions): Promise<Queues> {
       scaling: new ScalingBoard({ redis, keys }),
       settings: new QueueSettings({ redis, keys }),
       isFull: memoryWatch(redis),
+      time: () => redisTime(redis),
+      memory: () => redisMemory(redis),
       check: () => checkRedis(redis),
       close: async () => {
         await tasks.close();

@@ -17,6 +17,9 @@ export type RedisClient = Redis;
  */
 export type ConnectionKind = 'worker' | 'service' | 'failFast';
 
+/** Told of each command that was answered or failed: seconds, and whether it worked. */
+export type CommandWatch = (seconds: number, worked: boolean) => void;
+
 export class RedisUnsuitableError extends Error {
   override readonly name = 'RedisUnsuitableError';
   readonly code = 'REDIS_UNSUITABLE';
@@ -46,7 +49,13 @@ export interface RedisPlace {
 }
 
 /** Opens a connection and waits for it. */
-export async function connectRedis(place: RedisPlace, kind: ConnectionKind, times: Pick<LeaseTimes, 'socketTimeoutMs'>, log: Log): Promise<RedisClient> {
+export async function connectRedis(
+  place: RedisPlace,
+  kind: ConnectionKind,
+  times: Pick<LeaseTimes, 'socketTimeoutMs'>,
+  log: Log,
+  watch?: CommandWatch,
+): Promise<RedisClient> {
   const options = connectionOptions(kind, times);
   const socket = /^unix:\/\/(\/.*)$/.exec(place.address)?.[1];
   const client: RedisClient = socket === undefined ? new Redis(place.address, options) : new Redis(socket, options);
@@ -62,6 +71,8 @@ export async function connectRedis(place: RedisPlace, kind: ConnectionKind, time
       }
     });
   }
+  // Those of workers block until there is something to do: how long says nothing.
+  if (watch !== undefined && kind !== 'worker') watchCommands(client, watch);
   // Without a listener an error event ends the process; the first of a series is worth a line, the others are not.
   let failing = false;
   client.on('error', (error: Error) => {
@@ -81,6 +92,32 @@ export async function connectRedis(place: RedisPlace, kind: ConnectionKind, time
 }
 
 const passwordIn = (path: string): string => readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+/** A command carries its own promise; one in a pipeline is sent by itself too. */
+function watchCommands(client: RedisClient, watch: CommandWatch): void {
+  const send = client.sendCommand.bind(client);
+  client.sendCommand = (command, stream) => {
+    const sentAtMs = performance.now();
+    const tell = (worked: boolean): void => watch((performance.now() - sentAtMs) / 1_000, worked);
+    command.promise.then(
+      () => tell(true),
+      // A script that refuses has been answered: `NOSCRIPT` and the like are no outage.
+      (error: unknown) => tell(error instanceof Error && error.name === 'ReplyError'),
+    );
+    return send(command, stream);
+  };
+}
+
+/** The instant of Redis, in milliseconds since 1970. */
+export async function redisTime(client: RedisClient): Promise<number> {
+  const [seconds, micros] = await client.time();
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}
+
+/** Bytes that Redis uses, and may use; 0: no limit. */
+export async function redisMemory(client: RedisClient): Promise<{ readonly used: number; readonly limit: number }> {
+  const info = await client.info('memory');
+  return { used: Number(infoField(info, 'used_memory') ?? 0), limit: Number(infoField(info, 'maxmemory') ?? 0) };
+}
 
 /** Throws `RedisUnsuitableError` naming the finding. */
 export async function checkRedis(client: RedisClient): Promise<void> {
@@ -102,9 +139,8 @@ export function memoryWatch(client: RedisClient): () => Promise<boolean> {
   let seen = { isFull: false, atMs: Number.NEGATIVE_INFINITY };
   return async () => {
     if (performance.now() - seen.atMs < memoryLookMs) return seen.isFull;
-    const info = await client.info('memory');
-    const [used, most] = [Number(infoField(info, 'used_memory') ?? 0), Number(infoField(info, 'maxmemory') ?? 0)];
-    seen = { isFull: most > 0 && used >= most * fullAt, atMs: performance.now() };
+    const { used, limit } = await redisMemory(client);
+    seen = { isFull: limit > 0 && used >= limit * fullAt, atMs: performance.now() };
     return seen.isFull;
   };
 }

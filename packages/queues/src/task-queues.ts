@@ -24,6 +24,8 @@ export interface ClaimedTask {
   /** As it stands in Redis: not verified here. */
   readonly signature: string | null;
   readonly tenant: string | null;
+  /** When it was enqueued, by the clock of whoever did, in milliseconds since 1970. */
+  readonly enqueuedAtMs: number;
   /** Extends the lease by its full length from now. `lost`: somebody else may have the task. Throws when Redis does not answer. */
   renew(): Promise<'renewed' | 'lost'>;
 }
@@ -256,6 +258,7 @@ class Consumer implements TaskConsumer {
       queue,
       signature: typeof data.s === 'string' ? data.s : null,
       tenant: typeof data.t === 'string' ? data.t : null,
+      enqueuedAtMs: entry.timestamp,
       renew: async () => ((await entry.extendLock(token, leaseMs)) === 1 ? 'renewed' : 'lost'),
     };
     const outcome = await handle(task).catch((error: unknown): TaskOutcome => {

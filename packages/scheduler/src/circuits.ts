@@ -25,6 +25,7 @@ export class Circuits {
     const { nowMs, entries } = await this.#control.queues.circuits.load();
     this.#nowMs = nowMs;
     this.#circuits = new Map(Object.entries(entries).map(([store, text]) => [store, JSON.parse(text) as Circuit]));
+    this.#tellOpen();
   }
 
   /** An attempt failed by a store: milliseconds to wait when its circuit is open now, then the attempt does not count; else null. */
@@ -69,6 +70,12 @@ export class Circuits {
     }
   }
 
+  #tellOpen(): void {
+    const open = [...this.#circuits].filter(([, { state }]) => state !== 'closed').map(([store]) => store);
+    const journal = storeIn(this.#control.journalUri);
+    this.#control.metrics.recordCircuits({ journal: open.some((store) => store === journal), store: open.some((store) => store !== journal) });
+  }
+
   #of(store: string): Circuit {
     return this.#circuits.get(store) ?? closedCircuit;
   }
@@ -79,6 +86,7 @@ export class Circuits {
       this.#control.log.warn({ store, state: circuit.state, openMs: circuit.state === 'open' ? circuit.openUntil - this.#nowMs : 0 }, 'circuit changed');
     this.#circuits.set(store, circuit);
     await this.#control.queues.circuits.save(store, JSON.stringify(circuit));
+    this.#tellOpen();
   }
 
   async #storesOf({ jobId, generation }: LedgerJobView): Promise<readonly string[]> {

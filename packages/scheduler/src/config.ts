@@ -1,7 +1,7 @@
 /** Settings of the scheduler, each from one variable. Read once, in `main.ts`. */
 import { corePath } from '@millrace/core-client';
 import { leaseTimes, parsePools, parseTaskKeys } from '@millrace/protocol';
-import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, withFileVariables } from '@millrace/service-kit';
+import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, telemetrySettings, withFileVariables } from '@millrace/service-kit';
 import type { PoolSizes } from './scaling-keeper.ts';
 
 const shape = {
@@ -34,6 +34,7 @@ const shape = {
     .choice(...logLevels)
     .prefault('info')
     .describe('least level that is logged'),
+  ...telemetrySettings,
   MILLRACE_PARENT_PID: setting
     .integer(1, 2 ** 31)
     .optional()

@@ -3,7 +3,9 @@ import type { AuditLog, CoreLike, Journal } from '@millrace/journal';
 import type { IdSource, LeaseTimes, TaskKeys, TenantShares } from '@millrace/protocol';
 import type { Queues } from '@millrace/queues';
 import type { Clock, Log, Random } from '@millrace/service-kit';
+import type { SchedulerHealth } from './health.ts';
 import type { JobFacts } from './job-facts.ts';
+import type { SchedulerMetrics } from './metrics.ts';
 import type { PoolSizes } from './scaling-keeper.ts';
 import type { Turns } from './turns.ts';
 
@@ -39,6 +41,8 @@ export interface Control {
   readonly random: Random;
   readonly ids: IdSource;
   readonly log: Log;
+  readonly metrics: SchedulerMetrics;
+  readonly health: SchedulerHealth;
 }
 
 /** A directory that may be read, and the name of its connection in the core's `Hello`. */

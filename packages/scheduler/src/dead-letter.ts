@@ -165,6 +165,7 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   const isNew = await control.queues.ledger.markDead(id, generation, { ...letterView(letter, key), bytes: death.bytes });
   if (!isNew) return;
   const { class: failureClass, fingerprint: print } = letter;
+  control.metrics.recordDeadLetter(failureClass, code);
   control.log.error({ jobId, chunkId: id, code, class: failureClass }, 'dead letter');
   const facts = await control.facts.spec(jobId, generation);
   const tenant = facts?.job.tenant ?? 'default';

@@ -1,5 +1,5 @@
 /** The thin doer of `retry-policy.ts`: failed attempts that nobody has decided get their next try, or die. */
-import { jobStages } from '@millrace/protocol';
+import { jobStages, type TaskKindLabel } from '@millrace/protocol';
 import type { LedgerChunkView } from '@millrace/queues';
 import type { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
@@ -23,6 +23,7 @@ async function decideRetry(view: LedgerChunkView, circuits: Circuits, control: C
     // The store is away or throttles: nothing is wrong with the chunk, so this attempt does not count.
     const delayMs = waitMs + control.random.next() * control.times.retryBaseMs;
     await ledger.setNextTry(view, { mode: view.mode, delayMs, forgiven: 'transient' });
+    control.metrics.recordRetry(await kindOf(view, control), 'transient');
     return;
   }
   if (view.last !== null && isOfTheSpec(view.last.code)) return endBySpec(view, view.last, control);
@@ -33,10 +34,17 @@ async function decideRetry(view: LedgerChunkView, circuits: Circuits, control: C
   const next = decideNextTry(view.last?.class ?? 'lost', view.past, policy, control.random);
   if (next.next === 'retry') {
     await ledger.setNextTry(view, { mode: next.mode === 'same' ? view.mode : next.mode, delayMs: next.delayMs });
+    control.metrics.recordRetry(await kindOf(view, control), view.last?.class ?? 'lost');
     return;
   }
   await ledger.flagDying(view, next.reason);
   await buryAny({ ...view, dying: next.reason }, control);
+}
+
+async function kindOf({ stage, jobId, generation }: LedgerChunkView, control: Control): Promise<TaskKindLabel> {
+  if (stage === 'plan' || stage === 'finish') return stage;
+  const facts = await control.facts.spec(jobId, generation);
+  return facts === null ? 'map' : (jobStages(facts.job).find(({ name }) => name === stage)?.kind ?? 'map');
 }
 
 /** No chunk of the job can do better: neither a wrong query nor a lookup that cannot be used. */
@@ -54,7 +62,10 @@ async function endBySpec(view: LedgerChunkView, last: { code: string; message: s
 
 /** Chunks that were flagged and not buried: their scheduler stopped between the steps, or storage was away. */
 export async function buryDying(control: Control): Promise<void> {
-  for (const view of await control.queues.ledger.dyingChunks(atOnce)) await buryAny(view, control);
+  for (const view of await control.queues.ledger.dyingChunks(atOnce)) {
+    control.metrics.recordRepair('dying_chunk');
+    await buryAny(view, control);
+  }
 }
 
 async function buryAny(view: LedgerChunkView, control: Control): Promise<void> {

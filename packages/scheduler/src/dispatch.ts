@@ -34,7 +34,9 @@ export async function fillWindow(jobs: readonly LedgerJobView[], dispatching: Di
   const inFlight = jobs.reduce((sum, job) => sum + job.chunks.queued + job.chunks.running, 0);
   const rooms = await roomOfQueues(jobs, control);
   const ownRoom = rooms.get(workQueueName('chunk', control.pool, control.resultVersion)) ?? Number.POSITIVE_INFINITY;
-  const free = Math.min(ownRoom, Math.max(0, windowSize(slots, dispatching.pace.perSecond) - inFlight));
+  const size = windowSize(slots, dispatching.pace.perSecond);
+  control.metrics.recordWindow(inFlight, size);
+  const free = Math.min(ownRoom, Math.max(0, size - inFlight));
   const { work, shareJobs } = await candidates(jobs, free, circuits, control);
   const { order, shares } = shareOut(shareJobs, roomOfTenants(jobs, control), free, dispatching.shares);
   dispatching.shares = shares;

@@ -37,14 +37,22 @@ type OpenAnswer = AnswerTo<'open'>;
 type Accepted = { readonly jobId: JobId; readonly replayed: boolean; readonly status: JobStatus } | Refusal;
 
 export async function submitJob(request: SubmitRequest, control: Control): Promise<SubmitAnswer> {
-  const accepted = await intake(request, control);
+  const accepted = await countedIntake(request, control);
   return 'ok' in accepted ? accepted : { ok: true, kind: 'submit', ...accepted };
 }
 
 /** The same for a job whose producer sends its chunks: it has no inputs yet. */
 export async function openJobStream(request: OpenRequest, control: Control): Promise<OpenAnswer> {
-  const accepted = await intake(request, control);
+  const accepted = await countedIntake(request, control);
   return 'ok' in accepted ? accepted : { ok: true, kind: 'open', ...accepted };
+}
+
+async function countedIntake(request: SubmitRequest | OpenRequest, control: Control): Promise<Accepted> {
+  const accepted = await intake(request, control);
+  const { metrics } = control;
+  if ('ok' in accepted) metrics.recordSubmitted(accepted.code === 'KEY_CONFLICT' ? 'conflict' : 'refused');
+  else metrics.recordSubmitted(accepted.replayed ? 'replayed' : 'accepted');
+  return accepted;
 }
 
 async function intake(request: SubmitRequest | OpenRequest, control: Control): Promise<Accepted> {
@@ -99,6 +107,7 @@ async function putAccepted(request: SubmitRequest | OpenRequest, spec: ResolvedJ
   const put = await journal.putJob(jobRecord(request, spec, { ...inputs, lookups }, control));
   if (!isSameJob(put.stored.record, request, spec)) return answerStanding(put.stored, request, spec, control);
   const { record } = put.stored;
+  control.metrics.knowJob(record.name);
   await failpoint('accept.c-d', record.jobId);
   const of = { generation: 1, spec: record.spec, specDigest: record.specDigest };
   const created = await unlessRebuilding(() => control.queues.ledger.createJob(ledgerJobOf(record, of, control.pool)));

@@ -3,7 +3,7 @@
  * watchers, and every now and then sweep for what events missed. All of it is harmless when two do it.
  */
 import { isTerminalJobState, type JobId } from '@millrace/protocol';
-import { EpochUnknownError, type Leadership, type LedgerJobView } from '@millrace/queues';
+import { EpochUnknownError, type Finding, type Leadership, type LedgerJobView } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { advanceJob } from './advance-job.ts';
 import { CallbackDeliverer } from './callbacks/deliver-callbacks.ts';
@@ -11,6 +11,7 @@ import { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
 import { Dispatching, fillWindow } from './dispatch.ts';
+import type { Loop } from './metrics.ts';
 import { applyQueueSettings } from './queue-keeper.ts';
 import { OperationDriver } from './redrives/drive-operations.ts';
 import { TroubleIndexer } from './redrives/index-trouble.ts';
@@ -21,7 +22,9 @@ import { requeueLostTasks } from './sweepers/lost-tasks.ts';
 import { rebuildOpenJobs } from './sweepers/open-markers.ts';
 import { closeStalledAttempts } from './sweepers/stalled-attempts.ts';
 import { type Moves, markUnmarkedReceipts } from './sweepers/unmarked-receipts.ts';
+import { Unowned } from './sweepers/unowned.ts';
 import { tellCommands } from './sweepers/untold-commands.ts';
+import { GaugeTeller } from './tell-gauges.ts';
 import { StatusWriter } from './write-status.ts';
 
 const redisCheckMs = 30_000;
@@ -37,6 +40,7 @@ export class Leader {
   readonly #schedules: ScheduleFirer;
   readonly #callbacks: CallbackDeliverer;
   readonly #scaling: ScalingKeeper;
+  readonly #gauges: GaugeTeller;
   /** Something may have been put into the outbox. */
   #isOwed = true;
   readonly #moves: Moves = new Map();
@@ -53,35 +57,48 @@ export class Leader {
     this.#schedules = new ScheduleFirer(control);
     this.#callbacks = new CallbackDeliverer(control);
     this.#scaling = new ScalingKeeper(control);
+    this.#gauges = new GaugeTeller(control);
   }
 
   /** One round. Throws what Redis or the journal throw; the next round begins afresh. */
   async round(leadership: Leadership): Promise<void> {
     const { sentinel, ledger } = this.#control.queues;
+    const { health, journal } = this.#control;
+    void health.lookAtStore(() => journal.readWitness());
     await this.#checkRedis();
-    if (await this.#beginEpochIfLost()) await rebuildOpenJobs(this.#control);
+    await this.#rebuildIfLost();
     await sentinel.beat();
     await this.#circuits.load();
-    await decideRetries(this.#circuits, this.#control);
+    await this.#pass('retry', () => decideRetries(this.#circuits, this.#control));
     await failpoint('chunk.13-14');
-    const jobs = await this.#advanceAll(await ledger.openJobs());
+    const jobs = await this.#pass('advance', async () => this.#advanceAll(await ledger.openJobs()));
     if (!leadership.isLeader()) return;
     await this.#circuits.note(jobs);
-    await fillWindow(jobs, this.#dispatching, this.#circuits, this.#control);
+    await this.#pass('dispatch', () => fillWindow(jobs, this.#dispatching, this.#circuits, this.#control));
     await this.#status.write(jobs);
-    await this.#scaling.round(jobs, this.#circuits);
-    await this.#schedules.round();
+    await this.#pass('scaling', () => this.#scaling.round(jobs, this.#circuits));
+    await this.#pass('gauge', () => this.#gauges.round(jobs));
+    await this.#pass('cron', () => this.#schedules.round());
     this.#isOwed ||= this.#isTimeToSweep() || jobs.some(({ state }) => isTerminalJobState(state));
-    if (this.#isTimeToSweep()) await this.#sweep(jobs);
-    await this.#callbacks.round(this.#isOwed);
+    if (this.#isTimeToSweep()) await this.#pass('sweep', () => this.#sweep(jobs));
+    await this.#pass('callback', () => this.#callbacks.round(this.#isOwed));
     this.#isOwed = false;
     await this.#trouble.tick();
-    await this.#operations.tick();
+    await this.#pass('redrive', () => this.#operations.tick());
   }
 
   /** What goes on beside the rounds has ended. */
   async settle(): Promise<void> {
-    await Promise.all([this.#trouble.settle(), this.#operations.settle(), this.#callbacks.stop()]);
+    await Promise.all([this.#trouble.settle(), this.#operations.settle(), this.#callbacks.stop(), this.#gauges.settle()]);
+  }
+
+  /** A part of a round that went through, and how long it took. */
+  async #pass<Result>(loop: Loop, act: () => Promise<Result>): Promise<Result> {
+    const { clock, metrics } = this.#control;
+    const beganMs = clock.monotonicMs();
+    const result = await act();
+    metrics.recordPass(loop, clock.nowMs(), (clock.monotonicMs() - beganMs) / 1_000);
+    return result;
   }
 
   async #checkRedis(): Promise<void> {
@@ -92,16 +109,30 @@ export class Leader {
     this.#checkedAtMs = nowMs;
   }
 
-  async #beginEpochIfLost(): Promise<boolean> {
+  async #rebuildIfLost(): Promise<void> {
+    const { metrics, health, clock } = this.#control;
+    const finding = await this.#control.queues.sentinel.examine();
+    if (finding === 'normal') return;
+    const beganMs = clock.monotonicMs();
+    metrics.recordRebuilding(true);
+    health.rebuilding();
+    try {
+      await this.#beginEpoch(finding);
+      await rebuildOpenJobs(this.#control);
+      metrics.recordRebuilt(finding === 'lost' ? 'loss' : 'rollback', (clock.monotonicMs() - beganMs) / 1_000);
+    } finally {
+      metrics.recordRebuilding(false);
+      health.rebuilt();
+    }
+  }
+
+  async #beginEpoch(finding: Exclude<Finding, 'normal'>): Promise<void> {
     const { sentinel } = this.#control.queues;
-    const finding = await sentinel.examine();
-    if (finding === 'normal') return false;
     const epoch = await sentinel.begin();
     await failpoint('rebuild.2-3');
     await sentinel.examine();
     this.#sweptAtMs = Number.NEGATIVE_INFINITY;
     this.#control.log.warn({ finding, epoch }, 'ledger epoch begun');
-    return true;
   }
 
   /** Open jobs as they stand now, and those that ended since the last round, so that watchers hear of it. */
@@ -145,14 +176,16 @@ export class Leader {
   async #sweep(jobs: readonly LedgerJobView[]): Promise<void> {
     await applyQueueSettings(this.#control);
     await buryDying(this.#control);
+    const unowned = new Unowned();
     for (const job of jobs) {
       await tellCommands(job, this.#control);
       const live = await this.#control.queues.ledger.liveChunks(job.jobId);
-      await requeueLostTasks(job, live, this.#control);
-      await closeStalledAttempts(job, live, this.#control);
+      await requeueLostTasks(job, live, unowned, this.#control);
+      await closeStalledAttempts(job, live, unowned, this.#control);
       await markUnmarkedReceipts(job, live, this.#moves, this.#control);
       await flushLateRecords(job.jobId, this.#control);
     }
+    this.#control.metrics.recordUnowned(unowned.oldestMs === null ? null : this.#control.clock.nowMs() - unowned.oldestMs);
     await rebuildOpenJobs(this.#control);
     await this.#operations.sweep();
     this.#sweptAtMs = this.#control.clock.monotonicMs();

@@ -2,14 +2,20 @@
 import { readFileSync } from 'node:fs';
 import { Connections } from '@millrace/core-client';
 import { parseTaskKeys, parseTenants } from '@millrace/protocol';
-import { createLogger, runService, service } from '@millrace/service-kit';
+import { createLogger, Health, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
 import { poolSizes, readConfig } from './config.ts';
+import { schedulerFolding, schedulerMetrics } from './metrics.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
 
 const stopWithinMs = 20_000;
 
 const config = readConfig(process.env);
-const log = createLogger({ service: 'scheduler', level: config.MILLRACE_LOG_LEVEL });
+const telling = processMetrics(schedulerFolding);
+const log = createLogger({ service: 'scheduler', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
+const health = new Health(systemClock);
+const metrics = schedulerMetrics(telling, config.MILLRACE_POOL);
+const { MILLRACE_TELEMETRY_PORT: port, MILLRACE_TELEMETRY_HOST: host } = config;
+const telemetry = telemetryServer({ port, host, health, metrics: telling.metrics });
 let running: RunningScheduler | null = null;
 
 const scheduler = service(
@@ -33,10 +39,12 @@ const scheduler = service(
       sandbox: config.MILLRACE_SANDBOX,
       secrets: config.MILLRACE_SECRETS ?? null,
       log,
+      metrics,
+      health,
       ...(config.MILLRACE_WORKER_ID === undefined ? {} : { schedulerId: config.MILLRACE_WORKER_ID }),
     });
   },
   async () => running?.stop(),
 );
 
-process.exit(await runService([scheduler], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));
+process.exit(await runService([telemetry, scheduler], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));

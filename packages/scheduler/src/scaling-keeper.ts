@@ -50,6 +50,7 @@ export class ScalingKeeper {
     this.#pace.note(jobs, nowMs);
     const posted = await this.#decide(jobs, circuits);
     const { scaling, tasks } = this.#control.queues;
+    this.#control.metrics.recordScaling(posted);
     await scaling.post(posted.pool, JSON.stringify(posted));
     await tasks.remember(['intake', ...queuesOf(jobs, this.#control)]);
     await this.#noteDecision(posted);

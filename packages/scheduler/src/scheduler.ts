@@ -62,19 +62,33 @@ class SchedulerRun {
   async #lead(leadership: Leadership): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.#isNudged = false;
-      if (leadership.isLeader()) await this.#oneRound(leadership);
+      const isLeader = leadership.isLeader();
+      this.#control.metrics.recordLead(isLeader);
+      if (isLeader) await this.#oneRound(leadership);
+      else this.#follow();
       await this.#pause();
     }
   }
 
   async #oneRound(leadership: Leadership): Promise<void> {
+    const { health } = this.#control;
+    health.roundBegins();
     try {
       await this.#leader.round(leadership);
+      health.roundEnded(null);
     } catch (err) {
+      health.roundEnded(err instanceof Error ? err.message : String(err));
       // Redis or the journal are away, or the ledger was just lost: the next round looks again.
       if (!this.#stopping.signal.aborted) this.#control.log.warn({ err }, err instanceof EpochUnknownError ? 'ledger epoch unknown' : 'round failed');
       this.#isNudged = false;
     }
+  }
+
+  /** Whoever follows asks Redis and store as well, so that it is known to be able to lead. */
+  #follow(): void {
+    const { health, journal } = this.#control;
+    health.follows();
+    void health.lookAtStore(() => journal.readWitness());
   }
 
   #nudge(): void {

@@ -1,16 +1,19 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
-import { Connections, type CoreProcess, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
+import { Connections, type CoreProcess, type CoreWatch, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal, testStore } from '@millrace/journal';
 import { leaseTimes, newRequestId, type TaskKeys, type TenantShares } from '@millrace/protocol';
 import { openQueues, type Queues } from '@millrace/queues';
-import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
+import { type CallOperation, type Clock, Health, idSource, type Log, processMetrics, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Control } from './control.ts';
+import { SchedulerHealth } from './health.ts';
 import { JobFacts } from './job-facts.ts';
+import { type SchedulerMetrics, schedulerFolding, schedulerMetrics } from './metrics.ts';
 import { connectionOf, placesOf } from './places.ts';
 import type { PoolSizes } from './scaling-keeper.ts';
 import { schedulerService } from './scheduler.ts';
 import { Turns } from './turns.ts';
 
+const schedulerVersion = '0.1.0';
 const coreMemoryBytes = 256 * 1024 * 1024;
 
 export interface SchedulerOptions {
@@ -44,6 +47,9 @@ export interface SchedulerOptions {
   readonly schedulerId?: string;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** What it counts and how it is; of its own, which nobody sees, when not given. */
+  readonly metrics?: SchedulerMetrics;
+  readonly health?: Health;
 }
 
 export interface RunningScheduler {
@@ -59,26 +65,36 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   const random = options.random ?? systemRandom;
   const times = leaseTimes(options.timeScale);
   const places = placesOf([...options.readRoots, ...options.writeRoots]);
-  const steady = new SteadyCore(() => startOwnCore(options, places.map(connectionOf)));
+  const metrics = options.metrics ?? schedulerMetrics(processMetrics(schedulerFolding), options.pool);
+  let core: CoreProcess | null = null;
+  const steady = new SteadyCore(async () => {
+    core = await startOwnCore(options, places.map(connectionOf), watchOf(metrics));
+    return core;
+  });
+  const health = new SchedulerHealth(options.health ?? new Health(clock), times, () => core?.isAlive === true, clock);
   let queues: Queues | null = null;
   try {
-    const { resultVersion } = (await steady.current()).hello;
-    const core = new InspectingCore(steady);
-    await testStore(core, 'journal');
-    queues = await openQueues({
-      redis: options.redis,
-      passwordFile: options.redisPasswordFile ?? null,
-      times,
-      log: options.log,
-      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
-    });
-    const journal: Journal = openJournal(core);
+    const { resultVersion, coreVersion } = (await steady.current()).hello;
+    health.core.passed(`${coreVersion}, result version ${resultVersion}`);
+    metrics.recordBuild({ service: 'scheduler', version: schedulerVersion, coreVersion, resultVersion });
+    const inspecting = new InspectingCore(steady);
+    await testStore(inspecting, 'journal');
+    const journal: Journal = openJournal(inspecting);
+    await journal.putWitness();
+    health.store.passed('keeps its promises');
+    const onCommand = (seconds: number, worked: boolean): void => {
+      metrics.recordCall('redis', 'command', worked ? 'ok' : 'failed', seconds);
+      if (worked) health.redisCalls.worked();
+    };
+    const { redis, redisPasswordFile: passwordFile = null, log, prefix } = options;
+    queues = await openQueues({ redis, passwordFile, times, log, onCommand, ...(prefix === undefined ? {} : { prefix }) });
+    health.redis.passed('evicts nothing');
     const ids = idSource(clock, random);
     const control: Control = {
       queues,
       journal,
       audit: new AuditLog(journal, ids),
-      core,
+      core: inspecting,
       places,
       connections: (options.connections ?? Connections.none).settings.map(({ name }) => name),
       times,
@@ -96,7 +112,9 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
       secrets: options.secrets ?? null,
       resultVersion,
       ids,
-      log: options.log,
+      log,
+      metrics,
+      health,
     };
     const scheduler = schedulerService(control);
     await scheduler.start();
@@ -114,13 +132,31 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   }
 }
 
-function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof connectionOf>[]): Promise<CoreProcess> {
+const storeOperations: Readonly<Record<string, CallOperation>> = {
+  StorePut: 'write',
+  StoreGet: 'read',
+  StoreStat: 'read',
+  StoreList: 'list',
+  StoreDelete: 'delete',
+};
+
+function watchOf(metrics: SchedulerMetrics): CoreWatch {
+  return {
+    request: (request, seconds, worked) => {
+      const operation = storeOperations[request.type];
+      if (operation === undefined || !('scope' in request)) return;
+      metrics.recordCall(request.scope.kind === 'journal' ? 'journal' : 'input', operation, worked ? 'ok' : 'failed', seconds);
+    },
+  };
+}
+
+function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof connectionOf>[], watch: CoreWatch): Promise<CoreProcess> {
   const connections = (options.connections ?? Connections.none).withJournal(options.journal);
   const { journalDirectory } = connections;
   return startCore({
     binary: options.core,
     hello: {
-      hostVersion: 'scheduler',
+      hostVersion: schedulerVersion,
       slot: 0,
       memoryBytes: coreMemoryBytes,
       scratchBytes: 0,
@@ -135,6 +171,7 @@ function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof conne
     },
     connections,
     log: options.log,
+    watch,
     // How fast a core starts and answers has nothing to do with how long leases are.
     timeScale: Math.max(1, options.timeScale),
   });

@@ -1,6 +1,7 @@
 /** Tells watchers: the status of each open job at most once a second, an event when its state changes, progress when its counts do. */
-import { isTerminalJobState, type JobId, type JobStatus } from '@millrace/protocol';
+import { isTerminalJobState, type JobId, type JobStatus, type TerminalJobState } from '@millrace/protocol';
 import { type LedgerJobView, type Speed, statusFromLedger } from '@millrace/queues';
+import { activeMs } from './active-time.ts';
 import type { Control } from './control.ts';
 
 /** Weight of the newest figure in the running mean. */
@@ -40,6 +41,7 @@ export class StatusWriter {
     await events.writeStatus(job.tenant, status);
     await events.publish(job.tenant, job.jobId, { type: isNewState ? 'state' : 'progress', at: this.#control.clock.nowIso(), status });
     if (isNewState) this.#logState(status);
+    if (isNewState && isTerminalJobState(job.state)) await this.#countEnd(job, job.state);
     if (isTerminalJobState(job.state)) this.#seen.delete(job.jobId);
     else
       this.#seen.set(job.jobId, {
@@ -50,6 +52,12 @@ export class StatusWriter {
         bytesIn: job.sums.bytesIn,
         bytesPerSecond,
       });
+  }
+
+  async #countEnd(job: LedgerJobView, state: TerminalJobState): Promise<void> {
+    const { journal, clock, metrics } = this.#control;
+    const commands = await journal.readCommands(job.jobId);
+    metrics.recordFinished(job.name, state, activeMs(job, commands, clock.nowMs()), job.failure?.code ?? null);
   }
 
   #logState(status: JobStatus): void {

@@ -30,6 +30,8 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   /** In every line. */
   readonly fields?: Readonly<Record<string, unknown>>;
+  /** Told of each line that is written. */
+  readonly onMessage?: ((level: Exclude<LogLevel, 'silent'>) => void) | undefined;
   /** Where lines go; stderr unless a test wants them. */
   readonly destination?: DestinationStream;
 }
@@ -52,18 +54,18 @@ export function createLogger(options: LoggerOptions): Log {
     // Written at once: the last lines before an end are the ones that matter.
     options.destination ?? destination({ dest: 2, sync: true }),
   );
-  return asLog(logger);
+  return asLog(logger, options.onMessage ?? (() => {}));
 }
 
 /** Writes nothing. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silentLog };
 
-function asLog(logger: Logger): Log {
-  return {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => logger.warn(fields, message),
-    error: (fields, message) => logger.error(fields, message),
-    child: (fields) => asLog(logger.child(fields)),
-  };
+function asLog(logger: Logger, onMessage: NonNullable<LoggerOptions['onMessage']>): Log {
+  const write =
+    (level: Exclude<LogLevel, 'silent'>): Write =>
+    (fields, message) => {
+      if (logger.isLevelEnabled(level)) onMessage(level);
+      logger[level](fields, message);
+    };
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), child: (fields) => asLog(logger.child(fields), onMessage) };
 }

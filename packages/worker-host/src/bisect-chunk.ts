@@ -22,6 +22,7 @@ export async function bisectChunk(tried: ChunkTry): Promise<{ readonly excluded:
       halve: async (range) => (chunk.kind === 'rows' ? halvesOfRows(range) : halveBytes(tried, range)),
       isOver: () => clock.monotonicMs() >= overAt,
     });
+    tried.host.metrics.recordBisection('found' in bisection ? 'isolated' : 'gave_up');
     if ('found' in bisection) return { excluded: bisection.found.map(excludedRange) };
     const { start, end } = bisection.gaveUp;
     const message = `bisecting gave up after ${bisection.coreStarts} cores; the smallest range that fails is bytes ${start} to ${end}`;

@@ -1,4 +1,4 @@
-import { loadConfig, setting, withFileVariables } from '@millrace/service-kit';
+import { loadConfig, setting, telemetrySettings, withFileVariables } from '@millrace/service-kit';
 import { z } from 'zod';
 
 /** Everything a worker host is told from outside. */
@@ -26,8 +26,6 @@ const shape = {
   MILLRACE_LOG_LEVEL: setting.choice('debug', 'info', 'warn', 'error', 'silent').default('info').describe('least level that is logged'),
   MILLRACE_PARENT_PID: setting.integer(1, 4_194_304).optional().describe('the process ends when this one is gone'),
   MILLRACE_WORKER_ID: setting.text(64).optional().describe('name of this host in records; made up when not given'),
-  MILLRACE_POD_NAME: setting.text(253).optional().describe('pod of this host, for its records'),
-  MILLRACE_NODE_NAME: setting.text(253).optional().describe('computer of this host, for its records; its own name when not given'),
   MILLRACE_CORE_VERSION: setting.text(64).optional().describe('version the core must have, else this host does not start'),
   MILLRACE_RESULT_VERSION: setting.integer(1, 1_000_000).optional().describe('result version the core must have, else this host does not start'),
   MILLRACE_SANDBOX: setting
@@ -39,6 +37,7 @@ const shape = {
     .integer(1_000, 86_400_000)
     .optional()
     .describe('after SIGTERM the system kills this process so much later; checked to hold the drain and what follows it'),
+  ...telemetrySettings,
   MILLRACE_DRAIN_MS: setting.integer(0, 3_600_000).prefault('5000').describe('how long running attempts may go on after SIGTERM before they are released'),
 } as const;
 

@@ -18,6 +18,7 @@ import { type AttemptPlace, failureRecord, releasedFor } from './failure-record.
 import { processChunk } from './handlers/process-chunk.ts';
 import type { Host, OpenedAttempt } from './host.ts';
 import type { Lease } from './lease-keeper.ts';
+import { taskKindOf } from './metrics.ts';
 import { recordFailure, recordLost, recordRelease } from './record-failure.ts';
 
 /** What a run on the core came to, before the journal was asked. */
@@ -44,21 +45,28 @@ export async function executeChunk(task: ClaimedTask, lease: Lease, host: Host):
   const place = 'kind' in work ? barePlace(orders) : work.place;
   // A host that died between receipt and mark lost nothing: its attempt committed, and this one finds that out.
   if (orders.previous !== null && !(await hasCommitted(orders, orders.previous.attemptId, host)))
-    await recordLost(orders.previous, orders.chunkId, place, host);
+    await recordLost(orders.previous, orders.chunkId, 'kind' in work ? 'map' : taskKindOf(work.chunk), place, host);
   const run = 'kind' in work ? work : await runOnCore(attempt, work, lease, host);
   await failpoint('chunk.11-12', orders.chunkId);
   const end = await decideEnd(attempt, run, host);
-  return settle({ attempt, chunk: 'kind' in work ? null : work.chunk }, place, end, run, host);
+  const loaded = 'kind' in work ? null : work;
+  // A commit counts when the verdict is won, everything else when it is told: what is told again by another attempt is counted there.
+  if (end.outcome === 'committed') countEnd(attempt, loaded, end, run, host);
+  const told = await settle({ attempt, chunk: loaded?.chunk ?? null }, place, end, run, host);
+  if (end.outcome !== 'committed') countEnd(attempt, loaded, end, run, host);
+  return told;
 }
 
 async function openAttempt(task: ClaimedTask, host: Host): Promise<OpenedAttempt<AttemptOrders> | null> {
   const attemptId = newAttemptId(host.ids);
   const startedAt = host.clock.nowIso();
+  const startedMs = host.clock.monotonicMs();
   const opened = await host.queues.ledger.openAttempt({ taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt });
   if ('go' in opened) {
     host.log.debug({ jobId: opened.go.jobId, chunkId: opened.go.chunkId, attemptId, mode: opened.go.mode }, 'attempt opened');
-    return { attemptId, startedAt, orders: opened.go };
+    return { attemptId, startedAt, startedMs, orders: opened.go };
   }
+  host.metrics.recordRefusedTask(opened.refused);
   host.log.info({ taskId: task.taskId, reason: opened.refused }, 'task refused');
   return null;
 }
@@ -107,6 +115,13 @@ async function decideEnd(attempt: OpenedAttempt<AttemptOrders>, run: ChunkRun, h
   if (run.kind === 'released' || run.kind === 'cancelled') return { outcome: run.kind };
   if (run.kind === 'failed') return { outcome: 'failed', failure: run.failure };
   return { outcome: 'failed', failure: classifyThrown(new Error(`the core said ${run.kind}, but the verdict of ${attempt.orders.chunkId} is empty`)) };
+}
+
+function countEnd({ startedMs }: OpenedAttempt<AttemptOrders>, work: ChunkWork | null, end: ChunkEnd, run: ChunkRun, { metrics, clock }: Host): void {
+  const failure = end.outcome === 'failed' ? end.failure : null;
+  metrics.recordAttemptEnded(work === null ? 'map' : taskKindOf(work.chunk), end.outcome, (clock.monotonicMs() - startedMs) / 1_000, failure);
+  if (end.outcome !== 'committed') metrics.recordWasted(end.outcome, 'bytesDone' in run ? run.bytesDone : 0);
+  else if (work !== null) metrics.recordReceipt(work.job.name, end.receipt);
 }
 
 /** Journal, then ledger, then queue: each step may be lost without loss, because the one before it stands. */

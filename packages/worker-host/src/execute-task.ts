@@ -20,6 +20,7 @@ export async function executeTask(task: ClaimedTask, host: Host): Promise<TaskOu
   if (lease === null) return 'failed';
   try {
     const { kind } = parseTaskId(task.taskId);
+    if (kind !== 'intake') host.metrics.recordClaim(kind, host.clock.nowMs() - task.enqueuedAtMs);
     return kind === 'chunk' ? await executeChunk(task, lease, host) : await executeWork(task, lease, host);
   } catch (err) {
     // Redis or the journal failed between the steps: the claim runs out, and whoever is next reads what stands.
@@ -32,13 +33,14 @@ export async function executeTask(task: ClaimedTask, host: Host): Promise<TaskOu
 
 /** A task that we did not sign, or that was altered: never run. Its chunk has an owner again when the sweep of lost tasks finds it. */
 async function setAside(task: ClaimedTask, host: Host): Promise<TaskOutcome> {
+  host.metrics.recordRefusedTask('signature');
   await host.refused.refuse(task);
   return 'failed';
 }
 
 async function proveLease(task: ClaimedTask, host: Host): Promise<Lease | null> {
   try {
-    return await keepLease(task, host.times, host.clock);
+    return await keepLease(task, host.times, host.clock, host.leases);
   } catch (err) {
     if (!(err instanceof FenceError)) throw err;
     host.log.warn({ taskId: task.taskId, reason: err.reason }, 'claim given up');

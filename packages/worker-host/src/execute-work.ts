@@ -18,19 +18,23 @@ export async function executeWork(task: ClaimedTask, lease: Lease, host: Host): 
   const attempt = await openWork(task, host);
   if (attempt === null) return 'acknowledge';
   const { orders } = attempt;
-  if (orders.previous !== null) await recordLost(orders.previous, orders.workId, workPlace(orders, null), host);
+  if (orders.previous !== null) await recordLost(orders.previous, orders.workId, orders.kind, workPlace(orders, null), host);
   const end = await runHandler(attempt, lease, host);
+  const seconds = (host.clock.monotonicMs() - attempt.startedMs) / 1_000;
+  host.metrics.recordAttemptEnded(orders.kind, end.outcome === 'done' ? 'committed' : end.outcome, seconds, end.outcome === 'failed' ? end.failure : null);
   return settleWork(attempt, end, host);
 }
 
 async function openWork(task: ClaimedTask, host: Host): Promise<OpenedAttempt<WorkOrders> | null> {
   const attemptId = newAttemptId(host.ids);
   const startedAt = host.clock.nowIso();
+  const startedMs = host.clock.monotonicMs();
   const opened = await host.queues.ledger.openWork({ taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt });
   if ('go' in opened) {
     host.log.debug({ jobId: opened.go.jobId, taskKind: opened.go.kind, attemptId }, 'attempt opened');
-    return { attemptId, startedAt, orders: opened.go };
+    return { attemptId, startedAt, startedMs, orders: opened.go };
   }
+  host.metrics.recordRefusedTask(opened.refused);
   host.log.info({ taskId: task.taskId, reason: opened.refused }, 'task refused');
   return null;
 }

@@ -6,6 +6,8 @@ import type { Queues } from '@millrace/queues';
 import type { Clock, Log } from '@millrace/service-kit';
 import type { CrashStreak } from './crash-streak.ts';
 import type { KeptRecords } from './kept-records.ts';
+import type { LeaseWatch } from './lease-keeper.ts';
+import type { HostMetrics } from './metrics.ts';
 import type { RefusedTasks } from './refused-tasks.ts';
 
 export interface HostIdentity {
@@ -37,11 +39,15 @@ export interface Host {
   /** Tasks whose signature did not hold. */
   readonly refused: RefusedTasks;
   readonly clock: Clock;
+  readonly metrics: HostMetrics;
+  readonly leases: LeaseWatch;
 }
 
 /** An attempt that has been opened, whatever kind of task it works on. */
 export interface OpenedAttempt<Orders> {
   readonly attemptId: AttemptId;
   readonly startedAt: string;
+  /** On the monotonic clock, for how long it took. */
+  readonly startedMs: number;
   readonly orders: Orders;
 }

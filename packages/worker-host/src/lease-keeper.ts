@@ -30,13 +30,29 @@ export class FenceError extends Error {
   }
 }
 
+/** Whoever counts renewals, and sees that the timers of leases tick. */
+export interface LeaseWatch {
+  renewal(result: 'renewed' | 'late' | 'refused' | 'error'): void;
+  fence(): void;
+  /** The lease was looked at just now. */
+  look(lease: Lease): void;
+  end(lease: Lease): void;
+}
+
 /** How many renewal periods may pass without a sign of life before renewals stop; cores show one every second. */
 const SILENT_PERIODS = 3;
 const LEAST_SILENT_PERIOD_MS = 1_000;
+/** A renewal that is granted after so many periods without one is a late one. */
+const LATE_PERIODS = 2;
 
 /** The first renewal proves the lease; throws `FenceError` when it is refused or not answered. */
-export async function keepLease(task: Pick<ClaimedTask, 'renew'>, times: LeaseTimes, clock: Pick<Clock, 'monotonicMs' | 'after'>): Promise<Lease> {
-  const keeper = new LeaseKeeper(task, times, clock);
+export async function keepLease(
+  task: Pick<ClaimedTask, 'renew'>,
+  times: LeaseTimes,
+  clock: Pick<Clock, 'monotonicMs' | 'after'>,
+  watch?: LeaseWatch,
+): Promise<Lease> {
+  const keeper = new LeaseKeeper(task, times, clock, watch);
   await keeper.prove();
   return keeper;
 }
@@ -45,6 +61,7 @@ class LeaseKeeper implements Lease {
   readonly #task: Pick<ClaimedTask, 'renew'>;
   readonly #times: LeaseTimes;
   readonly #clock: Pick<Clock, 'monotonicMs' | 'after'>;
+  readonly #watch: LeaseWatch | undefined;
   readonly #abort = new AbortController();
   /** When the last renewal that was granted was sent. */
   #provenAt: number | null = null;
@@ -54,8 +71,9 @@ class LeaseKeeper implements Lease {
   #isRenewing = false;
   #cancelLook: () => void = () => {};
 
-  constructor(task: Pick<ClaimedTask, 'renew'>, times: LeaseTimes, clock: Pick<Clock, 'monotonicMs' | 'after'>) {
+  constructor(task: Pick<ClaimedTask, 'renew'>, times: LeaseTimes, clock: Pick<Clock, 'monotonicMs' | 'after'>, watch?: LeaseWatch) {
     this.#task = task;
+    this.#watch = watch;
     this.#times = times;
     this.#clock = clock;
     const now = clock.monotonicMs();
@@ -89,10 +107,12 @@ class LeaseKeeper implements Lease {
   stop(): void {
     this.#cancelLook();
     this.#cancelLook = () => {};
+    this.#watch?.end(this);
   }
 
   /** One timer looks at both duties, so that a renewal that never returns cannot stop the fence. */
   #lookLater(): void {
+    this.#watch?.look(this);
     const lookEveryMs = Math.max(10, Math.floor(this.#times.renewMs / 8));
     this.#cancelLook = this.#clock.after(lookEveryMs, () => {
       this.#lookLater();
@@ -115,10 +135,16 @@ class LeaseKeeper implements Lease {
     const sentAt = this.#clock.monotonicMs();
     this.#nextRenewalAt = sentAt + this.#times.renewMs;
     try {
-      if ((await this.#task.renew()) === 'lost') return this.#fence('lease lost');
+      if ((await this.#task.renew()) === 'lost') {
+        this.#watch?.renewal('refused');
+        return this.#fence('lease lost');
+      }
+      const isLate = this.#provenAt !== null && sentAt - this.#provenAt > LATE_PERIODS * this.#times.renewMs;
+      this.#watch?.renewal(isLate ? 'late' : 'renewed');
       this.#provenAt = sentAt;
       this.#fenceAt = sentAt + this.#times.fenceMs;
     } catch {
+      this.#watch?.renewal('error');
       // No answer proves nothing: the next look tries again until the fence.
       this.#nextRenewalAt = this.#clock.monotonicMs();
     } finally {
@@ -128,6 +154,8 @@ class LeaseKeeper implements Lease {
 
   #fence(reason: FenceReason): void {
     this.stop();
-    if (!this.signal.aborted) this.#abort.abort(new FenceError(reason));
+    if (this.signal.aborted) return;
+    this.#watch?.fence();
+    this.#abort.abort(new FenceError(reason));
   }
 }

@@ -11,7 +11,7 @@ import type { Lease } from './lease-keeper.ts';
 import { ProgressKeeper } from './progress-keeper.ts';
 
 const times = leaseTimes(0.01);
-const attempt = { attemptId: 'a1' as AttemptId, startedAt: '2026-11-23T10:00:00.000Z', orders: { chunkId: 'j1.read.0' as ChunkId } };
+const attempt = { attemptId: 'a1' as AttemptId, startedAt: '2026-11-23T10:00:00.000Z', startedMs: 0, orders: { chunkId: 'j1.read.0' as ChunkId } };
 const goOn: ProgressAnswer = { cancelled: false, paused: false, current: true };
 
 const progress = (changes: Partial<Progress> = {}): Progress => ({

@@ -1,6 +1,6 @@
 /** The failure record goes to the journal before the ledger closes the attempt. Where storage is what failed, the ledger keeps it until a sweep. */
 import { failureKey } from '@millrace/journal';
-import { type ChunkId, encodeRecord, type FailureRecord } from '@millrace/protocol';
+import { type ChunkId, encodeRecord, type FailureRecord, type TaskKindLabel } from '@millrace/protocol';
 import type { OpenAttempt } from '@millrace/queues';
 import { describeError } from '@millrace/service-kit';
 import { failpoint } from '@millrace/service-kit/failpoints';
@@ -46,10 +46,13 @@ async function putRecord(record: FailureRecord, host: Host): Promise<string | nu
 }
 
 /** The attempt that a rescue replaced: its host cannot say any more what happened, so the next claimant does. */
-export async function recordLost(previous: OpenAttempt, id: ChunkId, place: AttemptPlace, host: Host): Promise<void> {
+export async function recordLost(previous: OpenAttempt, id: ChunkId, taskKind: TaskKindLabel, place: AttemptPlace, host: Host): Promise<void> {
   const times = { attemptId: previous.attemptId, startedAt: previous.startedAt, endedAt: host.clock.nowIso() };
   const identity = { worker: previous.worker, pod: previous.pod, node: previous.node, coreVersion: host.coreVersion };
-  const record = failureRecord(lostFailure(previous), { ...place, mode: previous.mode }, times, identity, previous, 'lost');
+  const failure = lostFailure(previous);
+  const record = failureRecord(failure, { ...place, mode: previous.mode }, times, identity, previous, 'lost');
   await recordFailure(id, record, host);
+  host.metrics.recordAttemptEnded(taskKind, 'lost', null, failure);
+  host.metrics.recordWasted('lost', previous.bytesDone);
   host.log.warn({ chunkId: id, attemptId: previous.attemptId, worker: previous.worker }, 'attempt lost');
 }

@@ -4,14 +4,17 @@ import { Connections, CorePool, type CoreProcess, corePath, type HelloOptions, S
 import { AuditLog, openJournal, testStore } from '@millrace/journal';
 import { type ChunkId, leaseTimes, parseTaskKeys, workKinds, workQueueName } from '@millrace/protocol';
 import { openQueues, type Queues, RedisUnsuitableError, type TaskConsumer } from '@millrace/queues';
-import { AppError, type Clock, describeError, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
+import { AppError, type Clock, describeError, type Health, idSource, type Log, type Random, type Service, service } from '@millrace/service-kit';
 import type { WorkerHostConfig } from './config.ts';
+import { CoreCounts, toldTo } from './core-counts.ts';
 import { CrashStreak } from './crash-streak.ts';
 import { executeTask } from './execute-task.ts';
 import { sweepLate } from './handlers/finish-job.ts';
+import { HostHealth } from './health.ts';
 import type { Host } from './host.ts';
 import { hostMemory, memoryProblem, slotsFor } from './host-slots.ts';
 import { KeptRecords } from './kept-records.ts';
+import type { HostMetrics } from './metrics.ts';
 import { RefusedTasks } from './refused-tasks.ts';
 
 export interface WorkerHostParts {
@@ -21,10 +24,13 @@ export interface WorkerHostParts {
   readonly random: Random;
   /** How this process ends when an operator asks it to drain; a SIGTERM to itself unless somebody else owns the process. */
   readonly endProcess?: () => void;
+  readonly metrics: HostMetrics;
+  readonly health: Health;
   /** Where credentials of connections are found. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+const HOST_VERSION = '0.1.0';
 const STORE_CORE_BYTES = 256 << 20;
 /**
  * After the drain's own time: for releasing tasks and writing what is left. Longer than a core that does not answer is given to hear a cancel (5 s), and
@@ -66,17 +72,22 @@ class RunningHost {
   readonly #connections: Connections;
   readonly #slots: number;
   readonly #unsound = Promise.withResolvers<never>();
+  readonly #coreCounts: CoreCounts;
+  readonly #health: HostHealth;
   #busy = 0;
   #checkedAtMs = 0;
   #isDraining = false;
   #isSweeping = false;
+  #isReading = false;
   #isAsked = false;
 
   constructor(parts: WorkerHostParts) {
     this.#parts = parts;
     // Not every owner watches it.
     this.#unsound.promise.catch(() => {});
-    const { config } = parts;
+    const { config, metrics, health, clock } = parts;
+    this.#coreCounts = new CoreCounts(metrics, config.MILLRACE_SCRATCH);
+    this.#health = new HostHealth(health, leaseTimes(config.MILLRACE_TIME_SCALE), () => this.#cores?.liveCores ?? 0, metrics, clock);
     const memory = hostMemory();
     this.#slots = slotsFor(config.MILLRACE_SLOTS, config.MILLRACE_CORE_MEMORY, memory);
     const problem = memoryProblem(this.#slots, config.MILLRACE_CORE_MEMORY, memory);
@@ -93,7 +104,7 @@ class RunningHost {
   }
 
   async start(): Promise<void> {
-    const { config, log, random } = this.#parts;
+    const { config, log, random, metrics } = this.#parts;
     const times = leaseTimes(config.MILLRACE_TIME_SCALE);
     this.#cores = new CorePool({
       slots: this.#slots,
@@ -105,8 +116,18 @@ class RunningHost {
     await this.#cores.start();
     const { hello } = await this.#steady.current();
     checkVersions(config, hello);
+    this.#health.core.passed(`${hello.coreVersion}, result version ${hello.resultVersion}`);
+    metrics.recordBuild({ service: 'worker-host', version: HOST_VERSION, coreVersion: hello.coreVersion, resultVersion: hello.resultVersion });
     await this.#testStores(this.#steady);
-    this.#queues = await openQueues({ redis: config.MILLRACE_REDIS, passwordFile: config.MILLRACE_REDIS_PASSWORD_FILE ?? null, times, log });
+    this.#health.store.passed('keeps its promises');
+    this.#queues = await openQueues({
+      redis: config.MILLRACE_REDIS,
+      passwordFile: config.MILLRACE_REDIS_PASSWORD_FILE ?? null,
+      times,
+      log,
+      onCommand: (seconds, worked) => this.#noteCommand(seconds, worked),
+    });
+    this.#health.redis.passed('evicts nothing');
     const host = this.#hostOf(this.#cores, this.#steady, this.#queues, hello);
     this.#worker = host.identity.worker;
     this.#host = host;
@@ -116,7 +137,7 @@ class RunningHost {
   }
 
   #hostOf(cores: CorePool, store: SteadyCore, queues: Queues, hello: { readonly coreVersion: string; readonly resultVersion: number }): Host {
-    const { config, log, clock, random } = this.#parts;
+    const { config, log, clock, random, metrics } = this.#parts;
     const journal = openJournal(store);
     const ids = idSource(clock, random);
     const worker = config.MILLRACE_WORKER_ID ?? `w-${Buffer.from(random.bytes(6)).toString('hex')}`;
@@ -140,7 +161,30 @@ class RunningHost {
       refused: new RefusedTasks({ audit: new AuditLog(journal, ids), clock, log, worker: identity.worker }),
       crashes: new CrashStreak((chunks) => this.#suspect(chunks, queues)),
       clock,
+      metrics,
+      leases: this.#health,
     };
+  }
+
+  #noteCommand(seconds: number, worked: boolean): void {
+    this.#parts.metrics.recordCall('redis', 'command', worked ? 'ok' : 'failed', seconds);
+    if (worked) this.#health.redisCalls.worked();
+  }
+
+  /** Readiness goes by the last read that worked; one each third of the time it may be old. */
+  async #checkStore({ journal }: Host): Promise<void> {
+    const { storeCalls } = this.#health;
+    if (this.#isReading || (storeCalls.sinceMs ?? Number.POSITIVE_INFINITY) < storeCalls.withinMs / 3) return;
+    this.#isReading = true;
+    await toldTo(storeCalls, () => journal.readWitness());
+    this.#isReading = false;
+  }
+
+  async #checkClock({ queues, clock }: Host): Promise<void> {
+    const beforeMs = clock.nowMs();
+    const redisMs = await queues.time();
+    // The answer is of some instant in between.
+    this.#parts.metrics.recordClockOffset((beforeMs + clock.nowMs()) / 2 - redisMs);
   }
 
   /** At most one at a time, beside the work. */
@@ -186,17 +230,21 @@ class RunningHost {
   async #testStores(core: SteadyCore): Promise<void> {
     const outputs = this.#connections.settings.filter(({ mode }) => mode !== 'read').map(({ name }) => name);
     for (const connection of ['journal', ...outputs]) await testStore(core, connection);
+    await openJournal(core).putWitness();
   }
 
-  #startCore(slot: number, memoryBytes: number): Promise<CoreProcess> {
+  async #startCore(slot: number, memoryBytes: number): Promise<CoreProcess> {
     const { config, log } = this.#parts;
-    return startCore({
+    const core = await startCore({
       binary: config.MILLRACE_CORE ?? corePath(),
       hello: helloOf(config, this.#connections, slot, memoryBytes),
       connections: this.#connections,
       log,
+      watch: this.#coreCounts.watch,
       timeScale: Math.max(1, config.MILLRACE_TIME_SCALE),
     });
+    void this.#coreCounts.started(slot, core);
+    return core;
   }
 
   #consume(kind: (typeof workKinds)[number], host: Host): void {
@@ -205,16 +253,27 @@ class RunningHost {
     // Planning waits for a slot like a chunk does; finishing needs store verbs only.
     const concurrency = kind === 'chunk' ? this.#slots : 1;
     const consumer = host.queues.tasks.consume(queue, { concurrency }, async (task) => {
-      this.#busy += 1;
+      this.#countBusy(1);
       try {
         return await executeTask(task, host);
       } finally {
-        this.#busy -= 1;
+        this.#countBusy(-1);
       }
     });
     consumer.start();
     this.#consumers.push(consumer);
     log.debug({ queue, concurrency }, 'consumer started');
+  }
+
+  #countBusy(change: 1 | -1): void {
+    this.#busy += change;
+    this.#tellSlots();
+  }
+
+  #tellSlots(): void {
+    const { metrics } = this.#parts;
+    metrics.recordAttemptsRunning(this.#busy);
+    metrics.recordSlots({ slots: this.#slots, busy: this.#busy, isDraining: this.#isDraining });
   }
 
   async #tellAlive(host: Host): Promise<void> {
@@ -231,11 +290,15 @@ class RunningHost {
       pid: process.pid,
     };
     try {
+      this.#coreCounts.measure();
+      void this.#checkStore(host);
       await this.#checkRedis(host);
       void this.#sweepLate(host);
       const { drain } = await host.queues.workers.beat(view);
       if (drain && !this.#isDraining) this.#drainAsAsked();
+      await this.#checkClock(host);
     } catch (err) {
+      this.#health.redisCalls.failed(describeError(err).message);
       log.warn({ err: describeError(err) }, 'heartbeat not told');
     }
   }
@@ -250,14 +313,17 @@ class RunningHost {
 
   /** No more tasks; those in hand may end for a while, then they are released; then everything of ours is gone. */
   async stop(): Promise<void> {
-    const { config } = this.#parts;
+    const { config, metrics } = this.#parts;
     this.#isDraining = true;
+    this.#health.isDraining = true;
+    this.#tellSlots();
     // From now on nobody counts on these slots.
     if (this.#host !== null) void this.#tellAlive(this.#host);
-    const drained = Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    const drained = Promise.all(this.#consumers.map((consumer) => consumer.stop())).then(() => 'drained' as const);
     const release = setTimeout(() => this.#drain.abort('drain'), config.MILLRACE_DRAIN_MS);
     const giveUp = this.#parts.clock.sleep(config.MILLRACE_DRAIN_MS + HAND_BACK_MS);
-    await Promise.race([drained, giveUp]);
+    const end = await Promise.race([drained, giveUp]);
+    metrics.recordDrain(end !== 'drained' ? 'killed' : this.#drain.signal.aborted ? 'released' : 'finished');
     clearTimeout(release);
     if (this.#beat !== null) clearInterval(this.#beat);
     if (this.#worker !== null) await this.#queues?.workers.remove(this.#worker).catch(() => undefined);
@@ -276,7 +342,7 @@ function checkVersions(config: WorkerHostConfig, hello: { readonly coreVersion: 
 
 function helloOf(config: WorkerHostConfig, connections: Connections, slot: number, memoryBytes: number): HelloOptions {
   return {
-    hostVersion: '0.1.0',
+    hostVersion: HOST_VERSION,
     slot,
     memoryBytes,
     scratchBytes: memoryBytes,

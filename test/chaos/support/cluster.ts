@@ -246,6 +246,7 @@ export class Cluster {
       MILLRACE_WRITE_ROOTS: this.out,
       MILLRACE_SCRATCH: scratch,
       MILLRACE_LOG_LEVEL: 'debug',
+      MILLRACE_TELEMETRY_PORT: '0',
       MILLRACE_PARENT_PID: String(process.pid),
       MILLRACE_WORKER_ID: name,
       ...(options.drainMs === undefined ? {} : { MILLRACE_DRAIN_MS: String(options.drainMs) }),

@@ -86,7 +86,7 @@ export class CallbackDeliverer {
 
   async #record(owed: Owed, { status, error }: { status: number | null; error: string | null }): Promise<void> {
     const { callback } = owed;
-    const { journal, clock, random, log } = this.#control;
+    const { journal, clock, random, log, metrics } = this.#control;
     const { callbackId, jobId, generation, event, url, createdAt } = callback;
     const tries = owed.tries + 1;
     const nowMs = clock.nowMs();
@@ -102,6 +102,7 @@ export class CallbackDeliverer {
       // Two leaders tried at once: what was delivered stays so.
       current !== null && current.body.state !== 'pending' ? { refuse: current.body.state } : { put },
     );
+    metrics.recordDelivery(state === 'pending' ? 'retried' : state === 'delivered' ? 'delivered' : 'gave_up');
     log.info({ jobId, callbackId, event, state, tries, status }, 'webhook tried');
     if (state === 'pending' && 'changed' in changed) {
       this.#owed.set(callbackId, { callback, tries, dueMs: nextMs });

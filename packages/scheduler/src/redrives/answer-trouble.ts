@@ -86,6 +86,8 @@ export async function triageGroup(request: TriageRequest, control: Control): Pro
 
 const nameOf = (tenant: string, fingerprint: string): string => `${tenant}.${fingerprint}`;
 
+export const groupsOfTenant = (tenant: string, control: Control): Promise<ErrorGroup[]> => groupsOf(tenant, null, control);
+
 /** Of all jobs of the tenant, or the one with this fingerprint. */
 async function groupsOf(tenant: string, fingerprint: string | null, control: Control): Promise<ErrorGroup[]> {
   await assertIndexed(control);

@@ -31,6 +31,8 @@ export class OperationDriver {
   readonly #underWay = new Map<string, Promise<void>>();
   /** Known to be over: their documents are not read again. */
   readonly #over = new Set<string>();
+  /** Of those that are open. */
+  readonly #states = new Map<string, string>();
   #tickedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(control: Control) {
@@ -42,6 +44,7 @@ export class OperationDriver {
     const nowMs = this.#control.clock.monotonicMs();
     if (nowMs - this.#tickedAtMs < this.#control.times.tickMs) return;
     this.#tickedAtMs = nowMs;
+    this.#tellStates();
     for (const id of await this.#control.queues.operations.open()) {
       if (this.#underWay.has(id)) continue;
       const driving = this.#drive(id)
@@ -51,6 +54,12 @@ export class OperationDriver {
         .finally(() => this.#underWay.delete(id));
       this.#underWay.set(id, driving);
     }
+  }
+
+  #tellStates(): void {
+    const counts = new Map<string, number>();
+    for (const state of this.#states.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    this.#control.metrics.recordOperations(counts);
   }
 
   /** Operations that Redis has not heard of, or forgot. */
@@ -75,14 +84,17 @@ export class OperationDriver {
     if (stored === null || stored.body.endedAt !== null) {
       this.#over.add(id);
       this.#flows.delete(id);
+      this.#states.delete(id);
       return queues.operations.remove(id);
     }
+    this.#states.set(id, stored.body.state);
     const flow = await this.#flowOf(stored.body, stored.number);
     const operation = { ...stored.body, jobs: stored.body.jobs.map((job) => ({ ...job, counts: flow.last.get(job.jobId) ?? job.counts })) };
     const seen = new Map<OperationJob, JobSeen>();
     for (const job of operation.jobs) seen.set(job, await observeJob(job, flow.items, operation.state === 'aborted', this.#control));
     const jobs = operation.state === 'aborted' ? await this.#abort(operation, seen, flow) : await this.#release(operation, seen, flow);
     const counts = sumOf(jobs);
+    this.#control.metrics.recordItems(flow.counts, counts);
     const decision = decideOperation({ ...operation, jobs }, counts, flow.counts, flow.recent, this.#control.clock.nowIso());
     for (const job of jobs) flow.last.set(job.jobId, job.counts);
     flow.counts = { ...counts, resolved: Math.max(counts.resolved, flow.counts.resolved), failedAgain: Math.max(counts.failedAgain, flow.counts.failedAgain) };

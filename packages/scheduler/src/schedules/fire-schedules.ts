@@ -77,9 +77,18 @@ export class ScheduleFirer {
       reason: '',
       body: next,
     });
+    if (put.outcome === 'won') for (const { outcome } of newRuns(current.body.runs, next.runs)) this.#control.metrics.recordFire(fireResults[outcome]);
     // Lost: somebody changed it meanwhile, and the next round goes by that.
     this.#known.set(name, { number: put.stored.number, schedule: put.stored.body });
   }
+}
+
+const fireResults = { fired: 'submitted', skipped: 'skipped', waiting: 'queued', missed: 'missed', failed: 'refused' } as const;
+
+/** Runs whose outcome was not known before. */
+function newRuns(before: readonly ScheduleRun[], now: readonly ScheduleRun[]): readonly ScheduleRun[] {
+  const known = new Set(before.map(({ at, outcome }) => `${at} ${outcome}`));
+  return now.filter(({ at, outcome }) => !known.has(`${at} ${outcome}`));
 }
 
 const isWaiting = ({ runs }: Schedule): boolean => runs[0]?.outcome === 'waiting';

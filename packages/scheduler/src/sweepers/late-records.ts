@@ -11,6 +11,7 @@ export async function flushLateRecords(jobId: JobId, control: Control): Promise<
       // Its host died between receipt and mark: nothing was lost.
       if (!(await hasCommitted(late, control))) await control.journal.putFailure(await recordOf(late, control));
       await control.queues.ledger.forgetLate(jobId, late);
+      control.metrics.recordRepair('late_record');
     } catch (err) {
       control.log.warn({ err, jobId }, 'late failure record not put');
     }

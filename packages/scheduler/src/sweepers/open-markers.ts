@@ -14,7 +14,9 @@ export async function rebuildOpenJobs(control: Control): Promise<number> {
     try {
       const job = await control.queues.ledger.job(jobId);
       if (await isMissing(jobId, Math.max(...generations), job, control)) {
-        if (await rebuildJob(jobId, control)) rebuilt++;
+        if (!(await rebuildJob(jobId, control))) continue;
+        control.metrics.recordRepair('open_marker');
+        rebuilt++;
       } else if (job !== null) {
         for (const generation of generations) await removeIfOver(generation, job, control);
       }

@@ -6,12 +6,14 @@ import type { Control } from '../control.ts';
 import { queueOf } from '../dispatch.ts';
 import { lostRecord } from './late-records.ts';
 import { markIfCommitted } from './unmarked-receipts.ts';
+import type { Unowned } from './unowned.ts';
 
-export async function closeStalledAttempts(job: LedgerJobView, live: readonly LedgerChunkView[], control: Control): Promise<void> {
+export async function closeStalledAttempts(job: LedgerJobView, live: readonly LedgerChunkView[], unowned: Unowned, control: Control): Promise<void> {
   const { leaseMs, stalledIntervalMs } = control.times;
   for (const view of live) {
     if (view.state !== 'running' || view.attempt === null || view.taskId === null || view.ageMs < leaseMs + 2 * stalledIntervalMs) continue;
     if (await control.queues.tasks.has(queueOf(view, job), view.taskId)) continue;
+    unowned.note(view.ageMs);
     // A commit outranks every loss: its host may have died between receipt and mark.
     if (view.stage !== 'plan' && view.stage !== 'finish' && (await markIfCommitted(view, control))) continue;
     const record = await lostRecord(view.attempt, view, await rangeOfLive(view, control), control);
@@ -28,6 +30,7 @@ export async function closeStalledAttempts(job: LedgerJobView, live: readonly Le
       range: record.range,
       recordKey,
     });
+    control.metrics.recordRepair('stalled_attempt');
     control.log.warn({ chunkId: view.chunkId, attemptId }, 'stalled attempt closed');
   }
 }

@@ -12,6 +12,7 @@ export async function tellCommands(job: LedgerJobView, control: Control): Promis
     const flags = flagsOf(command.command);
     if (command.generation !== generation || flags === null) continue;
     if (await control.queues.ledger.applyFlags(jobId, generation, command.number, flags)) {
+      control.metrics.recordRepair('untold_command');
       control.log.info({ jobId, command: command.command, number: command.number }, 'command found in the journal');
     }
   }

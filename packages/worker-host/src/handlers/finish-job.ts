@@ -95,6 +95,7 @@ async function makeManifest(job: FinishJob): Promise<Manifest | Pick<GenerationS
   if (isOpen && job.orders.end === null) return { missing: summary.missing };
   await failpoint('finish.2-3', job.orders.jobId);
   const ending = (await decideEnding(job, summary)) ?? (await lateCancel(job));
+  if (ending?.code === 'BALANCE_MISMATCH') job.host.metrics.recordImbalance();
   await failpoint('finish.3-4', job.orders.jobId);
   if (!isOpen && !isUnsound(ending)) await removeOrphans(job, summary);
   await failpoint('finish.4-5', job.orders.jobId);

@@ -58,6 +58,7 @@ async function runCommit(tried: ChunkTry, excluded: readonly ExcludedRange[]): P
       return { kind: 'failed', failure: result.failure, ...progress };
     case 'done': {
       const { outcome } = result.done;
+      if (outcome === 'committed') tried.host.metrics.recordPhases(result.done.phases);
       if (outcome === 'committed' || outcome === 'superseded') return { kind: outcome, verdict: verdictOf(result, tried) };
       return { kind: 'failed', failure: classifyCode('PROTOCOL_VIOLATION', `the core answered a commit with ${outcome}`), ...progress };
     }
