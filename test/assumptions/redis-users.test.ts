@@ -1,0 +1,169 @@
+/**
+ * The users of Redis that k8s/components/redis/users.acl gives each role: enough for all we do, and no more; and a plain BullMQ viewer with the user that may
+ * only read shows our queues (docs/bullmq-viewers.md tells how).
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import { leaseTimes, parseTaskId, workQueueName } from '@millrace/protocol';
+import { openQueues, type Queues } from '@millrace/queues';
+import { Queue } from 'bullmq';
+import fastify from 'fastify';
+import { Redis } from 'ioredis';
+import { defaultPrefix } from '../../packages/queues/src/keys.ts';
+import { dispatchOne, opening, plannedJob, quietLog } from '../../packages/queues/src/testing/fixture.ts';
+import { until } from '../e2e/support/until.ts';
+
+const times = leaseTimes(1 / 30);
+const directory = mkdtempSync(join(tmpdir(), 'millrace-users-'));
+const passwordOf = (user: string): string => `pass-of-${user}`;
+let server: ChildProcess;
+let port = 0;
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+before(async () => {
+  const rules = readFileSync(new URL('../../k8s/components/redis/users.acl', import.meta.url), 'utf8').replaceAll(
+    /#HASH_([A-Z]+)/g,
+    (_, user: string) => `#${createHash('sha256').update(passwordOf(user.toLowerCase())).digest('hex')}`,
+  );
+  writeFileSync(join(directory, 'users.acl'), rules);
+  port = await freePort();
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction', '--aclfile', join(directory, 'users.acl')];
+  server = spawn('redis-server', ['--dir', directory, ...settings], { stdio: 'ignore' });
+  const probe = connect('probe', '-');
+  await until('Redis to answer', async () => (await probe.ping().catch(() => '')) === 'PONG', { within: 10_000 });
+  probe.disconnect();
+});
+after(() => {
+  server.kill('SIGKILL');
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const connect = (user: string, password = passwordOf(user)): Redis => {
+  // Its ready check asks INFO, which two of the users may not.
+  const client = new Redis({ host: '127.0.0.1', port, username: user, password, maxRetriesPerRequest: null, enableReadyCheck: false });
+  client.on('error', () => {});
+  return client;
+};
+
+async function queuesOf(user: string): Promise<Queues> {
+  writeFileSync(join(directory, user), passwordOf(user));
+  return openQueues({ redis: `redis://${user}@127.0.0.1:${port}`, passwordFile: join(directory, user), times, log: quietLog });
+}
+
+describe('users of Redis', () => {
+  it('scheduler and worker do all their work with their own users', async () => {
+    const [scheduler, worker] = [await queuesOf('scheduler'), await queuesOf('worker')];
+    try {
+      await scheduler.check();
+      await scheduler.sentinel.begin();
+      const queue = workQueueName('chunk', 'default', 1);
+      const jobId = await plannedJob(scheduler, 'with-users', 2);
+      const { taskId } = await dispatchOne(scheduler, jobId);
+      await scheduler.tasks.enqueue(queue, [{ taskId, signature: 'k1.x' }]);
+      const claimed = Promise.withResolvers<string>();
+      const consumer = worker.tasks.consume(queue, { concurrency: 1 }, async (task) => {
+        const opened = await worker.ledger.openAttempt(opening(task.taskId));
+        claimed.resolve('go' in opened ? opened.go.chunkId : JSON.stringify(opened));
+        return 'acknowledge';
+      });
+      consumer.start();
+      assert.equal(await claimed.promise, parseTaskId(taskId)?.kind === 'chunk' ? `${jobId}.read.0` : '', 'the chunk was claimed and opened');
+      await worker.workers.beat({
+        worker: 'w-1',
+        pod: null,
+        node: 'n',
+        pool: 'default',
+        coreVersion: '0',
+        resultVersion: 1,
+        slots: 1,
+        busy: 0,
+        draining: false,
+        pid: 1,
+      });
+      assert.equal((await scheduler.workers.list()).length, 1);
+      await consumer.stop();
+    } finally {
+      await Promise.all([scheduler.close(), worker.close()]);
+    }
+  });
+
+  for (const user of ['scheduler', 'worker', 'api', 'reader']) {
+    it(`${user} may not read other keys, nor steer the server`, async () => {
+      const client = connect(user);
+      for (const command of [
+        ['GET', 'elsewhere'],
+        ['FLUSHALL'],
+        ['KEYS', '*'],
+        ['CONFIG', 'GET', '*'],
+        ['ACL', 'LIST'],
+        ['SCRIPT', 'FLUSH'],
+        ['SHUTDOWN'],
+        ['MONITOR'],
+      ] as const) {
+        await assert.rejects(client.call(...command), /NOPERM/, command.join(' '));
+      }
+      client.disconnect();
+    });
+  }
+
+  it('keda sees the lengths of two lists and nothing else', async () => {
+    const client = connect('keda');
+    const list = `${defaultPrefix}:${workQueueName('chunk', 'default', 1)}:wait`;
+    assert.equal(typeof (await client.llen(list)), 'number');
+    await assert.rejects(client.lrange(list, 0, -1), /NOPERM/);
+    await assert.rejects(client.llen(`${defaultPrefix}:other`), /NOPERM/);
+    client.disconnect();
+  });
+});
+
+describe('a plain BullMQ viewer', () => {
+  it('mounts on our queues with the user that may only read: tasks are shown without error, and nothing is changed', async () => {
+    const scheduler = await queuesOf('scheduler');
+    const queueName = workQueueName('chunk', 'default', 1);
+    const jobId = await plannedJob(scheduler, 'viewed', 1);
+    const { taskId } = await dispatchOne(scheduler, jobId);
+    await scheduler.tasks.enqueue(queueName, [{ taskId, signature: 'k1.x' }]);
+    const connection = connect('reader');
+    const queue = new Queue(queueName, { connection, prefix: defaultPrefix, skipMetasUpdate: true });
+    queue.on('error', () => {});
+    const adapter = new FastifyAdapter();
+    createBullBoard({ queues: [new BullMQAdapter(queue, { readOnlyMode: true })], serverAdapter: adapter });
+    const app = fastify();
+    await app.register(adapter.registerPlugin(), { prefix: '/' });
+    try {
+      const listed = await app.inject({ url: `/api/queues?activeQueue=${queueName}&status=latest&page=1&jobsPerPage=10` });
+      assert.equal(listed.statusCode, 200, listed.body);
+      const [board] = (listed.json() as { queues: { name: string; counts: Record<string, number>; jobs: { id: string }[] }[] }).queues;
+      assert.equal(board?.name, queueName);
+      assert.ok(
+        board?.jobs.some(({ id }) => id === taskId),
+        listed.body,
+      );
+      assert.equal(board?.counts['waiting'], 1);
+      const one = await app.inject({ url: `/api/queues/${queueName}/${encodeURIComponent(taskId)}` });
+      assert.equal(one.statusCode, 200, one.body);
+      await assert.rejects(queue.add('task', {}), /NOPERM|can't (?:be )?(?:run|executed)|Write commands/);
+    } finally {
+      await app.close();
+      await queue.close().catch(() => {});
+      connection.disconnect();
+      await scheduler.close();
+    }
+  });
+});
