@@ -106,17 +106,9 @@ describe('users of Redis', () => {
   for (const user of ['scheduler', 'worker', 'api', 'reader']) {
     it(`${user} may not read other keys, nor steer the server`, async () => {
       const client = connect(user);
-      for (const command of [
-        ['GET', 'elsewhere'],
-        ['FLUSHALL'],
-        ['KEYS', '*'],
-        ['CONFIG', 'GET', '*'],
-        ['ACL', 'LIST'],
-        ['SCRIPT', 'FLUSH'],
-        ['SHUTDOWN'],
-        ['MONITOR'],
-      ] as const) {
-        await assert.rejects(client.call(...command), /NOPERM/, command.join(' '));
+      for (const command of ['GET elsewhere', 'FLUSHALL', 'KEYS *', 'CONFIG GET *', 'ACL LIST', 'SCRIPT FLUSH', 'SHUTDOWN', 'MONITOR']) {
+        const [name = '', ...args] = command.split(' ');
+        await assert.rejects(client.call(name, ...args), /NOPERM/, command);
       }
       client.disconnect();
     });
