@@ -5,9 +5,12 @@ import type { IdSource } from '@millrace/protocol';
 import type { Clock, Log, Random } from '@millrace/service-kit';
 import type { Auth } from './auth/auth.ts';
 import type { Cursors } from './cursors.ts';
+import type { Limits } from './handle-request.ts';
 import type { JobIndex } from './job-index.ts';
 import type { JobReader } from './job-reader.ts';
+import type { RateLimits } from './rate-limits.ts';
 import type { RedisDoor } from './redis-door.ts';
+import type { Site } from './security.ts';
 
 export interface Api {
   readonly journal: Journal;
@@ -21,6 +24,7 @@ export interface Api {
   readonly auth: Auth;
   readonly audit: AuditLog;
   readonly cursors: Cursors;
+  readonly rateLimits: RateLimits;
   readonly settings: ApiSettings;
   readonly clock: Clock;
   readonly random: Random;
@@ -33,6 +37,8 @@ export interface ApiSettings {
   readonly version: string;
   /** `production` asks for a reason with every act. */
   readonly environment: string;
+  readonly limits: Limits;
+  readonly site: Site;
   /** Without a slash at its end. */
   readonly journalUri: string;
   /** Directories that inputs may lie in. */
