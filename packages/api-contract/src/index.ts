@@ -6,6 +6,7 @@ export * from './resources/dead-letters.ts';
 export * from './resources/errors.ts';
 export * from './resources/installation.ts';
 export * from './resources/job-details.ts';
+export * from './resources/job-fields.ts';
 export * from './resources/jobs.ts';
 export * from './resources/operations.ts';
 export * from './resources/queues.ts';

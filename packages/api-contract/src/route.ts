@@ -78,10 +78,19 @@ export type BodyOf<R extends Route> = R extends { readonly accepts: readonly Med
     ? z.output<S>
     : undefined;
 
+/** Data that is only read: what a handler sends need not be its own copy. */
+export type Sent<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Sent<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Sent<T[Key]> }
+      : T;
+
 /** Everything a handler may answer: one member for each status. */
 export type AnswerOf<R extends Route> = {
   [Status in keyof R['answers'] & number]: {
     readonly status: Status;
-    readonly body: R['answers'][Status] extends z.ZodType ? z.input<R['answers'][Status]> : null;
+    readonly body: R['answers'][Status] extends z.ZodType ? Sent<z.input<R['answers'][Status]>> : null;
   };
 }[keyof R['answers'] & number];

@@ -1,2 +1,3 @@
 /** The HTTP API as a service. Other processes start it by `@millrace/api/main`. */
-export type { Api, ApiSettings } from './api.ts';
+
+export { type ApiOptions, type RunningApi, startApi } from './start-api.ts';

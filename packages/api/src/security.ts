@@ -44,7 +44,7 @@ export function checkSameSite(site: Site, request: SiteRequest, media: readonly 
 }
 
 /** Browsers from before `Sec-Fetch-Site`. */
-function isOwnOrigin({ origin }: Site, request: SiteRequest): boolean {
+function isOwnOrigin({ origin }: Site, request: Pick<SiteRequest, 'origin' | 'host'>): boolean {
   if (request.origin === undefined) return false;
   if (origin !== null) return request.origin === origin;
   return request.origin === `http://${request.host ?? ''}`;
@@ -113,4 +113,11 @@ export function cookieIn(header: string | undefined, name: string): string | und
     return key === name ? [value.join('=')] : [];
   });
   return values.length === 1 && /^[A-Za-z0-9_-]{43}$/.test(values[0] ?? '') ? values[0] : undefined;
+}
+
+/** A sign-in has no cookie to be stolen, but a page of another site could sign a browser in as somebody else. Programs send neither header. */
+export function checkSignInPage(site: Site, request: Pick<SiteRequest, 'fetchSite' | 'origin' | 'host'>): void {
+  const { fetchSite, origin } = request;
+  const isForeign = fetchSite === undefined ? origin !== undefined && !isOwnOrigin(site, request) : fetchSite !== 'same-origin';
+  if (isForeign) throw new ApiProblem('AUTH_CSRF', 'a sign-in must come from a page of this server');
 }

@@ -5,7 +5,7 @@
 import { type AuditOutcome, type AuditRecord, type IdSource, newAuditId } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 
-import { auditDir, auditKey } from './paths.ts';
+import { auditDir, auditKey, auditRootDir, parseAuditDay, parseAuditKey } from './paths.ts';
 import { putIfAbsent, readRecord, type Stored } from './put-if-absent.ts';
 import type { Store } from './store.ts';
 
@@ -43,6 +43,30 @@ export async function* listAudit(store: Store, day: string): AsyncGenerator<Stor
     const stored = await readRecord(store, 'audit', key);
     if (stored !== null) yield stored;
   }
+}
+
+/** Days of which there are records, in order. */
+export async function listAuditDays(store: Store): Promise<string[]> {
+  const days: string[] = [];
+  for await (const { key } of store.list(auditRootDir, { fold: true })) {
+    const day = parseAuditDay(key);
+    if (day !== null) days.push(day);
+  }
+  return days;
+}
+
+/** Ids of the records of a day, in the order of time. */
+export async function listAuditIds(store: Store, day: string): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { key } of store.list(auditDir(day))) {
+    const id = parseAuditKey(key);
+    if (id !== null) ids.push(id);
+  }
+  return ids;
+}
+
+export async function readAudit(store: Store, day: string, auditId: string): Promise<AuditRecord | null> {
+  return (await readRecord(store, 'audit', auditKey(day, auditId)))?.record ?? null;
 }
 
 /** What one process writes. Its records form a chain, so they are put one after another. */

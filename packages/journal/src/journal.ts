@@ -25,7 +25,7 @@ import type {
   Segment,
 } from '@millrace/protocol';
 
-import { listAudit, putAudit } from './audit.ts';
+import { listAudit, listAuditDays, listAuditIds, putAudit, readAudit } from './audit.ts';
 import { appendCommand, type DecideCommand, readCommands } from './commands.ts';
 import { type CorrectedReject, putCorrection, readCorrection, readCorrectionParts } from './corrections.ts';
 import { listDeadLetters, putDeadLetter, readDeadLetter } from './dead-letters.ts';
@@ -155,6 +155,9 @@ export class Journal {
 
   // What was done by whom
   putAudit = (record: AuditRecord): Promise<Stored<'audit'>> => putAudit(this.#store, record);
+  listAuditDays = (): Promise<string[]> => listAuditDays(this.#store);
+  listAuditIds = (day: string): Promise<string[]> => listAuditIds(this.#store, day);
+  readAudit = (day: string, auditId: string): Promise<AuditRecord | null> => readAudit(this.#store, day, auditId);
   listAudit = (day: string): AsyncGenerator<Stored<'audit'>> => listAudit(this.#store, day);
 
   removeWork = (jobId: JobId): Promise<void> => removeWork(this.#store, jobId);

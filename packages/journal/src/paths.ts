@@ -53,6 +53,7 @@ export const registryDir = 'registry/';
 export const registryKindDir = (kind: string): string => `${registryDir}${kind}/`;
 export const registryNameDir = (kind: string, name: string): string => `${registryKindDir(kind)}${name}/`;
 export const registryKey = (kind: string, name: string, number: number): string => `${registryNameDir(kind, name)}${six(number)}.json`;
+export const auditRootDir = 'audit/';
 /** `day`: `2026-11-23`. */
 export const auditDir = (day: string): string => `audit/${day}/`;
 export const auditKey = (day: string, auditId: string): string => `${auditDir(day)}${auditId}.json`;
@@ -89,6 +90,15 @@ export function parseRegistryNameDir(key: string): string | null {
 export function parseInlineKey(key: string): number | null {
   const match = /\/inline\/(\d{6,})-[0-9a-f]{16}\.bin$/.exec(key);
   return match ? Number(match[1]) : null;
+}
+
+/** Of the folded entries below `audit/`. */
+export function parseAuditDay(key: string): string | null {
+  return /^audit\/(\d{4}-\d{2}-\d{2})\/$/.exec(key)?.[1] ?? null;
+}
+
+export function parseAuditKey(key: string): string | null {
+  return /\/(e[0-9a-z]{26})\.json$/.exec(key)?.[1] ?? null;
 }
 
 /** The last number of a key such as a command's, a manifest's or an inputs record's. */

@@ -63,6 +63,15 @@ interface Gauge extends BudgetEvidence {
 
 type Spec = Pick<ResolvedJobSpec, 'rejects' | 'deadLetters'>;
 
+const mostUses = 50;
+
+/** What is used of each budget, those of the whole job first; of files, columns and codes only those that something was counted against. At most fifty. */
+export function budgetUses(sums: BudgetSums, spec: Spec): BudgetEvidence[] {
+  const gauges = [...rejectGauges(sums, spec.rejects), ...deadGauges(sums, spec.deadLetters)];
+  const shown = gauges.filter(({ subject, value }) => subject === null || value > 0).sort((a, b) => Number(a.subject !== null) - Number(b.subject !== null));
+  return shown.slice(0, mostUses).map(evidenceOf);
+}
+
 /** The first budget that is used up: rejects of the job, of a file, column, inferred column, code; then dead letters. */
 export function decideBudget(sums: BudgetSums, spec: Spec, moment: BudgetMoment): BudgetDecision {
   for (const gauge of gaugesOf(sums, spec)) {

@@ -117,17 +117,3 @@ export const installationRoutes = [
     etag: true,
   }),
 ] as const;
-
-export const auditFields = {
-  id: 'text',
-  by: 'text',
-  role: 'text',
-  tenant: 'text',
-  act: 'text',
-  object: 'text',
-  outcome: 'text',
-  code: 'text',
-  from: 'text',
-  age: 'age',
-  created: 'instant',
-} as const;

@@ -68,9 +68,15 @@ export const jobSummaryShape = z.strictObject({ ...statusFields, ...jobFields })
 export type JobSummary = z.output<typeof jobSummaryShape>;
 
 const budgetUse = z.strictObject({
-  /** Such as `rejects.maxRatio`. */
+  /** Its place in the spec, such as `rejects.maxRatio`. */
   budget: z.string(),
-  used: z.number().min(0),
+  /** The file, column or pattern of codes that it is about; null: the whole job. */
+  subject: z.string().nullable(),
+  /** Rejects, dead chunks or dead bytes. */
+  value: count,
+  /** Of a ratio: the records or bytes that `value` is measured against. */
+  of: count.nullable(),
+  /** A ratio where `of` is a number, else a count. */
   limit: z.number().min(0),
 });
 
@@ -88,7 +94,7 @@ export const jobShape = z
     outputUri: z.string(),
     rejectsUri: z.string(),
     priority: z.int().min(0).max(9),
-    /** How much of each budget of the spec is used. */
+    /** How much of each budget of the spec is used, as far as it is known: of a job that runs, the ledger knows. */
     budgets: z.array(budgetUse),
     /** `ledger`: as of now. `journal`: Redis is away, or the job ended; counts of a job that runs are then those of chunks that have an outcome. */
     source: z.enum(['ledger', 'journal']),
