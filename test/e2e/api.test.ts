@@ -43,14 +43,18 @@ test('a job is submitted, followed to its end and found again', async () => {
   });
 
   let result = await client.call('GET /jobs/{jobId}/result', { params: { jobId }, query: { wait: '60s' } });
-  for (let tries = 0; 'state' in result && tries < 3; tries++) result = await client.call('GET /jobs/{jobId}/result', { params: { jobId }, query: { wait: '60s' } });
+  for (let tries = 0; 'state' in result && tries < 3; tries++)
+    result = await client.call('GET /jobs/{jobId}/result', { params: { jobId }, query: { wait: '60s' } });
   assert.ok(!('state' in result), JSON.stringify(result));
   const { recordsIn, rejected } = result.balance;
   assert.deepEqual([recordsIn, rejected], [expected.balance.recordsIn, expected.balance.rejected]);
 
   const job = await client.reply('GET /jobs/{jobId}', { params: { jobId } });
   assert.deepEqual([job.data.state, job.data.idempotencyKey, job.data.balance.recordsIn], ['completed', 'orders-1', recordsIn]);
-  assert.ok(job.data.budgets.some(({ budget, value }) => budget === 'rejects.maxRatio' && value === rejected), JSON.stringify(job.data.budgets));
+  assert.ok(
+    job.data.budgets.some(({ budget, value }) => budget === 'rejects.maxRatio' && value === rejected),
+    JSON.stringify(job.data.budgets),
+  );
   assert.ok(job.etag);
   const unchanged = await fetch(`${api.url}/v1/jobs/${jobId}`, { headers: { authorization: `Bearer ${api.token}`, 'if-none-match': job.etag ?? '' } });
   assert.equal(unchanged.status, 304);

@@ -1,7 +1,7 @@
 /** Settings of the API, each from one variable. Read once, in `main.ts`. */
 import { corePath } from '@millrace/core-client';
 import { leaseTimes } from '@millrace/protocol';
-import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, withFileVariables } from '@millrace/service-kit';
+import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, telemetrySettings, withFileVariables } from '@millrace/service-kit';
 import { isLoopbackAddress } from './security.ts';
 
 const shape = {
@@ -33,6 +33,7 @@ const shape = {
     .prefault('bestEffort')
     .describe('what becomes of a core that this computer cannot shut in completely: refused, or a warning'),
   MILLRACE_SCRATCH: setting.text().describe('directory for files that do not outlive the process'),
+  ...telemetrySettings,
   MILLRACE_LOG_LEVEL: setting
     .choice(...logLevels)
     .prefault('info')
@@ -73,7 +74,8 @@ function problemsOf(config: ApiConfig): string[] {
   if (devToken !== undefined && !isLoopbackAddress(config.MILLRACE_HTTP_HOST)) {
     problems.push('MILLRACE_DEV_TOKEN: expected a loopback address in MILLRACE_HTTP_HOST beside it: a token in a variable is for this computer alone');
   }
-  if (url !== undefined && !isOrigin(url)) problems.push(`MILLRACE_PUBLIC_URL: expected https://host or http://host without a path, got ${JSON.stringify(url)}`);
+  if (url !== undefined && !isOrigin(url))
+    problems.push(`MILLRACE_PUBLIC_URL: expected https://host or http://host without a path, got ${JSON.stringify(url)}`);
   return problems;
 }
 

@@ -3,14 +3,17 @@ import { readFileSync } from 'node:fs';
 import { stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Connections } from '@millrace/core-client';
-import { createLogger, runService, service } from '@millrace/service-kit';
+import { createLogger, Health, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
 import { readConfig } from './config.ts';
 import { type RunningApi, startApi } from './start-api.ts';
 
 const stopWithinMs = 20_000;
 
 const config = readConfig(process.env);
-const log = createLogger({ service: 'api', level: config.MILLRACE_LOG_LEVEL });
+const telling = processMetrics();
+const log = createLogger({ service: 'api', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
+const health = new Health(systemClock);
+const telemetry = telemetryServer({ port: config.MILLRACE_TELEMETRY_PORT, host: config.MILLRACE_TELEMETRY_HOST, health, metrics: telling.metrics });
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 let running: RunningApi | null = null;
 
@@ -39,6 +42,7 @@ const api = service(
       scratch: config.MILLRACE_SCRATCH,
       version,
       log,
+      health,
     });
     log.info({ url: running.url }, 'api listening');
     const link = config.MILLRACE_DEV_TOKEN === undefined ? await running.firstSignIn() : null;
@@ -48,4 +52,4 @@ const api = service(
   async () => running?.stop(),
 );
 
-process.exit(await runService([api], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));
+process.exit(await runService([telemetry, api], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));

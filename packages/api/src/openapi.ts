@@ -124,4 +124,3 @@ function relinked(schema: Json): Json {
   const { id: _, ...rest } = schema;
   return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
 }
-

@@ -4,10 +4,11 @@ import { routes } from '@millrace/api-contract';
 import { Connections, type CoreProcess, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal } from '@millrace/journal';
 import { leaseTimes } from '@millrace/protocol';
-import { type Clock, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
+import { type Clock, Health, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Api } from './api.ts';
 import { Auth } from './auth/auth.ts';
 import { Cursors } from './cursors.ts';
+import { ApiHealth } from './health.ts';
 import { JobIndex } from './job-index.ts';
 import { JobReader } from './job-reader.ts';
 import { RateLimits } from './rate-limits.ts';
@@ -50,6 +51,7 @@ export interface ApiOptions {
   /** Answers that do not fit their schema are faults: for tests. */
   readonly checkAnswers?: boolean;
   readonly log: Log;
+  readonly health?: Health;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -90,11 +92,14 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   try {
     const journal = openJournal(core);
     await redis.start();
+    const health = new ApiHealth(options.health ?? new Health(clock), clock);
     const api = await assemble({ options, clock, random, core, connections, redis, journal });
     const { dashboard = null, trustedProxies = [], checkAnswers = false } = options;
     const server = await buildServer(api, { routes, handlers, dashboard, trustedProxies, checkAnswers });
+    await health.start({ journal: () => readJournal(journal), redis: async () => void (await redis.queues().sentinel.read()) });
     const url = await server.listen({ host: options.host, port: options.port });
     const stop = async (): Promise<void> => {
+      health.stopping();
       await server.close();
       await stopParts();
     };
@@ -103,6 +108,10 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     await stopParts();
     throw error;
   }
+}
+
+async function readJournal(journal: Journal): Promise<void> {
+  for await (const _ of journal.listOpenMarkers()) break;
 }
 
 interface Parts {

@@ -8,7 +8,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export type Role = 'scheduler' | 'worker-host';
+export type Role = 'scheduler' | 'worker-host' | 'api';
 
 export interface StackOptions {
   readonly redisUrl: string;
@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly readRoots: readonly string[];
   readonly writeRoots: readonly string[];
   readonly coreBinary: string;
+  /** The HTTP API on this computer; absent: none is started. */
+  readonly api?: { readonly port: number; readonly token: string };
   /** One worker host is started for each entry, with that many slots. */
   readonly hostSlots: readonly number[];
   /** Multiplies leases and every time that goes with them. */
@@ -51,7 +53,7 @@ export interface Stack {
   stop(deadlineMs?: number): Promise<void>;
 }
 
-const ENTRY: Record<Role, string> = { scheduler: '@millrace/scheduler/main', 'worker-host': '@millrace/worker-host/main' };
+const ENTRY: Record<Role, string> = { scheduler: '@millrace/scheduler/main', 'worker-host': '@millrace/worker-host/main', api: '@millrace/api/main' };
 const TAIL_LINES = 40;
 const STOP_DEADLINE_MS = 10_000;
 
@@ -60,12 +62,18 @@ export function startStack(options: StackOptions): Stack {
   const roles: RoleProcess[] = [];
   const start = (role: Role, slots = 1): RoleProcess => {
     const name = `${role}-${roles.length}`;
-    const started = startRole(role, name, roleEnvironment(options, taskKey, name, slots), options.logFile);
+    const started = startRole(
+      role,
+      name,
+      { ...roleEnvironment(options, taskKey, name, slots), ...(role === 'api' ? apiEnvironment(options) : {}) },
+      options.logFile,
+    );
     roles.push(started);
     return started;
   };
   start('scheduler');
   for (const slots of options.hostSlots) start('worker-host', slots);
+  if (options.api !== undefined) start('api');
   return { roles, start, stop: (deadlineMs = STOP_DEADLINE_MS) => stopRoles(roles, deadlineMs) };
 }
 
@@ -95,6 +103,10 @@ function roleEnvironment(options: StackOptions, taskKey: string, name: string, s
     MILLRACE_SECRETS: process.env['MILLRACE_SECRETS'],
     ...(process.env['MILLRACE_HTTP_ALLOW'] === undefined ? {} : { MILLRACE_HTTP_ALLOW: process.env['MILLRACE_HTTP_ALLOW'] }),
   };
+}
+
+function apiEnvironment({ api }: StackOptions): NodeJS.ProcessEnv {
+  return { MILLRACE_HTTP_HOST: '127.0.0.1', MILLRACE_HTTP_PORT: String(api?.port ?? 0), MILLRACE_DEV_TOKEN: api?.token };
 }
 
 function startRole(role: Role, name: string, env: NodeJS.ProcessEnv, logFile: string | null): RoleProcess {
@@ -132,8 +144,8 @@ function startRole(role: Role, name: string, env: NodeJS.ProcessEnv, logFile: st
 }
 
 async function stopRoles(roles: readonly RoleProcess[], deadlineMs: number): Promise<void> {
-  // Hosts first: they hand their work back while the scheduler still listens.
-  for (const role of ['worker-host', 'scheduler'] as const) {
+  // Hosts before the scheduler: they hand their work back while it still listens.
+  for (const role of ['api', 'worker-host', 'scheduler'] as const) {
     await Promise.all(roles.filter((one) => one.role === role).map((one) => stopRole(one, deadlineMs)));
   }
 }

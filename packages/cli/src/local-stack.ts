@@ -27,6 +27,8 @@ export interface LocalStackOptions {
   readonly redisUrl?: string | undefined;
   /** Every URI that is read or written, for the connections they need. */
   readonly uris?: readonly string[];
+  /** The HTTP API beside it, on this port of this computer, with this admin's token. */
+  readonly api?: { readonly port: number; readonly token: string };
 }
 
 export interface LocalStack {
@@ -58,6 +60,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     hostSlots: options.hostSlots,
     timeScale: options.timeScale ?? 1,
     logFile: options.logFile ?? null,
+    ...(options.api === undefined ? {} : { api: options.api }),
   });
   let stopping = false;
   const failed = Promise.race(stack.roles.map((role) => earlyEnd(role, () => stopping)));

@@ -25,7 +25,16 @@ export {
   zeroSums,
 } from './balance.ts';
 export { type Band, bandOf, bandOrder, bandTargets } from './band.ts';
-export { type BudgetDecision, type BudgetEvidence, type BudgetMoment, type BudgetSums, budgetEvidence, budgetUses, decideBudget, nearestBudget } from './budget.ts';
+export {
+  type BudgetDecision,
+  type BudgetEvidence,
+  type BudgetMoment,
+  type BudgetSums,
+  budgetEvidence,
+  budgetUses,
+  decideBudget,
+  nearestBudget,
+} from './budget.ts';
 export {
   type Callback,
   type CallbackEvent,

@@ -1,5 +1,5 @@
 /** The audit, newest first: read day by day from the journal, as far as a page needs. What is read for one page is bounded; then the page is short and names where to go on. */
-import { auditFields, type AuditView, type installationRoutes, type Sent } from '@millrace/api-contract';
+import { type AuditView, auditFields, type installationRoutes, type Sent } from '@millrace/api-contract';
 import { type AuditRecord, type Filter, matchesFilter, parseFilter, wordsField } from '@millrace/protocol';
 import { z } from 'zod';
 import type { Api } from '../api.ts';

@@ -15,8 +15,8 @@ import {
   matchesFilter,
   newJobId,
   newRequestId,
-  parseDuration,
   type Params,
+  parseDuration,
   parseFilter,
   type ResolvedJobSpec,
   SpecError,
@@ -105,7 +105,11 @@ export const jobHandlers: Handlers = {
 
 type SteerCall = Parameters<Handlers['POST /jobs/{jobId}/pause']>[0];
 
-async function steer(command: 'pause' | 'resume' | 'cancel', { params: { jobId }, body, caller, signal }: Pick<SteerCall, 'params' | 'body' | 'caller' | 'signal'>, api: Api) {
+async function steer(
+  command: 'pause' | 'resume' | 'cancel',
+  { params: { jobId }, body, caller, signal }: Pick<SteerCall, 'params' | 'body' | 'caller' | 'signal'>,
+  api: Api,
+) {
   const { tenant } = await api.jobs.require(jobId, caller);
   const { status, number } = await ask(api, { caller, tenant, signal }, { kind: 'command', jobId, command, reason: body.reason });
   api.index.note(jobId);
