@@ -9,6 +9,12 @@ import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
 
 const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes])]);
 
+function writeSearch(search: Record<string, unknown>): string {
+  const texts = Object.entries(search).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));
+  const written = new URLSearchParams(texts).toString();
+  return written === '' ? '' : `?${written}`;
+}
+
 export function createPages(queries: QueryClient) {
   return createRouter({
     routeTree: tree,
@@ -18,6 +24,9 @@ export function createPages(queries: QueryClient) {
     defaultErrorComponent: ScreenFailed,
     defaultNotFoundComponent: ScreenMissing,
     scrollRestoration: true,
+    // Every value of an address is text: a filter such as `"no space"` must not be read as JSON.
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: writeSearch,
   });
 }
 

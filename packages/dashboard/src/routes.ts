@@ -41,7 +41,6 @@ export const appRoute = createRoute({
 /** Text of a search parameter; absent when empty or of another kind. */
 export function searchText(search: Record<string, unknown>, name: string): string | undefined {
   const value = search[name];
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 

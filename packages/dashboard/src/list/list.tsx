@@ -28,8 +28,8 @@ export interface Column<Row> {
   readonly end?: boolean;
   /** Shown only when it is chosen. */
   readonly optional?: boolean;
-  /** Stays on a narrow screen. */
-  readonly narrow?: boolean;
+  /** Where it stays: `always`, also on a phone; `roomy`, only where there is much room. Defaults to all but a phone. */
+  readonly when?: 'always' | 'roomy';
   readonly render: (row: Row) => ReactNode;
 }
 
@@ -95,8 +95,7 @@ export function List<Row>(props: ListProps<Row>) {
 
   const chosen = search.cols === undefined ? null : new Set(search.cols.split('.'));
   const shown = columns.filter(({ key, optional }) => (chosen === null ? optional !== true : chosen.has(key)));
-  const tracks = [...(bulk === undefined ? [] : ['28px']), ...shown.map(({ width }) => width)].join(' ');
-  const narrowTracks = [...(bulk === undefined ? [] : ['32px']), ...shown.filter(({ narrow }) => narrow).map(({ width }) => width)].join(' ');
+  const tracksOf = (columns: readonly Column<Row>[]): string => [...(bulk === undefined ? [] : ['24px']), ...columns.map(({ width }) => width)].join(' ');
 
   const [top, setTop] = useState(0);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the place is known once there are rows
@@ -241,7 +240,14 @@ export function List<Row>(props: ListProps<Row>) {
             role="table"
             aria-label={nouns[1]}
             aria-rowcount={(total ?? rows.length) + 1}
-            style={{ '--tracks': tracks, '--narrow-tracks': narrowTracks, '--row-height': `${rowHeight}px` } as Record<string, string>}
+            style={
+              {
+                '--tracks': tracksOf(shown),
+                '--middle-tracks': tracksOf(shown.filter(({ when }) => when !== 'roomy')),
+                '--narrow-tracks': tracksOf(shown.filter(({ when }) => when === 'always')),
+                '--row-height': `${rowHeight}px`,
+              } as Record<string, string>
+            }
           >
             <div role="rowgroup" className={styles.headGroup}>
               <div className={styles.head} role="row" aria-rowindex={1}>
@@ -255,8 +261,8 @@ export function List<Row>(props: ListProps<Row>) {
                     />
                   </span>
                 )}
-                {shown.map(({ key, label, end, narrow }) => (
-                  <span key={key} role="columnheader" className={styles.cell} data-end={end || undefined} data-wide={narrow ? undefined : true}>
+                {shown.map(({ key, label, end, when }) => (
+                  <span key={key} role="columnheader" className={styles.cell} data-end={end || undefined} data-when={when}>
                     {label}
                   </span>
                 ))}
@@ -295,8 +301,8 @@ export function List<Row>(props: ListProps<Row>) {
                         />
                       </span>
                     )}
-                    {shown.map(({ key, end, narrow, render }) => (
-                      <span key={key} role="cell" className={styles.cell} data-end={end || undefined} data-wide={narrow ? undefined : true}>
+                    {shown.map(({ key, end, when, render }) => (
+                      <span key={key} role="cell" className={styles.cell} data-end={end || undefined} data-when={when}>
                         {render(row)}
                       </span>
                     ))}

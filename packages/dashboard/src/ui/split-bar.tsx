@@ -17,12 +17,14 @@ interface SplitBarProps {
   /** What the bar is about, for reading aloud. */
   readonly label: string;
   readonly tall?: boolean;
+  /** Instead of the numbers of the parts, where these are no counts. */
+  readonly words?: readonly string[];
 }
 
-export function SplitBar({ parts, total, label, tall = false }: SplitBarProps) {
+export function SplitBar({ parts, total, label, tall = false, words: given }: SplitBarProps) {
   const sum = parts.reduce((all, { value }) => all + value, 0);
   const whole = Math.max(total ?? sum, sum);
-  const words = parts.filter(({ value }) => value > 0).map(({ name, value }) => `${formatCount(value)} ${name}`);
+  const words = given ?? parts.filter(({ value }) => value > 0).map(({ name, value }) => `${formatCount(value)} ${name}`);
   return (
     <div
       className={styles.bar}

@@ -4,6 +4,6 @@ import { appRoute, searchTexts } from '../../routes.ts';
 export const overviewRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/',
-  validateSearch: searchTexts('from', 'to'),
+  validateSearch: searchTexts('from', 'to', 'window'),
   component: lazyRouteComponent(() => import('./overview.tsx'), 'OverviewScreen'),
 });
