@@ -69,10 +69,17 @@ export function Columns({ children }: { readonly children: ReactNode }) {
   return <div className={styles.columns}>{children}</div>;
 }
 
-/** Names and values. Null values are left out. */
-export function Facts({ facts }: { readonly facts: readonly (readonly [name: string, value: ReactNode] | null)[] }) {
+interface FactsProps {
+  /** Nulls are left out. */
+  readonly facts: readonly (readonly [name: string, value: ReactNode] | null)[];
+  /** One below the other, for long values. */
+  readonly wide?: boolean;
+}
+
+/** Names and values. */
+export function Facts({ facts, wide = false }: FactsProps) {
   return (
-    <dl className={styles.facts}>
+    <dl className={styles.facts} data-wide={wide || undefined}>
       {facts
         .filter((fact) => fact !== null)
         .map(([name, value]) => (

@@ -180,7 +180,8 @@ function CellWords({ strip, cell }: { readonly strip: Strip; readonly cell: Stri
   const look = lookOf(cell);
   return (
     <>
-      <b>{offsetText(strip, cell.start)}</b> · {cell.first === cell.last ? `chunk ${strip.stage}.${cell.first}` : `${formatNoun(cell.chunks, 'chunk')} ${cell.first}–${cell.last}`} ·{' '}
+      <b>{offsetText(strip, cell.start)}</b> ·{' '}
+      {cell.first === cell.last ? `chunk ${strip.stage}.${cell.first}` : `${formatNoun(cell.chunks, 'chunk')} ${cell.first}–${cell.last}`} ·{' '}
       {stateWords[look] ?? look}
       {cell.rejects !== null && cell.rejects > 0 && <> · {formatNoun(cell.rejects, 'reject')}</>}
     </>
@@ -245,7 +246,7 @@ function draw(canvas: HTMLCanvasElement, strip: Strip, view: StripView, width: n
   const colour = (name: string): string => page.getPropertyValue(name).trim();
   context.fillStyle = colour('--sunken');
   context.fillRect(0, 0, width, height);
-  const ink = colour('--raised');
+  const paper = colour('--raised');
   for (const { x, width: cellWidth, cell } of drawnCells(strip.cells, view, width)) {
     const look = lookOf(cell);
     const { fill, pattern } = looks[look] ?? { fill: '--fill-wait' };
@@ -253,25 +254,32 @@ function draw(canvas: HTMLCanvasElement, strip: Strip, view: StripView, width: n
     context.fillStyle = colour(fill);
     context.fillRect(x, 0, cellWidth, height);
     context.globalAlpha = 1;
-    if (pattern !== undefined) drawPattern(context, pattern, x, cellWidth, pattern === 'dots' ? colour('--fill-warn') : ink);
+    if (pattern === 'dots' || pattern === 'bars') drawPattern(context, pattern, x, cellWidth, pattern === 'dots' ? colour('--fill-warn') : paper, paper);
+  }
+  // Last, so that no neighbour covers them.
+  for (const { x, width: cellWidth, cell } of drawnCells(strip.cells, view, width)) {
+    if (cell.state === 'dead') drawPattern(context, 'cross', x, cellWidth, colour('--fill-bad'), paper);
   }
 }
 
 /** Rejects: a mark on top, wide enough to be seen; a dead cell: a cross; a wait for another attempt: bars. */
-function drawPattern(context: CanvasRenderingContext2D, pattern: 'dots' | 'cross' | 'bars', x: number, width: number, colour: string): void {
+function drawPattern(context: CanvasRenderingContext2D, pattern: 'dots' | 'cross' | 'bars', x: number, width: number, colour: string, paper: string): void {
   context.fillStyle = colour;
-  context.strokeStyle = colour;
   if (pattern === 'dots') context.fillRect(x, 0, Math.max(2, width), 9);
   else if (pattern === 'bars') for (let y = 3; y < height; y += 6) context.fillRect(x, y, width, 1);
   else {
     const middle = x + width / 2;
-    context.fillRect(middle - 1.5, 0, 3, height);
-    context.lineWidth = 1.5;
+    context.fillRect(middle - Math.max(1.5, width / 2), 0, Math.max(3, width), height);
     context.beginPath();
-    context.moveTo(middle - 4, height / 2 - 4);
-    context.lineTo(middle + 4, height / 2 + 4);
-    context.moveTo(middle + 4, height / 2 - 4);
-    context.lineTo(middle - 4, height / 2 + 4);
+    context.arc(middle, height / 2, 7, 0, 2 * Math.PI);
+    context.fill();
+    context.strokeStyle = paper;
+    context.lineWidth = 2;
+    context.beginPath();
+    context.moveTo(middle - 3, height / 2 - 3);
+    context.lineTo(middle + 3, height / 2 + 3);
+    context.moveTo(middle + 3, height / 2 - 3);
+    context.lineTo(middle - 3, height / 2 + 3);
     context.stroke();
   }
 }

@@ -15,7 +15,8 @@ export const stagesQuery = (jobId: string) =>
 export const filesQuery = (jobId: string, cursor: string | undefined) =>
   queryOptions({
     queryKey: [...jobKey(jobId), 'files', cursor],
-    queryFn: ({ signal }) => api.call('GET /jobs/{jobId}/files', { params: { jobId }, query: { limit: 12, ...(cursor === undefined ? {} : { cursor }) } }, { signal }),
+    queryFn: ({ signal }) =>
+      api.call('GET /jobs/{jobId}/files', { params: { jobId }, query: { limit: 12, ...(cursor === undefined ? {} : { cursor }) } }, { signal }),
   });
 
 export const stripQuery = (jobId: string, of: { readonly file?: number; readonly stage?: string }, cells: number) =>

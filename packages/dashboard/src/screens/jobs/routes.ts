@@ -1,6 +1,6 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { listSearch } from '../../list/list-search.ts';
-import { appRoute } from '../../routes.ts';
+import { appRoute, searchTexts } from '../../routes.ts';
 
 const jobsRoute = createRoute({
   getParentRoute: () => appRoute,
@@ -9,4 +9,11 @@ const jobsRoute = createRoute({
   component: lazyRouteComponent(() => import('./jobs.tsx'), 'JobsScreen'),
 });
 
-export const jobRoutes = [jobsRoute] as const;
+const jobRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/jobs/$job',
+  validateSearch: searchTexts('tab', 'files'),
+  component: lazyRouteComponent(() => import('../job/job.tsx'), 'JobScreen'),
+});
+
+export const jobRoutes = [jobsRoute, jobRoute] as const;

@@ -184,7 +184,14 @@ function Lately({ overview }: { readonly overview: Overview }) {
       aside={
         <span className={styles.windows} role="group" aria-label="window of time">
           {windows.map((window) => (
-            <Link key={window} to="/" search={(old) => ({ ...old, window: window === '1h' ? undefined : window })} replace className={window === chosen ? styles.chosen : undefined} title={window === chosen ? 'shown' : `the last ${window}`}>
+            <Link
+              key={window}
+              to="/"
+              search={(old) => ({ ...old, window: window === '1h' ? undefined : window })}
+              replace
+              className={window === chosen ? styles.chosen : undefined}
+              title={window === chosen ? 'shown' : `the last ${window}`}
+            >
               {window}
             </Link>
           ))}
