@@ -168,7 +168,7 @@ async function firstSignIn(api: Api, url: string): Promise<string | null> {
   if (api.redis.found === null) return null;
   const secret = await api.auth.offerFirstSignIn();
   // Behind the hash: a browser does not send it to any server, and no log of a proxy has it.
-  return secret === null ? null : `${url.replace(/\/+$/, '')}/sign-in#link=${secret}`;
+  return secret === null ? null : `${url.replace(/\/+$/, '')}/login#link=${secret}`;
 }
 
 function startOwnCore(options: ApiOptions, connections: Connections): Promise<CoreProcess> {

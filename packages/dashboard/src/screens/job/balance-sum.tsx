@@ -52,7 +52,7 @@ export function BalanceSum({ balance, rejectsTo, unit = 'records' }: BalanceSumP
         <tfoot>
           <tr data-adds-up={missing === 0}>
             <td />
-            <td className={styles.number}>{formatCount(recordsIn - missing)}</td>
+            <td className={`${styles.number} ${styles.total}`}>{formatCount(recordsIn - missing)}</td>
             <td colSpan={2} className={styles.verdict}>
               {missing === 0 ? (
                 <>

@@ -15,7 +15,7 @@ export interface DrawnCell {
 
 export const wholeView = (length: number): StripView => ({ start: 0, end: Math.max(1, length) });
 
-/** Cells that are in view, in pixels, rounded so that neighbours touch and none is thinner than a pixel. */
+/** Cells that are in view, in pixels, rounded so that neighbours touch; none is thinner than a pixel, so a thin one may lie over the next. */
 export function drawnCells(cells: readonly StripCell[], view: StripView, width: number): DrawnCell[] {
   const scale = width / (view.end - view.start);
   return cells
