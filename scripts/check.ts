@@ -23,7 +23,7 @@ const checks: readonly Check[] = [
   { name: 'format and lint', command: [bin('biome'), 'check', ...(fix ? ['--write'] : []), '--error-on-warnings', '.'] },
   { name: 'types', command: [bin('tsc'), '-b', '.'] },
   { name: 'import rules', command: [process.execPath, 'scripts/check-boundaries.ts'] },
-  { name: 'generated files', command: [process.execPath, 'scripts/generate-wire.ts', ...(fix ? [] : ['--check'])] },
+  { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', ...(fix ? [] : ['--check'])] },
   { name: 'manifests', command: [process.execPath, '--test', '--test-reporter=dot', 'test/manifests/manifests.test.ts'] },
   { name: 'rustfmt', command: ['cargo', 'fmt', '--all', ...(fix ? [] : ['--check'])], cwd: rust },
   { name: 'clippy', command: clippy, cwd: rust },

@@ -72,7 +72,7 @@ describe('links to Redis', () => {
           const second = await cluster.submit('behind', cluster.spec({}, 'behind/'));
           await cluster.untilEnded(second.jobId);
           assert.ok(
-            cut.lines.slice(before).some(({ message }) => message === 'attempt committed'),
+            cut.lines.slice(before).some(({ msg }) => msg === 'attempt committed'),
             'it works again without being started anew',
           );
         }),
@@ -99,11 +99,7 @@ describe('processes', () => {
         host.signal('SIGCONT');
         await until(
           'it to serve again',
-          () =>
-            host.lines.some(
-              ({ message }) =>
-                message === 'attempt superseded' || message === 'attempt committed' || message === 'attempt failed' || message === 'task refused',
-            ),
+          () => host.lines.some(({ msg }) => msg === 'attempt superseded' || msg === 'attempt committed' || msg === 'attempt failed' || msg === 'task refused'),
           { within: 20_000 },
         );
       })
@@ -132,7 +128,7 @@ describe('processes', () => {
         assert.notEqual(orphan, join(cluster.out, part));
         // As a core that is killed between its parts and its receipt leaves them.
         for (const name of [orphan, join(cluster.out, `.tmp-${part}-7`)]) copyFileSync(join(cluster.out, part), name);
-        await until('the late sweep', () => cluster.lines.some(({ message }) => message === 'late sweep done'), { within: 30_000 });
+        await until('the late sweep', () => cluster.lines.some(({ msg }) => msg === 'late sweep done'), { within: 30_000 });
         assert.equal(existsSync(orphan), false);
       })
       .then(() => {}));
@@ -167,9 +163,7 @@ describe('processes', () => {
           const before = receiptsOf(readJob(cluster.out, jobId)).length;
           await until(
             'the other to dispatch',
-            () =>
-              receiptsOf(readJob(cluster.out, jobId)).length > before ||
-              (cluster.lines.some(({ message }) => message === 'work done') && isEnded(cluster, jobId)),
+            () => receiptsOf(readJob(cluster.out, jobId)).length > before || (cluster.lines.some(({ msg }) => msg === 'work done') && isEnded(cluster, jobId)),
             {
               within: 10_000,
             },
@@ -209,7 +203,7 @@ describe('Redis', () => {
         await cluster.redis.command('DEL', `millrace:{m}:chunk-default-r1:${ghost}`);
         await cluster.redis.command('HSET', `millrace:{m}:chunk-default-r1:${one}`, 'data', '{}');
         const second = cluster.host();
-        await until('both to be set aside', () => second.lines.filter(({ message }) => message === 'task refused: its signature does not hold').length >= 2, {
+        await until('both to be set aside', () => second.lines.filter(({ msg }) => msg === 'task refused: its signature does not hold').length >= 2, {
           within: 20_000,
         });
         await cluster.untilEnded(jobId);

@@ -128,7 +128,7 @@ async function earlyEnd(role: RoleProcess, isStopping: () => boolean): Promise<n
 
 function lastWords(line: string): string {
   try {
-    const { message: msg, err } = JSON.parse(line) as { message?: string; err?: { message?: string } };
+    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
     return [msg, err?.message].filter((text) => text !== undefined).join(': ');
   } catch {
     return line;

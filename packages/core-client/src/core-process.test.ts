@@ -227,7 +227,7 @@ test('lines of stderr are logged again with their level, and other text as a war
   await core.request(get('log'), soon);
   await core.stop();
   assert.deepEqual(log.lines, [
-    { level: 'info', fields: { core: { file: 3 } }, message: 'a line of the core' },
+    { level: 'info', fields: { core: { message: 'a line of the core', file: 3 } }, message: 'core line' },
     { level: 'warn', fields: { text: 'plain text' }, message: 'core wrote to stderr' },
   ]);
 });

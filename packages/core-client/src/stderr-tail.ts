@@ -87,7 +87,7 @@ export class StderrTail {
   #logLine(text: string): void {
     const line = parseLine(text);
     if (line === null) this.#log.warn({ text }, 'core wrote to stderr');
-    else this.#log[line.level]({ core: line.fields }, line.message);
+    else this.#log[line.level]({ core: { message: line.message, ...line.fields } }, 'core line');
   }
 }
 

@@ -166,6 +166,7 @@ export {
 } from './limits.ts';
 export type { FailureEvidence, Gap, Manifest, ManifestFile, ManifestPart, ManifestReplay, ManifestStage } from './manifest.ts';
 export {
+  attemptClasses,
   attemptCodes,
   type ClassLabel,
   classLabels,

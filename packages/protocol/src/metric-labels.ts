@@ -1,6 +1,6 @@
 /** Closed sets of label values that more than one service counts under. Every metric has its bound from these. */
 import { attemptOutcomes } from './attempt.ts';
-import { attemptClassOf, type FailureCode, failureClasses, failureCodes } from './failure.ts';
+import { type AttemptFailureClass, attemptClassOf, type FailureCode, failureClasses, failureCodes } from './failure.ts';
 
 /** Names of jobs beyond so many are counted as `other`. */
 export const maxJobNameLabels = 50;
@@ -8,8 +8,10 @@ export const maxJobNameLabels = 50;
 export const taskKinds = ['plan', 'map', 'reduce', 'finish'] as const;
 export type TaskKindLabel = (typeof taskKinds)[number];
 
+/** Classes that an attempt can fail with. */
+export const attemptClasses: readonly AttemptFailureClass[] = failureClasses.filter((one) => one !== 'data');
 /** `none`: of attempts that did not fail. */
-export const classLabels = [...failureClasses.filter((one) => one !== 'data'), 'none'] as const;
+export const classLabels: readonly (AttemptFailureClass | 'none')[] = [...attemptClasses, 'none'];
 export type ClassLabel = (typeof classLabels)[number];
 
 export const outcomeLabels = attemptOutcomes;
@@ -24,4 +26,4 @@ export const recordCodes: readonly FailureCode[] = allCodes.filter(
 export const attemptCodes: readonly FailureCode[] = allCodes;
 
 /** Whether an attempt that ended with this code is counted under this class. */
-export const isClassOf = (failureClass: ClassLabel, code: FailureCode): boolean => attemptClassOf(code) === failureClass;
+export const isClassOf = (failureClass: AttemptFailureClass, code: FailureCode): boolean => attemptClassOf(code) === failureClass;

@@ -82,8 +82,9 @@ export class Circuits {
 
   async #save(store: string, circuit: Circuit): Promise<void> {
     const before = this.#of(store);
-    if (before.state !== circuit.state && circuit.state !== 'halfOpen')
-      this.#control.log.warn({ store, state: circuit.state, openMs: circuit.state === 'open' ? circuit.openUntil - this.#nowMs : 0 }, 'circuit changed');
+    const { log } = this.#control;
+    if (before.state !== circuit.state && circuit.state === 'open') log.warn({ store, delayMs: circuit.openUntil - this.#nowMs }, 'circuit opened');
+    if (before.state !== circuit.state && circuit.state === 'closed') log.info({ store }, 'circuit closed');
     this.#circuits.set(store, circuit);
     await this.#control.queues.circuits.save(store, JSON.stringify(circuit));
     this.#tellOpen();

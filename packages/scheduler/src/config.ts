@@ -4,7 +4,10 @@ import { leaseTimes, parsePools, parseTaskKeys } from '@millrace/protocol';
 import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, telemetrySettings, withFileVariables } from '@millrace/service-kit';
 import type { PoolSizes } from './scaling-keeper.ts';
 
-const shape = {
+/** Variables whose value may lie in a file instead, named by `<name>_FILE`. */
+export const schedulerFileVariables = ['MILLRACE_TASK_KEY'] as const;
+
+export const schedulerSettings = {
   MILLRACE_REDIS: setting.text().describe('unix:///path/redis.sock or redis://host:port'),
   MILLRACE_REDIS_PASSWORD_FILE: setting.text().optional().describe('file with the password of Redis, read before every connection'),
   MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory, or s3://bucket/prefix, gs:// or az:// that a connection covers'),
@@ -42,11 +45,11 @@ const shape = {
   MILLRACE_WORKER_ID: setting.text(64).optional().describe('name of this scheduler in logs and in the leader lease'),
 } satisfies ConfigShape;
 
-export type SchedulerConfig = ConfigOf<typeof shape>;
+export type SchedulerConfig = ConfigOf<typeof schedulerSettings>;
 
 /** Throws `ConfigError` with every problem. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): SchedulerConfig {
-  return loadConfig(shape, withFileVariables(env, ['MILLRACE_TASK_KEY']), problemsOf, {
+  return loadConfig(schedulerSettings, withFileVariables(env, schedulerFileVariables), problemsOf, {
     alsoKnown: ['MILLRACE_SLOTS', 'MILLRACE_CORE_MEMORY', 'MILLRACE_DRAIN_MS'],
   });
 }

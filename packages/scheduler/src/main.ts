@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Connections } from '@millrace/core-client';
 import { parseTaskKeys, parseTenants } from '@millrace/protocol';
-import { createLogger, Health, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
+import { createLogger, Health, logHealth, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
 import { poolSizes, readConfig } from './config.ts';
 import { schedulerFolding, schedulerMetrics } from './metrics.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
@@ -13,6 +13,7 @@ const config = readConfig(process.env);
 const telling = processMetrics(schedulerFolding);
 const log = createLogger({ service: 'scheduler', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
 const health = new Health(systemClock);
+logHealth(health, log);
 const metrics = schedulerMetrics(telling, config.MILLRACE_POOL);
 const { MILLRACE_TELEMETRY_PORT: port, MILLRACE_TELEMETRY_HOST: host } = config;
 const telemetry = telemetryServer({ port, host, health, metrics: telling.metrics });

@@ -1,10 +1,10 @@
 /** The numbers of a scheduler, by what happened. Gauges about the whole installation are told by the one that leads and are 0 at all others. */
 import {
+  type AttemptFailureClass,
+  attemptClasses,
   attemptCodes,
   type Band,
   bandOrder,
-  type ClassLabel,
-  classLabels,
   type FailureCode,
   type ItemCounts,
   isClassOf,
@@ -58,7 +58,7 @@ export type SchedulerMetrics = ReturnType<typeof schedulerMetrics>;
 /** Labels whose names come from outside, for the constructor of the registry. */
 export const schedulerFolding = ['job_name'] as const;
 
-const leaderOnly = (help: string): string => `${help} (leader only: take max, not sum)`;
+const leaderOnly = (help: string): string => `${help} (leader only: take max, not sum).`;
 const instant = (ms: number | null): number => (ms === null ? 0 : ms / 1_000);
 
 export function schedulerMetrics({ metrics, recordBuild, recordClockOffset }: ProcessMetrics, pool: string) {
@@ -118,19 +118,17 @@ export function schedulerMetrics({ metrics, recordBuild, recordClockOffset }: Pr
   const retries = metrics.counter({
     name: 'millrace_retries_total',
     help: 'Retries decided, by the class of the failure before.',
-    labels: { task_kind: taskKinds, class: classLabels },
-    occurs: (labels) => labels.class !== 'none',
+    labels: { task_kind: taskKinds, class: attemptClasses },
   });
   const deadLetters = leaderGauge({
     name: 'millrace_dead_letters',
     help: 'Open dead letters',
-    labels: { class: classLabels },
-    occurs: (labels) => labels.class !== 'none',
+    labels: { class: attemptClasses },
   });
   const deadLettersWritten = metrics.counter({
     name: 'millrace_dead_letters_total',
     help: 'Dead letters written.',
-    labels: { class: classLabels, code: attemptCodes },
+    labels: { class: attemptClasses, code: attemptCodes },
     occurs: (labels) => isClassOf(labels.class, labels.code),
     fromStart: false,
   });
@@ -241,10 +239,11 @@ export function schedulerMetrics({ metrics, recordBuild, recordClockOffset }: Pr
     },
     /** Null: the last sweep found none. */
     recordUnowned: (sinceMs: number | null): void => unowned.set({}, instant(sinceMs)),
-    recordRetry: (taskKind: TaskKindLabel, failureClass: Exclude<ClassLabel, 'none'>): void => retries.add({ task_kind: taskKind, class: failureClass }),
-    recordDeadLetter: (failureClass: string, code: string): void => deadLettersWritten.add({ class: failureClass as ClassLabel, code: code as FailureCode }),
+    recordRetry: (taskKind: TaskKindLabel, failureClass: AttemptFailureClass): void => retries.add({ task_kind: taskKind, class: failureClass }),
+    recordDeadLetter: (failureClass: string, code: string): void =>
+      deadLettersWritten.add({ class: failureClass as AttemptFailureClass, code: code as FailureCode }),
     recordOpenLetters(byClass: ReadonlyMap<string, number>, oldestMs: number | null): void {
-      for (const one of classLabels) if (one !== 'none') deadLetters.set({ class: one }, byClass.get(one) ?? 0);
+      for (const one of attemptClasses) deadLetters.set({ class: one }, byClass.get(one) ?? 0);
       oldestLetter.set({}, instant(oldestMs));
     },
     recordErrorGroups(byState: ReadonlyMap<string, number>, appeared: number): void {

@@ -85,6 +85,6 @@ async function openReplay(
   );
   if ('refused' in result) return result.refused;
   await unlessRebuilding(() => rebuildJob(jobId, control));
-  control.log.info({ jobId, generation: from + 1, correctionId, ...counts }, 'replay opened');
+  control.log.info({ jobId, generation: from + 1, correctionId, counts }, 'replay opened');
   return { ok: true, kind: 'replay', jobId, number: result.appended.record.number, generation: from + 1, ...counts };
 }

@@ -33,6 +33,7 @@ class SchedulerRun {
   #loop: Promise<void> | null = null;
   #wake: (() => void) | null = null;
   #isNudged = false;
+  #wasLeader = false;
 
   constructor(control: Control) {
     this.#control = control;
@@ -57,13 +58,14 @@ class SchedulerRun {
     await this.#leader.settle();
     this.#stopNudges?.();
     await this.#leadership?.stop();
+    this.#control.metrics.recordLead(false);
   }
 
   async #lead(leadership: Leadership): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.#isNudged = false;
       const isLeader = leadership.isLeader();
-      this.#control.metrics.recordLead(isLeader);
+      this.#tellLead(isLeader);
       if (isLeader) await this.#oneRound(leadership);
       else this.#follow();
       await this.#pause();
@@ -79,9 +81,26 @@ class SchedulerRun {
     } catch (err) {
       health.roundEnded(err instanceof Error ? err.message : String(err));
       // Redis or the journal are away, or the ledger was just lost: the next round looks again.
-      if (!this.#stopping.signal.aborted) this.#control.log.warn({ err }, err instanceof EpochUnknownError ? 'ledger epoch unknown' : 'round failed');
+      this.#logFailure(err);
       this.#isNudged = false;
     }
+  }
+
+  #logFailure(err: unknown): void {
+    const { log } = this.#control;
+    if (this.#stopping.signal.aborted) return;
+    if (err instanceof EpochUnknownError) log.warn({ err }, 'ledger epoch unknown');
+    else log.warn({ err }, 'round failed');
+  }
+
+  /** Once for each change; gauges of a leader are taken back at once. */
+  #tellLead(isLeader: boolean): void {
+    const { metrics, log, schedulerId } = this.#control;
+    metrics.recordLead(isLeader);
+    if (isLeader === this.#wasLeader) return;
+    if (isLeader) log.info({ worker: schedulerId }, 'leader elected');
+    else log.warn({ worker: schedulerId }, 'leader lost');
+    this.#wasLeader = isLeader;
   }
 
   /** Whoever follows asks Redis and store as well, so that it is known to be able to lead. */

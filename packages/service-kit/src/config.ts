@@ -50,44 +50,87 @@ export function loadConfig<Shape extends ConfigShape>(
   return Object.freeze(config) as ConfigOf<Shape>;
 }
 
+/** A setting as people read of it. */
+export interface SettingDescription {
+  readonly name: string;
+  /** What values it takes. */
+  readonly expected: string;
+  /** As it would be written; null: there is none, and it need not be given. */
+  readonly standard: string | null;
+  readonly isRequired: boolean;
+  readonly help: string;
+}
+
+/** Throws when a setting lacks its help, or is of a form that nothing is known of. */
+export function describeSettings(shape: ConfigShape): SettingDescription[] {
+  return Object.entries(shape).map(([name, schema]) => {
+    const layers = layersOf(schema);
+    const help = layers.map((layer) => layer.description).find((text) => text !== undefined);
+    const expected = layers.map((layer) => layer.meta()?.['expected']).find((text) => typeof text === 'string');
+    if (help === undefined || expected === undefined) throw new TypeError(`cannot describe ${name}: expected .describe(…) on a reader of service-kit`);
+    const standard = layers.map((layer) => ('defaultValue' in layer.def ? String(layer.def.defaultValue) : null)).find((text) => text !== null) ?? null;
+    return { name, expected, standard, isRequired: !schema.safeParse(undefined).success, help };
+  });
+}
+
+/** A schema and what it wraps, from the outside in. */
+function layersOf(schema: z.ZodType): z.ZodType[] {
+  const inner = 'innerType' in schema.def ? (schema.def.innerType as z.ZodType) : null;
+  return inner === null ? [schema] : [schema, ...layersOf(inner)];
+}
+
 /** What may be logged: secrets replaced. */
 export function redactedConfig(config: Readonly<Record<string, unknown>>, options: LoadOptions = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, isSecret(name, options) && value !== null ? '[redacted]' : value]));
 }
 
+/** What a setting is told as, for the page of settings. */
+export const told = <Schema extends z.ZodType>(expected: string, schema: Schema): Schema => schema.meta({ expected }) as Schema;
+
 /** Readers of text. Each may be given `.default(…)`, `.prefault(…)` or `.optional()`. */
 export const setting = {
-  text: (max = 4_096) => z.string().min(1).max(max),
+  text: (max = 4_096) => told(`text of up to ${max} characters`, z.string().min(1).max(max)),
   integer: (min: number, max: number) => numberText('an integer', min, max, /^-?\d{1,15}$/),
   number: (min: number, max: number) => numberText('a number', min, max, /^-?\d{1,15}(?:\.\d{1,15})?$/),
-  flag: () => z.enum(['true', 'false']).transform((written) => written === 'true'),
-  choice: <const Words extends readonly [string, ...string[]]>(...words: Words) => z.enum(words),
+  flag: () =>
+    told(
+      '`true` or `false`',
+      z.enum(['true', 'false']).transform((written) => written === 'true'),
+    ),
+  choice: <const Words extends readonly [string, ...string[]]>(...words: Words) => told(words.map((word) => `\`${word}\``).join(', '), z.enum(words)),
   /** Words, separated by commas. */
   list: () =>
-    z.string().transform((written) =>
-      written
-        .split(',')
-        .map((word) => word.trim())
-        .filter((word) => word !== ''),
+    told(
+      'words, separated by commas',
+      z.string().transform((written) =>
+        written
+          .split(',')
+          .map((word) => word.trim())
+          .filter((word) => word !== ''),
+      ),
     ),
   /** Absolute paths, separated by `:`. */
   directories: () =>
-    z.string().transform((written, ctx) => {
-      const paths = written.split(':').filter((path) => path !== '');
-      const relative = paths.find((path) => !path.startsWith('/'));
-      if (relative === undefined) return paths;
-      ctx.issues.push({ code: 'custom', input: written, message: `expected absolute directories separated by ":", got ${JSON.stringify(relative)}` });
-      return z.NEVER;
-    }),
+    told(
+      'absolute directories, separated by `:`',
+      z.string().transform((written, ctx) => {
+        const paths = written.split(':').filter((path) => path !== '');
+        const relative = paths.find((path) => !path.startsWith('/'));
+        if (relative === undefined) return paths;
+        ctx.issues.push({ code: 'custom', input: written, message: `expected absolute directories separated by ":", got ${JSON.stringify(relative)}` });
+        return z.NEVER;
+      }),
+    ),
 };
 
 function numberText(what: string, min: number, max: number, pattern: RegExp) {
-  return z.string().transform((written, ctx) => {
+  const schema = z.string().transform((written, ctx) => {
     const value = Number(written);
     if (pattern.test(written) && value >= min && value <= max) return value;
     ctx.issues.push({ code: 'custom', input: written, message: `expected ${what} from ${min} to ${max}` });
     return z.NEVER;
   });
+  return told(`${what} from ${min} to ${max}`, schema);
 }
 
 function unknownVariables(known: readonly string[], env: Readonly<Record<string, string | undefined>>, alsoKnown: readonly string[]): string[] {

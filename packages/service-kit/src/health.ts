@@ -4,6 +4,7 @@
  */
 import type { Clock } from './clock.ts';
 import { EventLoop } from './event-loop.ts';
+import type { Log } from './logger.ts';
 
 export type Question = 'startup' | 'ready' | 'live';
 
@@ -184,4 +185,13 @@ export class LastSuccess {
 export function within(ms: number, mostMs: number, what: string): Finding {
   const detail = `${Math.round(ms)} ms ${what}, may be ${Math.round(mostMs)}`;
   return ms <= mostMs ? ok(detail) : failed(detail);
+}
+
+/** Readiness as it comes and goes, one line for each check that changes. */
+export function logHealth(health: Health, log: Log): void {
+  health.onChange(({ question, check, finding }) => {
+    if (question !== 'ready') return;
+    if (finding.is === 'failed') log.warn({ check, reason: finding.detail }, 'not ready');
+    else log.info({ check, reason: finding.detail }, 'ready');
+  });
 }

@@ -3,7 +3,18 @@
 export { checkLeaseTimes, type LeaseTimes, leaseTimes } from '@millrace/protocol';
 export { type BackoffPolicy, fullJitter } from './backoff.ts';
 export { type Clock, idSource, type Random, systemClock, systemRandom } from './clock.ts';
-export { ConfigError, type ConfigOf, type ConfigShape, type LoadOptions, loadConfig, redactedConfig, setting } from './config.ts';
+export {
+  ConfigError,
+  type ConfigOf,
+  type ConfigShape,
+  describeSettings,
+  type LoadOptions,
+  loadConfig,
+  redactedConfig,
+  type SettingDescription,
+  setting,
+  told,
+} from './config.ts';
 export { type EndReason, type EndSignal, type EndSignalOptions, watchForEnd } from './end-signal.ts';
 export { AppError, type AppErrorOptions, describeError, type ErrorDescription } from './errors.ts';
 export { withFileVariables } from './file-variables.ts';
@@ -16,6 +27,7 @@ export {
   type HealthReport,
   LastSuccess,
   type Look,
+  logHealth,
   ok,
   type Question,
   type StartStep,

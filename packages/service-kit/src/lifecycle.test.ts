@@ -84,7 +84,7 @@ test('one that fails or hangs while stopping does not keep the others from it', 
   assert.equal(await stopping, false);
   assert.deepEqual(acts.slice(3), ['stop b', 'stop a']);
   assert.deepEqual(
-    lines.map((line) => [line.message, line['stopped']]),
+    lines.map((line) => [line.msg, line['stopped']]),
     [
       ['service did not stop in time', 'hangs'],
       ['service failed to stop', 'b'],

@@ -8,9 +8,9 @@ test('a line has level, instant, message and fields, and children add theirs', (
   log.child({ jobId: 'j1' }).info({ records: 3 }, 'attempt committed');
   const [line] = lines;
   assert.equal(line?.level, 'info');
-  assert.equal(line?.message, 'attempt committed');
+  assert.equal(line?.msg, 'attempt committed');
   assert.deepEqual([line?.['jobId'], line?.['records'], line?.['service']], ['j1', 3, 'test']);
-  assert.match(String(line?.['at']), /^\d{4}-\d\d-\d\dT.*Z$/);
+  assert.match(String(line?.['time']), /^\d{4}-\d\d-\d\dT.*Z$/);
 });
 
 test('secrets are taken out by name, also below', () => {

@@ -45,8 +45,7 @@ export function createLogger(options: LoggerOptions): Log {
     {
       level: options.level,
       base: { service: options.service, pid: process.pid, ...options.fields },
-      timestamp: () => `,"at":"${clock.nowIso()}"`,
-      messageKey: 'message',
+      timestamp: () => `,"time":"${clock.nowIso()}"`,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: stdSerializers.errWithCause },
       redact: { paths: redactedPaths, censor: '[redacted]' },

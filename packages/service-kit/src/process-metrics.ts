@@ -3,7 +3,7 @@ import type { LogLevel } from './logger.ts';
 import { type Histogram, Metrics } from './metrics.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
-const callResults = ['ok', 'retried', 'failed'] as const;
+const callResults = ['ok', 'failed'] as const;
 const callOperations = ['read', 'write', 'list', 'delete', 'command'] as const;
 export type CallResult = (typeof callResults)[number];
 export type CallOperation = (typeof callOperations)[number];
@@ -56,7 +56,7 @@ export function dependencyMetrics<const Dependency extends string>(
     name: 'millrace_dependency_request_duration_seconds',
     help: 'Calls to Redis and to stores as this process saw them, in seconds.',
     labels: { dependency: Object.keys(dependencies) as Dependency[], operation: callOperations, result: callResults },
-    occurs: ({ dependency, operation, result }) => dependencies[dependency].includes(operation) && result !== 'retried',
+    occurs: ({ dependency, operation }) => dependencies[dependency].includes(operation),
     buckets: 'call',
   });
   return (dependency, operation, result, seconds) => calls.observe({ dependency, operation, result }, seconds);

@@ -1,16 +1,18 @@
-import { loadConfig, setting, telemetrySettings, withFileVariables } from '@millrace/service-kit';
+import { loadConfig, setting, telemetrySettings, told, withFileVariables } from '@millrace/service-kit';
 import { z } from 'zod';
 
+/** Variables whose value may lie in a file instead, named by `<name>_FILE`. */
+export const workerHostFileVariables = ['MILLRACE_TASK_KEY'] as const;
+
 /** Everything a worker host is told from outside. */
-const shape = {
+export const workerHostSettings = {
   MILLRACE_REDIS: setting.text().describe('Redis of this installation: unix:///path or redis://host:port'),
   MILLRACE_REDIS_PASSWORD_FILE: setting.text().optional().describe('file with the password of Redis, read before every connection'),
   MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory, or s3://bucket/prefix, gs:// or az:// that a connection covers'),
   MILLRACE_CORE: setting.text().optional().describe('the core binary; the one of this checkout when not given'),
   MILLRACE_TASK_KEY: setting.text().describe('keys of task signatures, <keyId>:<64 hex>, the first signs'),
   MILLRACE_POOL: setting.text(63).default('default').describe('pool of this host'),
-  MILLRACE_SLOTS: z
-    .union([z.literal('auto'), setting.integer(1, 256)])
+  MILLRACE_SLOTS: told('`auto`, or an integer from 1 to 256', z.union([z.literal('auto'), setting.integer(1, 256)]))
     .prefault('1')
     .describe('cores of this host, one process each; auto: as many as its memory and processors allow'),
   MILLRACE_TIME_SCALE: setting.number(0.001, 100).prefault('1').describe('multiplies leases and every time that goes with them'),
@@ -50,11 +52,15 @@ const spareMs = 5_000;
 
 /** Throws with every problem at once. */
 export function loadWorkerHostConfig(env: Readonly<Record<string, string | undefined>>) {
-  return loadConfig(shape, withFileVariables(env, ['MILLRACE_TASK_KEY']), ({ MILLRACE_DRAIN_MS: drainMs, MILLRACE_TERMINATION_GRACE_MS: graceMs }) => {
-    const needed = drainMs + stopMs + spareMs;
-    if (graceMs === undefined || needed <= graceMs) return [];
-    return [
-      `MILLRACE_TERMINATION_GRACE_MS: expected at least ${needed} (MILLRACE_DRAIN_MS ${drainMs} and ${stopMs + spareMs} for what follows), got ${graceMs}`,
-    ];
-  });
+  return loadConfig(
+    workerHostSettings,
+    withFileVariables(env, workerHostFileVariables),
+    ({ MILLRACE_DRAIN_MS: drainMs, MILLRACE_TERMINATION_GRACE_MS: graceMs }) => {
+      const needed = drainMs + stopMs + spareMs;
+      if (graceMs === undefined || needed <= graceMs) return [];
+      return [
+        `MILLRACE_TERMINATION_GRACE_MS: expected at least ${needed} (MILLRACE_DRAIN_MS ${drainMs} and ${stopMs + spareMs} for what follows), got ${graceMs}`,
+      ];
+    },
+  );
 }

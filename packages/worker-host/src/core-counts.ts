@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoreGoneError, CoreProcess, CoreWatch, RequestInput } from '@millrace/core-client';
-import type { CallOperation, LastSuccess } from '@millrace/service-kit';
+import type { CallOperation, LastSuccess, Log } from '@millrace/service-kit';
 import type { CoreRequestLabel, CoreStartReason, HostMetrics } from './metrics.ts';
 
 const requestLabels: Readonly<Partial<Record<RequestInput['type'], CoreRequestLabel>>> = {
@@ -37,10 +37,14 @@ export class CoreCounts {
   }
 
   /** Waits for the end of the core that the slot had before: the pool does not start a second one either. */
-  async started(slot: number, core: CoreProcess): Promise<void> {
+  async started(slot: number, core: CoreProcess, log: Log): Promise<void> {
     const before = this.#bySlot.get(slot);
     this.#bySlot.set(slot, core);
-    this.#metrics.recordCoreStarted(before === undefined ? 'first' : before.isSpent ? 'crash' : startReason(await before.gone));
+    const { pid, hello } = core;
+    void core.gone.then(({ code, exitCode, signal, killedFor }) => log.info({ slot, pid, code, exitCode, signal, reason: killedFor }, 'core ended'));
+    const reason = before === undefined ? 'first' : before.isSpent ? 'crash' : startReason(await before.gone);
+    this.#metrics.recordCoreStarted(reason);
+    log.info({ slot, pid, reason, coreVersion: hello.coreVersion, sandbox: hello.sandbox, missing: hello.sandboxMissing }, 'core started');
   }
 
   /** Reads what the system says of the processes; to be repeated. */

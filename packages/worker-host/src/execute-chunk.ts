@@ -134,29 +134,32 @@ async function settle(
 ): Promise<TaskOutcome> {
   const { orders, attemptId } = attempt;
   const log = host.log.child({ jobId: orders.jobId, chunkId: orders.chunkId, attemptId });
+  const durationMs = Math.round(host.clock.monotonicMs() - attempt.startedMs);
   switch (end.outcome) {
-    case 'committed':
+    case 'committed': {
+      const { counts } = end.receipt;
       await markCommitted(orders, chunk, end.receipt, host);
       host.crashes.committed();
       await failpoint('chunk.12-13', orders.chunkId);
-      log.info({ records: end.receipt.counts.recordsIn, rejected: end.receipt.counts.rejected }, 'attempt committed');
+      log.info({ records: counts.recordsIn, rows: counts.rowsOut, rejects: counts.rejected, bytes: counts.bytesIn, durationMs }, 'attempt committed');
       return 'acknowledge';
+    }
     case 'superseded':
       // The winner's mark may have been lost, so it is made again; the bit makes that harmless.
       if (end.winner !== null) await markCommitted(orders, chunk, end.winner, host);
       await recordRelease(orders.chunkId, recordOf(attempt, place, supersededBy(end.winner), run, host, 'superseded'), host);
-      log.info({ winner: end.winner?.attemptId ?? null }, 'attempt superseded');
+      log.info({ winner: end.winner?.attemptId ?? null, durationMs }, 'attempt superseded');
       return 'acknowledge';
     case 'released':
     case 'cancelled':
       await recordRelease(orders.chunkId, recordOf(attempt, place, releasedFor(end.outcome), run, host, end.outcome), host);
-      log.info({ outcome: end.outcome }, 'attempt released');
+      log.info({ outcome: end.outcome, durationMs }, 'attempt released');
       return 'acknowledge';
     case 'failed': {
       const record = recordOf(attempt, place, end.failure, run, host);
       await recordFailure(orders.chunkId, record, host);
       if (record.class === 'crash') await host.crashes.crashed(orders.chunkId);
-      log.warn({ code: record.code, class: record.class }, 'attempt failed');
+      log.warn({ code: record.code, class: record.class, fingerprint: record.fingerprint, bytes: record.bytesDone, durationMs }, 'attempt failed');
       return 'failed';
     }
     default:

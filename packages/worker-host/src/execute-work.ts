@@ -51,20 +51,21 @@ async function runHandler(attempt: OpenedAttempt<WorkOrders>, lease: Lease, host
 async function settleWork(attempt: OpenedAttempt<WorkOrders>, end: WorkEnd, host: Host): Promise<TaskOutcome> {
   const { orders, attemptId } = attempt;
   const log = host.log.child({ jobId: orders.jobId, attemptId, taskKind: orders.kind });
+  const durationMs = Math.round(host.clock.monotonicMs() - attempt.startedMs);
   switch (end.outcome) {
     case 'done':
       await host.queues.events.nudgeLeader(orders.jobId);
-      log.info({}, 'work done');
+      log.info({ durationMs }, 'work done');
       return 'acknowledge';
     case 'released':
     case 'cancelled':
       await recordRelease(orders.workId, await recordOf(attempt, releasedFor(end.outcome), host, end.outcome), host);
-      log.info({ outcome: end.outcome }, 'attempt released');
+      log.info({ outcome: end.outcome, durationMs }, 'attempt released');
       return 'acknowledge';
     case 'failed': {
       const record = await recordOf(attempt, end.failure, host);
       await recordFailure(orders.workId, record, host);
-      log.warn({ code: record.code, class: record.class }, 'attempt failed');
+      log.warn({ code: record.code, class: record.class, fingerprint: record.fingerprint, bytes: record.bytesDone, durationMs }, 'attempt failed');
       return 'failed';
     }
     default:

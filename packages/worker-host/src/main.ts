@@ -1,4 +1,4 @@
-import { ConfigError, createLogger, Health, processMetrics, runService, systemClock, systemRandom, telemetryServer } from '@millrace/service-kit';
+import { ConfigError, createLogger, Health, logHealth, processMetrics, runService, systemClock, systemRandom, telemetryServer } from '@millrace/service-kit';
 import { loadWorkerHostConfig, stopMs } from './config.ts';
 import { hostFolding, hostMetrics } from './metrics.ts';
 import { workerHost } from './worker-host.ts';
@@ -9,6 +9,7 @@ async function main(): Promise<number> {
     const telling = processMetrics(hostFolding);
     const log = createLogger({ service: 'worker-host', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
     const health = new Health(systemClock);
+    logHealth(health, log);
     const metrics = hostMetrics(telling, config.MILLRACE_POOL);
     const service = workerHost({ config, log, clock: systemClock, random: systemRandom, metrics, health, environment: process.env });
     const { MILLRACE_TELEMETRY_PORT: port, MILLRACE_TELEMETRY_HOST: host } = config;

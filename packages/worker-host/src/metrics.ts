@@ -2,6 +2,7 @@
 import {
   type AttemptFailureClass,
   type AttemptOutcome,
+  attemptClasses,
   attemptCodes,
   type Chunk,
   type ClassLabel,
@@ -69,7 +70,7 @@ export function hostMetrics({ metrics, recordBuild, recordClockOffset }: Process
   const attemptFailures = metrics.counter({
     name: 'millrace_attempt_failures_total',
     help: 'Attempts that failed or were lost, by the code of the failure.',
-    labels: { class: classLabels, code: attemptCodes },
+    labels: { class: attemptClasses, code: attemptCodes },
     occurs: (labels) => isClassOf(labels.class, labels.code),
     fromStart: false,
   });

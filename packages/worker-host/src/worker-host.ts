@@ -91,7 +91,7 @@ class RunningHost {
     const memory = hostMemory();
     this.#slots = slotsFor(config.MILLRACE_SLOTS, config.MILLRACE_CORE_MEMORY, memory);
     const problem = memoryProblem(this.#slots, config.MILLRACE_CORE_MEMORY, memory);
-    if (problem !== null) parts.log.warn({ slots: this.#slots }, problem);
+    if (problem !== null) parts.log.warn({ slots: this.#slots, reason: problem }, 'slots may not fit into memory');
     this.#connections = Connections.read(config.MILLRACE_CONNECTIONS, parts.environment).withJournal(config.MILLRACE_JOURNAL);
   }
 
@@ -243,7 +243,7 @@ class RunningHost {
       watch: this.#coreCounts.watch,
       timeScale: Math.max(1, config.MILLRACE_TIME_SCALE),
     });
-    void this.#coreCounts.started(slot, core);
+    void this.#coreCounts.started(slot, core, log);
     return core;
   }
 
@@ -313,7 +313,9 @@ class RunningHost {
 
   /** No more tasks; those in hand may end for a while, then they are released; then everything of ours is gone. */
   async stop(): Promise<void> {
-    const { config, metrics } = this.#parts;
+    const { config, metrics, log, clock } = this.#parts;
+    const beganMs = clock.monotonicMs();
+    log.info({ count: this.#busy }, 'drain started');
     this.#isDraining = true;
     this.#health.isDraining = true;
     this.#tellSlots();
@@ -323,7 +325,9 @@ class RunningHost {
     const release = setTimeout(() => this.#drain.abort('drain'), config.MILLRACE_DRAIN_MS);
     const giveUp = this.#parts.clock.sleep(config.MILLRACE_DRAIN_MS + HAND_BACK_MS);
     const end = await Promise.race([drained, giveUp]);
-    metrics.recordDrain(end !== 'drained' ? 'killed' : this.#drain.signal.aborted ? 'released' : 'finished');
+    const result = end !== 'drained' ? 'killed' : this.#drain.signal.aborted ? 'released' : 'finished';
+    metrics.recordDrain(result);
+    log.info({ result, durationMs: Math.round(clock.monotonicMs() - beganMs) }, 'drain finished');
     clearTimeout(release);
     if (this.#beat !== null) clearInterval(this.#beat);
     if (this.#worker !== null) await this.#queues?.workers.remove(this.#worker).catch(() => undefined);

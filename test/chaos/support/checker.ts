@@ -159,7 +159,7 @@ function* checkAttempts(jobs: readonly ReadJob[], lines: readonly LogLine[], red
   const committed = new Set(jobs.flatMap((job) => receiptsOf(job).map(({ verdict }) => verdict.attemptId as string)));
   const accepted = new Set(jobs.map(({ jobId }) => jobId));
   for (const line of lines) {
-    if (line.message !== 'attempt opened' || line['taskKind'] === 'finish' || line['taskKind'] === 'plan') continue;
+    if (line.msg !== 'attempt opened' || line['taskKind'] === 'finish' || line['taskKind'] === 'plan') continue;
     const attemptId = String(line['attemptId']);
     if (!accepted.has(String(line['jobId'])) || committed.has(attemptId) || records.has(attemptId) || redisForgot) continue;
     yield `I6 attempt ${attemptId} of ${line['chunkId']} neither committed nor left a record`;

@@ -45,7 +45,7 @@ export interface ClusterOptions {
 }
 
 export interface LogLine {
-  readonly message?: string;
+  readonly msg?: string;
   readonly [field: string]: unknown;
 }
 
@@ -103,7 +103,7 @@ export class Role {
   }
 
   has(message: string): boolean {
-    return this.lines.some((line) => line.message === message);
+    return this.lines.some((line) => line.msg === message);
   }
 
   async says(message: string, within = 20_000): Promise<void> {

@@ -1,7 +1,7 @@
 /** A log whose lines a test can read, written through the real logger. */
 import { createLogger, type Log } from '../logger.ts';
 
-export type CapturedLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly message: string };
+export type CapturedLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
 
 export function captureLog(): { log: Log; lines: CapturedLine[] } {
   const lines: CapturedLine[] = [];
