@@ -10,7 +10,17 @@ before(async () => {
 });
 after(() => shared[Symbol.asyncDispose]());
 
-const triage = (note: string): Triage => ({ tenant: 'default', fingerprint: 'fp1-0', state: 'open', at, until: null, note });
+const triage = (note: string): Triage => ({
+  tenant: 'default',
+  fingerprint: 'fp1-0',
+  state: 'open',
+  at,
+  until: null,
+  note,
+  by: 'test',
+  owner: null,
+  notes: [],
+});
 const change = (note: string) => ({ at, by: 'test', reason: '', body: triage(note) });
 
 async function all(names: AsyncIterable<string>): Promise<string[]> {

@@ -68,7 +68,13 @@ export function redrives(connection: Connection): Redrives {
     errorGroups: (what = {}, options = {}) =>
       ask(connection, { kind: 'errorGroups', filter: '', limit: most, after: null, ...what }, options, timedOut('list error groups')),
     triage: async (what, options = {}) =>
-      (await ask(connection, { kind: 'triage', until: null, note: '', version: null, ...what }, options, timedOut(`change error group ${what.fingerprint}`)))
-        .group,
+      (
+        await ask(
+          connection,
+          { kind: 'triage', until: null, note: '', remark: '', version: null, ...what },
+          options,
+          timedOut(`change error group ${what.fingerprint}`),
+        )
+      ).group,
   };
 }

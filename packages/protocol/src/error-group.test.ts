@@ -47,7 +47,8 @@ test('failures of one cause are one group over all jobs, the newest first', () =
 });
 
 test('what people decided holds until it is seen again, or its time or count is over', () => {
-  const triage = (changes: Partial<Triage>): Triage => ({ tenant: 't', fingerprint: 'a', state: 'ignored', at: at(10), until: null, note: '', ...changes });
+  const untold = { tenant: 't', fingerprint: 'a', note: '', by: 'test', owner: null, notes: [] };
+  const triage = (changes: Partial<Triage>): Triage => ({ ...untold, state: 'ignored', at: at(10), until: null, ...changes });
   const seen = (failures: number, second: number) => ({ failures, lastSeenAt: at(second) });
   assert.equal(groupState(null, seen(1, 1), nowMs), 'open');
   assert.equal(groupState(triage({ state: 'resolved' }), seen(1, 10), nowMs), 'resolved');

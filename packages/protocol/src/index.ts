@@ -313,6 +313,6 @@ export { parseTaskKeys, signTask, type TaskKey, type TaskKeys, verifyTask } from
 export { parseTenants, shareOfTenant, type TenantShare, type TenantShares } from './tenants.ts';
 // Bounds
 export { checkLeaseTimes, type LeaseTimes, leaseTimes } from './times.ts';
-export { type GroupSightings, type GroupState, groupState, groupStates, type Triage } from './triage.ts';
+export { type GroupSightings, type GroupState, groupState, groupStates, maxTriageNotes, type Triage } from './triage.ts';
 export { parseDuration, parseSize } from './units.ts';
 export type { ClosedVerdict, DeadVerdict, Exchange, Receipt, Verdict } from './verdict.ts';

@@ -196,13 +196,19 @@ export const triageRequestShape = z.strictObject({
   kind: z.literal('triage'),
   ...head,
   fingerprint: fingerprintText,
-  state: z.enum(['open', 'resolved', 'ignored']),
+  /** Null: as it is. */
+  state: z.enum(['open', 'resolved', 'ignored']).nullable(),
   /** Of `ignored`: until an instant or a count of failures; null: for good. */
   until: z
     .strictObject({ at: z.iso.datetime().nullable(), failures: z.int().min(1).nullable() })
     .nullable()
     .default(null),
+  /** Why it was decided so. */
   note: reason.default(''),
+  /** Who looks after it, null: nobody; left out: as it is. */
+  owner: z.string().min(1).max(255).nullable().optional(),
+  /** A note to add; empty: none. */
+  remark: reason.default(''),
   /** The version that was looked at; another one is a conflict. */
   version: z.int().min(0).nullable().default(null),
 });

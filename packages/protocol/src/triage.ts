@@ -12,7 +12,14 @@ export const triageShape = z.object({
   /** Of `ignored`: until then, or until so many failures; null: for good. */
   until: z.object({ at: instant.nullable(), failures: count.nullable() }).nullable(),
   note: z.string(),
+  /** Who decided it. */
+  by: z.string().default(''),
+  /** Who looks after the group; null: nobody. */
+  owner: z.string().nullable().default(null),
+  /** Oldest first, at most `maxTriageNotes`: the oldest goes. */
+  notes: z.array(z.object({ at: instant, by: z.string(), text: z.string() })).default([]),
 });
+export const maxTriageNotes = 100;
 export type Triage = z.output<typeof triageShape>;
 
 export const groupStates = ['open', 'resolved', 'ignored', 'regressed'] as const;

@@ -31,7 +31,14 @@ function actOf(request: Request): { jobId: JobId | null; act: Pick<Act, 'act' | 
     case 'steerOperation':
       return { jobId: null, act: { act: `operation.${request.act}`, object: `operation:${request.operationId}`, reason: request.reason } };
     case 'triage':
-      return { jobId: null, act: { act: `errors.${request.state}`, object: `error:${request.fingerprint}`, reason: request.note } };
+      return {
+        jobId: null,
+        act: {
+          act: `errors.${request.state ?? (request.owner === undefined ? 'noted' : 'assigned')}`,
+          object: `error:${request.fingerprint}`,
+          reason: request.note,
+        },
+      };
     case 'putSchedule':
       return { jobId: null, act: { act: 'schedule.put', object: `schedule:${request.tenant}`, reason: request.reason } };
     case 'steerSchedule':

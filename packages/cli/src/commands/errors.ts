@@ -80,8 +80,11 @@ async function decide(decision: Decision, call: CommandCall): Promise<ExitCode> 
     const { fingerprint } = one(await readGroups(directory, view), call.args[1]);
     const { tenant } = view.job.record;
     const [at, note] = [new Date().toISOString(), textFlag(call.flags, 'note') ?? ''];
-    const body: Triage = { tenant, fingerprint, state: states[decision], at, until: null, note };
-    await directory.journal.changeRegistered('triage', `${tenant}.${fingerprint}`, () => ({ put: { at, by: 'cli', reason: note, body } }));
+    const decided = { tenant, fingerprint, state: states[decision], at, until: null, note, by: 'cli' };
+    await directory.journal.changeRegistered('triage', `${tenant}.${fingerprint}`, (current) => {
+      const body: Triage = { owner: current?.body.owner ?? null, notes: current?.body.notes ?? [], ...decided };
+      return { put: { at, by: 'cli', reason: note, body } };
+    });
     return one(await readGroups(directory, view), fingerprint);
   });
   call.output.document(group);

@@ -13,8 +13,10 @@ import {
   type GroupOfJob,
   groupFields,
   letterFields,
+  maxTriageNotes,
   parseFilter,
   type Refusal,
+  type Triage,
   type TriageRequest,
   type TriageVersion,
 } from '@millrace/protocol';
@@ -77,11 +79,20 @@ export async function triageGroup(request: TriageRequest, control: Control): Pro
     if (request.version !== null && request.version !== version) {
       return { refuse: refusal('ETAG_MISMATCH', `cannot change ${fingerprint}: version ${request.version} was looked at, ${version} stands`) };
     }
-    return { put: { at, by, reason: note, body: { tenant, fingerprint, state, at, until, note } } };
+    return { put: { at, by, reason: note, body: triaged(request, current?.body ?? null, at) } };
   });
   if ('refused' in result) return result.refused;
   const [group] = await groupsOf(tenant, fingerprint, control);
   return group === undefined ? noGroup(fingerprint) : { ok: true, kind: 'triage', group };
+}
+
+/** What was decided stands until somebody decides otherwise: an owner or a note changes nothing of it. */
+function triaged(request: TriageRequest, current: Triage | null, at: string): Triage {
+  const { tenant, fingerprint, state, until, note, owner, remark, by } = request;
+  const standing = current ?? { state: 'open' as const, at, until: null, note: '', by, owner: null, notes: [] };
+  const decision = state === null ? standing : { ...standing, state, at, until, note, by };
+  const notes = remark === '' ? standing.notes : [...standing.notes, { at, by, text: remark }].slice(-maxTriageNotes);
+  return { ...decision, tenant, fingerprint, owner: owner === undefined ? standing.owner : owner, notes };
 }
 
 const nameOf = (tenant: string, fingerprint: string): string => `${tenant}.${fingerprint}`;
