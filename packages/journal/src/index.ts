@@ -18,6 +18,7 @@ export {
   manifestKey,
   openMarkerKey,
   parseChunkKey,
+  parseSampleKey,
   pinsKey,
   sealedKey,
   segmentKey,
@@ -40,13 +41,14 @@ export { type ChunkListOptions, type ChunkPage, type ChunkTrouble, listChunks } 
 export { type JobOutline, type JobPlan, KeptJobs } from './reading/kept-jobs.ts';
 export { bitAt, type OutcomeBits } from './reading/outcomes.ts';
 export { type ChunkPlace, type IndexedFile, PlanIndex } from './reading/plan-index.ts';
+export { type ReplayedReject, readReplays } from './reading/replays.ts';
 export { type Cell, type ChunkStates, type CutStrip, chunksOfFile, chunksOfStage, fileStrip, stageStrip } from './reading/strip.ts';
 export type { Change, DecideChange, Registered, RegistryChange } from './registry.ts';
 export { type Correction, correctRecord, type EditedRow, unchangedRecord } from './rejects/correct-record.ts';
 export { EditedExportError, readEditedExport } from './rejects/edited-export.ts';
-export { type ExportShape, exportCsvHeader, exportCsvRow, exportNdjsonRow, exportShape } from './rejects/export-rejects.ts';
-export { type Gathered, type GatherOptions, gatherCorrections } from './rejects/gather-corrections.ts';
-export { type RejectRow, type Replayed, readRejects } from './rejects/read-rejects.ts';
+export { type ExportShape, exportCsvHeader, exportCsvRow, exportedFields, exportNdjsonRow, exportShape, type PlannedView } from './rejects/export-rejects.ts';
+export { type CorrectedJob, type Gathered, type GatherOptions, gatherCorrections } from './rejects/gather-corrections.ts';
+export { type RejectRow, type Replayed, readRejectRows, readRejects } from './rejects/read-rejects.ts';
 export { testStore } from './self-test.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';

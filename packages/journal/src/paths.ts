@@ -81,6 +81,17 @@ export function parseFailureKey(key: string): { chunk: number; attemptId: Attemp
   return match ? { chunk: Number(match[1]), attemptId: match[2] as AttemptId } : null;
 }
 
+/** A failure record or a dead letter by its whole key, as error groups name their samples. */
+export function parseSampleKey(
+  key: string,
+): { jobId: JobId; stage: string; chunk: number; attemptId: AttemptId } | { jobId: JobId; stage: string; chunk: number; generation: number } | null {
+  const match = /^jobs\/([0-9a-z]+)\/(failures|dead)\/([a-z][a-z0-9]{0,31})\//.exec(key);
+  if (match === null || !isJobId(match[1] ?? '')) return null;
+  const place = { jobId: match[1] as JobId, stage: match[3] ?? '' };
+  const name = match[2] === 'failures' ? parseFailureKey(key) : parseChunkKey(key);
+  return name === null ? null : { ...place, ...name };
+}
+
 /** Of the folded entries below the folder of a kind. */
 export function parseRegistryNameDir(key: string): string | null {
   return /^registry\/[a-z-]+\/([0-9A-Za-z][0-9A-Za-z.-]*)\/$/.exec(key)?.[1] ?? null;

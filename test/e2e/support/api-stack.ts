@@ -35,6 +35,8 @@ export interface ApiStack {
   readonly client: Client;
   readonly stack: LocalStack;
   readonly running: RunningApi;
+  /** What the API was started with. */
+  readonly options: Parameters<typeof startApi>[0];
   stop(): Promise<void>;
 }
 
@@ -48,7 +50,7 @@ export async function startApiStack(options: ApiStackOptions): Promise<ApiStack>
   const scratch = `${out}.api-scratch`;
   mkdirSync(scratch, { recursive: true });
   try {
-    const running = await startApi({
+    const settings = {
       redis: stack.redisUrl,
       journal: pathToFileURL(join(out, '_journal')).href,
       core: process.env['MILLRACE_CORE'] ?? corePath(),
@@ -66,12 +68,13 @@ export async function startApiStack(options: ApiStackOptions): Promise<ApiStack>
       checkAnswers: true,
       log: silentLog,
       ...options.api,
-    });
+    };
+    const running = await startApi(settings);
     const stop = async (): Promise<void> => {
       await running.stop();
       await stack.stop();
     };
-    return { url: running.url, token, client: createClient({ baseUrl: running.url, token }), stack, running, stop };
+    return { url: running.url, token, client: createClient({ baseUrl: running.url, token }), stack, running, options: settings, stop };
   } catch (error) {
     await stack.stop();
     throw error;

@@ -5,6 +5,7 @@
 import type { DialectPins, InputPins } from '@millrace/protocol';
 
 import type { JobView } from '../read-job.ts';
+import type { IndexedFile } from '../reading/plan-index.ts';
 import type { RejectRow } from './read-rejects.ts';
 import { type RecordText, recordText } from './record-text.ts';
 
@@ -26,9 +27,16 @@ const REST = ['_extra', '_raw'] as const;
 const LINE_END = '\r\n';
 const BYTE_ORDER_MARK = '\u{feff}';
 
-export function exportShape(view: JobView): ExportShape {
+/** A job with its planned files: its whole view, or what an index of its plans knows of them. */
+export type PlannedView = Pick<JobView, 'pins'> & (Pick<JobView, 'plans'> | { readonly files: Iterable<IndexedFile> });
+
+export function plannedFiles(view: PlannedView): readonly Pick<IndexedFile, 'file' | 'input' | 'uri' | 'header'>[] {
+  return 'files' in view ? [...view.files] : view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+}
+
+export function exportShape(view: PlannedView): ExportShape {
   const inputs = view.pins?.record.inputs ?? [];
-  const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+  const files = plannedFiles(view);
   const headers = new Map(files.map(({ uri, header }) => [uri, header]));
   const read = filesAsRead(view);
   const dialects = new Map([...read].map(([uri, { dialect }]) => [uri, dialect]));
@@ -38,10 +46,10 @@ export function exportShape(view: JobView): ExportShape {
 }
 
 /** How each planned file is read, by its URI: in its own way under `pin: file`, else as its input. */
-export function filesAsRead(view: JobView): Map<string, Pick<InputPins, 'format' | 'dialect' | 'encoding'>> {
+export function filesAsRead(view: PlannedView): Map<string, Pick<InputPins, 'format' | 'dialect' | 'encoding'>> {
   const { inputs = [], files: ownPins = [] } = view.pins?.record ?? {};
   const own = new Map(ownPins.map((pins) => [pins.file, pins]));
-  const files = view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files));
+  const files = plannedFiles(view);
   return new Map(
     files.flatMap(({ uri, file, input }) => {
       const pins = own.get(file) ?? inputs[input];

@@ -5,7 +5,7 @@ import type { CorrectedReject } from '../corrections.ts';
 import { type JobView, specOfGeneration } from '../read-job.ts';
 import type { CoreLike } from '../store.ts';
 import { type Correction, correctRecord, type EditedRow, unchangedRecord } from './correct-record.ts';
-import { type ExportShape, exportShape, filesAsRead } from './export-rejects.ts';
+import { type ExportShape, exportShape, filesAsRead, type PlannedView, plannedFiles } from './export-rejects.ts';
 import { type RejectRow, type Replayed, readRejects } from './read-rejects.ts';
 
 export interface GatherOptions {
@@ -25,7 +25,10 @@ export interface Gathered {
 /** A set is held in memory: corrections are what people make, and an edited export is at most 64 MiB. */
 const maxRejects = 200_000;
 
-export async function gatherCorrections(view: JobView, manifest: Manifest, replayed: Replayed, core: CoreLike, options: GatherOptions): Promise<Gathered> {
+/** What of a job decides how its rejects are corrected. */
+export type CorrectedJob = PlannedView & Pick<JobView, 'job' | 'commands' | 'generation'>;
+
+export async function gatherCorrections(view: CorrectedJob, manifest: Manifest, replayed: Replayed, core: CoreLike, options: GatherOptions): Promise<Gathered> {
   const shape = exportShape(view);
   const files = filesByUri(view);
   const reduce = new Set(stagesOf(specOfGeneration(view, view.generation).spec).flatMap(({ name, kind }) => (kind === 'reduce' ? [name] : [])));
@@ -81,10 +84,10 @@ function errorsOf(row: RejectRow): Origin['errors'] {
   return [...pairs.values()];
 }
 
-function filesByUri(view: JobView): Map<string, number> {
-  return new Map(view.plans.flatMap(({ segments }) => segments.flatMap(({ record }) => record.files.map(({ uri, file }) => [uri, file] as const))));
+function filesByUri(view: PlannedView): Map<string, number> {
+  return new Map(plannedFiles(view).map(({ uri, file }) => [uri, file]));
 }
 
-function arrayFiles(view: JobView): Set<string> {
+function arrayFiles(view: PlannedView): Set<string> {
   return new Set([...filesAsRead(view)].flatMap(([uri, { format }]) => (format === 'json' ? [uri] : [])));
 }

@@ -40,7 +40,7 @@ export async function* readRejects(core: CoreLike, files: readonly ManifestPart[
   const ordered = [...files].sort((a, b) => chunkOf(a) - chunkOf(b));
   for (const file of ordered) {
     for (let start = 0; start < file.rows; ) {
-      const rows = await readPage(core, file.uri, start);
+      const rows = await readRejectRows(core, file.uri, { start, rows: PAGE_ROWS });
       if (rows.length === 0) break;
       for (const row of rows) if (!replaced.has(row.rejectId)) yield row;
       start += rows.length;
@@ -50,12 +50,20 @@ export async function* readRejects(core: CoreLike, files: readonly ManifestPart[
 
 const chunkOf = ({ chunk }: ManifestPart): number => Number(chunk.slice(chunk.lastIndexOf('.') + 1));
 
-async function readPage(core: CoreLike, uri: string, start: number): Promise<RejectRow[]> {
+/** Some rows of one file, from `start` on; fewer than asked where the file ends, or where they would not fit into one answer. */
+export async function readRejectRows(
+  core: CoreLike,
+  uri: string,
+  { start, rows, signal }: { readonly start: number; readonly rows: number; readonly signal?: AbortSignal },
+): Promise<RejectRow[]> {
   const input = { uri, connection: null, etag: '', size: 0 };
   const rest = { connection: null, jobKey: null, record: null, parts: null, spec: null };
-  const message = { type: 'Inspect', what: 'rows', input, start, end: start + PAGE_ROWS, ...rest } as const;
-  const answer = await core.request(message, { deadlineMs: DEADLINE_MS });
-  if (answer.failed !== null) throw new AppError('STORAGE_UNAVAILABLE', `cannot read ${uri}: ${answer.failed.message}`);
+  const message = { type: 'Inspect', what: 'rows', input, start, end: start + rows, ...rest } as const;
+  const answer = await core.request(message, { deadlineMs: DEADLINE_MS, ...(signal && { signal }) });
+  if (answer.failed !== null) {
+    const code = answer.failed.code === 'INPUT_NOT_FOUND' ? 'GONE' : 'STORAGE_UNAVAILABLE';
+    throw new AppError(code, `cannot read ${uri}: ${answer.failed.message}`);
+  }
   const lines = new TextDecoder().decode(answer.payload).split('\n');
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as RejectRow);
 }
