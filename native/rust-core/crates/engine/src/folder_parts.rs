@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use millrace_formats::write::folders::{FolderNames, Folders, own_rows};
-use millrace_formats::write::{BATCH_ROWS, Recut, held_bytes};
+use millrace_formats::write::{BATCH_ROWS, Recut, batch_bytes};
 
 use crate::error::Error;
 use crate::outputs::OpenPart;
@@ -164,7 +164,7 @@ impl FolderParts {
         self.check_number()?;
         self.is_crowded = self.is_crowded || self.open.len() + self.count_closed(&folders) > self.limits.max_open;
         let kept = self.folders.without_keys(batch)?;
-        self.gathered.bytes += held_bytes(&kept) + PLACE_BYTES * kept.num_rows();
+        self.gathered.bytes += batch_bytes(&kept) + PLACE_BYTES * kept.num_rows();
         self.gathered.batches.push(kept);
         self.gathered.folders.push(folders);
         self.rows += batch.num_rows() as u64;

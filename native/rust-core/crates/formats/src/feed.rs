@@ -12,6 +12,10 @@ pub(crate) const BLOCK_BYTES: usize = 256 << 10;
 const LOOK_AHEAD_BYTES: u64 = 4 << 10;
 /// Windows kept for use again once nobody points into them.
 const SPARE_WINDOWS: usize = 2;
+/// None of them is much larger than the windows that will be needed: one that grew with a long record is let go.
+const MAX_SPARE_BLOCKS: usize = 4;
+/// A window grows by at most this much at once, so that it never is much larger than the record it grows for.
+const MAX_GROWTH_BYTES: usize = 8 << 20;
 
 pub(crate) struct Feed {
     source: Box<dyn ByteSource>,
@@ -69,7 +73,7 @@ impl Feed {
         self.at += bytes;
     }
 
-    /// Drops what was passed and reads on; the rest grows to at least twice its length. Nothing happens at the end of the stream.
+    /// Drops what was passed and reads on; the rest grows to twice its length, or by `MAX_GROWTH_BYTES`. Nothing happens at the end of the stream.
     pub(crate) fn more(&mut self) -> Result<(), Error> {
         if self.at_end() {
             return Ok(());
@@ -78,20 +82,37 @@ impl Feed {
         let kept = self.rest().len();
         let read_from = position + kept as u64;
         let useful = if read_from < self.range_end { self.range_end - read_from + LOOK_AHEAD_BYTES } else { u64::MAX };
-        let count = (self.block_bytes.max(kept) as u64).min(useful.max(kept as u64)).min(self.size - read_from) as usize;
-        let mut next = self.spare_window();
+        let wanted = self.block_bytes.max(kept.min(MAX_GROWTH_BYTES)) as u64;
+        let count = wanted.min(useful.max(kept as u64)).min(self.size - read_from) as usize;
+        let mut next = self.window_with_rest(kept);
+        next.reserve_exact((kept + count).saturating_sub(next.len()));
         // What stood there is overwritten: to clear a window costs as much as to copy it.
         next.resize(kept + count, 0);
-        next[..kept].copy_from_slice(self.rest());
         let filled = self.fill(&mut next[kept..], read_from)?;
         next.truncate(kept + filled);
-        let old = std::mem::replace(&mut self.window, Arc::new(next));
-        if self.spare.len() < SPARE_WINDOWS {
-            self.spare.push(old);
-        }
+        self.window = Arc::new(next);
         self.start = position;
         self.at = 0;
         Ok(())
+    }
+
+    /// A window that holds the rest alone, and maybe bytes to be overwritten behind it.
+    fn window_with_rest(&mut self, kept: usize) -> Vec<u8> {
+        let mut old = std::mem::take(&mut self.window);
+        // A long record: of its beginning there should be one copy only.
+        if kept >= self.block_bytes
+            && let Some(window) = Arc::get_mut(&mut old)
+        {
+            window.drain(..self.at);
+            return std::mem::take(window);
+        }
+        let mut next = self.spare_window();
+        next.resize(next.len().max(kept), 0);
+        next[..kept].copy_from_slice(&old[self.at..]);
+        if self.spare.len() < SPARE_WINDOWS && old.capacity() <= MAX_SPARE_BLOCKS * self.block_bytes {
+            self.spare.push(old);
+        }
+        next
     }
 
     /// Less than asked only at the end of a stream whose size nobody knew: from then on it is known.

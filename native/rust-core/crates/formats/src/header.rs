@@ -1,6 +1,7 @@
 //! Header rows to column names, and column names to fields of the schema. Decided once a file, at planning.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Error;
 use crate::schema::{ExtraColumns, Field, MatchBy, MissingColumns, Schema};
@@ -33,19 +34,27 @@ pub fn numbered_names(count: usize) -> Vec<String> {
 fn unique_names(names: Vec<String>) -> Vec<String> {
     let mut taken: HashSet<String> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
     let mut seen = HashSet::new();
+    let mut next = HashMap::new();
     let mut result = Vec::with_capacity(names.len());
     for (index, name) in names.into_iter().enumerate() {
         let first_choice = if name.is_empty() { format!("column_{}", index + 1) } else { name.clone() };
         let fresh = if name.is_empty() { !taken.contains(&first_choice) } else { seen.insert(name) };
-        let chosen = if fresh { first_choice } else { next_free(&first_choice, &taken) };
+        let chosen = if fresh { first_choice } else { next_free(first_choice, &taken, &mut next) };
         taken.insert(chosen.clone());
         result.push(chosen);
     }
     result
 }
 
-fn next_free(name: &str, taken: &HashSet<String>) -> String {
-    (2u64..).map(|number| format!("{name}_{number}")).find(|candidate| !taken.contains(candidate)).expect("numbers do not end")
+/// `name_2`, or with the next higher number that is free. `next` remembers for each name which numbers are known to be taken.
+fn next_free(name: String, taken: &HashSet<String>, next: &mut HashMap<String, u64>) -> String {
+    let mut number = next.get(&name).copied().unwrap_or(2);
+    while taken.contains(&format!("{name}_{number}")) {
+        number += 1;
+    }
+    let free = format!("{name}_{number}");
+    next.insert(name, number + 1);
+    free
 }
 
 /// Matches columns with fields. `by_position` overrides the schema's way for files whose names mean nothing.
@@ -79,9 +88,13 @@ fn match_positions(schema: &Schema, columns: usize) -> Vec<Option<u32>> {
 }
 
 fn match_names(schema: &Schema, header: &[String]) -> Result<Vec<Option<u32>>, Error> {
+    let mut by_name: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
+    for (column, name) in header.iter().enumerate() {
+        by_name.entry(compared(name, schema.case_sensitive)).or_default().push(column);
+    }
     let mut mapping = vec![None; header.len()];
     for (index, field) in schema.fields.iter().enumerate() {
-        let columns: Vec<usize> = (0..header.len()).filter(|&column| takes(field, &header[column], schema.case_sensitive)).collect();
+        let columns = columns_of(field, &by_name, schema.case_sensitive);
         if let [one, other, ..] = columns[..] {
             let message = format!("cannot fill field {:?}: columns {:?} and {:?} both match it", field.name, header[one], header[other]);
             return Err(Error::new("SCHEMA_AMBIGUOUS_COLUMN", message));
@@ -96,11 +109,20 @@ fn match_names(schema: &Schema, header: &[String]) -> Result<Vec<Option<u32>>, E
     Ok(mapping)
 }
 
-fn takes(field: &Field, column: &str, case_sensitive: bool) -> bool {
-    std::iter::once(&field.name).chain(&field.aliases).any(|name| {
-        let name = name.trim();
-        if case_sensitive { name == column.trim() } else { name.to_lowercase() == column.trim().to_lowercase() }
-    })
+/// Columns that the field's name or one of its aliases matches, ascending.
+fn columns_of(field: &Field, by_name: &HashMap<Cow<'_, str>, Vec<usize>>, case_sensitive: bool) -> Vec<usize> {
+    let names = std::iter::once(&field.name).chain(&field.aliases);
+    let mut columns: Vec<usize> =
+        names.filter_map(|name| by_name.get(&compared(name, case_sensitive))).flat_map(|columns| columns.iter().copied()).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// A name as names are compared.
+pub(crate) fn compared(name: &str, case_sensitive: bool) -> Cow<'_, str> {
+    let name = name.trim();
+    if case_sensitive { Cow::Borrowed(name) } else { Cow::Owned(name.to_lowercase()) }
 }
 
 fn check_missing(schema: &Schema, mapping: &[Option<u32>], header: &[String]) -> Result<(), Error> {
@@ -153,6 +175,16 @@ mod tests {
         assert_eq!(rows(&[&["a", "a", "a_2"]]), ["a", "a_3", "a_2"]);
         assert_eq!(rows(&[&["", "column_1"]]), ["column_1_2", "column_1"]);
         assert_eq!(rows(&[&["size", "", "x"], &["mm", "in"]]), ["size mm", "in", "x"]);
+    }
+
+    /// Each of them looks for a free name, and for its field: neither may look at all others.
+    #[test]
+    fn many_columns_of_one_name() {
+        let names = column_names(&[vec!["a".into(); 100_000]], " ");
+        assert_eq!((names[1].as_str(), names[99_999].as_str()), ("a_2", "a_100000"));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fields = mapped(&schema(&names, |_| {}), &names).unwrap();
+        assert!(fields.iter().enumerate().all(|(column, field)| *field == Some(column as u32)));
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! calls with the same samples.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use crate::error::Error;
+use crate::header::compared;
 use crate::pins::{DuplicateKeys, Evidence, Format, InputPins, InvalidBytes, JsonOptions, LinesOptions};
 use crate::schema::Schema;
 use crate::source::{ByteSource, SourceError, read_full};
@@ -215,8 +217,7 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
     let sampled = match format {
         Format::Csv => {
             let spec = dialect_spec.unwrap_or_default();
-            let expected = schema_spec.given().map(|schema| schema.fields.as_slice()).unwrap_or_default();
-            columns::of_csv(&texts, spec, expected, &mut pins, &mut findings)?
+            columns::of_csv(&texts, spec, &schema_spec, &mut pins, &mut findings)?
         }
         Format::Ndjson => json::columns(&texts, &pins),
         Format::Json => json::columns_of_array(&texts, &pins)?,
@@ -287,17 +288,14 @@ fn keep_extra_columns(mut schema: Schema, columns: &[String], positional: bool, 
     if schema.extra_columns != ExtraColumns::Keep {
         return schema;
     }
-    let same =
-        |a: &str, b: &str| if schema.case_sensitive { a.trim() == b.trim() } else { a.trim().to_lowercase() == b.trim().to_lowercase() };
+    let name_of = |name: &str| compared(name, schema.case_sensitive).into_owned();
+    let known: HashSet<String> =
+        schema.fields.iter().flat_map(|field| std::iter::once(&field.name).chain(&field.aliases)).map(|name| name_of(name)).collect();
     let by_position = positional || schema.match_by == MatchBy::Position;
     let extra: Vec<_> = columns
         .iter()
         .enumerate()
-        .filter(|(index, column)| {
-            let named =
-                || schema.fields.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|name| same(name, column)));
-            if by_position { *index >= schema.fields.len() } else { !named() }
-        })
+        .filter(|(index, column)| if by_position { *index >= schema.fields.len() } else { !known.contains(&name_of(column)) })
         .map(|(_, column)| declared::text_field(column, if format == Format::Lines || format.has_rows() { format } else { Format::Csv }))
         .collect();
     schema.fields.extend(extra);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-pub use recut::{BATCH_BYTES, Cuts, Recut, batch_bytes, held_bytes};
+pub use recut::{BATCH_BYTES, Cuts, Recut, batch_bytes};
 
 mod arrow;
 mod choose;

@@ -18,6 +18,9 @@ use crate::reject::DAMAGE_KEPT_BYTES;
 use crate::report::{Spot, reject_range};
 use crate::source::ByteSource;
 
+const BLOCK_BYTES_PER_COLUMN: usize = 64;
+const MAX_BLOCK_BYTES: usize = 1 << 20;
+
 pub(crate) struct CsvReader {
     rules: CsvRules,
     splitter: Splitter,
@@ -50,7 +53,7 @@ impl CsvReader {
         let options = options.bounded();
         check_range(&range, excluded, source.size())?;
         let rules = CsvRules::compile(pins, file)?;
-        let block = BLOCK_BYTES.min(options.batch_bytes as usize);
+        let block = block_bytes(rules.width()).min(options.batch_bytes as usize);
         Ok(CsvReader {
             splitter: Splitter::new(Arc::new(rules.scan.clone())),
             schema: pins.schema.arrow_schema(),
@@ -182,6 +185,11 @@ impl CsvReader {
         self.end.pass(&excluded);
         Ok(())
     }
+}
+
+/// Each batch costs something for each column, and holds no more records than a block: of wide tables blocks are larger.
+fn block_bytes(columns: usize) -> usize {
+    (columns * BLOCK_BYTES_PER_COLUMN).clamp(BLOCK_BYTES, MAX_BLOCK_BYTES)
 }
 
 fn count_damage(counts: &mut ReadCounts, extent: &Extent) {

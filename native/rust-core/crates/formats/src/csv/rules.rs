@@ -51,7 +51,7 @@ impl CsvRules {
             fields,
             columns,
             mapping: file.mapping.clone(),
-            slots: (0..file.mapping.len()).map(|column| fed.iter().position(|fed| *fed == column)).collect(),
+            slots: slots(&file.mapping),
             fed,
             header: file.header.clone(),
             replace_invalid: pins.invalid_bytes == InvalidBytes::Replace,
@@ -75,6 +75,12 @@ impl CsvRules {
     pub(crate) fn is_null_sequence(&self, field: RawField<'_>, trim: bool) -> bool {
         is_null_sequence(self.null_sequence.as_deref(), field, trim)
     }
+}
+
+/// Columns that feed a field, numbered in their order.
+fn slots(mapping: &[Option<u32>]) -> Vec<Option<usize>> {
+    let mut next = 0..;
+    mapping.iter().map(|field| field.and_then(|_| next.next())).collect()
 }
 
 pub(crate) fn dialect_of(pins: &InputPins) -> Result<&Dialect, Error> {

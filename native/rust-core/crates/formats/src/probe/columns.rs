@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::declared::DialectSpec;
+use super::declared::{DialectSpec, SchemaSpec};
 use super::dialect::{self, Chosen};
 use super::infer::{Column, Inferred};
 use super::rows::{Cut, Row, RowKind, cut, rules};
@@ -11,18 +11,19 @@ use crate::encoding::Encoding;
 use crate::error::Error;
 use crate::header::{column_names, numbered_names};
 use crate::pins::{BlankRows, Dialect, InputPins, LongRows, ShortRows, StrayQuotes};
-use crate::schema::Field;
 
 /// Decides the dialect, puts it into the pins, and reads the columns of all samples.
 pub(super) fn of_csv(
     texts: &[Text<'_>],
     spec: DialectSpec,
-    expected: &[Field],
+    schema: &SchemaSpec,
     pins: &mut InputPins,
     findings: &mut Findings,
 ) -> Result<Sampled, Error> {
     let encoding = Encoding::from_label(&pins.encoding)?;
     let chosen = dialect::detect(texts, &spec, &encoding, pins.max_record_bytes, findings)?;
+    let expected = schema.given().map(|schema| schema.fields.as_slice()).unwrap_or_default();
+    let infers = matches!(schema, SchemaSpec::Auto);
     let mut header = None;
     let mut columns = Columns::default();
     for text in texts {
@@ -34,7 +35,7 @@ pub(super) fn of_csv(
         if let Some(first) = decided.rows.iter().min() {
             cut.number_from(*first);
         }
-        columns.read(&cut, decided, &spec, &encoding, expected.is_empty());
+        columns.read(&cut, decided, &spec, &encoding, infers);
     }
     let header = header.unwrap_or(header::Header { header: spec.header.unwrap_or(true), rows: vec![1], skipped: Vec::new() });
     pins.dialect = Some(pinned(chosen, spec, header));

@@ -1,5 +1,7 @@
 //! Whether the first row names the columns.
 
+use std::collections::HashSet;
+
 use super::Findings;
 use super::declared::DialectSpec;
 use super::infer::Column;
@@ -108,7 +110,7 @@ fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) ->
     }
     let typed: Vec<usize> = (0..names.len()).filter(|index| columns[*index].is_typed()).collect();
     let like_body = typed.iter().filter(|index| columns[**index].takes(&names[**index])).count();
-    let distinct = names.iter().collect::<std::collections::HashSet<_>>().len() == names.len() && names.iter().all(|name| !name.is_empty());
+    let distinct = names.iter().collect::<HashSet<_>>().len() == names.len() && names.iter().all(|name| !name.is_empty());
     if !typed.is_empty() {
         return match like_body {
             0 if distinct => (true, 0.95, None),
@@ -137,9 +139,8 @@ fn is_like_data(cells: &[String]) -> bool {
 
 /// At least half of the cells are names that the schema knows.
 fn names_of_fields(names: &[String], expected: &[Field]) -> bool {
-    let known = |name: &&String| {
-        let lower = name.to_lowercase();
-        expected.iter().any(|field| std::iter::once(&field.name).chain(&field.aliases).any(|alias| alias.to_lowercase() == lower))
-    };
-    !expected.is_empty() && names.iter().filter(known).count() * 2 >= names.len().min(expected.len()).max(1)
+    let known: HashSet<String> =
+        expected.iter().flat_map(|field| std::iter::once(&field.name).chain(&field.aliases)).map(|name| name.to_lowercase()).collect();
+    let found = names.iter().filter(|name| known.contains(&name.to_lowercase())).count();
+    !expected.is_empty() && found * 2 >= names.len().min(expected.len()).max(1)
 }

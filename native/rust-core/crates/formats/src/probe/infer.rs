@@ -1,6 +1,8 @@
 //! The type of a column: the first of boolean, integer, number, date, datetime that every sampled value fits, else text, with a note of what
 //! it nearly was. Values are tried with the parsers that will read them.
 
+use std::sync::{Arc, LazyLock};
+
 use crate::schema::{Field, FieldType};
 use crate::values::boolean::{self, BooleanFormat};
 use crate::values::date::{self, DateFormat};
@@ -13,6 +15,11 @@ use crate::values::pattern::Pattern;
 const MAX_DIGITS: usize = 18;
 /// A type is given up when this many values and every 20th did not fit.
 const GIVE_UP: u64 = 50;
+/// A form of dates, or of numbers in another notation, is given up sooner when not one of the first values fitted it: each of many columns would
+/// try them all on every value.
+const FIRST_VALUES: u64 = 20;
+/// A date has at least a year of four digits and a day.
+const MIN_DATE_DIGITS: usize = 5;
 /// Of a text shown in a note.
 const SHOWN_CHARACTERS: usize = 40;
 
@@ -30,10 +37,9 @@ pub(super) struct Inferred {
 
 /// A type that the column may have.
 struct Test {
-    kind: Kind,
+    kind: &'static Kind,
     misfits: u64,
-    first_misfit: Option<String>,
-    alive: bool,
+    first_misfit: Option<Arc<str>>,
 }
 
 enum Kind {
@@ -47,19 +53,42 @@ enum Kind {
     Datetime(String, DatetimeFormat, usize),
 }
 
+/// What is asked of a value once for all types.
+#[derive(Clone, Copy)]
+struct Look {
+    /// See `is_code`.
+    is_code: bool,
+    has_digit: bool,
+    /// A text without it is none in any form; see `MIN_DATE_DIGITS`.
+    may_be_date: bool,
+}
+
+impl Look {
+    fn at(text: &[u8]) -> Look {
+        let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+        Look { is_code: is_code(text), has_digit: digits > 0, may_be_date: digits >= MIN_DATE_DIGITS && digits < text.len() }
+    }
+}
+
 impl Kind {
-    /// `is_code`: what `is_code` says of the text, which is asked once for all types.
-    fn fits(&self, text: &str, is_code: bool) -> bool {
+    fn fits(&self, text: &str, look: Look) -> bool {
         let bytes = text.as_bytes();
         match self {
             Kind::Boolean(format) => boolean::parse(bytes, format).is_ok(),
-            Kind::Integer => !is_code && integer::parse_plain(bytes).is_ok(),
-            Kind::Number => !is_code && number::parse_float(bytes, &NumberFormat::PLAIN).is_ok(),
+            Kind::Integer => !look.is_code && integer::parse_plain(bytes).is_ok(),
+            Kind::Number => !look.is_code && number::parse_float(bytes, &NumberFormat::PLAIN).is_ok(),
             // Whole numbers are the same in every format, and cheaper to try.
-            Kind::NumberWith(format) => !is_code && (integer::parse_plain(bytes).is_ok() || number::parse_float(bytes, format).is_ok()),
-            Kind::Date(_, format, _) => date::parse(bytes, format).is_ok(),
-            Kind::Datetime(_, format, _) => datetime::parse(bytes, format).is_ok(),
+            Kind::NumberWith(format) => {
+                !look.is_code && (integer::parse_plain(bytes).is_ok() || number::parse_float(bytes, format).is_ok())
+            }
+            Kind::Date(_, format, _) => look.may_be_date && date::parse(bytes, format).is_ok(),
+            Kind::Datetime(_, format, _) => look.may_be_date && datetime::parse(bytes, format).is_ok(),
         }
+    }
+
+    /// Given up when no value fits it at first.
+    fn is_special(&self) -> bool {
+        matches!(self, Kind::NumberWith(_) | Kind::Date(..) | Kind::Datetime(..))
     }
 
     fn describe(&self) -> String {
@@ -88,9 +117,22 @@ fn is_code(text: &[u8]) -> bool {
     leading_zero || text.first() == Some(&b'+') || significant > MAX_DIGITS
 }
 
+/// Types of a column of CSV.
+static OF_CSV: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let mut kinds = vec![Kind::Boolean(default_booleans()), Kind::Integer, Kind::Number];
+    kinds.extend(dates());
+    kinds.push(Kind::NumberWith(NumberFormat { decimal: ',', group: None, bare: true }));
+    kinds.push(Kind::NumberWith(NumberFormat { decimal: ',', group: Some('.'), bare: true }));
+    kinds.push(Kind::NumberWith(NumberFormat { decimal: '.', group: Some(','), bare: true }));
+    kinds
+});
+static OF_NUMBERS: [Kind; 2] = [Kind::Integer, Kind::Number];
+static OF_TEXTS: LazyLock<Vec<Kind>> = LazyLock::new(dates);
+
 /// Gathers what the values of one column allow.
 pub(super) struct Column {
     values: u64,
+    /// Those that were not given up yet.
     tests: Vec<Test>,
     only_zero_and_one: bool,
     has_digit: bool,
@@ -100,26 +142,21 @@ pub(super) struct Column {
 impl Column {
     /// A column of CSV.
     pub(super) fn new() -> Column {
-        let mut kinds = vec![Kind::Boolean(default_booleans()), Kind::Integer, Kind::Number];
-        kinds.extend(dates());
-        kinds.push(Kind::NumberWith(NumberFormat { decimal: ',', group: None, bare: true }));
-        kinds.push(Kind::NumberWith(NumberFormat { decimal: ',', group: Some('.'), bare: true }));
-        kinds.push(Kind::NumberWith(NumberFormat { decimal: '.', group: Some(','), bare: true }));
-        Column::with(kinds)
+        Column::with(&OF_CSV)
     }
 
     /// A column of JSON numbers.
     pub(super) fn of_numbers() -> Column {
-        Column::with(vec![Kind::Integer, Kind::Number])
+        Column::with(&OF_NUMBERS)
     }
 
     /// A column of JSON strings: those are never numbers, but may be dates.
     pub(super) fn of_texts() -> Column {
-        Column::with(dates())
+        Column::with(&OF_TEXTS)
     }
 
-    fn with(kinds: Vec<Kind>) -> Column {
-        let tests = kinds.into_iter().map(|kind| Test { kind, misfits: 0, first_misfit: None, alive: true });
+    fn with(kinds: &'static [Kind]) -> Column {
+        let tests = kinds.iter().map(|kind| Test { kind, misfits: 0, first_misfit: None });
         Column { values: 0, tests: tests.collect(), only_zero_and_one: true, has_digit: false, has_code: None }
     }
 
@@ -131,18 +168,23 @@ impl Column {
         }
         self.values += 1;
         self.only_zero_and_one &= text == "0" || text == "1";
-        self.has_digit |= text.bytes().any(|byte| byte.is_ascii_digit());
-        let is_code = is_code(text.as_bytes());
-        if self.has_code.is_none() && is_code && number::parse_float(text.as_bytes(), &NumberFormat::PLAIN).is_ok() {
+        let look = Look::at(text.as_bytes());
+        self.has_digit |= look.has_digit;
+        if self.has_code.is_none() && look.is_code && number::parse_float(text.as_bytes(), &NumberFormat::PLAIN).is_ok() {
             self.has_code = Some(shown(text));
         }
-        for test in self.tests.iter_mut().filter(|test| test.alive) {
-            if !test.kind.fits(text, is_code) {
-                test.misfits += 1;
-                test.first_misfit.get_or_insert_with(|| shown(text));
-                test.alive = test.misfits <= GIVE_UP + self.values / 20;
+        let (values, mut example) = (self.values, None);
+        self.tests.retain_mut(|test| {
+            if test.kind.fits(text, look) {
+                return true;
             }
-        }
+            test.misfits += 1;
+            if test.first_misfit.is_none() {
+                test.first_misfit = Some(Arc::clone(example.get_or_insert_with(|| shown(text).into())));
+            }
+            let is_strange = values >= FIRST_VALUES && test.misfits == values && test.kind.is_special();
+            !is_strange && test.misfits <= GIVE_UP + values / 20
+        });
     }
 
     /// Whether all values so far have a type other than text.
@@ -153,15 +195,14 @@ impl Column {
     /// Whether the text would fit what the other values are.
     pub(super) fn takes(&self, text: &str) -> bool {
         let text = crate::field::trim_blanks(text);
-        self.chosen().is_some_and(|kind| text.is_empty() || kind.fits(text, is_code(text.as_bytes())))
+        self.chosen().is_some_and(|kind| text.is_empty() || kind.fits(text, Look::at(text.as_bytes())))
     }
 
     fn chosen(&self) -> Option<&Kind> {
         if self.values == 0 {
             return None;
         }
-        let fits = |test: &&Test| test.alive && test.misfits == 0;
-        self.tests.iter().filter(fits).map(|test| &test.kind).find(|kind| match kind {
+        self.tests.iter().filter(|test| test.misfits == 0).map(|test| test.kind).find(|kind| match kind {
             Kind::Boolean(_) => !self.only_zero_and_one,
             Kind::Number => self.has_digit,
             Kind::NumberWith(_) => false,
@@ -172,8 +213,8 @@ impl Column {
 
     /// Two orders of day and month fit every value.
     fn is_ambiguous(&self, group: usize) -> bool {
-        let of_group = |test: &&Test| matches!(&test.kind, Kind::Date(_, _, other) | Kind::Datetime(_, _, other) if *other == group);
-        self.tests.iter().filter(of_group).filter(|test| test.alive && test.misfits == 0).count() > 1
+        let of_group = |test: &&Test| matches!(test.kind, Kind::Date(_, _, other) | Kind::Datetime(_, _, other) if *other == group);
+        self.tests.iter().filter(of_group).filter(|test| test.misfits == 0).count() > 1
     }
 
     /// The column's field, and what it nearly was.
@@ -202,8 +243,8 @@ impl Column {
             Kind::NumberWith(_) => self.has_digit,
             Kind::Date(..) | Kind::Datetime(..) => true,
         };
-        if let Some(test) = self.tests.iter().find(|test| test.alive && test.misfits == 0 && tells(&test.kind)) {
-            return match &test.kind {
+        if let Some(test) = self.tests.iter().find(|test| test.misfits == 0 && tells(test.kind)) {
+            return match test.kind {
                 Kind::Date(..) | Kind::Datetime(..) => "date in an order of day and month that the sample does not prove".into(),
                 kind => kind.describe(),
             };
@@ -211,11 +252,7 @@ impl Column {
         if let Some(code) = &self.has_code {
             return format!("string, because values such as {code:?} would not keep their form as numbers");
         }
-        let nearest = self
-            .tests
-            .iter()
-            .filter(|test| test.alive && test.misfits > 0 && test.misfits * 20 <= self.values)
-            .min_by_key(|test| test.misfits);
+        let nearest = self.tests.iter().filter(|test| test.misfits > 0 && test.misfits * 20 <= self.values).min_by_key(|test| test.misfits);
         let Some(Test { kind, misfits, first_misfit: Some(example), .. }) = nearest else { return String::new() };
         format!("{} but for {} of {}, e.g. {example:?}", kind.describe(), grouped(*misfits), grouped(self.values))
     }
@@ -305,6 +342,28 @@ mod tests {
         let mut values = vec!["7"; 40];
         values.push("n/a");
         check(&values, String, "default", "integer but for 1 of 41, e.g. \"n/a\"");
+    }
+
+    #[test]
+    fn forms_that_nothing_fits_at_first_are_given_up() {
+        let mut column = Column::new();
+        (0..19).for_each(|_| column.add("n/a"));
+        let before = column.tests.len();
+        column.add("n/a");
+        assert_eq!((before, column.tests.len()), (OF_CSV.len(), 3), "booleans, integers and numbers are still tried");
+        (0..1_000).for_each(|n| column.add(&n.to_string()));
+        assert_eq!(column.finish("x").note.as_deref(), Some("integer but for 20 of 1,020, e.g. \"n/a\""));
+    }
+
+    proptest::proptest! {
+        /// What is not looked at for want of digits would not have been a date.
+        #[test]
+        fn dates_have_digits_and_something_between(text in "[0-9]{0,6}|[0-9a-cJnMyT:+./ -]{1,20}|[0-9]{1,2} [JM][a-u]{2} [0-9]{1,4}") {
+            let look = Look { may_be_date: true, ..Look::at(text.as_bytes()) };
+            for kind in OF_TEXTS.iter().filter(|kind| kind.fits(&text, look)) {
+                proptest::prop_assert!(Look::at(text.as_bytes()).may_be_date, "{text:?} is {}", kind.describe());
+            }
+        }
     }
 
     #[test]

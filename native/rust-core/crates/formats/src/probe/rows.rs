@@ -79,12 +79,15 @@ pub(super) fn terminator(written: Option<&str>) -> Terminator {
     written.map_or(Terminator::Any, |text| Terminator::Bytes(text.as_bytes().to_vec()))
 }
 
-/// Cuts `bytes` from `start` on into at most `limit` rows. `at_end`: the file ends with them.
+/// Of more fields than that no row is cut: a wide table of short values tells as much with fewer rows, and each field takes 40 bytes.
+const MAX_FIELDS: usize = 500_000;
+
+/// Cuts `bytes` from `start` on into at most `limit` rows, or `MAX_FIELDS` fields. `at_end`: the file ends with them.
 pub(super) fn cut<'a>(bytes: &'a [u8], start: usize, at_end: bool, rules: &Rules, limit: usize) -> Cut<'a> {
     let mut rows = Vec::new();
-    let mut at = start;
+    let (mut at, mut cut_fields) = (start, 0);
     let mut errors = Vec::new();
-    while at < bytes.len() && rows.len() < limit {
+    while at < bytes.len() && rows.len() < limit && cut_fields < MAX_FIELDS {
         let Step::Extent(extent) = next_extent(&bytes[at..], at_end, at as u64, rules) else { break };
         let end = at + extent.length as usize;
         let mut fields = Vec::new();
@@ -96,6 +99,7 @@ pub(super) fn cut<'a>(bytes: &'a [u8], start: usize, at_end: bool, rules: &Rules
             ExtentKind::Damage { .. } => RowKind::Broken,
             ExtentKind::Blank | ExtentKind::Comment => RowKind::Skipped,
         };
+        cut_fields += fields.len();
         rows.push(Row { number: 0, lines: extent.lines.clamp(1, 1 << 20) as u32, kind, start: at, end, fields });
         at = end;
     }

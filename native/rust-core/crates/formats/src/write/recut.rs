@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::coalesce::BatchCoalescer;
 
@@ -99,22 +99,15 @@ impl Recut {
     }
 }
 
-/// Bytes of all values: text by its length, others by their width, whatever buffers they lie in. The sum of `value_bytes`.
+/// Bytes that the values take in memory when they hold their text alone: texts their length, in views besides the view, others their width,
+/// whatever buffers they lie in. The sum of `value_bytes`.
 pub fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| array_bytes(column)).sum()
 }
 
-/// Bytes that a batch takes in memory when its text is its own: a view takes 16 of them besides its text.
-pub fn held_bytes(batch: &RecordBatch) -> usize {
-    let is_view = |column: &&ArrayRef| matches!(column.data_type(), DataType::Utf8View | DataType::BinaryView);
-    let views = batch.columns().iter().filter(is_view).count();
-    batch_bytes(batch) + size_of::<u128>() * views * batch.num_rows()
-}
-
 fn array_bytes(array: &dyn Array) -> usize {
     match array.data_type() {
-        // The low half of a view's first word is the length of its text.
-        DataType::Utf8View => array.as_string_view().views().iter().map(|view| *view as u32 as usize).sum(),
+        DataType::Utf8View => array.as_string_view().views().iter().map(|view| view_bytes(*view)).sum(),
         data_type => match data_type.primitive_width() {
             Some(width) => width * array.len(),
             None => (0..array.len()).map(|row| value_bytes(array, row)).sum(),
@@ -124,8 +117,8 @@ fn array_bytes(array: &dyn Array) -> usize {
 
 fn value_bytes(array: &dyn Array, row: usize) -> usize {
     match array.data_type() {
-        DataType::Utf8View => array.as_string_view().views()[row] as u32 as usize,
-        DataType::BinaryView => array.as_binary_view().views()[row] as u32 as usize,
+        DataType::Utf8View => view_bytes(array.as_string_view().views()[row]),
+        DataType::BinaryView => view_bytes(array.as_binary_view().views()[row]),
         DataType::Utf8 => array.as_string::<i32>().value_length(row) as usize,
         DataType::LargeUtf8 => array.as_string::<i64>().value_length(row) as usize,
         DataType::Binary => array.as_binary::<i32>().value_length(row) as usize,
@@ -136,6 +129,11 @@ fn value_bytes(array: &dyn Array, row: usize) -> usize {
         DataType::FixedSizeBinary(width) => *width as usize,
         other => other.primitive_width().unwrap_or(1),
     }
+}
+
+/// A view's first four bytes are the length of its text.
+fn view_bytes(view: u128) -> usize {
+    size_of::<u128>() + view as u32 as usize
 }
 
 fn gather_error(error: ArrowError) -> Error {
