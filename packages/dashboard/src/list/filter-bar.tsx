@@ -6,6 +6,12 @@ import { useKeys } from '../keys/keys.ts';
 import styles from './filter-bar.module.css';
 import { type FilterField, suggestionsAt } from './filter-text.ts';
 
+/** How a filter is written, by the fields there are. */
+function examplesOf(fields: readonly FilterField[]): string {
+  const examples = fields.flatMap(({ name, values }) => (values?.[0] === undefined ? [] : [`${name}:${values[0]}`]));
+  return [...examples.slice(0, 3), '"some words"'].join(' ');
+}
+
 interface FilterBarProps {
   readonly filter: string;
   /** As the server understood it; null while it is asked. */
@@ -74,7 +80,7 @@ export function FilterBar({ filter, understood, fields, onChange, label }: Filte
         ref={input}
         className={styles.input}
         value={text}
-        placeholder="state:running code:CSV_* age:<2d -name:test &quot;no space&quot;"
+        placeholder={examplesOf(fields)}
         spellCheck={false}
         autoComplete="off"
         autoCapitalize="none"

@@ -2,13 +2,13 @@
 import type { Job } from '@millrace/api-contract';
 import { isTerminalJobState } from '@millrace/protocol/browser';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { type ReactNode, useState } from 'react';
+import { Link, useParams, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
 import { api } from '../../api.ts';
 import { formatBytes, formatCount, formatDuration, formatNoun, formatShare } from '../../format/numbers.ts';
 import { fileName, visibleText } from '../../format/texts.ts';
 import { useMay } from '../../session.ts';
-import { ConfirmDialog, useAct } from '../../ui/act.tsx';
+import { ConfirmDialog } from '../../ui/act.tsx';
 import { Button, buttonLink } from '../../ui/button.tsx';
 import { Go, pathOf } from '../../ui/go.tsx';
 import { CopyButton, Id } from '../../ui/id.tsx';
@@ -20,6 +20,7 @@ import { FateBar } from '../jobs/fate-bar.tsx';
 import { BalanceSum } from './balance-sum.tsx';
 import { BudgetBars } from './budget-bars.tsx';
 import { FileStrip, StripLegend } from './file-strip.tsx';
+import { FreezeButton } from './freeze-button.tsx';
 import styles from './job.module.css';
 import { JobTabs } from './job-tabs.tsx';
 import { filesQuery, jobErrorsQuery, stagesQuery, useJob } from './queries.ts';
@@ -219,24 +220,6 @@ function JobActs({ job }: { readonly job: Job }) {
         </ConfirmDialog>
       )}
     </>
-  );
-}
-
-type PlanBody = Parameters<typeof freeze>[0];
-const freeze = (body: { target: 'deadLetters' | 'rejects' | 'jobs'; filter?: string; ids?: string[]; jobId?: Job['jobId'] }, actKey: string) =>
-  api.call('POST /redrives/plans', { body }, { idempotencyKey: actKey });
-
-/** The first step of a redrive: freezes what would be done and shows the plan; nothing is done yet. */
-function FreezeButton({ body, children, quiet = false }: { readonly body: PlanBody; readonly children: ReactNode; readonly quiet?: boolean }) {
-  const navigate = useNavigate();
-  const act = useAct({
-    call: (input: PlanBody, actKey) => freeze(input, actKey),
-    onDone: ({ planId }) => void navigate({ to: '/redrives/new' as string, search: { plan: planId } as never }),
-  });
-  return (
-    <Button tone={quiet ? 'plain' : 'accent'} busy={act.isPending} onClick={() => act.mutate(body)} title="Counts first; nothing is done yet">
-      {children} …
-    </Button>
   );
 }
 

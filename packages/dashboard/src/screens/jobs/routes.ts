@@ -16,4 +16,18 @@ const jobRoute = createRoute({
   component: lazyRouteComponent(() => import('../job/job.tsx'), 'JobScreen'),
 });
 
-export const jobRoutes = [jobsRoute, jobRoute] as const;
+const chunksRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/jobs/$job/stages/$stage',
+  validateSearch: listSearch,
+  component: lazyRouteComponent(() => import('../chunks/chunks.tsx'), 'ChunksScreen'),
+});
+
+const chunkRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/jobs/$job/chunks/$stage/$index',
+  validateSearch: searchTexts('attempt', 'with'),
+  component: lazyRouteComponent(() => import('../chunk/chunk.tsx'), 'ChunkScreen'),
+});
+
+export const jobRoutes = [jobsRoute, jobRoute, chunksRoute, chunkRoute] as const;

@@ -94,8 +94,7 @@ function Sentences({ overview: { errorGroups, oldestWaiting, deadLetters, hosts 
         <b>{formatCount(hosts.ready)}</b> of {formatNoun(total, 'host')}
         {missing > 0 ? <>, {formatCount(missing)} more wanted</> : ''}
         <span className={styles.aside}>
-          {' '}
-          · {formatCount(hosts.busy)} of {formatNoun(hosts.slots, 'slot')} busy
+          {formatCount(hosts.busy)} of {formatNoun(hosts.slots, 'slot')} busy
         </span>
       </Sentence>
     </ul>
