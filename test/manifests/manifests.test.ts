@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { ScaledObject, TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1';
-import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { workQueueName } from '@millrace/protocol';
 import { defaultPrefix } from '../../packages/queues/src/keys.ts';
 import { readConfig } from '../../packages/scheduler/src/config.ts';
@@ -15,7 +15,7 @@ import { build, buildWith, installTools, type Manifest, root, run } from './tool
 const overlays = ['dev', 'prod', 'test'] as const;
 const components = readdirSync(join(root, 'k8s/components'));
 const kubernetesVersions = ['1.30', '1.37'];
-const validated: Readonly<Record<string, new (data: never) => { validate(): void }>> = { ScaledObject, TriggerAuthentication, PodMonitor };
+const validated: Readonly<Record<string, new (data: never) => { validate(): void }>> = { ScaledObject, TriggerAuthentication, PodMonitor, PrometheusRule };
 /** Secrets are made by whoever installs; k8s/README.md says how. */
 const secretsOfTheInstaller = [
   'millrace-api',

@@ -127,10 +127,9 @@ export function schedulerMetrics({ metrics, recordBuild, recordClockOffset }: Pr
   });
   const deadLettersWritten = metrics.counter({
     name: 'millrace_dead_letters_total',
-    help: 'Dead letters written.',
+    help: 'Dead letters written; every series stands from the start, for an alert looks for the first one.',
     labels: { class: attemptClasses, code: attemptCodes },
     occurs: (labels) => isClassOf(labels.class, labels.code),
-    fromStart: false,
   });
   const oldestLetter = leaderGauge({
     name: 'millrace_dead_letter_oldest_timestamp_seconds',
