@@ -57,7 +57,11 @@ describe('millrace', () => {
     writeFileSync(spec, 'name: x\ninputs: { uri: in.csv, formt: csv }\noutput: { uri: out/ }\nexecution: { chunkSize: 3 potatoes }\n');
     await expectRefusal(['run', spec], 2, /formt.*format/);
     await expectRefusal(['run', spec], 2, /chunkSize/);
-    await expectRefusal(['run', file, '--out', bench.path('x'), '--set', 'retention.history=1d'], 2, /retention other than its default is not available in this version/);
+    await expectRefusal(
+      ['run', file, '--out', bench.path('x'), '--set', 'retention.history=1d'],
+      2,
+      /retention other than its default is not available in this version/,
+    );
     await expectRefusal(['run', file, '--out', bench.path('x'), '--sql', 'SELEC id FROM input'], 2, /SELEC|syntax|expected/i);
     writeFileSync(bench.path('broken.yaml'), 'name: [');
     await expectRefusal(['run', bench.path('broken.yaml')], 2, /cannot read .*broken\.yaml/);

@@ -59,9 +59,9 @@ export async function admit(arrival: Arrival, api: Api, site: Site): Promise<Cal
 async function identify({ header, from }: Arrival, api: Api, site: Site): Promise<Caller> {
   const { limits } = api.settings;
   const strangers = `stranger ${from}`;
-  if (api.rateLimits.isSpent(strangers, limits.strangersPerMinute)) throw rateLimited(10);
+  const isSuspect = api.rateLimits.isSpent(strangers, limits.strangersPerMinute);
   try {
-    return await api.auth.identify({ authorization: header('authorization'), cookie: cookieIn(header('cookie'), cookieRule(site).name) });
+    return await api.auth.identify({ authorization: header('authorization'), cookie: cookieIn(header('cookie'), cookieRule(site).name) }, isSuspect);
   } catch (error) {
     if (error instanceof ApiProblem && error.code === 'AUTH_REQUIRED') api.rateLimits.take(strangers, limits.strangersPerMinute);
     throw error;

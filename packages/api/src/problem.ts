@@ -1,6 +1,6 @@
 /** Whatever was thrown as the problem that a caller is answered. Pure. Nobody is told a stack, a path of this machine, or the cause of a fault of ours. */
 import { type Problem, type ProblemIssue, pageOfCode, statusOf, titleOf } from '@millrace/api-contract';
-import { type FailureCode, FilterError, isFailureCode, type Refusal, SpecError, type SpecIssue } from '@millrace/protocol';
+import { classOf, type FailureCode, FilterError, isFailureCode, type Refusal, SpecError, type SpecIssue } from '@millrace/protocol';
 import { AnswerTimeoutError, EpochUnknownError, isRedisFault, RedisUnsuitableError } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
 
@@ -69,9 +69,10 @@ function knownProblem(thrown: unknown): Known | null {
   if (thrown instanceof AnswerTimeoutError)
     return plain('BUSY', 'no scheduler answered in time: whether it was done is unknown; ask again with the same idempotency key');
   if (thrown instanceof RedisUnsuitableError || isRedisFault(thrown)) return plain('BUSY', 'Redis is away: pages are read from the journal, acts must wait');
-  // What a caller can cause has a status of its own; everything else is ours.
-  if (thrown instanceof AppError && statusOf(thrown.code) !== 500) return plain(thrown.code, thrown.message);
-  return null;
+  if (!(thrown instanceof AppError)) return null;
+  // What stores and cores say names places of ours: its title must do. A failure of work, such as a file that is not there, is no word about this call.
+  if (statusOf(thrown.code) === 503) return plain(thrown.code, titleOf(thrown.code));
+  return classOf(thrown.code) === null && statusOf(thrown.code) !== 500 ? plain(thrown.code, thrown.message) : null;
 }
 
 function filterProblem(error: FilterError): Known {

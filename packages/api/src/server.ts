@@ -3,6 +3,7 @@
  * `handle-request.ts`. Whatever goes wrong is answered as a problem.
  */
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { keyOf, type Route } from '@millrace/api-contract';
 import { newRequestId } from '@millrace/protocol';
@@ -50,6 +51,7 @@ export async function buildServer(api: Api, options: ServerOptions): Promise<Fas
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     routerOptions: { maxParamLength: 300, caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, querystringParser: parseQuery },
     http: { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs },
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),
     frameworkErrors: (error, request, reply) => answerProblem(error, request, reply, api),
   });
   parseBodies(app);
@@ -201,6 +203,27 @@ function answerProblem(thrown: unknown, request: FastifyRequest, reply: FastifyR
   if (isFault) api.log.error({ err: thrown, requestId: request.id, method: request.method, path: pathOf(request) }, 'request failed');
   reply.headers({ ...dataHeaders(api.settings.site), 'x-request-id': request.id, ...headers });
   void reply.code(status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem));
+}
+
+/** What is no HTTP, or too much of it, never becomes a request: answered on the socket, which is then closed. */
+function refuseUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isOverflow = error.code === 'HPE_HEADER_OVERFLOW';
+  const [status, words] = isOverflow
+    ? [431, 'Request Header Fields Too Large']
+    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? [408, 'Request Timeout']
+      : [400, 'Bad Request'];
+  const thrown = new ApiProblem(
+    isOverflow ? 'REQUEST_TOO_LARGE' : 'REQUEST_INVALID',
+    isOverflow ? `the headers are larger than ${maxHeaderBytes} bytes` : 'the request cannot be read',
+  );
+  const body = JSON.stringify({ ...problemOf(thrown, { requestId: '-', traceId: null }).problem, status });
+  const head = `HTTP/1.1 ${status} ${words}\r\ncontent-type: application/problem+json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.end(head + body);
 }
 
 /** What Fastify refuses by itself, in our codes. */

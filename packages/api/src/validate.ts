@@ -62,7 +62,7 @@ function problemIssues(issue: Issue, at: string, shape: z.ZodType): ProblemIssue
       return { pointer: `${pointer}/${escaped(key)}`, code: 'REQUEST_INVALID', message, ...(suggestion === undefined ? {} : { suggestion }) };
     });
   }
-  // Of alternatives the one that fits best says what is wrong: the fewest issues.
+  // Of alternatives the one that fits best says what is wrong: the fewest issues, where a field that it does not have weighs double.
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const best = [...issue.errors].sort((a, b) => weight(a) - weight(b))[0] ?? [];
     if (best.some(({ path }) => path.length > 0) || best.some(({ code }) => code === 'unrecognized_keys')) {
@@ -73,7 +73,7 @@ function problemIssues(issue: Issue, at: string, shape: z.ZodType): ProblemIssue
   return [{ pointer, code: 'REQUEST_INVALID', message: messageOf(issue) }];
 }
 
-const weight = (issues: readonly Issue[]): number => issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
+const weight = (issues: readonly Issue[]): number => issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? 2 * issue.keys.length : 1), 0);
 
 function messageOf(issue: Issue): string {
   if (issue.code === 'invalid_type' && issue.input === undefined) return `a required field is missing, expected ${issue.expected}`;

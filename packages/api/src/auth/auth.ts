@@ -74,20 +74,24 @@ export class Auth {
     this.#users = new Kept(kept);
   }
 
-  /** `nobody` when nothing was given. Throws `AUTH_REQUIRED` for what is not, or no longer, valid. */
-  async identify({ authorization, cookie }: Credentials): Promise<Caller> {
-    if (authorization !== undefined) return this.#byToken(authorization);
+  /**
+   * `nobody` when nothing was given. Throws `AUTH_REQUIRED` for what is not, or no longer, valid. `isSuspect`: too many tries came from there lately, so that
+   * tokens never seen before are not looked up; those in use go on.
+   */
+  async identify({ authorization, cookie }: Credentials, isSuspect = false): Promise<Caller> {
+    if (authorization !== undefined) return this.#byToken(authorization, isSuspect);
     return cookie === undefined ? nobody : this.#bySession(cookie);
   }
 
   // Tokens
 
-  async #byToken(authorization: string): Promise<Caller> {
+  async #byToken(authorization: string, isSuspect: boolean): Promise<Caller> {
     const secret = /^Bearer ([A-Za-z0-9_-]{1,128})$/i.exec(authorization)?.[1] ?? '';
     if (!tokenPattern.test(secret)) throw authRequired('the token is not valid');
     const { devToken, clock } = this.#parts;
     if (devToken !== undefined && isSame(secret, devToken)) return devCaller(clock.nowMs());
     const tokenId = tokenIdOf(secret);
+    if (isSuspect && !this.#tokens.knows(tokenId)) throw new ApiProblem('RATE_LIMITED', 'too many tries with tokens that are not valid');
     const token = await this.#tokens.get(tokenId, () => this.#readToken(tokenId));
     if (token === null || !isSame(digestOf(secret), token.sha256) || Date.parse(token.expiresAt) <= clock.nowMs()) throw authRequired('the token is not valid');
     this.#noteUse(tokenId);

@@ -25,6 +25,11 @@ export class Kept<Value> {
     return value;
   }
 
+  /** It was read at some time, and not so long ago that others took its place. */
+  knows(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
   forget(key: string): void {
     this.#entries.delete(key);
   }
