@@ -15,7 +15,7 @@ const texts = [
   `c${'0'.repeat(26)}`,
   `j${'0'.repeat(26)}.read.0`,
   `j${'0'.repeat(26)}.read.0.1`,
-  `j${'0'.repeat(26)}.read.0.r0`,
+  `j${'0'.repeat(26)}.read.0.r1`,
   'fp1-0123456789abcdef',
   'nothing-of-this-name',
   'nothing',
@@ -82,7 +82,7 @@ export function pathOf(route: Route, given: Readonly<Record<string, string>> = {
 /** The query that a route cannot do without. */
 export function queryOf(route: Route): string {
   const query = (route.query === undefined ? {} : sampleOf(route.query)) as Record<string, unknown>;
-  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  const search = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]));
   return search.size === 0 ? '' : `?${search}`;
 }
 
