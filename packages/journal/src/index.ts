@@ -52,3 +52,4 @@ export { type RejectRow, type Replayed, readRejectRows, readRejects } from './re
 export { testStore } from './self-test.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';
+export { Waivers } from './waivers.ts';

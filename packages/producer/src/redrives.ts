@@ -4,8 +4,8 @@ import type {
   DeadLetterView,
   ErrorGroup,
   ErrorGroupsRequest,
-  ItemOutcome,
   Operation,
+  OperationItem,
   OperationItemsRequest,
   PlanRedriveRequest,
   RedrivePlan,
@@ -30,7 +30,7 @@ export interface Redrives {
   items(
     what: Partial<Asked<OperationItemsRequest>> & Pick<OperationItemsRequest, 'operationId'>,
     options?: CallOptions,
-  ): Promise<{ readonly items: readonly { readonly id: string; readonly outcome: ItemOutcome }[]; readonly after: number | null }>;
+  ): Promise<{ readonly items: readonly OperationItem[]; readonly after: number | null }>;
   steer(what: Partial<Asked<SteerOperationRequest>> & Pick<SteerOperationRequest, 'operationId' | 'act'>, options?: CallOptions): Promise<Operation>;
   deadLetters(
     what?: Partial<Asked<DeadLettersRequest>>,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ResolvedJobSpec } from './job-spec-shape.ts';
 import { count, digest, generationNumber, head, instant } from './record-shapes.ts';
 
-export const commandWords = ['redrive', 'replay', 'cancel', 'pause', 'resume'] as const;
+export const commandWords = ['redrive', 'replay', 'waive', 'cancel', 'pause', 'resume'] as const;
 export type CommandWord = (typeof commandWords)[number];
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -15,9 +15,9 @@ export const commandShape = z.object({
   command: z.enum(commandWords),
   /** The one acted on. */
   generation: generationNumber,
-  /** The generation that a redrive or a replay opens. */
+  /** The generation that a redrive, a replay or a waiver opens. */
   opens: generationNumber.nullable(),
-  /** `<stage>.<chunk>` of what a redrive takes; `all`: everything without receipt. */
+  /** `<stage>.<chunk>` of what a redrive takes or a waiver accepts; `all`: everything without receipt. */
   select: z.union([z.literal('all'), z.array(z.string())]),
   /** The set of rejects that a replay takes up. */
   correction: z.string().nullable().default(null),

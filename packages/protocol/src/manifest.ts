@@ -27,7 +27,10 @@ export const gapShape = z.object({
   file: count.nullable(),
   range: z.object({ start: count, end: count }).nullable(),
   code: z.string(),
+  /** `budget`, or who waived it. */
   acceptedBy: z.string(),
+  /** Why it was waived. */
+  reason: z.string().optional(),
 });
 /** Work that is missing from the output and was accepted as missing. */
 export type Gap = z.output<typeof gapShape>;

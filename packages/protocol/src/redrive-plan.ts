@@ -14,6 +14,9 @@ export const defaultCanary = { count: 20, minResolved: 0.8 } as const;
 
 export const redriveTargets = ['deadLetters', 'jobs'] as const;
 export type RedriveTarget = (typeof redriveTargets)[number];
+/** What a plan does with its items: runs dead letters or whole jobs again, replays rejects, or accepts what dead letters leave out. */
+export const planTargets = [...redriveTargets, 'rejects', 'waiveDeadLetters'] as const;
+export type PlanTarget = (typeof planTargets)[number];
 
 /** Place in the resolved spec (`execution.maxAttempts`, `inputs.0.dialect.delimiter`) → value. `resultVersion` is one of them. */
 export const overridesShape = z.record(z.string().min(1).max(200), z.unknown());
@@ -33,7 +36,9 @@ const notice = z.object({ code: z.string(), message: z.string() });
 export const redrivePlanShape = z.object({
   planId: z.string(),
   tenant: z.string(),
-  target: z.enum(redriveTargets),
+  target: z.enum(planTargets),
+  /** Of rejects: the set of corrections that is replayed, of the one job of the plan. */
+  correction: z.string().nullable().default(null),
   /** As it was understood; null when ids were given. */
   filter: z.string().nullable(),
   asOf: instant,
@@ -78,6 +83,10 @@ export const operationShape = z.object({
   operationId: z.string(),
   planId: z.string(),
   tenant: z.string(),
+  target: z.enum(planTargets).default('deadLetters'),
+  correction: z.string().nullable().default(null),
+  /** That of the plan. */
+  filter: z.string().nullable().default(null),
   state: z.enum(operationStates),
   /** Why it stands still or ended otherwise than asked; null while it runs. */
   why: notice.nullable(),

@@ -123,13 +123,30 @@ const docName = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.-]{0,127}$/);
 export const planRedriveRequestShape = z.strictObject({
   kind: z.literal('planRedrive'),
   ...head,
-  target: z.enum(redriveTargets).default('deadLetters'),
+  target: z.enum([...redriveTargets, 'waiveDeadLetters']).default('deadLetters'),
   filter: filterText.nullable().default(null),
   /** Of dead letters, `<chunkId>.<generation>`; of jobs with `target: jobs`. */
   ids: z.array(z.string().max(128)).min(1).max(10_000).nullable().default(null),
   overrides: overridesShape.default({}),
 });
 export type PlanRedriveRequest = z.output<typeof planRedriveRequestShape>;
+
+/** The same for rejects of one job, whose corrected bytes stand in the journal as a set. */
+export const planReplayRequestShape = z.strictObject({
+  kind: z.literal('planReplay'),
+  ...head,
+  jobId,
+  correctionId: z.string().regex(/^c[0-9a-z]{26}$/),
+  /** As the rejects were chosen; null: by an upload or by ids. */
+  filter: filterText.nullable().default(null),
+  /** Rejects that were meant and cannot be replayed, and why. */
+  cannot: z
+    .array(z.strictObject({ id: z.string().max(128), reason: z.string().max(500) }))
+    .max(10_000)
+    .default([]),
+  overrides: overridesShape.default({}),
+});
+export type PlanReplayRequest = z.output<typeof planReplayRequestShape>;
 
 export const startRedriveRequestShape = z.strictObject({
   kind: z.literal('startRedrive'),
@@ -162,6 +179,13 @@ export type OperationRequest = z.output<typeof operationRequestShape>;
 
 export const itemOutcomes = ['pending', 'resolved', 'failedAgain', 'skipped'] as const;
 export type ItemOutcome = (typeof itemOutcomes)[number];
+
+/** `why`: of one that failed again or was skipped, as far as that is known. */
+export interface OperationItem {
+  readonly id: string;
+  readonly outcome: ItemOutcome;
+  readonly why: { readonly code: string; readonly message: string } | null;
+}
 
 export const operationItemsRequestShape = z.strictObject({
   kind: z.literal('operationItems'),
@@ -298,6 +322,7 @@ export const requestShape = z.discriminatedUnion('kind', [
   commandRequestShape,
   redriveRequestShape,
   planRedriveRequestShape,
+  planReplayRequestShape,
   startRedriveRequestShape,
   redrivePlanRequestShape,
   operationsRequestShape,
@@ -333,6 +358,7 @@ export interface AnswerBodies {
   readonly command: { readonly jobId: JobId; readonly number: number; readonly status: JobStatus };
   readonly redrive: { readonly jobId: JobId; readonly number: number; readonly generation: number; readonly chunks: number };
   readonly planRedrive: { readonly plan: RedrivePlan };
+  readonly planReplay: { readonly plan: RedrivePlan };
   readonly redrivePlan: { readonly plan: RedrivePlan };
   /** `replayed`: this plan was started with this key before. */
   readonly startRedrive: { readonly operation: Operation; readonly replayed: boolean };
@@ -340,7 +366,7 @@ export interface AnswerBodies {
   readonly operations: { readonly operations: readonly Operation[]; readonly after: string | null };
   readonly operation: { readonly operation: Operation };
   readonly operationItems: {
-    readonly items: readonly { readonly id: string; readonly outcome: ItemOutcome }[];
+    readonly items: readonly OperationItem[];
     readonly after: number | null;
     readonly counts: ItemCounts;
   };

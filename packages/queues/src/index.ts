@@ -59,4 +59,4 @@ export type { Finding, Sentinel, SentinelState } from './sentinel.ts';
 export { coarser, type Series, type SeriesStep, type SeriesWindow, sumOfSteps, waitAt } from './series.ts';
 export type { Session, Sessions } from './sessions.ts';
 export type { ClaimedTask, QueueCounts, TaskConsumer, TaskEntry, TaskOutcome, TaskQueues } from './task-queues.ts';
-export type { WorkerRegistry, WorkerView } from './worker-registry.ts';
+export type { LiveWorker, WorkerRegistry, WorkerView } from './worker-registry.ts';

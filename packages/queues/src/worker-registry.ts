@@ -14,6 +14,14 @@ export interface WorkerView {
   readonly pod: string | null;
   readonly node: string;
   readonly pid: number;
+  /** Resident, of the host and its cores; absent: it does not tell. */
+  readonly memoryBytes?: number;
+}
+
+/** A host with how long ago it was heard of, by the clock of Redis. */
+export interface LiveWorker extends WorkerView {
+  readonly ageMs: number;
+  readonly drainAsked: boolean;
 }
 
 /** A host that has not drained by then was killed or cut off. */
@@ -64,6 +72,18 @@ export class WorkerRegistry {
     const gone = ids.filter((_, index) => (texts[index] ?? null) === null);
     if (gone.length > 0) await this.#redis.srem(this.#keys.workers, ...gone);
     return texts.flatMap((text) => (text === null ? [] : [JSON.parse(text) as WorkerView]));
+  }
+
+  /** The same with their ages, and whether an operator has asked this very process to drain. */
+  async alive(): Promise<LiveWorker[]> {
+    const views = await this.list();
+    return Promise.all(
+      views.map(async (view) => {
+        const [leftMs, order] = await Promise.all([this.#redis.pttl(this.#keys.worker(view.worker)), this.#redis.get(this.#keys.workerOrder(view.worker))]);
+        const ageMs = leftMs < 0 ? this.#entryMs : Math.max(0, this.#entryMs - leftMs);
+        return { ...view, ageMs, drainAsked: order === orderFor(view) };
+      }),
+    );
   }
 
   /** Slots of live hosts of a pool that are not draining. */

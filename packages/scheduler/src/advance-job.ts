@@ -1,4 +1,5 @@
 /** One look at one open job: load what is known, ask what it needs, do it. The same for a nudge, a tick and after a restart. */
+import { Waivers } from '@millrace/journal';
 import { type BudgetDecision, type BudgetMoment, decideBudget, isTerminalJobState, type JobId, nearestBudget } from '@millrace/protocol';
 import { type LedgerJobView, nextLater } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
@@ -32,7 +33,10 @@ async function unburiedFiles(job: LedgerJobView, control: Control): Promise<numb
   const sealed = await control.facts.sealed(job.jobId, job.generation);
   if (sealed === null || sealed.unplannable.length === 0) return 0;
   const letters = new Set((await control.queues.ledger.letters(job.jobId)).map((letter) => letter.chunkId));
-  return sealed.unplannable.filter(({ file }) => !letters.has(`${job.jobId}.plan.${file}`)).length;
+  const unburied = sealed.unplannable.filter(({ file }) => !letters.has(`${job.jobId}.plan.${file}`));
+  if (unburied.length === 0 || job.generation === 1) return unburied.length;
+  const waivers = new Waivers(await control.journal.readCommands(job.jobId));
+  return unburied.filter(({ file }) => waivers.of('plan', file, job.generation) === null).length;
 }
 
 const notExceeded: BudgetDecision = { exceeded: null };

@@ -12,6 +12,7 @@ import { redriveJob } from './redrive.ts';
 import { answerItems, answerOperation, answerOperations, steerOperation } from './redrives/answer-operations.ts';
 import { answerAttempts, answerDeadLetters, answerErrorGroup, answerErrorGroups, triageGroup } from './redrives/answer-trouble.ts';
 import { answerPlan, planRedrive } from './redrives/freeze-plan.ts';
+import { planReplay } from './redrives/plan-replay.ts';
 import { startRedrive } from './redrives/start-plan.ts';
 import { refusal, refusalOf } from './refusal.ts';
 import { replayRejects } from './replay.ts';
@@ -37,6 +38,7 @@ const handlers: Handlers = {
   status: answerStatus,
   result: answerResult,
   planRedrive,
+  planReplay,
   redrivePlan: answerPlan,
   startRedrive,
   operations: answerOperations,

@@ -2,7 +2,7 @@
  * What retrying cannot cure becomes a dead letter, in an order that any scheduler may repeat: first `dead/`, then the verdict, then the mark. The verdict
  * decides: if a receipt was first, the dead letter is void and the chunk is committed.
  */
-import { deadLetterKey, sliceListsDir } from '@millrace/journal';
+import { deadLetterKey, sliceListsDir, Waivers } from '@millrace/journal';
 import {
   attemptClassOf,
   type Chunk,
@@ -94,7 +94,9 @@ export async function buryWork(view: LedgerChunkView, control: Control): Promise
 
 /** Files that the sealed plan names as impossible. */
 export async function buryUnplannable(jobId: JobId, sealed: Sealed, control: Control): Promise<void> {
+  const waivers = new Waivers(sealed.generation === 1 ? [] : await control.journal.readCommands(jobId));
   for (const file of sealed.unplannable) {
+    if (waivers.of('plan', file.file, sealed.generation) !== null) continue;
     const attempts = await attemptsOf(jobId, 'plan', file.file, sealed.generation, control);
     await buryFile(file, { jobId, generation: sealed.generation }, attempts, 'the file cannot be planned', control);
   }

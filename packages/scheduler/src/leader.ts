@@ -76,7 +76,7 @@ export class Leader {
     await this.#circuits.note(jobs);
     await this.#pass('dispatch', () => fillWindow(jobs, this.#dispatching, this.#circuits, this.#control));
     await this.#status.write(jobs);
-    await this.#pass('scaling', () => this.#scaling.round(jobs, this.#circuits));
+    await this.#pass('scaling', () => this.#scaling.round(jobs, this.#circuits, this.#dispatching.pace.perSecond));
     await this.#pass('gauge', () => this.#gauges.round(jobs));
     await this.#pass('cron', () => this.#schedules.round());
     this.#isOwed ||= this.#isTimeToSweep() || jobs.some(({ state }) => isTerminalJobState(state));

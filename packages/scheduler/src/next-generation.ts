@@ -146,7 +146,8 @@ async function planGeneration(view: JobView, command: Command, control: Control)
   const { jobId } = view.job.record;
   const { generation } = view;
   const before = { ...view, generation: generation - 1, chunks: view.chunks.map((chunk) => asOf(chunk, generation - 1)) };
-  const entering = await selected(before, command.select, control);
+  // A waiver names what is not to be run again.
+  const entering = await selected(before, command.command === 'waive' ? [] : command.select, control);
   const digest = specOfGeneration(view, generation).specDigest;
   const listed = new Set((view.plans.at(-1)?.segments ?? []).flatMap(({ record }) => record.chunks.map(({ chunk }) => chunk)));
   // Partitions enter when their stage is planned again: the core sees which inputs changed, and which have no receipt.

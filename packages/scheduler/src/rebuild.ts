@@ -2,7 +2,7 @@
  * One job from its journal into the ledger: after a loss of Redis, when a marker names a job or generation that the ledger does not have, when a redrive
  * opens a generation, and when ledger and journal have come apart. Set-if-unset throughout, so live marks may come in between. Keeps I1, I9.
  */
-import { type ChunkView, type JobView, specOfGeneration } from '@millrace/journal';
+import { type ChunkView, type JobView, specOfGeneration, Waivers } from '@millrace/journal';
 import {
   type AttemptFailureClass,
   chunkBytes,
@@ -153,27 +153,30 @@ async function tellOutcomes(view: JobView, control: Control): Promise<void> {
       committed.map(({ chunk }) => chunk.chunk),
     );
   }
-  await inSteps(filled, (chunk) => tellOutcome(chunk, view, control));
-  for (const file of view.plannedFiles) if (file.generation === view.generation) await tellDead('plan', file.chunk, view, control);
+  const waivers = new Waivers(view.commands);
+  await inSteps(filled, (chunk) => tellOutcome(chunk, view, waivers, control));
+  for (const file of view.plannedFiles) if (file.generation === view.generation) await tellDead('plan', file.chunk, view, waivers, control);
 }
 
-async function tellOutcome(chunk: ChunkView, view: JobView, control: Control): Promise<void> {
+async function tellOutcome(chunk: ChunkView, view: JobView, waivers: Waivers, control: Control): Promise<void> {
   const verdict = (await control.journal.readOutcome(chunk))?.record;
   const { jobId } = view.job.record;
   if (verdict?.outcome === 'committed') {
     const sums = sumsOfChunk(chunk.chunk, verdict);
     await control.queues.ledger.markCommitted(chunkId(jobId, chunk.stage, chunk.chunk.chunk), view.generation, verdict.attemptId, sums);
   } else if (verdict?.outcome === 'dead') {
-    await tellDead(chunk.stage, chunk.chunk.chunk, view, control, chunk.generation);
+    await tellDead(chunk.stage, chunk.chunk.chunk, view, waivers, control, chunk.generation);
   }
 }
 
-async function tellDead(stage: string, chunk: number, view: JobView, control: Control, generation = view.generation): Promise<void> {
+/** A waived one is dead, and no letter of it is open. */
+async function tellDead(stage: string, chunk: number, view: JobView, waivers: Waivers, control: Control, generation = view.generation): Promise<void> {
   const { jobId } = view.job.record;
   const letter = await control.journal.readDeadLetter(jobId, stage, chunk, generation);
   if (letter === null) return;
   const id = chunkId(jobId, stage, chunk);
-  await control.queues.ledger.markDead(id, view.generation, letterView(letter.record, letter.key));
+  const isWaived = waivers.of(stage, chunk, generation) !== null;
+  await control.queues.ledger.markDead(id, view.generation, isWaived ? null : letterView(letter.record, letter.key));
 }
 
 /** Attempts used by chunks without outcome in this generation: a restart gives nobody fresh ones. Answers how many chunks have some. */
@@ -224,7 +227,8 @@ async function restore(chunk: ChunkView, view: JobView, control: Control): Promi
 async function tellRelease(view: JobView, tried: number, control: Control): Promise<void> {
   const { jobId } = view.job.record;
   const opening = view.commands.find((command) => command.opens === view.generation);
-  if (opening?.requestId == null || !isOperationId(opening.requestId)) return;
+  // Only a redrive lets chunks begin a few at a time.
+  if (opening?.requestId == null || opening.command !== 'redrive' || !isOperationId(opening.requestId)) return;
   const operation = await control.journal.readRegistered('operations', opening.requestId);
   if (operation === null || operation.body.endedAt !== null) return;
   const hasOutcome = ({ listedIn, verdicts }: ChunkView): boolean => listedIn.at(-1) === view.generation && verdicts.at(-1)?.generation === view.generation;

@@ -3,7 +3,7 @@
  * was put; here it is checked that nothing takes the place of one reject twice, and that becomes a command. `next-generation.ts` does what it says.
  */
 import { type JobView, newestGeneration } from '@millrace/journal';
-import { type AnswerTo, type CorrectionPart, isKeyStage, jobStages, type ReplayRequest } from '@millrace/protocol';
+import { type AnswerTo, type CorrectionPart, isKeyStage, type JobId, jobStages, type Refusal, type ReplayRequest } from '@millrace/protocol';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
 import { cutFile, selected } from './next-generation.ts';
@@ -24,14 +24,14 @@ export async function replayRejects(request: ReplayRequest, control: Control): P
   // Asked again after its answer was lost.
   if (standing?.opens) return { ok: true, kind: 'replay', jobId: request.jobId, number: standing.number, generation: standing.opens, ...counts };
   const parts = await control.journal.readCorrectionParts(request.jobId, set.record);
-  const refused = (await whyNot(view, request, control)) ?? (await takenAlready(view, parts, control));
+  const refused = (await whyNotReplay(view, request.jobId, control)) ?? (await takenAlready(view, parts, control));
   if (refused !== null) return refused;
   const override = await overrideOf(view, request, control);
   if ('refused' in override) return override.refused;
   return openReplay(view, request, override, counts, control);
 }
 
-async function whyNot(view: JobView, { jobId }: ReplayRequest, control: Control): Promise<ReplayAnswer | null> {
+export async function whyNotReplay(view: JobView, jobId: JobId, control: Control): Promise<Refusal | null> {
   const { generation } = view;
   if (!view.manifests.some((manifest) => manifest.generation === generation)) {
     return { ...refusal('STATE_CONFLICT', `cannot replay rejects of ${jobId}: generation ${generation} has not ended yet`), state: 'running' };
@@ -50,7 +50,7 @@ async function whyNot(view: JobView, { jobId }: ReplayRequest, control: Control)
 }
 
 /** A reject has one fate: once replayed it is none any more, and while a chunk of an earlier replay may still run it must not stand in another. */
-async function takenAlready(view: JobView, parts: readonly CorrectionPart[], control: Control): Promise<ReplayAnswer | null> {
+export async function takenAlready(view: JobView, parts: readonly CorrectionPart[], control: Control): Promise<Refusal | null> {
   const { replaced, pending } = await control.journal.replayedRejects(view);
   const ids = parts.flatMap(({ payloads }) => payloads.map(({ key }) => key));
   const twice = ids.filter((id) => replaced.has(id));

@@ -6,6 +6,7 @@ import type { Control } from './control.ts';
 import { JobPace } from './job-pace.ts';
 import { decideScaling, type InHand, type PoolSettings, type Scaling } from './scaling.ts';
 import { hostsOf, scalingFacts } from './scaling-facts.ts';
+import { windowSize } from './window.ts';
 
 const everyMs = 2_000;
 /** What a new host needs until it takes its first task: retries that are due by then count. */
@@ -23,6 +24,8 @@ export interface PostedScaling extends Scaling, PoolSettings {
   readonly resultVersion: number;
   readonly podsReady: number;
   readonly podsDraining: number;
+  /** Chunk tasks that may wait or run at once. */
+  readonly windowLimit: number;
   /** The ledger is not whole yet: nobody may act by these numbers. */
   readonly isRebuilding: boolean;
 }
@@ -42,13 +45,13 @@ export class ScalingKeeper {
     return this.#last;
   }
 
-  async round(jobs: readonly LedgerJobView[], circuits: Circuits): Promise<void> {
+  async round(jobs: readonly LedgerJobView[], circuits: Circuits, chunksPerSecond: number): Promise<void> {
     const { clock, times } = this.#control;
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#atMs < Math.max(100, everyMs * times.timeScale)) return;
     this.#atMs = nowMs;
     this.#pace.note(jobs, nowMs);
-    const posted = await this.#decide(jobs, circuits);
+    const posted = await this.#decide(jobs, circuits, chunksPerSecond);
     const { scaling, tasks } = this.#control.queues;
     this.#control.metrics.recordScaling(posted);
     await scaling.post(posted.pool, JSON.stringify(posted));
@@ -57,7 +60,7 @@ export class ScalingKeeper {
     this.#last = posted;
   }
 
-  async #decide(jobs: readonly LedgerJobView[], circuits: Circuits): Promise<PostedScaling> {
+  async #decide(jobs: readonly LedgerJobView[], circuits: Circuits, chunksPerSecond: number): Promise<PostedScaling> {
     const { queues, pool, resultVersion, tenants } = this.#control;
     const hosts = await queues.workers.list();
     const own = hostsOf(hosts, { pool, resultVersion });
@@ -69,6 +72,7 @@ export class ScalingKeeper {
     const isQueuePaused = (await queues.settings.all()).get(workQueueName('chunk', pool, resultVersion))?.paused === true;
     const long = await this.#longAttempts(jobs, own);
     const facts = scalingFacts({ settings, pool, resultVersion, jobs, hosts, pace: this.#pace, tenants, dueRetries, openCircuits, isQueuePaused, long });
+    const slots = own.filter(({ draining }) => !draining).reduce((sum, host) => sum + host.slots, 0);
     return {
       pool,
       coreVersion: own[0]?.coreVersion ?? null,
@@ -77,6 +81,7 @@ export class ScalingKeeper {
       ...settings,
       podsReady: own.filter(({ draining }) => !draining).length,
       podsDraining: own.filter(({ draining }) => draining).length,
+      windowLimit: windowSize(slots, chunksPerSecond),
       isRebuilding: jobs.some(({ rebuilding }) => rebuilding),
     };
   }

@@ -103,7 +103,7 @@ export const operationRoutes = [
         state: z.enum(['paused', 'running', 'aborted']).optional(),
         /** Items a second; null: no limit. */
         rate: z.number().positive().max(1e6).nullable().optional(),
-        reason: reason.optional(),
+        reason: reason.prefault(''),
       })
       .refine(({ state, rate }) => state !== undefined || rate !== undefined, { error: 'expected state or rate' })
       .meta({ id: 'SteerOperation' }),

@@ -48,7 +48,7 @@ export const planShape = z
   .strictObject({
     planId,
     tenant: plainName,
-    target: z.enum([...planTargets, 'waiveDeadLetters', 'waiveRejects']),
+    target: z.enum([...planTargets, 'waiveDeadLetters']),
     /** As it was understood; null when ids were given. */
     filter: z.string().nullable(),
     asOf: instant,
@@ -141,7 +141,7 @@ export const redriveRoutes = [
         rate: rate.nullable().optional(),
         /** Null: none; absent: that of the plan. */
         canary: canaryShape.nullable().optional(),
-        reason: reason.optional(),
+        reason: reason.prefault(''),
       })
       .meta({ id: 'StartRedrive' }),
     answers: { 202: operationShape },

@@ -65,7 +65,6 @@ export const throughputShape = z
     bytesIn: counts,
     bytesOut: counts,
     records: z.strictObject({ emitted: counts, filtered: counts, deduplicated: counts, rejected: counts }),
-    rowsOut: counts,
     attempts: z.strictObject({ committed: counts, failed: counts, lost: counts, released: counts }),
     dead: counts,
     /** Milliseconds from dispatch to claim, within a fifth. */

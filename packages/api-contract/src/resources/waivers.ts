@@ -5,7 +5,7 @@ import { count, fingerprint, jobId, plainName, planId, reason } from '../shapes.
 import { operationShape } from './operations.ts';
 import { planShape } from './redrives.ts';
 
-export const waiverTargets = ['deadLetters', 'rejects'] as const;
+export const waiverTargets = ['deadLetters'] as const;
 
 export const waiverRoutes = [
   defineRoute({

@@ -68,7 +68,7 @@ export const workerRoutes = [
     summary: 'Asks a host to take no more tasks, to end or hand back those in hand, and to leave',
     role: 'operator',
     params,
-    body: z.strictObject({ reason: reason.optional() }),
+    body: z.strictObject({ reason: reason.prefault('') }),
     bodyOptional: true,
     answers: { 202: workerShape },
     errors: ['NOT_FOUND', 'REASON_REQUIRED'],

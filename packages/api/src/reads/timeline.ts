@@ -34,7 +34,7 @@ function commandEntry(command: Command): TimelineEntry {
     by,
     reason,
     opens,
-    items: command.command === 'redrive' && select !== 'all' ? select.length : null,
+    items: (command.command === 'redrive' || command.command === 'waive') && select !== 'all' ? select.length : null,
     correctionId: correction,
     operationId: requestId !== null && isOperationId(requestId) ? requestId : null,
     overrides: spec !== null,

@@ -6,12 +6,20 @@ import { errorHandlers } from './errors.ts';
 import { installationHandlers } from './installation.ts';
 import { jobDetailHandlers } from './job-details.ts';
 import { jobHandlers } from './jobs.ts';
+import { operationHandlers } from './operations.ts';
+import { queueHandlers } from './queues.ts';
+import { redriveHandlers } from './redrives.ts';
 import { rejectHandlers } from './rejects.ts';
+import { scheduleHandlers } from './schedules.ts';
 import { sessionHandlers } from './sessions.ts';
+import { statsHandlers } from './stats.ts';
 import { tokenHandlers } from './tokens.ts';
+import { waiverHandlers } from './waivers.ts';
+import { workerHandlers } from './workers.ts';
 
 const reads = [jobDetailHandlers, chunkHandlers, rejectHandlers, errorHandlers, deadLetterHandlers];
-const resources = [sessionHandlers, tokenHandlers, jobHandlers, installationHandlers, ...reads];
+const steering = [redriveHandlers, waiverHandlers, operationHandlers, scheduleHandlers, queueHandlers, workerHandlers, statsHandlers];
+const resources = [sessionHandlers, tokenHandlers, jobHandlers, installationHandlers, ...reads, ...steering];
 
 /** By `METHOD /path`. */
 export const handlers: ReadonlyMap<string, AnyHandler> = new Map(

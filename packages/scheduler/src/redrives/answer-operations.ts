@@ -2,11 +2,11 @@
 import {
   type AnswerTo,
   type ItemCounts,
-  type ItemOutcome,
   isOperationId,
   type JobId,
   type Manifest,
   type Operation,
+  type OperationItem,
   type OperationItemsRequest,
   type OperationRequest,
   type OperationsRequest,
@@ -16,8 +16,9 @@ import {
 import type { Control } from '../control.ts';
 import { inSteps } from '../in-steps.ts';
 import { refusal } from '../refusal.ts';
-import { type OpenedGeneration, openedBy, outcomeOf } from './item-outcomes.ts';
+import { type OpenedGeneration, openedBy, outcomeOf, waiverEnd } from './item-outcomes.ts';
 import { readItems } from './operation-items.ts';
+import { replayEnds } from './replay-items.ts';
 
 const notFound = (operationId: string) => refusal('NOT_FOUND', `cannot find operation ${operationId}`);
 
@@ -59,23 +60,40 @@ export async function answerItems(request: OperationItemsRequest, control: Contr
   const plan = operation === null ? null : await control.journal.readRegistered('plans', operation.planId);
   if (operation === null || plan === null) return notFound(request.operationId);
   const ids = await readItems(plan.body, control);
-  const jobs = new Map<string, { opened: OpenedGeneration | null; manifest: Manifest | null }>();
+  const jobs = new Map<string, OpenedJob>();
   for (const { jobId } of operation.jobs) jobs.set(jobId, await openedJob(operation.operationId, jobId, control));
-  const found: { id: string; outcome: ItemOutcome }[] = [];
+  const found: OperationItem[] = [];
   let at = request.after;
   for (; at < ids.length && found.length < request.limit; at += request.limit) {
     const some = ids.slice(at, at + request.limit);
-    const outcomes = await inSteps(some, async (id) => {
-      const { opened = null, manifest = null } = jobs.get(id.slice(0, id.indexOf('.'))) ?? {};
-      return { id, outcome: await outcomeOf(id, opened, manifest, operation.endedAt !== null, control) };
-    });
+    const outcomes = await endsOf(operation, some, jobs, control);
     for (const item of outcomes) if (request.outcome === null || item.outcome === request.outcome) found.push(item);
   }
   const { counts }: { counts: ItemCounts } = operation;
   return { ok: true, kind: 'operationItems', items: found, after: at < ids.length ? at : null, counts };
 }
 
-async function openedJob(operationId: string, jobId: JobId, control: Control): Promise<{ opened: OpenedGeneration | null; manifest: Manifest | null }> {
+interface OpenedJob {
+  readonly opened: OpenedGeneration | null;
+  readonly manifest: Manifest | null;
+}
+
+/** What became of these items, in their order. */
+async function endsOf(operation: Operation, ids: readonly string[], jobs: ReadonlyMap<string, OpenedJob>, control: Control): Promise<OperationItem[]> {
+  const isOver = operation.endedAt !== null;
+  const [only] = operation.jobs;
+  if (operation.target === 'rejects' && only !== undefined) {
+    const ends = await replayEnds(ids, only.jobId, { opened: jobs.get(only.jobId)?.opened ?? null, isOver }, control);
+    return ids.map((id) => ({ id, ...(ends.get(id) ?? { outcome: 'pending', why: null }) }));
+  }
+  return inSteps(ids, async (id) => {
+    const { opened = null, manifest = null } = jobs.get(id.slice(0, id.indexOf('.'))) ?? {};
+    if (operation.target === 'waiveDeadLetters') return { id, ...waiverEnd(id, opened, isOver) };
+    return { id, ...(await outcomeOf(id, opened, manifest, isOver, control)) };
+  });
+}
+
+async function openedJob(operationId: string, jobId: JobId, control: Control): Promise<OpenedJob> {
   const opened = await openedBy(operationId, jobId, control);
   return { opened, manifest: opened === null ? null : ((await control.journal.readManifest(jobId, opened.generation))?.record ?? null) };
 }

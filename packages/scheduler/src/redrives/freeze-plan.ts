@@ -36,7 +36,7 @@ import { type FoundLetter, findLetters, lettersById } from './find-letters.ts';
 import { type JobStanding, standingOf } from './job-standing.ts';
 
 /** What a plan takes, before it is put. */
-interface Selection {
+export interface Selection {
   readonly filter: string | null;
   readonly matched: number;
   readonly resolvedSince: number;
@@ -67,7 +67,7 @@ export async function planRedrive(request: PlanRedriveRequest, control: Control)
   const jobs = await standingsOf(selection.items, control);
   const changes = await changesOf(request, jobs, control);
   if ('ok' in changes) return changes;
-  return { ok: true, kind: 'planRedrive', plan: await putPlan(request, selection, jobs, changes, control) };
+  return { ok: true, kind: 'planRedrive', plan: await putPlan({ ...request, correction: null }, selection, jobs, changes, control) };
 }
 
 export async function answerPlan(request: RedrivePlanRequest, control: Control): Promise<AnswerTo<'redrivePlan'>> {
@@ -86,7 +86,9 @@ async function selectLetters(request: PlanRedriveRequest, control: Control): Pro
     filter === null ? await lettersById(tenant, ids ?? [], control) : { found: await findLetters(tenant, filter, control), missing: [] };
   const absent = await inSteps(missing, async (id) => ({ id, reason: await whyMissing(id, tenant, control) }));
   const unknown = absent.filter(({ reason }) => reason !== null).map(({ id, reason }) => ({ id, reason: reason ?? '' }));
-  const { cannot, unknown: unanswered } = await checkSources(found, control);
+  const isWaiver = request.target === 'waiveDeadLetters';
+  // Nobody reads them again.
+  const { cannot, unknown: unanswered } = isWaiver ? { cannot: new Map<string, string>(), unknown: 0 } : await checkSources(found, control);
   const taken = found.filter(({ id }) => !cannot.has(id));
   const notFound = unanswered === 0 ? [] : [{ code: 'STORAGE_UNAVAILABLE', message: `${unanswered} files could not be looked at: the store did not answer` }];
   return {
@@ -95,7 +97,7 @@ async function selectLetters(request: PlanRedriveRequest, control: Control): Pro
     resolvedSince: missing.length - unknown.length,
     items: taken.map(itemOf),
     cannot: [...unknown, ...[...cannot].map(([id, reason]) => ({ id, reason }))],
-    warnings: [...notFound, ...(await warningsOf(taken, control))],
+    warnings: [...notFound, ...(isWaiver ? [] : await warningsOf(taken, control))],
   };
 }
 
@@ -205,7 +207,11 @@ async function warningsOf(letters: readonly FoundLetter[], control: Control): Pr
 
 type Changes = RedrivePlan['changes'];
 
-async function changesOf(request: PlanRedriveRequest, jobs: ReadonlyMap<JobId, JobStanding>, control: Control): Promise<Changes | Refusal> {
+export async function changesOf(
+  request: Pick<PlanRedriveRequest, 'overrides'>,
+  jobs: ReadonlyMap<JobId, JobStanding>,
+  control: Control,
+): Promise<Changes | Refusal> {
   if (Object.keys(request.overrides).length === 0) return [];
   const changes: Changes = [];
   for (const { jobId, generation } of jobs.values()) {
@@ -227,8 +233,8 @@ async function changesOf(request: PlanRedriveRequest, jobs: ReadonlyMap<JobId, J
   return changes;
 }
 
-async function putPlan(
-  request: PlanRedriveRequest,
+export async function putPlan(
+  request: Pick<PlanRedriveRequest, 'tenant' | 'by' | 'overrides'> & Pick<RedrivePlan, 'target' | 'correction'>,
   selection: Selection,
   jobs: ReadonlyMap<JobId, JobStanding>,
   changes: Changes,
@@ -255,6 +261,7 @@ async function putPlan(
     planId,
     tenant: request.tenant,
     target: request.target,
+    correction: request.correction,
     filter: selection.filter,
     asOf,
     expiresAt: new Date(Date.parse(asOf) + planLifeMs).toISOString(),
@@ -267,7 +274,7 @@ async function putPlan(
     rate,
     byCode: countsOf(items.map(({ code }) => code)),
     jobs: planned,
-    reduceAgain: await reduceAgain(items, control),
+    reduceAgain: request.target === 'waiveDeadLetters' ? [] : await reduceAgain(items, control),
     warnings: [...selection.warnings, ...waitWarnings([...jobs.values()])],
     cannot: cannot.slice(0, maxShownCannot),
     overrides: request.overrides,

@@ -2,7 +2,7 @@
  * After a loss of Redis: error groups of all jobs and dead letters of those that ended come back into the ledger, from the journal, beside everything else.
  * Until that is through, lists say so instead of showing a part. Each failure and each letter counts once, however often it is told.
  */
-import type { FailureName } from '@millrace/journal';
+import { type FailureName, Waivers } from '@millrace/journal';
 import { countsAgainstChunk, type JobId, type JobRecord, jobStages } from '@millrace/protocol';
 import type { FailureNote, LetterView } from '@millrace/queues';
 import { EpochUnknownError } from '@millrace/queues';
@@ -92,7 +92,9 @@ export async function openLettersOf(job: JobRecord, control: Pick<Control, 'jour
   const newest = new Map(view.chunks.map(({ chunk, generation }) => [chunk.chunk, generation]));
   // Of a chunk the letter of the newest generation that lists it counts; of a file that of the newest generation.
   const counts = names.filter(({ stage, chunk, generation }) => generation === (stage === 'plan' ? view.generation : newest.get(chunk)));
-  const letters = await inSteps(counts, async ({ stage, chunk, generation }) => {
+  const waivers = new Waivers(view.commands);
+  const open = counts.filter(({ stage, chunk, generation }) => waivers.of(stage, chunk, generation) === null);
+  const letters = await inSteps(open, async ({ stage, chunk, generation }) => {
     const verdict = await control.journal.readVerdict(jobId, stage, chunk, generation);
     const letter = verdict?.record.outcome === 'dead' ? await control.journal.readDeadLetter(jobId, stage, chunk, generation) : null;
     return letter === null ? null : letterView(letter.record, letter.key);

@@ -1,5 +1,5 @@
 /** What became of the items of an operation, from the journal alone: the truth that counts from bits are a fast view of. */
-import type { ItemOutcome, JobId, Manifest } from '@millrace/protocol';
+import type { ItemOutcome, JobId, Manifest, OperationItem } from '@millrace/protocol';
 import { parseChunkId } from '@millrace/protocol';
 import type { Control } from '../control.ts';
 
@@ -25,33 +25,48 @@ export function itemChunk(id: string): { readonly jobId: JobId; readonly stage: 
   return parseChunkId(id.slice(0, id.lastIndexOf('.')));
 }
 
+/** What became of an item, and why it is not resolved, as far as that is known. */
+export interface ItemEnd {
+  readonly outcome: ItemOutcome;
+  readonly why: OperationItem['why'];
+}
+
+const end = (outcome: ItemOutcome, code?: string, message = ''): ItemEnd => ({ outcome, why: code === undefined ? null : { code, message } });
+
+/** Waived by the command that opened the generation. */
+export function waiverEnd(id: string, opened: OpenedGeneration | null, isOver: boolean): ItemEnd {
+  const { stage, chunk } = itemChunk(id);
+  if (opened === null) return isOver ? end('skipped', 'PLAN_EMPTY', 'the operation ended before its job was opened') : end('pending');
+  const isTaken = opened.select === 'all' || opened.select.has(`${stage}.${chunk}`);
+  return isTaken ? end('resolved') : end('skipped', 'PLAN_USED', 'another redrive took it up since the plan was frozen');
+}
+
 /** `manifest`: of the generation that was opened, null while it has not ended. */
-export async function outcomeOf(
-  id: string,
-  opened: OpenedGeneration | null,
-  manifest: Manifest | null,
-  isOver: boolean,
-  control: Control,
-): Promise<ItemOutcome> {
+export async function outcomeOf(id: string, opened: OpenedGeneration | null, manifest: Manifest | null, isOver: boolean, control: Control): Promise<ItemEnd> {
   const { jobId, stage, chunk } = itemChunk(id);
-  const unfinished = isOver || manifest !== null ? 'skipped' : 'pending';
-  if (opened === null) return unfinished;
-  if (opened.select !== 'all' && !opened.select.has(`${stage}.${chunk}`)) return 'skipped';
+  const unfinished = isOver || manifest !== null ? end('skipped', 'JOB_CANCELLED', 'its generation ended before it ran') : end('pending');
+  if (opened === null) return isOver ? end('skipped', 'PLAN_EMPTY', 'the operation ended before its job was opened') : end('pending');
+  if (opened.select !== 'all' && !opened.select.has(`${stage}.${chunk}`))
+    return end('skipped', 'PLAN_USED', 'another redrive took it up since the plan was frozen');
   const { generation } = opened;
   const verdict = (await control.journal.readVerdict(jobId, stage, chunk, generation))?.record;
   switch (verdict?.outcome) {
     case 'committed':
-      return 'resolved';
+      return end('resolved');
     case 'closed':
-      return 'skipped';
+      return end('skipped', 'JOB_CANCELLED', 'a later generation took it up before it ran');
     case 'dead': {
       const letter = await control.journal.readDeadLetter(jobId, stage, chunk, generation);
-      return letter?.record.reason.startsWith(abortedReason) ? 'skipped' : 'failedAgain';
+      if (letter?.record.reason.startsWith(abortedReason)) return end('skipped', 'ABORTED', 'the operation was aborted before it ran');
+      return end('failedAgain', verdict.code, letter?.record.message ?? '');
     }
     default:
   }
   // A file leaves no verdict when it is planned; the seal names those that were not.
   const sealed = stage === 'plan' ? await control.journal.readSealed(jobId, generation) : null;
-  if (sealed !== null) return sealed.record.unplannable.some(({ file }) => file === chunk) ? 'failedAgain' : 'resolved';
+  if (sealed !== null) {
+    const again = sealed.record.unplannable.find(({ file }) => file === chunk);
+    return again === undefined ? end('resolved') : end('failedAgain', again.code, again.message);
+  }
   return unfinished;
 }

@@ -5,6 +5,7 @@ import type { Control } from '../control.ts';
 import { inSteps } from '../in-steps.ts';
 import { openedBy, outcomeOf } from './item-outcomes.ts';
 import type { OperationItems, Taken } from './operation-items.ts';
+import { observeReplay } from './replay-items.ts';
 
 export interface JobSeen {
   readonly counts: ItemCounts;
@@ -16,6 +17,8 @@ export interface JobSeen {
 
 export async function observeJob(job: OperationJob, items: OperationItems, isAborted: boolean, control: Control): Promise<JobSeen> {
   if (isDone(job)) return { counts: job.counts, taken: null, live: null };
+  if (items.target === 'rejects') return observeReplay(job, items.operationId, control);
+  if (items.target === 'waiveDeadLetters') return observeWaiver(job, items, control);
   const taken = await items.taken(job.jobId, control);
   if (taken === null) return { counts: { ...job.counts, released: 0 }, taken: null, live: null };
   const known = await control.queues.ledger.job(job.jobId);
@@ -27,6 +30,15 @@ export async function observeJob(job: OperationJob, items: OperationItems, isAbo
     if (!ended) return { counts: job.counts, taken, live: known };
   }
   return { counts: await countsByJournal(job, items, taken, control), taken, live: null };
+}
+
+/** Waived with the command itself; what follows is the judgement of the job. */
+async function observeWaiver(job: OperationJob, items: OperationItems, control: Control): Promise<JobSeen> {
+  const taken = await items.taken(job.jobId, control);
+  if (taken === null) return { counts: { ...job.counts, released: 0 }, taken: null, live: null };
+  const { total } = job.counts;
+  const resolved = total - taken.left;
+  return { counts: { total, released: resolved, resolved, failedAgain: 0, skipped: taken.left }, taken, live: null };
 }
 
 /** What has no outcome when the generation is over never ran. */
@@ -69,7 +81,7 @@ async function countsByJournal(job: OperationJob, items: OperationItems, taken: 
   const opened = await openedBy(items.operationId, job.jobId, control);
   const manifest = (await control.journal.readManifest(job.jobId, taken.generation))?.record ?? null;
   const outcomes = await inSteps(items.ids(job.jobId), (id) => outcomeOf(id, opened, manifest, manifest !== null, control));
-  const countOf = (outcome: string): number => outcomes.filter((one) => one === outcome).length;
+  const countOf = (outcome: string): number => outcomes.filter((one) => one.outcome === outcome).length;
   const { total } = job.counts;
   return { total, released: total - taken.left, resolved: countOf('resolved'), failedAgain: countOf('failedAgain'), skipped: countOf('skipped') };
 }

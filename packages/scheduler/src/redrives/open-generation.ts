@@ -6,6 +6,7 @@ import { inSteps } from '../in-steps.ts';
 import { unlessRebuilding } from '../known-ledger.ts';
 import { selected } from '../next-generation.ts';
 import { ensureGeneration } from '../rebuild.ts';
+import { takenAlready } from '../replay.ts';
 import { itemChunk } from './item-outcomes.ts';
 
 /** `waits`: the job has not ended. `nothing`: no item of it is as it was. */
@@ -26,6 +27,7 @@ export async function openForOperation(
     return { end: 'opened', generation: own.opens };
   }
   if (!view.manifests.some(({ generation }) => generation === view.generation)) return { end: 'waits' };
+  if (operation.target === 'rejects') return appendReplay(operation, view, control);
   const select = await selection(view, ids, control);
   if (select.length === 0) return { end: 'nothing', why: 'its items were taken up by another redrive' };
   return append(operation, view, select, control);
@@ -49,6 +51,17 @@ async function selection(view: JobView, ids: readonly string[], control: Control
   return wanted.filter((name) => name !== null);
 }
 
+/** Rejects that another replay took up since stay as they are. */
+async function appendReplay(operation: Operation, view: JobView, control: Control): Promise<OpenEnd> {
+  const { jobId } = view.job.record;
+  const set = operation.correction === null ? null : await control.journal.readCorrection(jobId, operation.correction);
+  if (set === null) return { end: 'nothing', why: 'its correction set is gone' };
+  const taken = await takenAlready(view, await control.journal.readCorrectionParts(jobId, set.record), control);
+  return taken === null ? append(operation, view, [], control) : { end: 'nothing', why: taken.message };
+}
+
+const words = { deadLetters: 'redrive', jobs: 'redrive', rejects: 'replay', waiveDeadLetters: 'waive' } as const;
+
 async function append(operation: Operation, view: JobView, select: string[], control: Control): Promise<OpenEnd> {
   const { jobId } = view.job.record;
   const from = view.generation;
@@ -60,7 +73,14 @@ async function append(operation: Operation, view: JobView, select: string[], con
     (log) => {
       if (newestGeneration(log) !== from) return { refuse: { end: 'waits' } };
       const version = operation.overrides[resultVersionOverride] === 'current' ? control.resultVersion : null;
-      const head = { jobId, command: 'redrive', generation: from, opens: from + 1, resultVersion: version } as const;
+      const head = {
+        jobId,
+        command: words[operation.target],
+        correction: operation.correction,
+        generation: from,
+        opens: from + 1,
+        resultVersion: version,
+      } as const;
       return { append: { ...head, select, ...changed, reason: `${operationId}: ${reason}`.slice(0, 1_000), by, at: control.clock.nowIso() } };
     },
     operationId,

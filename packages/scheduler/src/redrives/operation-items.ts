@@ -1,5 +1,5 @@
 /** The items of a plan as the leading scheduler keeps them in hand: read once, job by job, with what each opened generation takes of them. */
-import type { JobId, Operation, RedrivePlan } from '@millrace/protocol';
+import type { JobId, Operation, PlanTarget, RedrivePlan } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from '../control.ts';
 import { itemChunk, type OpenedGeneration, openedBy } from './item-outcomes.ts';
@@ -33,11 +33,13 @@ export interface Taken {
 
 export class OperationItems {
   readonly operationId: string;
+  readonly target: PlanTarget;
   readonly #byJob: ReadonlyMap<JobId, readonly string[]>;
   readonly #taken = new Map<JobId, Taken>();
 
-  private constructor(operationId: string, byJob: ReadonlyMap<JobId, readonly string[]>) {
+  private constructor(operationId: string, target: PlanTarget, byJob: ReadonlyMap<JobId, readonly string[]>) {
     this.operationId = operationId;
+    this.target = target;
     this.#byJob = byJob;
   }
 
@@ -47,6 +49,7 @@ export class OperationItems {
     const ids = await readItems(plan.body, control);
     return new OperationItems(
       operationId,
+      plan.body.target,
       Map.groupBy(ids, (id) => id.slice(0, id.indexOf('.')) as JobId),
     );
   }

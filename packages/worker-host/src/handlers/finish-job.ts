@@ -2,7 +2,7 @@
  * Finishes a generation from the journal alone: every chunk's outcome, the sums and whether they balance, parts that nobody names removed, then the
  * manifest, which is the commit point of the generation, then what readers look at. Every step may be repeated by anyone.
  */
-import { isFullyPlanned, type JobView, manifestKey, specOfGeneration } from '@millrace/journal';
+import { isFullyPlanned, type JobView, manifestKey, specOfGeneration, Waivers } from '@millrace/journal';
 import {
   type Counts,
   callbacksOf,
@@ -126,6 +126,7 @@ async function summarise({ view, spec, orders, host }: FinishJob): Promise<Summa
     ended: endedFiles(view),
     unplannable: unplannableFiles(view, orders.generation),
     inferred: view.pins?.record.inputs.flatMap(({ inferred }) => inferred) ?? [],
+    waivers: new Waivers(view.commands.filter(({ opens }) => opens === null || opens <= orders.generation)),
   });
   return { ...summary, replays: replaysOf(view, chunks) };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Waivers } from '@millrace/journal';
 import { type AttemptId, checkBalance, type InputFile, jobIdFromKey, type RangeChunk, type Receipt, type Verdict, zeroBalance } from '@millrace/protocol';
 import fc from 'fast-check';
 import { type ChunkRecord, type GenerationRecords, summariseGeneration } from './summarise-generation.ts';
@@ -59,7 +60,8 @@ const dead = (chunk: number, of: Figures): ChunkRecord => ({ stage: 'clean', chu
 const files: InputFile[] = [0, 1, 2].map((file) => ({ file, input: 0, uri: `file:///in/${file}.csv`, etag: `e${file}`, size: 1_000_000 + file }));
 
 function recordsOf(chunks: readonly ChunkRecord[], changes: Partial<GenerationRecords> = {}): GenerationRecords {
-  return { stages: [{ name: 'clean', kind: 'map', from: ['input'] }], generation: 1, chunks, files, ended: [], unplannable: [], inferred: [], ...changes };
+  const stages = [{ name: 'clean', kind: 'map', from: ['input'] }] as const;
+  return { stages, generation: 1, chunks, files, ended: [], unplannable: [], inferred: [], waivers: new Waivers([]), ...changes };
 }
 
 const some: Figures = { file: 1, emitted: 7, filtered: 2, rejected: 1, bytes: 400 };

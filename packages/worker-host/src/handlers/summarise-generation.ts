@@ -2,12 +2,14 @@
  * Pure: what a generation amounts to, from the journal's records alone. For each chunk the verdict that counts is the one of the newest generation,
  * up to this one, whose plan lists it.
  */
+import type { Waivers } from '@millrace/journal';
 import {
   addSums,
   type Balance,
   type BudgetSums,
   balanceOfStages,
   type Chunk,
+  type Command,
   checkBalance,
   checkReceipt,
   checkSums,
@@ -59,6 +61,8 @@ export interface GenerationRecords {
   /** Files without a plan in this generation. */
   readonly unplannable: readonly Unplannable[];
   readonly inferred: readonly string[];
+  /** What people have accepted as missing. */
+  readonly waivers: Waivers;
 }
 
 export interface GenerationSummary {
@@ -88,7 +92,17 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   // A pass over keys reads the same bytes as the stage behind it: what became of its records is counted there.
   const maps = sumsOf(committed.filter(({ stage, chunk }) => chunk.kind !== 'partition' && !isKeyStage(stage)));
   const unread = committed.flatMap(unreadFiles);
-  const gaps = [...dead.map(({ stage, chunk, verdict }) => chunkGap(stage, chunk, verdict)), ...unread.map(unreadGap), ...records.unplannable.map(fileGap)];
+  const { waivers, generation } = records;
+  const waiverOf = ({ stage, chunk, verdict }: (typeof dead)[number]): Command | null => waivers.of(stage, chunk.chunk, verdict.generation);
+  const waiverOfFile = ({ file }: Unplannable): Command | null => waivers.of('plan', file, generation);
+  const gaps = [
+    ...dead.map((one) => acceptedGap(chunkGap(one.stage, one.chunk, one.verdict), waiverOf(one))),
+    ...unread.map(unreadGap),
+    ...records.unplannable.map((file) => acceptedGap(fileGap(file), waiverOfFile(file))),
+  ];
+  // What somebody has answered for is not counted against a budget.
+  const counted = { dead: dead.filter((one) => waiverOf(one) === null), unplannable: records.unplannable.filter((file) => waiverOfFile(file) === null) };
+  const countedLost = bytesOf(unread.map(({ share: chunk }) => ({ chunk }))) + unplannedBytes({ ...records, unplannable: counted.unplannable });
   const lostBytes = bytesOf(unread.map(({ share: chunk }) => ({ chunk }))) + unplannedBytes(records);
   const unreadBytes = unreadOf(dead) + lostBytes;
   const balance = { ...balanceOfStages(stages), unreadBytes };
@@ -118,8 +132,8 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
       byColumn: all.byColumn,
       files: files.map((file) => ({ uri: file.uri, recordsIn: file.balance.recordsIn, rejected: file.balance.rejected })),
       inferred: records.inferred,
-      deadChunks: gaps.length,
-      deadBytes: bytesOf(dead) + lostBytes,
+      deadChunks: counted.dead.length + unread.length + counted.unplannable.length,
+      deadBytes: bytesOf(counted.dead) + countedLost,
       plannedBytes: bytesOf(records.chunks) + unplannedBytes(records),
     },
   };
@@ -254,6 +268,11 @@ const placedParts = (committed: readonly Committed[], pick: (receipt: Receipt) =
 function chunkGap(stage: string, chunk: Chunk, verdict: Pick<DeadVerdict, 'code'>): Gap {
   const place = isFileChunk(chunk) ? { file: chunk.file, range: { start: chunk.start, end: chunk.end } } : { file: null, range: null };
   return { chunk: `${stage}.${chunk.chunk}`, ...place, code: verdict.code, acceptedBy: 'budget' };
+}
+
+/** A gap that somebody waived names who and why. */
+function acceptedGap(gap: Gap, waiver: Command | null): Gap {
+  return waiver === null ? gap : { ...gap, acceptedBy: waiver.by, reason: waiver.reason };
 }
 
 const unreadGap = ({ stage, share, code }: UnreadFile): Gap => chunkGap(stage, share, { code });
