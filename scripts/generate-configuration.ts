@@ -1,6 +1,7 @@
 /** Writes `docs/configuration.md` from the schemas that services read their settings with. `--check`: says whether it is as it would be written. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { apiFileVariables, apiSettings } from '../packages/api/src/config.ts';
 import { schedulerFileVariables, schedulerSettings } from '../packages/scheduler/src/config.ts';
 import { type ConfigShape, describeSettings, type SettingDescription } from '../packages/service-kit/src/index.ts';
 import { workerHostFileVariables, workerHostSettings } from '../packages/worker-host/src/config.ts';
@@ -12,6 +13,7 @@ export const pagePath = join(root, 'docs/configuration.md');
 export const services: Readonly<Record<string, { readonly shape: ConfigShape; readonly files: readonly string[] }>> = {
   scheduler: { shape: schedulerSettings, files: schedulerFileVariables },
   'worker-host': { shape: workerHostSettings, files: workerHostFileVariables },
+  api: { shape: apiSettings, files: apiFileVariables },
 };
 
 const intro = `# Settings

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { apiMetrics } from '../packages/api/src/metrics.ts';
 import { schedulerFolding, schedulerMetrics } from '../packages/scheduler/src/metrics.ts';
 import { type LabelSet, type MetricDescription, OpenNames, type ProcessMetrics, processMetrics } from '../packages/service-kit/src/index.ts';
 import { hostFolding, hostMetrics } from '../packages/worker-host/src/metrics.ts';
@@ -30,6 +31,7 @@ export function declaredMetrics(): ReadonlyMap<string, ProcessMetrics> {
   return new Map([
     ['scheduler', declare(schedulerFolding, schedulerMetrics)],
     ['worker-host', declare(hostFolding, hostMetrics)],
+    ['api', declare([], apiMetrics)],
   ]);
 }
 

@@ -1,8 +1,13 @@
 /** The API over a real scheduler, worker host, Redis and journal: a job from its submit to its result, as a program and as a person in a browser do it. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { ApiError } from '../../packages/api-contract/src/client.ts';
-import { type ApiStack, startApiStack } from './support/api-stack.ts';
+import { pathToFileURL } from 'node:url';
+import { startTestRedis } from '@millrace/queues/testing';
+import { silentLog } from '@millrace/service-kit';
+import { startApi } from '../../packages/api/src/start-api.ts';
+import { ApiError, createClient } from '../../packages/api-contract/src/client.ts';
+import { type ApiStack, newToken, startApiStack } from './support/api-stack.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
 const bench = new Workbench('api');
@@ -79,4 +84,69 @@ test('a job is submitted, followed to its end and found again', async () => {
     ['job.submit', 'done', null],
     ['job.submit', 'done', null],
   ]);
+});
+
+test('the same call with the same key is done once, and another one with it is refused', async () => {
+  const { directory } = bench.generate('steered', { records: 200 });
+  const { client } = api;
+  const { jobId } = await client.call('POST /jobs', { body: { spec: generatedSpec(directory, bench.path('out', 'steered'), '64KiB') } });
+  const pause = (reason: string) => client.reply('POST /jobs/{jobId}/cancel', { params: { jobId }, body: { reason } }, { idempotencyKey: '"stop it"' });
+  const [one, other] = await Promise.allSettled([pause('enough'), pause('enough')]);
+  const first = [one, other].find((end) => end.status === 'fulfilled');
+  assert.ok(first);
+  // Of two at once one may be told that the other is under way.
+  for (const end of [one, other]) if (end.status === 'rejected') isProblem('KEY_IN_FLIGHT', 409)(end.reason);
+  const again = await pause('enough');
+  assert.deepEqual([again.replayed, again.data], [true, first.value.data]);
+  await assert.rejects(pause('for another reason'), isProblem('KEY_CONFLICT', 422));
+  const { data: commands } = await client.call('GET /audit', { query: { q: `act:job.cancel object:job:${jobId} by:token:dev` } });
+  // The scheduler records what it was asked as well; it knows of no role.
+  const done = commands.filter(({ outcome, role }) => outcome === 'done' && role !== null);
+  assert.equal(done.length, 1);
+});
+
+test('while Redis is away pages come from the journal and acts are refused, at once and without a fault', async () => {
+  const redis = await startTestRedis();
+  const { data: known } = await api.client.call('GET /jobs', { query: { q: 'state:completed' } });
+  const jobId = known[0]?.jobId ?? assert.fail('no job is there');
+  const token = newToken();
+  const running = await startApi({
+    redis: redis.url,
+    journal: pathToFileURL(join(out, '_journal')).href,
+    core: bench.core,
+    host: '127.0.0.1',
+    port: 0,
+    environment: 'production',
+    requestsPerMinute: 1_000,
+    devToken: token,
+    timeScale: 0.1,
+    readRoots: [],
+    writeRoots: [],
+    scratch: bench.temporary,
+    version: '0',
+    checkAnswers: true,
+    log: silentLog,
+  });
+  try {
+    const client = createClient({ baseUrl: running.url, token });
+    await redis.stop();
+    const list = await client.call('GET /jobs', { query: { q: 'state:completed' } });
+    assert.deepEqual(list.data, known);
+    const job = await client.call('GET /jobs/{jobId}', { params: { jobId } });
+    assert.deepEqual([job.state, job.source], ['completed', 'journal']);
+    assert.ok(!('state' in (await client.call('GET /jobs/{jobId}/result', { params: { jobId } }))));
+    const status = await client.call('GET /status', {});
+    assert.equal(status.status, 'degraded');
+    const spec = generatedSpec(bench.path('orders'), bench.path('out', 'x'), '64KiB');
+    await assert.rejects(client.call('POST /jobs', { body: { spec } }), (error) => {
+      isProblem('BUSY', 503)(error);
+      assert.ok((error as ApiError).retryable && (error as ApiError).retryAfterSeconds !== null);
+      return true;
+    });
+    // Marked production: an act without a reason is refused before anything else.
+    await assert.rejects(client.call('POST /jobs/{jobId}/pause', { params: { jobId } }), isProblem('REASON_REQUIRED', 422));
+  } finally {
+    await running.stop();
+    await redis.stop();
+  }
 });

@@ -8,6 +8,7 @@ import type { Cursors } from './cursors.ts';
 import type { Limits } from './handle-request.ts';
 import type { JobIndex } from './job-index.ts';
 import type { JobReader } from './job-reader.ts';
+import type { ApiMetrics } from './metrics.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { RedisDoor } from './redis-door.ts';
 import type { Site } from './security.ts';
@@ -25,6 +26,7 @@ export interface Api {
   readonly audit: AuditLog;
   readonly cursors: Cursors;
   readonly rateLimits: RateLimits;
+  readonly metrics: ApiMetrics;
   readonly settings: ApiSettings;
   readonly clock: Clock;
   readonly random: Random;

@@ -4,7 +4,7 @@ import { leaseTimes } from '@millrace/protocol';
 import { type ConfigOf, type ConfigShape, loadConfig, logLevels, setting, telemetrySettings, withFileVariables } from '@millrace/service-kit';
 import { isLoopbackAddress } from './security.ts';
 
-const shape = {
+export const apiSettings = {
   MILLRACE_REDIS: setting.text().describe('unix:///path/redis.sock or redis://host:port'),
   MILLRACE_REDIS_PASSWORD_FILE: setting.text().optional().describe('file with the password of Redis, read before every connection'),
   MILLRACE_JOURNAL: setting.text().describe('the journal: file:///absolute/directory, or s3://bucket/prefix, gs:// or az:// that a connection covers'),
@@ -44,11 +44,14 @@ const shape = {
     .describe('the process ends when this one is gone'),
 } satisfies ConfigShape;
 
-export type ApiConfig = ConfigOf<typeof shape>;
+/** Variables that may name a file instead. */
+export const apiFileVariables: readonly string[] = ['MILLRACE_DEV_TOKEN'];
+
+export type ApiConfig = ConfigOf<typeof apiSettings>;
 
 /** Throws `ConfigError` with every problem. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): ApiConfig {
-  return loadConfig(shape, withFileVariables(env, ['MILLRACE_DEV_TOKEN']), problemsOf, {
+  return loadConfig(apiSettings, withFileVariables(env, apiFileVariables), problemsOf, {
     alsoKnown: [
       'MILLRACE_SLOTS',
       'MILLRACE_CORE_MEMORY',

@@ -207,9 +207,28 @@ async function recorded(asked: Asked, call: Call<Route>, api: Api, doIt: () => P
   if (name === undefined) return doIt();
   const body: unknown = call.body;
   const reason = typeof body === 'object' && body !== null && 'reason' in body ? String(body.reason) : '';
-  const done = await api.audit.during<Done>({ ...actOf(asked, asked.caller), reason }, () => doneOrRefused(doIt), endOf);
+  let hasBegun = false;
+  const during = api.audit.during<Done>(
+    { ...actOf(asked, asked.caller), reason },
+    () => {
+      hasBegun = true;
+      return doneOrRefused(doIt);
+    },
+    endOf,
+  );
+  const done = await during.catch((err: unknown) => {
+    if (!hasBegun) failedAudit(name, err, asked, api);
+    throw err;
+  });
+  if (name !== asked.route.act && 'answer' in done)
+    api.log.info({ by: asked.caller.by, from: asked.from, act: name, requestId: asked.requestId }, 'content shown');
   if ('refused' in done) throw done.refused;
   return done.answer;
+}
+
+function failedAudit(act: string, err: unknown, { requestId }: Arrival, api: Api): void {
+  api.metrics.recordAuditFailure();
+  api.log.error({ err, act, requestId }, 'audit failed');
 }
 
 type Done = { readonly answer: AnyAnswer } | { readonly refused: unknown; readonly code: string };

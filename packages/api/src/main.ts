@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Connections } from '@millrace/core-client';
 import { createLogger, Health, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
 import { readConfig } from './config.ts';
+import { apiMetrics } from './metrics.ts';
 import { type RunningApi, startApi } from './start-api.ts';
 
 const stopWithinMs = 20_000;
@@ -12,6 +13,7 @@ const stopWithinMs = 20_000;
 const config = readConfig(process.env);
 const telling = processMetrics();
 const log = createLogger({ service: 'api', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
+const metrics = apiMetrics(telling);
 const health = new Health(systemClock);
 const telemetry = telemetryServer({ port: config.MILLRACE_TELEMETRY_PORT, host: config.MILLRACE_TELEMETRY_HOST, health, metrics: telling.metrics });
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -43,6 +45,7 @@ const api = service(
       version,
       log,
       health,
+      metrics,
     });
     log.info({ url: running.url }, 'api listening');
     const link = config.MILLRACE_DEV_TOKEN === undefined ? await running.firstSignIn() : null;

@@ -13,6 +13,7 @@ import type { Api } from './api.ts';
 import type { Caller } from './auth/caller.ts';
 import { type Arrival, type Asked, act, admit, type Reply } from './handle-request.ts';
 import type { AnyHandler, StreamAnswer } from './handler.ts';
+import { authRefusal } from './metrics.ts';
 import { servePages } from './pages/serve-pages.ts';
 import { ApiProblem, problemOf } from './problem.ts';
 import { dataHeaders } from './security.ts';
@@ -58,6 +59,7 @@ export async function buildServer(api: Api, options: ServerOptions): Promise<Fas
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...dataHeaders(api.settings.site), 'x-request-id': request.id });
   });
+  app.addHook('onResponse', async (request, reply) => tellOfRequest(request, reply, api));
   app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply, api));
   app.setNotFoundHandler((request, reply) =>
     answerProblem(new ApiProblem('NOT_FOUND', `there is no ${request.method} ${pathOf(request)}`), request, reply, api),
@@ -96,6 +98,7 @@ function addRoute(app: FastifyInstance, api: Api, route: Route, handler: AnyHand
   const callers = new WeakMap<FastifyRequest, Caller>();
   app.route({
     method: route.method,
+    config: { route },
     url: `/v1${route.path.replace(/\{(\w+)\}/g, ':$1')}`,
     ...(route.bodyLimit === undefined ? {} : { bodyLimit: route.bodyLimit }),
     onRequest: async (request) => {
@@ -163,9 +166,21 @@ function sendStream(answer: StreamAnswer, asked: Asked, reply: FastifyReply, api
     // Neither may a proxy hold events back, nor press them into a buffer.
     reply.headers({ 'x-accel-buffering': 'no', 'cache-control': 'no-store, no-transform' });
     recheck(stream, asked, api);
+    countStream(stream, api);
   }
   stream.once('error', (err) => api.log.warn({ err, requestId: asked.requestId }, 'stream of an answer ended early'));
   return reply.code(answer.status).send(stream);
+}
+
+const openStreams = new WeakMap<Api, number>();
+
+function countStream(stream: Readable, api: Api): void {
+  const count = (change: number): void => {
+    openStreams.set(api, (openStreams.get(api) ?? 0) + change);
+    api.metrics.recordStreams(openStreams.get(api) ?? 0);
+  };
+  count(1);
+  stream.once('close', () => count(-1));
 }
 
 function recheck(stream: Readable, asked: Asked, api: Api): void {
@@ -200,9 +215,23 @@ function checkAnswer(route: Route, answer: Reply): void {
 function answerProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply, api: Api): void {
   const traceId = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(String(request.headers.traceparent ?? ''))?.[1] ?? null;
   const { status, headers, problem, isFault } = problemOf(foreign(thrown), { requestId: request.id, traceId });
-  if (isFault) api.log.error({ err: thrown, requestId: request.id, method: request.method, path: pathOf(request) }, 'request failed');
+  const reason = authRefusal(problem.code, request.headers.authorization !== undefined || request.headers.cookie !== undefined);
+  if (reason !== null) {
+    api.metrics.recordAuthRefusal(reason);
+    api.log.warn({ code: problem.code, from: request.ip, requestId: request.id, method: request.method, path: pathOf(request) }, 'http request refused');
+  }
+  if (isFault) api.log.error({ err: thrown, requestId: request.id, method: request.method, path: pathOf(request) }, 'http request failed');
   reply.headers({ ...dataHeaders(api.settings.site), 'x-request-id': request.id, ...headers });
   void reply.code(status).type('application/problem+json; charset=utf-8').send(JSON.stringify(problem));
+}
+
+/** Streams are told of when they open and close: how long they are open says nothing of the server. */
+function tellOfRequest(request: FastifyRequest, reply: FastifyReply, api: Api): void {
+  const { route } = request.routeOptions.config as { readonly route?: Route };
+  if (route === undefined || String(reply.getHeader('content-type') ?? '').startsWith('text/event-stream')) return;
+  api.metrics.recordRequest(route.method, route.path, reply.statusCode, reply.elapsedTime / 1_000);
+  const [status, durationMs] = [reply.statusCode, Math.round(reply.elapsedTime)];
+  api.log.debug({ route: keyOf(route), status, durationMs, requestId: request.id }, 'http request answered');
 }
 
 /** What is no HTTP, or too much of it, never becomes a request: answered on the socket, which is then closed. */

@@ -11,6 +11,7 @@ import { Cursors } from './cursors.ts';
 import { ApiHealth } from './health.ts';
 import { JobIndex } from './job-index.ts';
 import { JobReader } from './job-reader.ts';
+import { type ApiMetrics, noMetrics } from './metrics.ts';
 import { RateLimits } from './rate-limits.ts';
 import { RedisDoor } from './redis-door.ts';
 import { handlers } from './routes/index.ts';
@@ -52,6 +53,7 @@ export interface ApiOptions {
   readonly checkAnswers?: boolean;
   readonly log: Log;
   readonly health?: Health;
+  readonly metrics?: ApiMetrics;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -92,6 +94,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   try {
     const journal = openJournal(core);
     await redis.start();
+    const { coreVersion, resultVersion } = (await steady.current()).hello;
+    options.metrics?.recordBuild({ service: 'api', version: options.version, coreVersion, resultVersion });
     const health = new ApiHealth(options.health ?? new Health(clock), clock);
     const api = await assemble({ options, clock, random, core, connections, redis, journal });
     const { dashboard = null, trustedProxies = [], checkAnswers = false } = options;
@@ -138,6 +142,7 @@ async function assemble({ options, clock, random, core, connections, redis, jour
     auth: new Auth({ journal, redis, clock, random, log, devToken: options.devToken }),
     audit: new AuditLog(journal, ids),
     cursors: new Cursors(await cursorKey(journal, clock), () => clock.nowMs()),
+    metrics: options.metrics ?? noMetrics,
     rateLimits: new RateLimits(() => clock.monotonicMs()),
     settings: {
       version: options.version,

@@ -15,6 +15,7 @@ export const sessionHandlers: HandlersOf<typeof sessionRoutes> = {
     const { user, password } = body;
     const { secret, caller } = 'link' in body ? await api.auth.signInFirst(user, password, body.link, from) : await api.auth.signIn(user, password, from);
     const { name, attributes } = cookieRule(site);
+    api.log.info({ by: caller.by, from }, 'signed in');
     const cookie = `${name}=${secret}; ${attributes}; Max-Age=${sessionLifeMs / 1_000}`;
     return { status: 201, body: identityOf(caller, api), headers: { 'set-cookie': cookie }, object: caller.by };
   },
