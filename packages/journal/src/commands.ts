@@ -6,7 +6,10 @@ import { commandKey, commandsDir, parseNumberedKey } from './paths.ts';
 import { putIfAbsent, readRecord, type Stored } from './put-if-absent.ts';
 import type { Store } from './store.ts';
 
-export type NewCommand = Omit<Command, 'record' | 'version' | 'number' | 'requestId' | 'correction'> & { readonly correction?: string | null };
+export type NewCommand = Omit<Command, 'record' | 'version' | 'number' | 'requestId' | 'correction' | 'retires'> & {
+  readonly correction?: string | null;
+  readonly retires?: Command['retires'];
+};
 
 /** What to append after reading the log so far, or why not. */
 export type DecideCommand<Refusal> = (log: readonly Command[]) => { readonly append: NewCommand } | { readonly refuse: Refusal };
@@ -37,6 +40,7 @@ export async function appendCommand<Refusal>(
       number,
       requestId,
       correction: null,
+      retires: null,
       ...decision.append,
     });
     if (put.outcome === 'won') return { appended: put.stored };

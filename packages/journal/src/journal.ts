@@ -30,6 +30,7 @@ import { appendCommand, type DecideCommand, readCommands } from './commands.ts';
 import { type CorrectedReject, putCorrection, readCorrection, readCorrectionParts } from './corrections.ts';
 import { listDeadLetters, putDeadLetter, readDeadLetter } from './dead-letters.ts';
 import { type FailureName, listFailures, putFailure, readFailure, readFailures } from './failures.ts';
+import { hasHistory, removeHistory } from './history.ts';
 import { putInline, readInline } from './inline.ts';
 import { listInputFiles, listJobIds, putInputs, putJob, readInputs, readJobRecord } from './jobs.ts';
 import { listManifests, putManifest, readManifest, readNewestManifest } from './manifests.ts';
@@ -161,6 +162,8 @@ export class Journal {
   listAudit = (day: string): AsyncGenerator<Stored<'audit'>> => listAudit(this.#store, day);
 
   removeWork = (jobId: JobId): Promise<void> => removeWork(this.#store, jobId);
+  removeHistory = (jobId: JobId): Promise<number> => removeHistory(this.#store, jobId);
+  hasHistory = (jobId: JobId): Promise<boolean> => hasHistory(this.#store, jobId);
   removeTemporaries = (jobId: JobId): Promise<void> => removeTemporaries(this.#store, jobId);
 
   // Versioned documents: schedules, redrive plans, operations, triage

@@ -17,6 +17,9 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Of one request to delete, by its schema. */
+const mostKeys = 1_000;
+
 export class Store {
   readonly #core: CoreLike;
   readonly #options: StoreOptions;
@@ -70,6 +73,16 @@ export class Store {
   /** Deletes also what lies among the records of a job. */
   purge(key: string): Promise<void> {
     return this.#delete(key, true);
+  }
+
+  /** The same of many keys, in requests of a thousand. */
+  async purgeAll(keys: readonly string[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += mostKeys) {
+      const some = keys.slice(at, at + mostKeys);
+      const { done } = await this.#ask({ type: 'StoreDelete', scope: this.#scope, keys: some, purge: true }, some[0] ?? '');
+      const left = done.results.find(({ outcome }) => outcome !== 'deleted' && outcome !== 'absent');
+      if (left !== undefined) throw new AppError('STORAGE_UNAVAILABLE', `cannot delete ${left.key}: ${left.outcome}`);
+    }
   }
 
   async #delete(key: string, purge: boolean): Promise<void> {

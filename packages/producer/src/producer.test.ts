@@ -142,7 +142,8 @@ describe('validate', () => {
   });
 
   it('refuses what this version does not do', () => {
-    assert.throws(() => validate({ ...spec, retention: { history: '1d' } }), { name: 'SpecError', code: 'SPEC_NOT_AVAILABLE' });
+    const lookups = [{ name: 'l', uri: 'file:///l', schema: { fields: [{ name: 'k' }], primaryKey: 'k' } }];
+    assert.throws(() => validate({ ...spec, pipeline: [{ sql: 'SELECT 1', lookups }] }), { name: 'SpecError', code: 'SPEC_NOT_AVAILABLE' });
   });
 
   it('takes parameters', () => {

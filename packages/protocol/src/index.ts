@@ -286,6 +286,7 @@ export {
   type SubmitRequest,
   type TriageRequest,
 } from './request.ts';
+export { type Retention, type Retirable, type Retirement, retirable, retirementsOf } from './retention.ts';
 export { type ApiDocument, type PasswordDigest, type Role, roles, type Scope, scopes, type TokenDocument, type UserDocument } from './role.ts';
 export { dueFires, fireKey, maxScheduleRuns, type Schedule, type ScheduleRun, specOfRun, upcomingFires } from './schedule.ts';
 export { assertAvailable, availabilityIssues, streamAvailabilityIssues } from './spec-available.ts';

@@ -346,13 +346,12 @@ test('what this version does not do is refused by name, all at once', () => {
     privacy: { key: 'secret://a' },
     schedule: { cron: '* * * * *' },
     callbacks: [{ url: 'https://h/', secret: 'secret://a' }],
-    retention: { history: '2d' },
   };
   const issues = availabilityIssues(resolveJobSpec(written));
   assert.ok(issues.every((issue) => issue.code === 'SPEC_NOT_AVAILABLE' && issue.message.endsWith('is not available in this version')));
   assert.deepEqual(
     issues.map((issue) => issue.pointer),
-    ['/inputs/1/pin', '/pipeline/0/lookups/0/schema', '/retention/history'],
+    ['/inputs/1/pin', '/pipeline/0/lookups/0/schema'],
   );
 });
 

@@ -7,8 +7,6 @@ import { SpecError, type SpecIssue } from './spec-error.ts';
 import { type Path, pointerOf } from './spec-issues.ts';
 import { uniqueKeysOf } from './stages.ts';
 
-const dayMs = 86_400_000;
-
 /** Throws `SpecError` with one issue for each option that is asked for and not there. */
 export function assertAvailable(spec: ResolvedJobSpec): void {
   const issues = availabilityIssues(spec);
@@ -19,8 +17,6 @@ export function availabilityIssues(spec: ResolvedJobSpec): SpecIssue[] {
   return [
     ...spec.inputs.flatMap((input, index) => inputIssues(input, input.schema ?? spec.schema, ['inputs', index])),
     ...spec.pipeline.flatMap(({ lookups }, stage) => lookups.flatMap(({ schema }, at) => lookupIssues(schema, ['pipeline', stage, 'lookups', at, 'schema']))),
-    ...unless(spec.retention.history === 30 * dayMs, ['retention', 'history'], 'retention other than its default'),
-    ...unless(spec.retention.rejects === 90 * dayMs, ['retention', 'rejects'], 'retention other than its default'),
   ];
 }
 

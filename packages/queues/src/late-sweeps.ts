@@ -1,6 +1,7 @@
 /**
- * Generations that have ended and are looked at once more when none of their attempts can be alive any more: what woke up late may have left parts. Due by the
- * clock of Redis. Not part of the ledger and not rebuilt: a loss costs some orphans their removal, which the next finish of the job makes good.
+ * What hosts clean up beside their work. Generations that have ended and are looked at once more when none of their attempts can be alive any more: what woke up late may have left parts. Due by the
+ * clock of Redis. Not part of the ledger and not rebuilt: a loss costs some orphans their removal, which the next finish
+ * of the job makes good. And what retention removes, which the leading scheduler says again for as long as something is left.
  */
 import type { JobId } from '@millrace/protocol';
 import type { Keys } from './keys.ts';
@@ -12,6 +13,8 @@ export interface LateSweep {
   readonly tenant: string;
   readonly jobKey: string;
   readonly specDigest: string;
+  /** What is to be removed for good; absent: only what attempts that woke up late have left. */
+  readonly retires?: 'rejects' | 'history';
 }
 
 const now = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
@@ -50,4 +53,5 @@ export class LateSweeps {
 }
 
 /** The same text for the same generation, whoever writes it. */
-const memberOf = ({ jobId, generation, tenant, jobKey, specDigest }: LateSweep): string => JSON.stringify({ jobId, generation, tenant, jobKey, specDigest });
+const memberOf = ({ jobId, generation, tenant, jobKey, specDigest, retires }: LateSweep): string =>
+  JSON.stringify({ jobId, generation, tenant, jobKey, specDigest, ...(retires === undefined ? {} : { retires }) });

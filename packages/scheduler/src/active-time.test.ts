@@ -6,6 +6,7 @@ import { activeMs } from './active-time.ts';
 const at = (second: number): string => new Date(second * 1_000).toISOString();
 const command = (word: Command['command'], second: number, changes: Partial<Command> = {}): Command => ({
   record: 'command',
+  retires: null,
   version: 1,
   jobId: 'j00000000000000000000000000' as Command['jobId'],
   number: 0,

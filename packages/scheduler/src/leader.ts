@@ -20,6 +20,7 @@ import { ScheduleFirer } from './schedules/fire-schedules.ts';
 import { flushLateRecords } from './sweepers/late-records.ts';
 import { requeueLostTasks } from './sweepers/lost-tasks.ts';
 import { rebuildOpenJobs } from './sweepers/open-markers.ts';
+import { RetentionSweeper } from './sweepers/retention.ts';
 import { closeStalledAttempts } from './sweepers/stalled-attempts.ts';
 import { type Moves, markUnmarkedReceipts } from './sweepers/unmarked-receipts.ts';
 import { Unowned } from './sweepers/unowned.ts';
@@ -41,6 +42,7 @@ export class Leader {
   readonly #callbacks: CallbackDeliverer;
   readonly #scaling: ScalingKeeper;
   readonly #gauges: GaugeTeller;
+  readonly #retention: RetentionSweeper;
   /** Something may have been put into the outbox. */
   #isOwed = true;
   readonly #moves: Moves = new Map();
@@ -58,6 +60,7 @@ export class Leader {
     this.#callbacks = new CallbackDeliverer(control);
     this.#scaling = new ScalingKeeper(control);
     this.#gauges = new GaugeTeller(control);
+    this.#retention = new RetentionSweeper(control);
   }
 
   /** One round. Throws what Redis or the journal throw; the next round begins afresh. */
@@ -84,12 +87,13 @@ export class Leader {
     await this.#pass('callback', () => this.#callbacks.round(this.#isOwed));
     this.#isOwed = false;
     await this.#trouble.tick();
+    this.#retention.tick();
     await this.#pass('redrive', () => this.#operations.tick());
   }
 
   /** What goes on beside the rounds has ended. */
   async settle(): Promise<void> {
-    await Promise.all([this.#trouble.settle(), this.#operations.settle(), this.#callbacks.stop(), this.#gauges.settle()]);
+    await Promise.all([this.#trouble.settle(), this.#operations.settle(), this.#callbacks.stop(), this.#gauges.settle(), this.#retention.settle()]);
   }
 
   /** A part of a round that went through, and how long it took. */

@@ -3,7 +3,17 @@
  * command says, and any scheduler that finds it goes on with it.
  */
 import { isFullyPlanned, type JobView, newestGeneration, specOfGeneration } from '@millrace/journal';
-import { type AnswerTo, overrideIssues, type RedriveRequest, type Refusal, type ResolvedJobSpec, specDifferences, specDigest } from '@millrace/protocol';
+import {
+  type AnswerTo,
+  type Command,
+  type JobId,
+  overrideIssues,
+  type RedriveRequest,
+  type Refusal,
+  type ResolvedJobSpec,
+  specDifferences,
+  specDigest,
+} from '@millrace/protocol';
 import { failpoint } from '@millrace/service-kit/failpoints';
 import { checkColumns, checkWritten } from './check-spec.ts';
 import type { Control } from './control.ts';
@@ -31,8 +41,13 @@ function whyNot(view: JobView, request: RedriveRequest): RedriveAnswer | null {
   if (!view.manifests.some((manifest) => manifest.generation === generation)) {
     return { ...refusal('STATE_CONFLICT', `cannot redrive ${request.jobId}: generation ${generation} has not ended yet`), state: 'running' };
   }
-  return null;
+  return isRetired(view.commands) ? retiredRefusal(request.jobId) : null;
 }
+
+/** Whether what a redrive or a replay would need has been removed. */
+export const isRetired = (log: readonly Command[]): boolean => log.some(({ retires }) => retires === 'history');
+
+export const retiredRefusal = (jobId: JobId): Refusal => refusal('GONE', `cannot go on with ${jobId}: its history was removed when its retention ended`);
 
 export interface Override {
   readonly spec: ResolvedJobSpec | null;
@@ -80,6 +95,7 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
   const result = await control.journal.appendCommand<RedriveAnswer>(
     jobId,
     (log) => {
+      if (isRetired(log)) return { refuse: retiredRefusal(jobId) };
       if (newestGeneration(log) !== from)
         return { refuse: { ...refusal('STATE_CONFLICT', `cannot redrive ${jobId}: another redrive was first`), state: 'running' } };
       const { reason, by, select } = request;

@@ -9,7 +9,7 @@ import { unlessRebuilding } from './known-ledger.ts';
 import { cutFile, selected } from './next-generation.ts';
 import { notFound } from './read-status.ts';
 import { rebuildJob } from './rebuild.ts';
-import { type Override, overrideOf } from './redrive.ts';
+import { isRetired, type Override, overrideOf, retiredRefusal } from './redrive.ts';
 import { refusal } from './refusal.ts';
 
 type ReplayAnswer = AnswerTo<'replay'>;
@@ -36,6 +36,7 @@ export async function whyNotReplay(view: JobView, jobId: JobId, control: Control
   if (!view.manifests.some((manifest) => manifest.generation === generation)) {
     return { ...refusal('STATE_CONFLICT', `cannot replay rejects of ${jobId}: generation ${generation} has not ended yet`), state: 'running' };
   }
+  if (view.commands.some(({ retires }) => retires !== null)) return retiredRefusal(jobId);
   if (jobStages(view.job.record).some(({ name }) => isKeyStage(name))) {
     return refusal(
       'SPEC_NOT_AVAILABLE',
@@ -75,6 +76,7 @@ async function openReplay(
   const result = await control.journal.appendCommand<ReplayAnswer>(
     jobId,
     (log) => {
+      if (isRetired(log)) return { refuse: retiredRefusal(jobId) };
       if (newestGeneration(log) !== from) {
         return { refuse: { ...refusal('STATE_CONFLICT', `cannot replay rejects of ${jobId}: another redrive or replay was first`), state: 'running' } };
       }

@@ -10,6 +10,7 @@ import { CoreCounts, toldTo } from './core-counts.ts';
 import { CrashStreak } from './crash-streak.ts';
 import { executeTask } from './execute-task.ts';
 import { sweepLate } from './handlers/finish-job.ts';
+import { retire } from './handlers/retire.ts';
 import { HostHealth } from './health.ts';
 import type { Host } from './host.ts';
 import { hostMemory, memoryProblem, slotsFor } from './host-slots.ts';
@@ -194,7 +195,7 @@ class RunningHost {
     try {
       const sweep = await host.queues.sweeps.claim(SWEEP_AGAIN_MS);
       if (sweep === null) return;
-      await sweepLate(sweep, host);
+      await (sweep.retires === undefined ? sweepLate(sweep, host) : retire(sweep, sweep.retires, host));
       await host.queues.sweeps.done(sweep);
       host.log.info({ jobId: sweep.jobId, generation: sweep.generation }, 'late sweep done');
     } catch (err) {

@@ -30,6 +30,7 @@ import type { Host, OpenedAttempt } from '../host.ts';
 import type { Lease } from '../lease-keeper.ts';
 import { OutputStore } from '../output-store.ts';
 import { evidenceOfEnd } from './failure-evidence.ts';
+import { isPartOf, partFolders } from './job-parts.ts';
 import { replaysOf } from './replays.ts';
 import { type ChunkRecord, type GenerationSummary, summariseGeneration } from './summarise-generation.ts';
 
@@ -205,7 +206,7 @@ async function removeOrphans(job: FinishJob, summary: GenerationSummary): Promis
   const { jobId, generation } = orders;
   const named = new Set([...summary.parts, ...summary.rejects, ...(await supersededParts(job))].map(({ uri }) => uri));
   const orphans: string[] = [];
-  for (const folder of new Set([...(await partFolders(job)), rejectsUri(spec)])) {
+  for (const folder of new Set([...(await partFolders(spec, output)), rejectsUri(spec)])) {
     for await (const { key } of output.list(folder)) if (isPartOf(key, jobId, generation) && !named.has(key)) orphans.push(key);
     for await (const { key } of output.list(folder, '.tmp-')) if (isPartOf(key, jobId, generation)) orphans.push(key);
   }
@@ -231,16 +232,6 @@ export async function sweepLate(sweep: LateSweep, host: Host): Promise<void> {
   if (manifest?.state === 'completed') await removeOrphans(job, await summarise(job));
 }
 
-/** The output and, where parts lie in folders of it, all of these: an orphan may be the only file of one. Names of ours begin with `_`. */
-async function partFolders({ spec, output }: FinishJob): Promise<string[]> {
-  const folders = [spec.output.uri];
-  if (spec.output.partitionBy.length === 0 && spec.output.layout === 'merged') return folders;
-  for (const folder of folders) {
-    for await (const key of output.listFolders(folder)) if (!key.slice(folder.length).startsWith('_')) folders.push(key);
-  }
-  return folders;
-}
-
 /** Of receipts of reduce chunks that ran again for other inputs: readers of the older manifest need them until the newer one stands. */
 async function supersededParts({ view, orders, host }: FinishJob): Promise<Pick<ManifestPart, 'uri'>[]> {
   const older = view.chunks.flatMap(({ chunk, listedIn, verdicts }) => {
@@ -258,16 +249,6 @@ async function removeOutdated(job: FinishJob, manifest: Manifest): Promise<void>
   // Files of rejects stay when every one of them was replayed.
   const isRejected = (manifest.stages ?? []).some(({ balance }) => balance.rejected > 0);
   if (manifest.gaps.length === 0 && !isRejected) await job.host.journal.removeWork(manifest.jobId);
-}
-
-/**
- * `part-<stage>-<chunk>[.<gen>]-<n>-<jobId>-<attemptId>.<ext>`, with the name of an input in place of `part` under `layout: perInput`, or
- * `rejects-<stage>-<chunk>[.<gen>]-<jobId>-<attemptId>.pq`; while it is written `.tmp-` stands before the name and `-<n>` behind it.
- */
-export function isPartOf(uri: string, jobId: string, generation: number): boolean {
-  const name = uri.slice(uri.lastIndexOf('/') + 1).replace(/^\.tmp-(.+)-\d+$/, '$1');
-  const match = /^.+-[a-z][a-z0-9]*-\d{6,}(?:\.(\d{6,}))?-(?:\d+-)?(j[0-9a-z]{26})-a[0-9a-z]{26}(?:\.[a-z]+){1,2}$/.exec(name);
-  return match !== null && match[2] === jobId && Number(match[1] ?? 1) <= generation;
 }
 
 const rejectsUri = (spec: ResolvedJobSpec): string => spec.rejects.uri ?? `${spec.output.uri}_rejects/`;

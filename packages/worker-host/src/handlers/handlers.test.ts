@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isPartOf } from './finish-job.ts';
+import { isPartOf } from './job-parts.ts';
 import { runsOf } from './plan-inputs.ts';
 
 describe('runsOf', () => {
