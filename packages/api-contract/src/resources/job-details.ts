@@ -18,7 +18,7 @@ export const timelineEntryShape = z
       kind: z.literal('command'),
       ...moment,
       number: count,
-      command: z.enum(['redrive', 'replay', 'waive', 'cancel', 'pause', 'resume']),
+      command: z.enum(['redrive', 'replay', 'waive', 'cancel', 'pause', 'resume', 'retire']),
       by: z.string(),
       reason: z.string(),
       /** The generation that it opens. */

@@ -6,6 +6,7 @@ import { inSteps } from '../in-steps.ts';
 import { unlessRebuilding } from '../known-ledger.ts';
 import { selected } from '../next-generation.ts';
 import { ensureGeneration } from '../rebuild.ts';
+import { isRetired, retiredRefusal } from '../redrive.ts';
 import { takenAlready } from '../replay.ts';
 import { itemChunk } from './item-outcomes.ts';
 
@@ -71,6 +72,7 @@ async function append(operation: Operation, view: JobView, select: string[], con
   const result = await control.journal.appendCommand<OpenEnd>(
     jobId,
     (log) => {
+      if (isRetired(log)) return { refuse: { end: 'nothing', why: retiredRefusal(jobId).message } };
       if (newestGeneration(log) !== from) return { refuse: { end: 'waits' } };
       const version = operation.overrides[resultVersionOverride] === 'current' ? control.resultVersion : null;
       const head = {
