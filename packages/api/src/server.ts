@@ -187,8 +187,10 @@ function recheck(stream: Readable, asked: Asked, api: Api): void {
   const again = (): (() => void) =>
     api.clock.after(recheckMs, () => {
       admit(asked, api, api.settings.site).then(
-        () => {
-          cancel = again();
+        ({ role, tenants }) => {
+          // Somebody who may see less now, or more, begins anew.
+          if (role !== asked.caller.role || JSON.stringify(tenants) !== JSON.stringify(asked.caller.tenants)) stream.destroy();
+          else cancel = again();
         },
         () => stream.destroy(),
       );

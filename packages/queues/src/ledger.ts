@@ -530,6 +530,11 @@ export class Ledger {
     return decodeLetters(await this.#client.redis.hgetall(this.#client.keys.letters(epoch, jobId)));
   }
 
+  /** How many dead letters of a job are open. */
+  async letterCount(jobId: JobId): Promise<number> {
+    return this.#client.redis.hlen(this.#client.keys.letters(await this.#currentEpoch(), jobId));
+  }
+
   /** The open dead letters of a job a few at a time: there may be very many. None comes twice. */
   async *scanLetters(jobId: JobId): AsyncGenerator<readonly LetterView[], void, undefined> {
     const key = this.#client.keys.letters(await this.#currentEpoch(), jobId);

@@ -11,6 +11,8 @@ export const streamTopics = ['jobs', 'errors', 'deadLetters', 'operations', 'wor
 export type StreamTopic = (typeof streamTopics)[number] | `job:${string}`;
 
 export const maxTopics = 20;
+/** Open at once of one session or token. */
+export const maxStreams = 6;
 const topicPattern = /^(jobs|errors|deadLetters|operations|workers|queues|job:j[0-9a-hjkmnp-tv-z]{26})$/;
 
 const topics = z

@@ -13,12 +13,13 @@ import { rejectHandlers } from './rejects.ts';
 import { scheduleHandlers } from './schedules.ts';
 import { sessionHandlers } from './sessions.ts';
 import { statsHandlers } from './stats.ts';
+import { streamHandlers } from './stream.ts';
 import { tokenHandlers } from './tokens.ts';
 import { waiverHandlers } from './waivers.ts';
 import { workerHandlers } from './workers.ts';
 
 const reads = [jobDetailHandlers, chunkHandlers, rejectHandlers, errorHandlers, deadLetterHandlers];
-const steering = [redriveHandlers, waiverHandlers, operationHandlers, scheduleHandlers, queueHandlers, workerHandlers, statsHandlers];
+const steering = [redriveHandlers, waiverHandlers, operationHandlers, scheduleHandlers, queueHandlers, workerHandlers, statsHandlers, streamHandlers];
 const resources = [sessionHandlers, tokenHandlers, jobHandlers, installationHandlers, ...reads, ...steering];
 
 /** By `METHOD /path`. */

@@ -7,7 +7,6 @@ import {
   type ErrorGroup,
   errorGroups,
   type GroupOfJob,
-  isOperationOver,
   isTerminalJobState,
   type JobId,
   jobStates,
@@ -20,6 +19,7 @@ import type { Api } from '../api.ts';
 import { type Caller, mayReach } from '../auth/caller.ts';
 import type { IndexedJob } from '../job-index.ts';
 import { allQueues } from '../routes/queues.ts';
+import { everybody } from './everybody.ts';
 import { type FoundOperation, operationsOf } from './operations-reader.ts';
 import { perApi } from './per-api.ts';
 import { type PostedScaling, readPosted, staleMs } from './posted-scaling.ts';
@@ -30,18 +30,6 @@ const defaultNewMs = 3 * dayMs;
 const rateWindowMs = 60_000;
 const atOnce = 16;
 const keptQuiet = 1_000;
-
-const everybody: Caller = {
-  by: 'api',
-  name: 'api',
-  kind: 'nobody',
-  role: null,
-  tenants: null,
-  scopes: null,
-  provedAtMs: 0,
-  expiresAtMs: 0,
-  sessionKey: null,
-};
 
 interface TenantPart {
   readonly groups: readonly GroupOfJob[];
@@ -82,6 +70,12 @@ class OverviewKeeper {
     const newSince = since ?? new Date(seen.atMs - defaultNewMs).toISOString();
     const overview = overviewOf(seen, caller, newSince);
     return { ...overview, quietSince: this.#quietSince(caller, overview.needsYou.length === 0, seen.atMs) };
+  }
+
+  async groups(): Promise<readonly { readonly tenant: string; readonly group: ErrorGroup }[]> {
+    const tenants = await this.#tenantParts(this.#api.redis.queues());
+    const seen = { triages: await this.#triages(tenants), atMs: this.#api.clock.nowMs() };
+    return [...tenants].flatMap(([tenant, part]) => groupsOf(tenant, part, seen).map((group) => ({ tenant, group })));
   }
 
   #quietSince({ tenants }: Caller, isQuiet: boolean, nowMs: number): string | null {
@@ -181,6 +175,11 @@ class OverviewKeeper {
 
 export const overviewKeeper = perApi((api) => new OverviewKeeper(api));
 
+/** Every error group as it stands, with its tenant. */
+export function errorGroupsNow(api: Api): Promise<readonly { readonly tenant: string; readonly group: ErrorGroup }[]> {
+  return overviewKeeper(api).groups();
+}
+
 async function openCircuits(queues: Queues): Promise<Snapshot['circuits']> {
   const { nowMs, entries } = await queues.circuits.load();
   return Object.entries(entries).flatMap(([store, text]) => {
@@ -256,7 +255,7 @@ interface Facts {
   readonly lately: SeriesStep;
 }
 
-function groupsOf(tenant: string, { groups }: TenantPart, { triages, atMs }: Snapshot): ErrorGroup[] {
+function groupsOf(tenant: string, { groups }: TenantPart, { triages, atMs }: Pick<Snapshot, 'triages' | 'atMs'>): ErrorGroup[] {
   const own = new Map([...triages].flatMap(([name, triage]) => (name.startsWith(`${tenant}.`) ? [[name.slice(tenant.length + 1), triage] as const] : [])));
   return errorGroups(groups, own, atMs);
 }
@@ -403,9 +402,6 @@ function rejects(seen: Snapshot): Need[] {
 
 const oldest = (instants: readonly string[]): string | null => [...instants].sort()[0] ?? null;
 const newest = (instants: readonly string[]): string | null => [...instants].sort().at(-1) ?? null;
-
-/** Operations that are still to be watched. */
-export const isUnderWay = ({ operation }: FoundOperation): boolean => !isOperationOver(operation.state) || operation.endedAt === null;
 
 async function inSteps<Item, Result>(items: readonly Item[], act: (item: Item) => Promise<Result>): Promise<Result[]> {
   const results: Result[] = [];

@@ -1,0 +1,82 @@
+/** One open event stream: what it listens to, what it may see, and the frames that wait for its reader. A reader that does not keep up is told to read anew. */
+import { Readable } from 'node:stream';
+import type { Caller } from '../auth/caller.ts';
+import { mayReach } from '../auth/caller.ts';
+import type { Sent, StreamHub } from './hub.ts';
+
+/** Waiting for a slow reader. */
+const mostWaitingBytes = 1024 * 1024;
+export const retryMs = 2_000;
+
+export class Listener {
+  readonly key: string;
+  readonly topics: ReadonlySet<string>;
+  readonly stream: Readable;
+  readonly #hub: StreamHub;
+  readonly #caller: Caller;
+  /** The same for all callers who see the same. */
+  readonly #view: string;
+  #isBehind = false;
+
+  constructor(hub: StreamHub, caller: Caller, key: string, topics: readonly string[]) {
+    this.#hub = hub;
+    this.#caller = caller;
+    this.key = key;
+    this.topics = new Set(topics);
+    this.#view = caller.tenants === null ? '*' : [...caller.tenants].sort().join(' ');
+    this.stream = new Readable({ read: () => this.#catchUp(), highWaterMark: mostWaitingBytes });
+  }
+
+  /** The first frame; events behind `lastEventId` follow, or a `reset` when they are not known any more. */
+  begin(lastEventId: string | null): void {
+    this.#write(`retry: ${retryMs}\nid: ${this.#id(this.#hub.lastNumber)}\n\n`);
+    if (lastEventId === null) return;
+    const [hubId, number] = lastEventId.split('-');
+    const missed = hubId === this.#hub.id && /^\d{1,15}$/.test(number ?? '') ? this.#hub.since(Number(number)) : null;
+    if (missed === null) this.#reset();
+    else for (const event of missed) this.hear(event);
+  }
+
+  hear(event: Sent): void {
+    if (event.topic !== '*' && !this.topics.has(event.topic)) return;
+    if (this.#isBehind) return;
+    const text = this.#textOf(event);
+    if (text === null) return;
+    this.#write(`id: ${this.#id(event.number)}\nevent: ${event.event}\ndata: ${text}\n\n`);
+  }
+
+  /** Keeps proxies and readers from taking the stream for dead. */
+  comment(): void {
+    this.#write(': \n\n');
+  }
+
+  #textOf(event: Sent): string | null {
+    const known = event.texts.get(this.#view);
+    if (known !== undefined) return known;
+    const data = event.dataFor((tenant) => mayReach(this.#caller, tenant));
+    const text = data === null ? null : JSON.stringify(data);
+    event.texts.set(this.#view, text);
+    return text;
+  }
+
+  #write(frame: string): void {
+    if (this.stream.destroyed || this.#isBehind) return;
+    this.stream.push(frame);
+    if (this.stream.readableLength > mostWaitingBytes) this.#isBehind = true;
+  }
+
+  /** The reader has taken what waited. */
+  #catchUp(): void {
+    if (!this.#isBehind || this.stream.readableLength > 0) return;
+    this.#isBehind = false;
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.#write(`id: ${this.#id(this.#hub.lastNumber)}\nevent: reset\ndata: ${JSON.stringify({ topics: [...this.topics] })}\n\n`);
+  }
+
+  #id(number: number): string {
+    return `${this.#hub.id}-${number}`;
+  }
+}
