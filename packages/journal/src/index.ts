@@ -38,6 +38,7 @@ export {
   specOfGeneration,
 } from './read-job.ts';
 export { type ChunkListOptions, type ChunkPage, type ChunkTrouble, listChunks } from './reading/chunk-list.ts';
+export { inTurns } from './reading/in-turns.ts';
 export { type JobOutline, type JobPlan, KeptJobs } from './reading/kept-jobs.ts';
 export { bitAt, type OutcomeBits } from './reading/outcomes.ts';
 export { type ChunkPlace, type IndexedFile, PlanIndex } from './reading/plan-index.ts';

@@ -52,7 +52,7 @@ export async function lookAt(jobId: JobId, caller: Caller, api: Api): Promise<Lo
 }
 
 /** A ledger that is being rebuilt, or that has not heard of the newest generation yet, is not asked. */
-async function ledgerOf({ job, generation }: JobOutline, api: Api): Promise<LedgerJobView | null> {
+export async function ledgerOf({ job, generation }: JobOutline, api: Api): Promise<LedgerJobView | null> {
   const ledger = await api.jobs.ledgerJob(job.record.jobId);
   return ledger === null || ledger.rebuilding || ledger.generation !== generation ? null : ledger;
 }

@@ -1,7 +1,7 @@
 /** A job looked at closely: timeline, stages, files, strip. */
 
 import type { JobFileView, JobStageView, jobDetailRoutes } from '@millrace/api-contract';
-import { chunksOfFile, chunksOfStage, fileStrip, specOfGeneration, stageStrip } from '@millrace/journal';
+import { chunksOfFile, chunksOfStage, fileStrip, inTurns, specOfGeneration, stageStrip } from '@millrace/journal';
 import {
   type Balance,
   type ChunkState,
@@ -10,15 +10,17 @@ import {
   isKeyStage,
   type JobId,
   jobStages,
+  laterStages,
   type Manifest,
   type ManifestFile,
   stagesOf,
 } from '@millrace/protocol';
 import type { LedgerRejects } from '@millrace/queues';
 import type { Api } from '../api.ts';
+import type { Caller } from '../auth/caller.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
-import { type LookedAt, lookAt, outlineOf } from '../reads/look.ts';
+import { type LookedAt, ledgerOf, lookAt, outlineOf } from '../reads/look.ts';
 import { newestFirstPage, numberOf, type PageQuery } from '../reads/pages.ts';
 import { timelineOf } from '../reads/timeline.ts';
 
@@ -28,7 +30,7 @@ export const jobDetailHandlers: HandlersOf<typeof jobDetailRoutes> = {
     return { status: 200, body: newestFirstPage(`timeline ${params.jobId}`, await timelineOf(outline, api), query, api) };
   },
 
-  'GET /jobs/{jobId}/stages': async ({ params, caller }, api) => ({ status: 200, body: { data: stagesIn(await lookAt(params.jobId, caller, api)) } }),
+  'GET /jobs/{jobId}/stages': async ({ params, caller }, api) => ({ status: 200, body: { data: await stagesOfJob(params.jobId, caller, api) } }),
 
   'GET /jobs/{jobId}/files': async ({ params, query, caller }, api) => {
     const looked = await lookAt(params.jobId, caller, api);
@@ -40,7 +42,7 @@ export const jobDetailHandlers: HandlersOf<typeof jobDetailRoutes> = {
     const { cells, stage = null } = query;
     if (stage !== null && !jobStages(looked.record).some(({ name }) => name === stage)) throw notThere('stage', stage, params.jobId, stageNames(looked));
     const { file } = query;
-    const body = file === undefined ? wholeStrip(looked, stage, cells) : await stripOfFile(looked, file, stage, cells, api);
+    const body = file === undefined ? await wholeStrip(looked, stage, cells) : await stripOfFile(looked, file, stage, cells, api);
     return { status: 200, body };
   },
 };
@@ -54,35 +56,42 @@ function notThere(what: string, asked: string | number, jobId: JobId, there: rea
 
 // Stages
 
-function stagesIn(looked: LookedAt): JobStageView[] {
-  const { outline, plan, manifest, ledger } = looked;
-  const { spec } = specOfGeneration(outline, outline.generation);
-  const from = new Map(stagesOf(spec).map((stage) => [stage.name, stage.from]));
-  return jobStages(looked.record).map(({ name, kind }) => {
+/** From the manifest, else from the ledger; only where both are absent the plan and the verdicts are counted. */
+async function stagesOfJob(jobId: JobId, caller: Caller, api: Api): Promise<JobStageView[]> {
+  const outline = await outlineOf(jobId, caller, api);
+  const { record } = outline.job;
+  const manifest = outline.manifests.find(({ generation }) => generation === outline.generation) ?? null;
+  const ledger = manifest === null ? await ledgerOf(outline, api) : null;
+  const looked = manifest === null && ledger === null ? await lookAt(jobId, caller, api) : null;
+  const from = new Map(stagesOf(specOfGeneration(outline, outline.generation).spec).map((stage) => [stage.name, stage.from]));
+  const later = laterStages(jobStages(record)).map(({ name }) => name);
+  const isPlanned = (stage: string): boolean => {
+    if (manifest !== null) return true;
+    if (ledger === null) return looked?.plan.isPlanned(stage) ?? false;
+    return later.includes(stage) ? later.indexOf(stage) < ledger.plannedStages : ledger.sealed;
+  };
+  const views = jobStages(record).map(async ({ name, kind }): Promise<JobStageView> => {
     const ended = manifest?.stages?.find((stage) => stage.name === name);
-    const running = manifest === null ? ledger?.stageViews.find((stage) => stage.name === name) : undefined;
-    return {
-      name,
-      kind,
-      from: [...(from.get(name) ?? [])],
-      chunks: ended?.chunks ?? running?.chunks ?? countsOfStage(looked, name),
-      balance: ended?.balance ?? (running === undefined ? null : balanceOfSums(running.sums)),
-      sealed: plan.isPlanned(name),
-    };
+    const running = ledger?.stageViews.find((stage) => stage.name === name);
+    const counts = ended?.chunks ?? running?.chunks ?? (await countsOfStage(looked ?? (await lookAt(jobId, caller, api)), name));
+    const balance = ended?.balance ?? (running === undefined ? null : balanceOfSums(running.sums));
+    return { name, kind, from: [...(from.get(name) ?? [])], chunks: counts, balance, sealed: isPlanned(name) };
   });
+  return Promise.all(views);
 }
 
 function balanceOfSums({ bytesIn: _, bytesOut: __, ...fates }: Omit<Balance, 'unreadBytes'> & { bytesIn: number; bytesOut: number }): Balance {
   return { ...fates, unreadBytes: 0 };
 }
 
-function countsOfStage({ plan, states }: LookedAt, stage: string): JobStageView['chunks'] {
+async function countsOfStage({ plan, states }: LookedAt, stage: string): Promise<JobStageView['chunks']> {
   const counts = { total: 0, committed: 0, dead: 0 };
-  for (const chunk of chunksOfStage(plan.index, stage)) {
-    const state = states.stateOf(chunk);
+  const chunks = await chunksOfStage(plan.index, stage);
+  await inTurns(chunks.length, (at) => {
+    const state = states.stateOf(chunks[at] ?? 0);
     counts.total += 1;
     if (state === 'committed' || state === 'dead') counts[state] += 1;
-  }
+  });
   return counts;
 }
 
@@ -94,7 +103,7 @@ async function filesPage(looked: LookedAt, query: PageQuery, api: Api) {
   const first = numberOf(list, query, api) ?? 0;
   const files = await readFiles(looked, first, query.limit, api);
   const [failures, rejects] = await Promise.all([unplannedFiles(looked, files, api), rejectsByFile(looked, api)]);
-  const chunks = chunksByFile(looked, first, files.length);
+  const chunks = await chunksByFile(looked, first, files.length);
   const inputs = looked.record.spec.inputs;
   const data = files.map((file): JobFileView => {
     const known = endedFile(looked.manifest, file.file);
@@ -144,17 +153,17 @@ function extentOf({ plan }: LookedAt, file: number, planned: End | null): Pick<J
 const noCounts = (): JobFileView['chunks'] => Object.fromEntries([...chunkStates, 'total'].map((state) => [state, 0])) as JobFileView['chunks'];
 
 /** One look over all chunks for the files of a page: counts by state, and how far each is planned. A group of files counts for each of them. */
-function chunksByFile({ plan, states }: LookedAt, first: number, files: number): { counts: JobFileView['chunks'][]; ends: (End | null)[] } {
+async function chunksByFile({ plan, states }: LookedAt, first: number, files: number): Promise<{ counts: JobFileView['chunks'][]; ends: (End | null)[] }> {
   const { index } = plan;
   const counts = Array.from({ length: files }, noCounts);
   const ends: (End | null)[] = Array.from({ length: files }, () => null);
   const keys = new Set(index.segments.flatMap(({ stage }, number) => (isKeyStage(stage) ? [number] : [])));
   const hasOthers = keys.size < index.segments.length;
-  for (let chunk = 0; chunk < index.size; chunk += 1) {
+  await inTurns(index.size, (chunk) => {
     // What a pass over keys reads is read again by the stage behind it.
-    if (hasOthers && keys.has(index.segmentOf(chunk))) continue;
-    const place = fileSpan(index, chunk);
-    if (place === null || place.last < first || place.first >= first + files) continue;
+    if (hasOthers && keys.has(index.segmentOf(chunk))) return;
+    const place = index.filesOf(chunk);
+    if (place === null || place.last < first || place.first >= first + files) return;
     const state: ChunkState = states.stateOf(chunk);
     for (let at = Math.max(place.first, first) - first; at <= place.last - first && at < files; at += 1) {
       const own = counts[at];
@@ -162,17 +171,10 @@ function chunksByFile({ plan, states }: LookedAt, first: number, files: number):
       own[state] += 1;
       own.total += 1;
       const end = index.endOf(chunk);
-      if (!place.isGroup && end >= (ends[at]?.end ?? 0)) ends[at] = { end, unit: place.unit };
+      if (end >= (ends[at]?.end ?? 0) && !index.isGroup(chunk)) ends[at] = { end, unit: index.isOfRows(chunk) ? 'row' : 'byte' };
     }
-  }
+  });
   return { counts, ends };
-}
-
-function fileSpan(index: LookedAt['plan']['index'], chunk: number) {
-  const place = index.at(chunk);
-  if (place === null || place.file === null || place.isReplay) return null;
-  const unit: End['unit'] = place.kind === 'rows' ? 'row' : 'byte';
-  return { first: place.file, last: place.file + place.files - 1, isGroup: place.kind === 'files', unit };
 }
 
 const filesOfManifests = new WeakMap<Manifest, ReadonlyMap<number, ManifestFile>>();
@@ -209,11 +211,11 @@ async function unplannedFiles({ record, plan }: LookedAt, files: readonly InputF
 
 // The strip
 
-function wholeStrip(looked: LookedAt, asked: string | null, cells: number) {
+async function wholeStrip(looked: LookedAt, asked: string | null, cells: number) {
   const { plan, record, states } = looked;
   const names = jobStages(record).map(({ name }) => name);
   const stage = asked ?? names.find((name) => !isKeyStage(name)) ?? record.stage;
-  const strip = stageStrip(chunksOfStage(plan.index, stage), cells, states);
+  const strip = await stageStrip(await chunksOfStage(plan.index, stage), cells, states);
   return { file: null, stage, unit: 'chunk' as const, length: strip.length, planned: plan.isPlanned(stage), chunks: strip.counts, cells: [...strip.cells] };
 }
 
@@ -224,9 +226,9 @@ async function stripOfFile(looked: LookedAt, number: number, asked: string | nul
     throw notThere('file', number, record.jobId, [record.inputFiles === 0 ? 'none: its chunks are sent by a producer' : `0 to ${record.inputFiles - 1}`]);
   const { index } = plan;
   const names = jobStages(record).map(({ name }) => name);
-  const { stage, chunks } = chunksOfFile(index, number, asked, names);
+  const { stage, chunks } = await chunksOfFile(index, number, asked, names);
   const ended = index.ended.get(number);
-  const strip = fileStrip(index, chunks, cells, states, ended?.bytes ?? file.size);
+  const strip = await fileStrip(index, chunks, cells, states, ended?.bytes ?? file.size);
   const unit = index.at(chunks[0] ?? -1)?.kind === 'rows' ? ('row' as const) : ('byte' as const);
   return {
     file: { file: number, uri: file.uri, size: file.size },

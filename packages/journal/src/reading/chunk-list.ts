@@ -2,9 +2,9 @@
  * Which chunks of a job a filter holds for, page by page. Terms over what a plan says are judged without a record of the journal; the loop gives way to others
  * every few thousand chunks.
  */
-import { setImmediate as giveWay } from 'node:timers/promises';
 import { type ChunkState, type Filter, type FilterItem, matchesFilter, wordsField } from '@millrace/protocol';
 
+import { inTurns } from './in-turns.ts';
 import type { PlanIndex } from './plan-index.ts';
 import type { ChunkStates } from './strip.ts';
 
@@ -37,21 +37,18 @@ export interface ChunkPage {
   readonly more: boolean;
 }
 
-const atOnce = 20_000;
-
 export async function listChunks(index: PlanIndex, options: ChunkListOptions): Promise<ChunkPage> {
   const { filter, limit, after } = options;
   const tests = filter.terms.map((term) => testOf(term, index, options));
   const chunks: number[] = [];
   let [total, more] = [0, false];
-  for (let chunk = 0; chunk < index.size; chunk += 1) {
-    if (chunk % atOnce === atOnce - 1) await giveWay();
-    if (!index.has(chunk) || !tests.every((test) => test(chunk))) continue;
+  await inTurns(index.size, (chunk) => {
+    if (!index.has(chunk) || !tests.every((test) => test(chunk))) return;
     total += 1;
-    if (after !== null && chunk <= after) continue;
+    if (after !== null && chunk <= after) return;
     if (chunks.length < limit) chunks.push(chunk);
     else more = true;
-  }
+  });
   return { chunks, total, more };
 }
 

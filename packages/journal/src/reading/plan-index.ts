@@ -7,6 +7,7 @@ import { type Chunk, chunkBytes, type EndedFile, fileShares, filesOfChunk, isRep
 import type { Stored } from '../put-if-absent.ts';
 
 const kinds = ['range', 'files', 'rows', 'inline', 'given', 'partition'] as const satisfies readonly Chunk['kind'][];
+const groupKind = kinds.indexOf('files');
 /** Behind the kinds: an inline chunk of rejects that are read once more. */
 const replayKind = kinds.length;
 const none = 0xffff_ffff;
@@ -125,7 +126,7 @@ export class PlanIndex {
   }
 
   isGroup(chunk: number): boolean {
-    return this.#columns.kind[chunk] === kinds.indexOf('files');
+    return this.#columns.kind[chunk] === groupKind;
   }
 
   /** Of a range that a producer named: its object. Null of others, and where a job names more objects than are kept. */
@@ -143,6 +144,18 @@ export class PlanIndex {
   reads(chunk: number, file: number): boolean {
     const first = this.#columns.file[chunk] ?? none;
     return first !== none && this.#columns.kind[chunk] !== replayKind && first <= file && file < first + (this.#columns.files[chunk] ?? 0);
+  }
+
+  /** First and last file that a chunk reads a part of, by number; null of replays and of chunks that read none. */
+  filesOf(chunk: number): { readonly first: number; readonly last: number } | null {
+    const first = this.#columns.file[chunk] ?? none;
+    if (first === none || this.#columns.kind[chunk] === replayKind || !this.has(chunk)) return null;
+    return { first, last: first + (this.#columns.files[chunk] ?? 1) - 1 };
+  }
+
+  /** Its offsets are rows of a file of columns. */
+  isOfRows(chunk: number): boolean {
+    return this.#columns.kind[chunk] === kinds.indexOf('rows');
   }
 
   *replays(): Generator<number> {

@@ -46,11 +46,11 @@ const states = (of: Readonly<Record<number, ChunkState>>, rejects: Readonly<Reco
   rejectsOf: (chunk) => (rejects[chunk] === undefined ? 0 : rejects[chunk]),
 });
 
-test('a file of fewer chunks than cells has a cell for each chunk, in the order of the file', () => {
+test('a file of fewer chunks than cells has a cell for each chunk, in the order of the file', async () => {
   const index = indexOf({ chunks: [range(0, 0, 10, 40), range(1, 0, 40, 90), range(2, 1, 0, 50)] });
-  const { chunks, stage } = chunksOfFile(index, 0, null, ['read']);
+  const { chunks, stage } = await chunksOfFile(index, 0, null, ['read']);
   assert.deepEqual([stage, chunks], ['read', [0, 1]]);
-  const strip = fileStrip(index, chunks, 2_000, states({ 1: 'running' }, { 0: 3 }), 1_000);
+  const strip = await fileStrip(index, chunks, 2_000, states({ 1: 'running' }, { 0: 3 }), 1_000);
   assert.deepEqual(strip.cells, [
     { start: 10, end: 40, state: 'committed', chunks: 1, first: 0, last: 0, rejects: 3 },
     { start: 40, end: 90, state: 'running', chunks: 1, first: 1, last: 1, rejects: 0 },
@@ -58,10 +58,10 @@ test('a file of fewer chunks than cells has a cell for each chunk, in the order 
   assert.deepEqual([strip.length, strip.counts.total, strip.counts.running], [90, 2, 1]);
 });
 
-test('a cell is in the worst state of its chunks, and does not claim to know rejects that nobody counted', () => {
+test('a cell is in the worst state of its chunks, and does not claim to know rejects that nobody counted', async () => {
   const index = indexOf({ chunks: Array.from({ length: 100 }, (_, at) => range(at, 0, at * 10, at * 10 + 10)) });
-  const { chunks } = chunksOfFile(index, 0, null, ['read']);
-  const { cells } = fileStrip(index, chunks, 10, states({ 5: 'retrying', 7: 'dead', 33: 'queued' }, { 4: 2, 90: null }), 1_000);
+  const { chunks } = await chunksOfFile(index, 0, null, ['read']);
+  const { cells } = await fileStrip(index, chunks, 10, states({ 5: 'retrying', 7: 'dead', 33: 'queued' }, { 4: 2, 90: null }), 1_000);
   assert.deepEqual(
     cells.map(({ state }) => state),
     ['dead', 'committed', 'committed', 'queued', ...Array<string>(6).fill('committed')],
@@ -69,33 +69,33 @@ test('a cell is in the worst state of its chunks, and does not claim to know rej
   assert.deepEqual([cells[0]?.rejects, cells[9]?.rejects], [2, null]);
 });
 
-test('small files that are one chunk show the whole chunk each, and a later generation that lists a chunk again counts it once', () => {
+test('small files that are one chunk show the whole chunk each, and a later generation that lists a chunk again counts it once', async () => {
   const index = indexOf({ chunks: [group(0, 0, 3, 20), range(1, 3, 0, 50)] }, { generation: 2, chunks: [group(0, 0, 3, 20)] });
   assert.deepEqual([index.count, index.at(0)?.generation, index.at(0)?.files, index.at(1)?.generation], [2, 2, 3, 1]);
-  const { chunks } = chunksOfFile(index, 1, null, ['read']);
-  const strip = fileStrip(index, chunks, 10, states({ 0: 'dead' }), 20);
+  const { chunks } = await chunksOfFile(index, 1, null, ['read']);
+  const strip = await fileStrip(index, chunks, 10, states({ 0: 'dead' }), 20);
   assert.deepEqual(strip.cells, [{ start: 0, end: 20, state: 'dead', chunks: 1, first: 0, last: 0, rejects: 0 }]);
 });
 
-test('of a file that two stages read the later one is shown, and a stage can be named', () => {
+test('of a file that two stages read the later one is shown, and a stage can be named', async () => {
   const index = indexOf({ stage: 'unique', chunks: [range(0, 0, 0, 50), range(1, 0, 50, 100)] }, { stage: 'clean', chunks: [range(2, 0, 0, 50)] });
   const order = ['unique', 'owners', 'clean'];
-  assert.deepEqual(chunksOfFile(index, 0, null, order), { stage: 'clean', chunks: [2] });
-  assert.deepEqual(chunksOfFile(index, 0, 'unique', order), { stage: 'unique', chunks: [0, 1] });
-  assert.deepEqual(chunksOfStage(index, 'unique'), [0, 1]);
+  assert.deepEqual(await chunksOfFile(index, 0, null, order), { stage: 'clean', chunks: [2] });
+  assert.deepEqual(await chunksOfFile(index, 0, 'unique', order), { stage: 'unique', chunks: [0, 1] });
+  assert.deepEqual(await chunksOfStage(index, 'unique'), [0, 1]);
 });
 
-test('property: cells cover every chunk once, in order, and never more than were asked for', () => {
+test('property: cells cover every chunk once, in order, and never more than were asked for', async () => {
   const lengths = fc.array(fc.integer({ min: 1, max: 1_000 }), { minLength: 1, maxLength: 300 });
   const worst: readonly ChunkState[] = ['dead', 'retrying', 'cancelled', 'running', 'queued', 'pending', 'committed'];
   const each = fc.array(fc.constantFrom(...chunkStates), { minLength: 300, maxLength: 300 });
-  fc.assert(
-    fc.property(lengths, each, fc.integer({ min: 1, max: 400 }), fc.boolean(), (sizes, all, most, byFile) => {
+  await fc.assert(
+    fc.asyncProperty(lengths, each, fc.integer({ min: 1, max: 400 }), fc.boolean(), async (sizes, all, most, byFile) => {
       const ends = sizes.map((_, chunk) => sizes.slice(0, chunk + 1).reduce((sum, size) => sum + size, 0));
       const index = indexOf({ chunks: ends.map((last, chunk) => range(chunk, 0, ends[chunk - 1] ?? 0, last)) });
       const of: ChunkStates = { stateOf: (chunk) => all[chunk] ?? 'pending', rejectsOf: (chunk) => chunk };
       const chunks = sizes.map((_, chunk) => chunk);
-      const { cells, length, counts } = byFile ? fileStrip(index, chunks, most, of, 0) : stageStrip(chunks, most, of);
+      const { cells, length, counts } = await (byFile ? fileStrip(index, chunks, most, of, 0) : stageStrip(chunks, most, of));
       assert.ok(cells.length <= most && cells.length > 0);
       assert.equal(length, byFile ? ends.at(-1) : sizes.length);
       let next = 0;
