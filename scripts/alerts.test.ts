@@ -109,6 +109,7 @@ const trials: Readonly<Record<string, Trial>> = {
   MillraceCallbackLost: counterTrial('millrace_callback_deliveries_total{result="gave_up"}'),
   MillraceBalanceBroken: counterTrial('millrace_balance_failures_total'),
   MillraceTaskForged: counterTrial('millrace_tasks_refused_total{reason="signature"}'),
+  MillraceAuditFailing: counterTrial('millrace_audit_failures_total'),
   MillraceSandboxWeak: {
     raised: { 'millrace_core_sandbox{pod="h", state="none"}': '2x40' },
     labels: { pod: 'h', state: 'none' },

@@ -1,6 +1,6 @@
 /** The numbers of an API server: requests by route, open event streams, who was refused. */
 import { routes } from '@millrace/api-contract';
-import type { ProcessMetrics } from '@millrace/service-kit';
+import { dependencyMetrics, type ProcessMetrics, type RecordCall } from '@millrace/service-kit';
 
 const results = ['2xx', '3xx', '4xx', '5xx'] as const;
 const reasons = ['missing', 'invalid', 'role', 'csrf', 'stale', 'rate'] as const;
@@ -12,6 +12,7 @@ export type AuthRefusal = (typeof reasons)[number];
 
 export interface ApiMetrics {
   recordBuild: ProcessMetrics['recordBuild'];
+  recordCall: RecordCall<'redis' | 'journal' | 'input'>;
   /** `path`: of the table, such as `/jobs/{jobId}`. */
   recordRequest(method: string, path: string, status: number, seconds: number): void;
   recordStreams(open: number): void;
@@ -30,8 +31,10 @@ export function apiMetrics({ metrics, recordBuild }: ProcessMetrics): ApiMetrics
   const streams = metrics.gauge({ name: 'millrace_stream_clients', help: 'Open event streams.' });
   const refusals = metrics.counter({ name: 'millrace_auth_refusals_total', help: 'Requests refused because of who asked.', labels: { reason: reasons } });
   const audit = metrics.counter({ name: 'millrace_audit_failures_total', help: 'Acts not done because their audit record could not be written.' });
+  const recordCall = dependencyMetrics(metrics, { redis: ['command'], journal: ['read', 'write', 'list', 'delete'], input: ['read', 'list'] });
   return {
     recordBuild,
+    recordCall,
     recordRequest: (method, path, status, took) => {
       const result = results[Math.floor(status / 100) - 2];
       if (result !== undefined) seconds.observe({ route: path as (typeof paths)[number], operation: method as (typeof methods)[number], result }, took);
@@ -63,6 +66,7 @@ export function authRefusal(code: string, hadCredentials: boolean): AuthRefusal 
 /** For those who do not look. */
 export const noMetrics: ApiMetrics = {
   recordBuild: () => {},
+  recordCall: () => {},
   recordRequest: () => {},
   recordStreams: () => {},
   recordAuthRefusal: () => {},

@@ -1,10 +1,10 @@
 /** Builds the API from its settings: a core for the journal, Redis as far as it is there, and the server over both. For `main.ts` and for those that compose services. */
 import { randomBytes } from 'node:crypto';
 import { routes } from '@millrace/api-contract';
-import { Connections, type CoreProcess, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
+import { Connections, type CoreProcess, type CoreWatch, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal } from '@millrace/journal';
 import { leaseTimes } from '@millrace/protocol';
-import { type Clock, Health, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
+import { type CallOperation, type Clock, Health, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Api } from './api.ts';
 import { Auth } from './auth/auth.ts';
 import { Cursors } from './cursors.ts';
@@ -75,13 +75,14 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const connections = (options.connections ?? Connections.none).withJournal(options.journal);
-  const steady = new SteadyCore(() => startOwnCore(options, connections));
+  const steady = new SteadyCore(() => startOwnCore(options, connections, watchOf(options.metrics ?? noMetrics)));
   const core = new InspectingCore(steady);
   const redis = new RedisDoor(
     {
       redis: options.redis,
       times: leaseTimes(options.timeScale),
       log,
+      onCommand: (seconds, worked) => options.metrics?.recordCall('redis', 'command', worked ? 'ok' : 'failed', seconds),
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
       ...(options.redisPasswordFile ? { passwordFile: options.redisPasswordFile } : {}),
     },
@@ -100,7 +101,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     const api = await assemble({ options, clock, random, core, connections, redis, journal });
     const { dashboard = null, trustedProxies = [], checkAnswers = false } = options;
     const server = await buildServer(api, { routes, handlers, dashboard, trustedProxies, checkAnswers });
-    await health.start({ journal: () => readJournal(journal), redis: async () => void (await redis.queues().sentinel.read()) });
+    await journal.putWitness();
+    await health.start({ journal: () => journal.readWitness(), redis: async () => void (await redis.queues().sentinel.read()) });
     const url = await server.listen({ host: options.host, port: options.port });
     const stop = async (): Promise<void> => {
       health.stopping();
@@ -112,10 +114,6 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     await stopParts();
     throw error;
   }
-}
-
-async function readJournal(journal: Journal): Promise<void> {
-  for await (const _ of journal.listOpenMarkers()) break;
 }
 
 interface Parts {
@@ -176,7 +174,25 @@ async function firstSignIn(api: Api, url: string): Promise<string | null> {
   return secret === null ? null : `${url.replace(/\/+$/, '')}/login#link=${secret}`;
 }
 
-function startOwnCore(options: ApiOptions, connections: Connections): Promise<CoreProcess> {
+const storeOperations: Readonly<Record<string, CallOperation>> = {
+  StorePut: 'write',
+  StoreGet: 'read',
+  StoreStat: 'read',
+  StoreList: 'list',
+  StoreDelete: 'delete',
+};
+
+function watchOf(metrics: ApiMetrics): CoreWatch {
+  return {
+    request: (request, seconds, worked) => {
+      const operation = storeOperations[request.type];
+      if (operation === undefined || !('scope' in request)) return;
+      metrics.recordCall(request.scope.kind === 'journal' ? 'journal' : 'input', operation, worked ? 'ok' : 'failed', seconds);
+    },
+  };
+}
+
+function startOwnCore(options: ApiOptions, connections: Connections, watch: CoreWatch): Promise<CoreProcess> {
   const { journalDirectory } = connections;
   return startCore({
     binary: options.core,
@@ -196,6 +212,7 @@ function startOwnCore(options: ApiOptions, connections: Connections): Promise<Co
     },
     connections,
     log: options.log,
+    watch,
     timeScale: Math.max(1, options.timeScale),
   });
 }

@@ -73,10 +73,13 @@ export async function readAudit(store: Store, day: string, auditId: string): Pro
 export class AuditLog {
   readonly #put: (record: AuditRecord) => Promise<Stored<'audit'>>;
   readonly #ids: IdSource;
+  readonly #onFailure: () => void;
   #previous: string | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(journal: { putAudit(record: AuditRecord): Promise<Stored<'audit'>> }, ids: IdSource) {
+  /** `onFailure`: told of each record that could not be written. */
+  constructor(journal: { putAudit(record: AuditRecord): Promise<Stored<'audit'>> }, ids: IdSource, onFailure: () => void = () => {}) {
+    this.#onFailure = onFailure;
     this.#put = (record) => journal.putAudit(record);
     this.#ids = ids;
   }
@@ -99,7 +102,7 @@ export class AuditLog {
 
   #append(act: Act, follows: string | null, end: ActEnd | null): Promise<string> {
     const appended = this.#turn.then(() => this.#write(act, follows, end));
-    this.#turn = appended.catch(() => undefined);
+    this.#turn = appended.catch(() => this.#onFailure());
     return appended;
   }
 

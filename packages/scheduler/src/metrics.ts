@@ -206,7 +206,13 @@ export function schedulerMetrics({ metrics, recordBuild, recordClockOffset }: Pr
   const redisLimit = leaderGauge({ name: 'millrace_redis_memory_limit_bytes', help: 'Memory that Redis may use, in bytes, 0 if it has no limit' });
   const recordCall = dependencyMetrics(metrics, { redis: ['command'], journal: ['read', 'write', 'list', 'delete'], input: ['read', 'list'] });
 
+  const auditFailures = metrics.counter({
+    name: 'millrace_audit_failures_total',
+    help: 'Acts not done because their audit record could not be written.',
+  });
+
   return {
+    recordAuditFailure: (): void => auditFailures.add({}),
     recordBuild,
     recordClockOffset,
     recordCall,

@@ -93,7 +93,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     const control: Control = {
       queues,
       journal,
-      audit: new AuditLog(journal, ids),
+      audit: new AuditLog(journal, ids, metrics.recordAuditFailure),
       core: inspecting,
       places,
       connections: (options.connections ?? Connections.none).settings.map(({ name }) => name),

@@ -171,7 +171,13 @@ export function hostMetrics({ metrics, recordBuild, recordClockOffset }: Process
     output: ['read', 'write', 'list', 'delete'],
   });
 
+  const auditFailures = metrics.counter({
+    name: 'millrace_audit_failures_total',
+    help: 'Acts not done because their audit record could not be written.',
+  });
+
   return {
+    recordAuditFailure: (): void => auditFailures.add({}),
     recordBuild,
     recordClockOffset,
     recordCall,

@@ -159,7 +159,7 @@ class RunningHost {
       ids,
       log,
       drain: this.#drain.signal,
-      refused: new RefusedTasks({ audit: new AuditLog(journal, ids), clock, log, worker: identity.worker }),
+      refused: new RefusedTasks({ audit: new AuditLog(journal, ids, metrics.recordAuditFailure), clock, log, worker: identity.worker }),
       crashes: new CrashStreak((chunks) => this.#suspect(chunks, queues)),
       clock,
       metrics,
