@@ -86,6 +86,27 @@ describe('claims and leases', () => {
     assert.deepEqual(answers, [1, 0]);
   });
 
+  it('Q3: several locks are extended by one call, which names those that are lost', async () => {
+    const queue = queueOf();
+    const held: Promise<string[]>[] = [];
+    const done = gate();
+    const claims: [id: string, token: string][] = [];
+    const worker = workerOf(
+      queue,
+      async (job, token) => {
+        claims.push([String(job.id), token ?? '']);
+        if (claims.length < 3) return done.promise;
+        const [ids, tokens] = [claims.map(([id]) => id), claims.map(([, own], at) => (at === 1 ? 'of another' : own))];
+        held.push(worker.extendJobLocks(ids, tokens, 60_000));
+        done.resolve();
+      },
+      { lockDuration: 60_000, skipLockRenewal: true, concurrency: 3 },
+    );
+    for (const id of ['a.1', 'a.2', 'a.3']) await queue.add('task', {}, { jobId: id });
+    await done.promise;
+    assert.deepEqual((await held[0])?.map(String), [claims[1]?.[0]]);
+  });
+
   it('Q5: a stalled task goes back to be claimed by another worker', async () => {
     const queue = queueOf();
     const blocked = gate();

@@ -1,5 +1,5 @@
 /** Canonical JSON as in RFC 8785: one text for one value, so that a digest of it names the value. Pure. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Throws for what JSON cannot say (undefined, NaN, infinities, functions) and for text with a lone surrogate. */
 export function canonicalJson(value: unknown): string {
@@ -22,7 +22,7 @@ export function canonicalJson(value: unknown): string {
 
 /** SHA-256 in lower-case hex, the form of every digest in the journal. */
 export function sha256Hex(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }
 
 function canonicalObject(object: object): string {

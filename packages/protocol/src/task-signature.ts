@@ -2,7 +2,7 @@
  * Signatures of tasks. Redis is not trusted to say what to run: schedulers sign the id of a task with a key that Redis never sees, and hosts
  * verify it before anything else. A replayed id is harmless, because the verdict decides. Keys rotate: the first of the list signs, all verify.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 import type { TaskId } from './ids.ts';
 import type { QueueName } from './task.ts';
@@ -49,5 +49,16 @@ export function verifyTask(queue: QueueName, taskId: string, signature: string |
 
 function macOf(queue: string, taskId: string, key: TaskKey): Uint8Array {
   const text = JSON.stringify([signatureVersion, queue, taskId]);
-  return createHmac('sha256', key.secret).update(text).digest().subarray(0, macBytes);
+  return createHmac('sha256', preparedKey(key)).update(text).digest().subarray(0, macBytes);
+}
+
+/** Making a key ready takes several times as long as signing with it. */
+const prepared = new WeakMap<TaskKey, KeyObject>();
+
+function preparedKey(key: TaskKey): KeyObject {
+  const known = prepared.get(key);
+  if (known !== undefined) return known;
+  const made = createSecretKey(key.secret);
+  prepared.set(key, made);
+  return made;
 }

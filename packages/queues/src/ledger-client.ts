@@ -3,8 +3,8 @@
  * A ledger whose epoch is unknown is never read as empty: it throws `EpochUnknownError`.
  */
 import { createHash } from 'node:crypto';
-import type { Keys } from './keys.ts';
-import { ledgerScripts, type ScriptName } from './ledger-scripts.ts';
+import type { JobKeys, Keys } from './keys.ts';
+import { type BatchScript, ledgerScripts, type ScriptName, type SingleScript } from './ledger-scripts.ts';
 import type { RedisClient } from './redis.ts';
 import { seriesKinds, waitBase } from './series-steps.ts';
 
@@ -17,11 +17,13 @@ export class EpochUnknownError extends Error {
   }
 }
 
+const knownJobs = 256;
 const digests = new Map<ScriptName, string>();
 
 export class LedgerClient {
   readonly redis: RedisClient;
   readonly keys: Keys;
+  readonly #known = new Map<string, JobKeys>();
   #epoch: string | null = null;
 
   constructor(redis: RedisClient, keys: Keys) {
@@ -41,25 +43,54 @@ export class LedgerClient {
   }
 
   /** Runs a script on the keys of one job and, if it has one, of one chunk. */
-  async run(script: ScriptName, jobId: string, chunkId: string | null, args: object | ((epoch: string) => object)): Promise<unknown> {
+  async run(script: SingleScript, jobId: string, chunkId: string | null, args: object | ((epoch: string) => object)): Promise<unknown> {
     return this.inEpoch((epoch) => {
-      const keys = [...this.keys.job(epoch, jobId)];
+      const keys = [...this.#jobKeys(epoch, jobId)];
       if (chunkId !== null) keys.push(this.keys.chunk(epoch, chunkId));
       const own = typeof args === 'function' ? args(epoch) : args;
-      const { keys: names } = this;
-      const trouble = { groups: names.groups(epoch, jobId), counted: names.countedFailures(epoch, jobId), troubled: names.troubled(epoch) };
-      const series = { prefix: names.seriesPrefix, tenants: names.seriesTenants, kinds: seriesKinds, waitBase };
       const full = {
         jobId,
-        chunkPrefix: names.chunkPrefix(epoch),
-        rejectedChunks: names.rejectedChunks(epoch, jobId),
-        trouble,
-        series,
+        chunkPrefix: this.keys.chunkPrefix(epoch),
+        rejectedChunks: this.keys.rejectedChunks(epoch, jobId),
+        trouble: this.#troubleKeys(epoch, jobId),
+        series: this.#seriesKeys(),
         ...(chunkId === null ? {} : { chunkId }),
         ...own,
       };
       return this.#evaluate(script, keys, [epoch, JSON.stringify(full)]);
     });
+  }
+
+  /** Runs a script on several chunks of one job. */
+  async runBatch(script: BatchScript, jobId: string, items: readonly { readonly id: string }[]): Promise<unknown> {
+    return this.inEpoch((epoch) => {
+      const prefix = this.keys.chunkPrefix(epoch);
+      const keys = [...this.#jobKeys(epoch, jobId)];
+      for (const { id } of items) keys.push(prefix + id);
+      const rejectedChunks = this.keys.rejectedChunks(epoch, jobId);
+      const others = script === 'markCommitted' ? { trouble: this.#troubleKeys(epoch, jobId), rejectedChunks } : {};
+      return this.#evaluate(script, keys, [epoch, JSON.stringify({ items, ...others, series: this.#seriesKeys() })]);
+    });
+  }
+
+  /** Spelled once: a job has thousands of calls. */
+  #jobKeys(epoch: string, jobId: string): JobKeys {
+    const name = `${epoch}.${jobId}`;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    if (this.#known.size >= knownJobs) this.#known.clear();
+    const keys = this.keys.job(epoch, jobId);
+    this.#known.set(name, keys);
+    return keys;
+  }
+
+  #seriesKeys() {
+    return { prefix: this.keys.seriesPrefix, tenants: this.keys.seriesTenants, kinds: seriesKinds, waitBase };
+  }
+
+  #troubleKeys(epoch: string, jobId: string) {
+    const { keys } = this;
+    return { groups: keys.groups(epoch, jobId), counted: keys.countedFailures(epoch, jobId), troubled: keys.troubled(epoch) };
   }
 
   /** `read` with the epoch known; once more with the new one when it turns out to be over. */
@@ -75,8 +106,11 @@ export class LedgerClient {
 
   async #evaluate(script: ScriptName, keys: string[], args: string[]): Promise<unknown> {
     const text = ledgerScripts[script];
-    const digest = digests.get(script) ?? createHash('sha1').update(text).digest('hex');
-    digests.set(script, digest);
+    let digest = digests.get(script);
+    if (digest === undefined) {
+      digest = createHash('sha1').update(text).digest('hex');
+      digests.set(script, digest);
+    }
     try {
       return await this.redis.evalsha(digest, keys.length, ...keys, ...args);
     } catch (error) {

@@ -182,7 +182,7 @@ function decodePast(fields: Fields): LedgerChunkView['past'] {
 function decodeAttempt(fields: Fields): OpenAttempt | null {
   const text = fields['attempt'];
   if (text === undefined) return null;
-  return { ...JSON.parse(text), bytesDone: int(fields['bytesDone']), recordsDone: int(fields['recordsDone']) };
+  return { ...JSON.parse(text), mode: (fields['mode'] ?? 'normal') as ChunkMode, bytesDone: int(fields['bytesDone']), recordsDone: int(fields['recordsDone']) };
 }
 
 export function decodeLate(fields: Fields): LateRecord[] {

@@ -8,6 +8,7 @@
  * sealed sealedSegments cursorSegment cursorOffset base paused cancelled rebuilding recheck endState endCode endMessage failure manifestKey
  * streamSegments streamChunks streamKeys streamBytes streamAt lastCommand revision planned release started stage:<name>:<chunks committed dead> sum:<stage>:<name> n:<work>`. A chunk without key is never dispatched, committed or dead: the bits say which.
  */
+import { dispatch, markCommitted, openAttempt } from './ledger-batch-scripts.ts';
 
 const prelude = `
 local sentinel, jobs, job, segments, done, counted, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -113,18 +114,6 @@ local function backToPending()
   move('pending')
   clearAttempt()
   redis.call('SADD', again, A.chunkId)
-end
--- The open attempt was given up without an end: kept until somebody has put its failure record.
-local function closeAsLost()
-  local attempt = cjson.decode(c('attempt'))
-  attempt.bytesDone = int(c('bytesDone'))
-  attempt.recordsDone = int(c('recordsDone'))
-  attempt.chunkId = A.chunkId
-  attempt.generation = A.generation
-  redis.call('HSET', late, 'lost:' .. attempt.attemptId, cjson.encode(attempt))
-  redis.call('HINCRBY', chunk, 'past:lost', 1)
-  if c('kind') == 'chunk' then tally({ lost = 1 }) end
-  return attempt
 end
 `;
 
@@ -273,137 +262,62 @@ return 1
 `;
 
 /**
- * Chunks never dispatched, from the cursor on, at most \`limit\` of at most 1,000 looked at. The cursor passes what has an outcome or a key:
+ * Chunks never dispatched, from the cursor on, at most `limit` of at most 1,000 looked at. The cursor passes what has an outcome or a key:
  * neither comes back without a key.
  */
 const nextPlanned = `
 if j('state') ~= 'running' or j('paused') == '1' or j('cancelled') == '1' or j('endState') or j('rebuilding') then return {} end
 A.limit = math.min(A.limit, releasable() or A.limit)
 local segment, offset = int(j('cursorSegment')), int(j('cursorOffset'))
-local found, looked, moving = {}, 0, true
-while looked < 1000 and #found < A.limit do
-  local text = redis.call('HGET', segments, segment)
-  if not text then break end
-  local ref = cjson.decode(text)
-  local skip, count = offset, 0
-  for _, range in ipairs(ref.ranges) do
-    for at = skip, range[2] - 1 do
-      if looked >= 1000 or #found >= A.limit then break end
-      looked = looked + 1
+local found, looked, cursor = {}, 0, nil
+local moving = true
+-- Which of some chunks, from the first on, have an outcome or a key.
+local function taken(stage, first, count)
+  local from, to = math.floor(first / 8), math.floor((first + count - 1) / 8)
+  local committed, lost = redis.call('GETRANGE', done, from, to), redis.call('GETRANGE', dead, from, to)
+  local ids = {}
+  for at = 1, count do ids[at] = A.jobId .. '.' .. stage .. '.' .. string.format('%.0f', first + at - 1) end
+  local keyed = redis.call('SMISMEMBER', live, unpack(ids))
+  return function(index)
+    local byte, mask = math.floor(index / 8) - from + 1, 2 ^ (7 - index % 8)
+    local bits = bit.bor(string.byte(committed, byte) or 0, string.byte(lost, byte) or 0)
+    return bit.band(bits, mask) ~= 0 or keyed[index - first + 1] == 1
+  end
+end
+local function isOver() return looked >= 1000 or #found >= A.limit end
+-- Chunks of one range, in slices; so many chunks of the segment stand before it.
+local function lookThrough(stage, range, from, before)
+  local at = from
+  while at < range[2] and not isOver() do
+    local size = math.min(range[2] - at, 1000 - looked, math.max(32, A.limit - #found))
+    local isTaken = taken(stage, range[1] + at, size)
+    for _ = 1, size do
+      if isOver() then return end
       local index = range[1] + at
-      local free = redis.call('GETBIT', done, index) == 0 and redis.call('GETBIT', dead, index) == 0
-        and redis.call('SISMEMBER', live, A.jobId .. '.' .. ref.stage .. '.' .. index) == 0
-      if free then
+      looked, at = looked + 1, at + 1
+      if not isTaken(index) then
         found[#found + 1] = { segment, index }
         moving = false
       end
-      if moving then redis.call('HSET', job, 'cursorSegment', segment, 'cursorOffset', count + at + 1) end
+      if moving then cursor = { segment, before + at } end
     end
-    count = count + range[2]
-    skip = math.max(0, skip - range[2])
   end
-  if looked >= 1000 or #found >= A.limit then break end
+end
+while not isOver() do
+  local text = redis.call('HGET', segments, segment)
+  if not text then break end
+  local ref = cjson.decode(text)
+  local before = 0
+  for _, range in ipairs(ref.ranges) do
+    if offset - before < range[2] then lookThrough(ref.stage, range, math.max(0, offset - before), before) end
+    before = before + range[2]
+  end
+  if isOver() then break end
   segment, offset = segment + 1, 0
-  if moving then redis.call('HSET', job, 'cursorSegment', segment, 'cursorOffset', 0) end
+  if moving then cursor = { segment, 0 } end
 end
+if cursor then redis.call('HSET', job, 'cursorSegment', cursor[1], 'cursorOffset', cursor[2]) end
 return found
-`;
-
-/**
- * Compare-and-set on the last dispatch number: nil when the chunk may not run now, else the number. Sent twice it answers the same, and two
- * schedulers get the same, so both add the same task. \`requeue\` = the entry of the last dispatch was lost.
- */
-const dispatch = `
-if not ours() or j('rebuilding') then return nil end
-local state, held = j('state'), j('paused') == '1' or j('cancelled') == '1' or j('endState')
-if A.kind == 'chunk' and (state ~= 'running' or held) then return nil end
-if A.kind == 'plan' and (held or not (state == 'accepted' or state == 'planning' or state == 'running')) then return nil end
-if A.kind == 'finish' and state ~= 'finishing' then return nil end
-local number = c('number')
-if not number then
-  if A.kind ~= 'chunk' or A.number ~= 0 then return nil end
-  if redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.index) == 1 then return nil end
-  if releasable() == 0 then return nil end
-elseif c('state') == 'queued' and not A.requeue then
-  local first = A.number == 0 and int(number) == int(j('base')) + 1
-  if first or int(number) == A.number + 1 then return int(number) end
-  return nil
-elseif int(number) ~= A.number then
-  return nil
-end
-local limit = int(j('maxConcurrency'))
-if A.kind == 'chunk' and not A.requeue and limit > 0 and int(j('queued')) + int(j('running')) >= limit then return nil end
-if not number then
-  redis.call('HSET', chunk, 'kind', 'chunk', 'state', 'pending', 'generation', A.generation, 'number', j('base'), 'mode', 'normal',
-    'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes)
-  redis.call('SADD', live, A.chunkId)
-  add('started', 1)
-  number = j('base')
-elseif c('state') == 'pending' then
-  redis.call('SREM', again, A.chunkId)
-  if A.kind == 'chunk' then redis.call('HSET', chunk, 'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes) end
-elseif c('state') == 'retrying' then
-  local at = int(redis.call('ZSCORE', due, A.chunkId))
-  if at <= 0 or at > now() then return nil end
-  redis.call('ZREM', due, A.chunkId)
-elseif not (c('state') == 'queued' and A.requeue) then
-  return nil
-end
-move('queued')
-redis.call('HSET', chunk, 'number', int(number) + 1)
-return int(number) + 1
-`;
-
-const openAttempt = `
-local function refused(reason) return cjson.encode({ refused = reason }) end
-if redis.call('EXISTS', job) == 0 then return refused('unknown-job') end
-if j('rebuilding') then return refused('rebuilding') end
-if not ours() then return refused('old-generation') end
-if A.kind == 'chunk' and (redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.index) == 1) then return refused('has-outcome') end
-local state = c('state')
-if not state then return refused(A.kind == 'chunk' and 'old-task' or 'has-outcome') end
-if int(c('number')) ~= A.number or (state ~= 'queued' and state ~= 'running') then return refused('old-task') end
-local function go(previous)
-  local orders = { jobId = j('jobId'), tenant = j('tenant'), jobKey = j('jobKey'), specDigest = j('specDigest'), generation = A.generation,
-    segmentKey = c('segmentKey'), segmentDigest = c('segmentDigest'), bytes = int(c('bytes')), mode = c('mode') }
-  if previous then orders.previous = cjson.decode(previous) end
-  if j('endState') then orders['end'] = { state = j('endState'), code = j('endCode'), message = j('endMessage') } end
-  if A.kind == 'plan' then orders.letters = redis.call('HKEYS', letters) end
-  return cjson.encode({ go = orders })
-end
-if state == 'running' and c('attemptId') == A.attempt.attemptId then return go(c('previous')) end
-local reason
-if A.kind ~= 'finish' then
-  if j('cancelled') == '1' then reason = 'cancelled'
-  elseif j('paused') == '1' then reason = 'paused'
-  elseif j('endState') then reason = 'ended' end
-end
-local jobState = j('state')
-if A.kind == 'chunk' and jobState ~= 'running' then reason = reason or 'ended' end
-if A.kind == 'plan' and not (jobState == 'accepted' or jobState == 'planning' or jobState == 'running') then reason = reason or 'ended' end
-if A.kind == 'finish' and jobState ~= 'finishing' then reason = 'ended' end
-if int(j('resultVersion')) ~= A.resultVersion then reason = reason or 'result-version' end
-local previous
-if state == 'running' then previous = cjson.encode(closeAsLost()) end
-if reason then
-  backToPending()
-  return refused(reason)
-end
-if int(c('past:crash')) + math.floor(int(c('past:lost')) / 3) >= 2 and A.kind == 'chunk' then redis.call('HSET', chunk, 'mode', 'bisect') end
-if state == 'queued' then
-  local waitedMs = math.max(0, now() - int(c('changedAt')))
-  if A.kind == 'chunk' then tally({ ['w' .. math.floor(math.log(waitedMs + 1) / math.log(A.series.waitBase))] = 1 }) end
-  move('running')
-end
-A.attempt.mode = c('mode')
-redis.call('HSET', chunk, 'attemptId', A.attempt.attemptId, 'attempt', cjson.encode(A.attempt), 'bytesDone', 0, 'recordsDone', 0, 'changedAt', now())
-redis.call('HDEL', chunk, 'previous')
-if previous then redis.call('HSET', chunk, 'previous', previous) end
-if A.kind == 'plan' and jobState == 'accepted' then
-  redis.call('HSET', job, 'state', 'planning')
-  changed()
-end
-return go(previous)
 `;
 
 const progress = `
@@ -411,57 +325,6 @@ local current = c('attemptId') == A.attemptId and c('generation') == j('generati
 if current then redis.call('HSET', chunk, 'bytesDone', A.bytesDone, 'recordsDone', A.recordsDone, 'changedAt', now()) end
 local cancelled = (j('cancelled') == '1' or j('endState')) and A.kind ~= 'finish'
 return { current and 1 or 0, cancelled and 1 or 0, j('paused') == '1' and 1 or 0 }
-`;
-
-/** A commit outranks all: also a dead bit, and a generation that has moved on. Sums are added once, when the receipt's figures are known. */
-const markCommitted = `
-if redis.call('EXISTS', job) == 0 or int(j('generation')) < A.generation then return 0 end
--- A map chunk commits once; a reduce chunk may run again for other inputs, and then a late mark of the old receipt counts no more.
-local isReduce = string.find(',' .. (j('stages') or '') .. ',', ',' .. A.stage .. ':reduce,', 1, true)
-if isReduce and not ours() then return 0 end
-local isNew = redis.call('SETBIT', done, A.index, 1) == 0
-if isNew then
-  add('committed', 1)
-  add('stage:' .. A.stage .. ':committed', 1)
-  if redis.call('SETBIT', dead, A.index, 0) == 1 then
-    add('deadChunks', -1)
-    add('stage:' .. A.stage .. ':dead', -1)
-  end
-  local letter = redis.call('HGET', letters, A.chunkId)
-  if letter then
-    local known = cjson.decode(letter)
-    redis.call('HDEL', letters, A.chunkId)
-    add('letters', -1)
-    add('letterBytes', -int(known.bytes))
-    countDead(known.fingerprint, -1)
-  end
-  changed()
-end
-dropChunk()
--- What a rebuild finds by name happened some other time.
-if isNew then
-  local what = { committed = 1 }
-  if A.sums then
-    local totals = A.sums.totals
-    what.bytesIn, what.bytesOut = totals.bytesIn, totals.bytesOut
-    if not isReduce then
-      what.emitted, what.filtered, what.deduplicated, what.rejected = totals.emitted, totals.filtered, totals.deduplicated, totals.rejected
-    end
-  end
-  tally(what)
-end
-if A.sums and redis.call('SETBIT', counted, A.index, 1) == 0 then
-  add('counted', 1)
-  for name, by in pairs(A.sums.totals) do add('sum:' .. A.stage .. ':' .. name, by) end
-  for field, by in pairs(A.sums.rejects) do redis.call('HINCRBY', rejects, field, by) end
-  -- For those who look at the job: which of its chunks have rejects. Of chunks beyond the 20,000th only that there are some.
-  if A.sums.totals.rejected > 0 then
-    if redis.call('HLEN', A.rejectedChunks) < 20000 then redis.call('HSET', A.rejectedChunks, A.index, A.sums.totals.rejected)
-    else redis.call('HINCRBY', A.rejectedChunks, 'beyond', 1) end
-  end
-  changed()
-end
-return 1
 `;
 
 const failAttempt = `
@@ -690,10 +553,7 @@ const bodies = {
   applyFlags,
   addWork,
   nextPlanned,
-  dispatch,
-  openAttempt,
   progress,
-  markCommitted,
   failAttempt,
   releaseAttempt,
   setNextTry,
@@ -712,8 +572,13 @@ const bodies = {
   indexTrouble,
 };
 
-export type ScriptName = keyof typeof bodies;
+const batches = { dispatch, openAttempt, markCommitted };
 
-export const ledgerScripts: { readonly [Name in ScriptName]: string } = Object.fromEntries(
-  Object.entries(bodies).map(([name, body]) => [name, prelude + body]),
-) as { readonly [Name in ScriptName]: string };
+/** Those that take one chunk, or none, and those that take several of one job. */
+export type SingleScript = keyof typeof bodies;
+export type BatchScript = keyof typeof batches;
+export type ScriptName = SingleScript | BatchScript;
+
+const singles = Object.fromEntries(Object.entries(bodies).map(([name, body]) => [name, prelude + body])) as { readonly [Name in SingleScript]: string };
+
+export const ledgerScripts: { readonly [Name in ScriptName]: string } = { ...singles, ...batches };

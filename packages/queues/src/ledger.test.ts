@@ -86,7 +86,7 @@ describe('a job', () => {
 describe('dispatch', () => {
   test('hands out each chunk once, in order, and passes what is done', async () => {
     const jobId = await plannedJob(queues, 'in-order', 5);
-    await queues.ledger.markCommitted(chunkId(jobId, 'read', 1), 1, testAttemptId(), tenRows());
+    await queues.ledger.markCommitted(chunkId(jobId, 'read', 1), 1, tenRows());
     const found = await queues.ledger.dispatchable(jobId, 10);
     assert.deepEqual(
       found.map((chunk) => chunk.chunk),
@@ -118,7 +118,7 @@ describe('dispatch', () => {
       if (found.length === 0) break;
       for (const chunk of found) {
         seen.push(chunk.chunk);
-        await queues.ledger.markCommitted(chunk.chunkId, 1, testAttemptId(), null);
+        await queues.ledger.markCommitted(chunk.chunkId, 1, null);
       }
     }
     assert.deepEqual(seen, [5, 9, 10, ...Array.from({ length: 1_500 }, (_, index) => 2_000 + index)]);
@@ -139,6 +139,31 @@ describe('dispatch', () => {
       await queues.ledger.releaseAttempt(chunk.chunkId, 1, attemptId);
     }
     assert.deepEqual(numbers, [1, 2, 3, 4]);
+  });
+
+  test('of many at once decides for each as if it had come alone', async () => {
+    const jobId = await plannedJob(queues, 'many-at-once', 8, { maxConcurrency: 5 });
+    const found = (await queues.ledger.dispatchable(jobId, 8)).map((chunk) => ({ ...chunk, bytes: 10 }));
+    await queues.ledger.markCommitted(chunkId(jobId, 'read', 1), 1, null);
+    await queues.ledger.markDead(chunkId(jobId, 'read', 2), 1, null);
+    const [first] = found;
+    assert.ok(first);
+    const asked = [...found.slice(0, 4), first, { ...first, number: 7 }, ...found.slice(4)];
+    // Committed and dead ones may not run, the same one twice has one number, a number that never was is refused, and five at once are enough.
+    assert.deepEqual(await queues.ledger.dispatchAll(asked), [1, null, null, 1, 1, null, 1, 1, 1, null]);
+    const { chunks, flightBytes } = await jobOf(jobId);
+    assert.deepEqual([chunks.queued, flightBytes], [5, 50]);
+    const epoch = await queues.ledger.epoch();
+    const openings = [0, 3, 4].map((chunk) => opening(`${jobId}.read.${chunk}.1.${epoch}-${chunk === 3 ? 2 : 1}` as never));
+    const opened = await Promise.all(openings.map((one) => queues.ledger.openAttempt(one)));
+    assert.deepEqual(
+      opened.map((answer) => ('go' in answer ? answer.go.chunk : answer.refused)),
+      [0, 'old-task', 4],
+    );
+    await Promise.all([0, 4, 4, 5].map((chunk) => queues.ledger.markCommitted(chunkId(jobId, 'read', chunk), 1, tenRows())));
+    const after = await jobOf(jobId);
+    assert.deepEqual([after.chunks.committed, after.chunks.queued, after.chunks.running, after.flightBytes], [4, 2, 0, 20]);
+    assert.deepEqual([after.sums.recordsIn, after.sums.rejected, after.uncounted], [30, 3, 1]);
   });
 
   test('gives a lost task the next number, once', async () => {
@@ -195,7 +220,7 @@ describe('an attempt', () => {
     ['cancelled', (id) => queues.ledger.applyFlags(id, 1, 0, { cancelled: true }), 'pending'],
     ['paused', (id) => queues.ledger.applyFlags(id, 1, 0, { paused: true }), 'pending'],
     ['ended', (id) => queues.ledger.setEnd(id, 1, { state: 'failed', code: 'A', message: 'a' }), 'pending'],
-    ['has-outcome', (id) => queues.ledger.markCommitted(chunkId(id, 'read', 0), 1, testAttemptId(), null), 'committed'],
+    ['has-outcome', (id) => queues.ledger.markCommitted(chunkId(id, 'read', 0), 1, null), 'committed'],
   ];
   for (const [reason, make, state] of refusals) {
     test(`is refused as ${reason}, and the chunk is ${state}`, async () => {
@@ -273,8 +298,8 @@ describe('a commit', () => {
     const { chunk, taskId } = await dispatchOne(queues, jobId);
     const attemptId = testAttemptId();
     await queues.ledger.openAttempt(opening(taskId, attemptId));
-    await twice(jobId, () => queues.ledger.markCommitted(chunk.chunkId, 1, attemptId, tenRows(2)));
-    await twice(jobId, () => queues.ledger.markCommitted(chunk.chunkId, 1, testAttemptId(), tenRows(2)));
+    await twice(jobId, () => queues.ledger.markCommitted(chunk.chunkId, 1, tenRows(2)));
+    await twice(jobId, () => queues.ledger.markCommitted(chunk.chunkId, 1, tenRows(2)));
     const job = await jobOf(jobId);
     assert.deepEqual(
       [job.chunks.committed, job.chunks.running, job.sums.recordsIn, job.sums.emitted, job.sums.rejected, job.sums.bytesOut],
@@ -294,7 +319,7 @@ describe('a commit', () => {
     const attemptId = testAttemptId();
     await queues.ledger.openAttempt(opening(taskId, attemptId));
     await queues.ledger.failAttempt(chunk.chunkId, 1, attemptId, failureOf('transient'));
-    await queues.ledger.markCommitted(chunk.chunkId, 1, attemptId, tenRows());
+    await queues.ledger.markCommitted(chunk.chunkId, 1, tenRows());
     assert.deepEqual(
       (await queues.ledger.undecidedRetries(10)).filter((view) => view.jobId === jobId),
       [],
@@ -303,7 +328,7 @@ describe('a commit', () => {
     const letter = testLetter(other);
     await twice(jobId, () => queues.ledger.markDead(other, 1, letter));
     assert.deepEqual((await jobOf(jobId)).deadLetters, { count: 1, bytes: 10 });
-    await queues.ledger.markCommitted(other, 1, testAttemptId(), tenRows());
+    await queues.ledger.markCommitted(other, 1, tenRows());
     const job = await jobOf(jobId);
     assert.deepEqual([job.chunks.committed, job.chunks.dead, job.chunks.retrying, job.deadLetters], [2, 0, 0, { count: 0, bytes: 0 }]);
     assert.equal(await queues.ledger.markDead(other, 1, letter), false, 'a committed chunk does not die');
@@ -313,7 +338,7 @@ describe('a commit', () => {
     const jobId = await plannedJob(queues, 'by-name', 3);
     await twice(jobId, () => queues.ledger.setOutcomes(jobId, 1, 'read', [0, 2]));
     assert.deepEqual([(await jobOf(jobId)).uncounted, (await jobOf(jobId)).chunks.committed], [2, 2]);
-    await twice(jobId, () => queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, testAttemptId(), tenRows()));
+    await twice(jobId, () => queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, tenRows()));
     assert.deepEqual([(await jobOf(jobId)).uncounted, (await jobOf(jobId)).sums.recordsIn], [1, 10]);
   });
 });
@@ -325,7 +350,7 @@ test('which chunks have rejects is known, each counted once, and of a job that i
     [1, 0],
     [2, 2],
   ] as const) {
-    await twice(jobId, () => queues.ledger.markCommitted(chunkId(jobId, 'read', chunk), 1, testAttemptId(), tenRows(rejected)));
+    await twice(jobId, () => queues.ledger.markCommitted(chunkId(jobId, 'read', chunk), 1, tenRows(rejected)));
   }
   assert.deepEqual(await queues.ledger.rejectedChunks(jobId), {
     byChunk: new Map([
@@ -396,7 +421,7 @@ describe('a failure', () => {
     const attemptId = testAttemptId();
     await queues.ledger.openAttempt(opening(taskId, attemptId));
     await queues.ledger.failAttempt(chunk.chunkId, 1, attemptId, { ...failureOf('transient'), record: '{"a":1}' });
-    await queues.ledger.markCommitted(chunk.chunkId, 1, testAttemptId(), null);
+    await queues.ledger.markCommitted(chunk.chunkId, 1, null);
     const [late] = await queues.ledger.lateRecords(jobId);
     assert.deepEqual(late, { kind: 'record', key: 'failures/x.json', record: '{"a":1}' });
     if (late) await queues.ledger.forgetLate(jobId, late);
@@ -505,7 +530,7 @@ describe('work', () => {
 describe('a later generation', () => {
   test('keeps receipts and their sums and starts everything else anew', async () => {
     const jobId = await plannedJob(queues, 'reopen', 3);
-    await queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, testAttemptId(), tenRows());
+    await queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, tenRows());
     const dead = chunkId(jobId, 'read', 1);
     await queues.ledger.markDead(dead, 1, testLetter(dead));
     const { chunk, taskId } = await dispatchOne(queues, jobId);
@@ -547,7 +572,7 @@ describe('a later generation', () => {
     );
     const later = await dispatched(queues, found[0] as never);
     assert.match(later, /\.read\.1\.2\..*-1$/);
-    await queues.ledger.markCommitted(chunkId(jobId, 'read', 2), 1, attemptId, tenRows());
+    await queues.ledger.markCommitted(chunkId(jobId, 'read', 2), 1, tenRows());
     assert.equal((await jobOf(jobId)).chunks.committed, 2, 'a receipt of the old generation counts when it stands');
   });
 

@@ -40,18 +40,7 @@ import type {
   WorkOrders,
 } from './ledger-attempt.ts';
 import { EpochUnknownError, type LedgerClient } from './ledger-client.ts';
-import {
-  decodeChunk,
-  decodeGroups,
-  decodeJob,
-  decodeLate,
-  decodeLetters,
-  decodeRejects,
-  decodeSegment,
-  type Fields,
-  jobFields,
-  rejectField,
-} from './ledger-decode.ts';
+import { decodeChunk, decodeGroups, decodeJob, decodeLate, decodeLetters, decodeRejects, decodeSegment, jobFields, rejectField } from './ledger-decode.ts';
 import type {
   FailureNote,
   JobEnd,
@@ -66,6 +55,7 @@ import type {
   StreamSegment,
   TroubledJob,
 } from './ledger-job.ts';
+import { Together } from './together.ts';
 
 /** What is kept of a job that ended, for status and lists: one day. */
 const keepSeconds = 86_400;
@@ -74,6 +64,11 @@ const keepTroubleSeconds = 30 * 86_400;
 const lettersAtOnce = 1_000;
 const indexedAtOnce = 200;
 const retriesCounted = 20_000;
+/** A call takes some 20 microseconds of Redis for each chunk: others must not wait long behind it. */
+const dispatchedAtOnce = 100;
+const togetherAtMost = 64;
+/** So many counters of rejects and files weigh as much as a chunk. */
+const countersOfOneChunk = 8;
 
 export interface CreateOptions {
   /** An earlier ledger of this epoch may have dispatched this job: its dispatch numbers are avoided. */
@@ -96,9 +91,14 @@ export interface RestoredChunk {
 
 export class Ledger {
   readonly #client: LedgerClient;
+  readonly #opening: Together<OpenItem, { refused: Refused } | { orders: RawOrders }>;
+  readonly #marking: Together<MarkItem, unknown>;
 
   constructor(client: LedgerClient) {
     this.#client = client;
+    this.#opening = new Together((jobId, items) => this.#openAll(jobId, items), { most: togetherAtMost });
+    const mark = async (jobId: string, items: readonly MarkItem[]) => (await client.runBatch('markCommitted', jobId, items)) as unknown[];
+    this.#marking = new Together(mark, { most: togetherAtMost, weightOf: weightOfMark });
   }
 
   /** The epoch that task ids carry. Throws `EpochUnknownError` while Redis has none. */
@@ -283,18 +283,25 @@ export class Ledger {
   }
 
   /** The next dispatch number, or null when the chunk may not run now. `requeue`: its entry is lost although it is `queued`. */
-  async dispatch(chunk: ChunkToDispatch & { readonly bytes: number }, options: { requeue?: boolean } = {}): Promise<number | null> {
-    const answer = await this.#client.run('dispatch', chunk.jobId, chunk.chunkId, {
-      generation: chunk.generation,
-      kind: kindOf(chunk.stage),
-      index: chunk.chunk,
-      number: chunk.number,
-      segmentKey: chunk.segmentKey,
-      segmentDigest: chunk.segmentDigest,
-      bytes: chunk.bytes,
-      requeue: options.requeue === true,
-    });
-    return answer === null || answer === undefined ? null : Number(answer);
+  async dispatch(chunk: SizedChunk, options: { requeue?: boolean } = {}): Promise<number | null> {
+    return (await this.dispatchAll([chunk], options))[0] ?? null;
+  }
+
+  /** The same for many, each as if it were alone, in their order. */
+  async dispatchAll(chunks: readonly SizedChunk[], { requeue = false }: { requeue?: boolean } = {}): Promise<(number | null)[]> {
+    const numbers = new Map<ChunkToDispatch, number | null>();
+    for (const [jobId, own] of Map.groupBy(chunks, (chunk) => chunk.jobId)) {
+      for (let at = 0; at < own.length; at += dispatchedAtOnce) {
+        const some = own.slice(at, at + dispatchedAtOnce);
+        const answers = (await this.#client.runBatch(
+          'dispatch',
+          jobId,
+          some.map((chunk) => dispatchItem(chunk, requeue)),
+        )) as (number | null)[];
+        for (const [index, chunk] of some.entries()) numbers.set(chunk, answers[index] ?? null);
+      }
+    }
+    return chunks.map((chunk) => numbers.get(chunk) ?? null);
   }
 
   /** Retries whose time has come by the clock of Redis. */
@@ -431,23 +438,22 @@ export class Ledger {
   async #open(open: AttemptOpening): Promise<{ refused: Refused } | { orders: RawOrders }> {
     const task = parseTaskId(open.taskId);
     if (task.kind === 'intake') throw new TypeError('cannot open an attempt: an intake task has none');
+    const { attemptId, taskId, worker, pod, node, startedAt, resultVersion } = open;
+    const { kind, chunk, generation, number, epoch } = task;
+    const attempt = JSON.stringify({ attemptId, taskId, worker, pod, node, startedAt });
+    const id = chunkId(task.jobId, task.stage, chunk);
     try {
-      if ((await this.#currentEpoch()) !== task.epoch) return { refused: 'old-task' };
-      const { attemptId, taskId, worker, pod, node, startedAt } = open;
-      const answer = await this.#client.run('openAttempt', task.jobId, chunkId(task.jobId, task.stage, task.chunk), {
-        generation: task.generation,
-        kind: task.kind,
-        index: task.chunk,
-        number: task.number,
-        resultVersion: open.resultVersion,
-        attempt: { attemptId, taskId, worker, pod, node, startedAt },
-      });
-      const parsed = JSON.parse(String(answer)) as { refused: Refused } | { go: RawOrders };
-      return 'refused' in parsed ? parsed : { orders: parsed.go };
+      return await this.#opening.call(task.jobId, { id, generation, kind, index: chunk, number, epoch, resultVersion, attemptId, attempt });
     } catch (error) {
       if (error instanceof EpochUnknownError) return { refused: 'rebuilding' };
       throw error;
     }
+  }
+
+  async #openAll(jobId: string, items: readonly OpenItem[]): Promise<({ refused: Refused } | { orders: RawOrders })[]> {
+    const answer = String(await this.#client.runBatch('openAttempt', jobId, items));
+    const { answers, ...common } = JSON.parse(answer) as JobOrders & { answers: ({ refused: Refused } | ChunkOrders)[] };
+    return answers.map((one, index) => ('refused' in one ? one : { orders: { ...common, ...one, generation: items[index]?.generation ?? 0 } }));
   }
 
   /** Notes how far the attempt is; answers whether to go on. Works for chunks and work. */
@@ -462,10 +468,10 @@ export class Ledger {
    * Step 12, and what a rebuild and the sweeper of unmarked receipts call. Idempotent by the chunk's bit; `sums` null: the receipt is known to
    * stand but was not read yet, its figures follow with a later call.
    */
-  async markCommitted(id: ChunkId, generation: number, attemptId: AttemptId, sums: ReceiptSums | null): Promise<void> {
+  async markCommitted(id: ChunkId, generation: number, sums: ReceiptSums | null): Promise<void> {
     const { jobId, stage, chunk } = parseChunkId(id);
     const figures = sums === null ? {} : { sums: { totals: totalsOf(sums), rejects: rejectsOf(sums) } };
-    await this.#client.run('markCommitted', jobId, id, { generation, index: chunk, stage, attemptId, ...figures });
+    await this.#marking.call(jobId, { id, generation, index: chunk, stage, ...figures });
   }
 
   /**
@@ -747,19 +753,52 @@ function chunksOf(segment: SegmentRef): number {
 
 type Refused = Extract<Opened<never>, { refused: unknown }>['refused'];
 
-/** What the script answers, before it is given its shape. */
-interface RawOrders {
+/** What the script answers for all chunks of a job, and for one of them. */
+interface JobOrders {
   readonly tenant: string;
   readonly jobKey: string;
   readonly specDigest: string;
-  readonly generation: number;
+  readonly end?: JobEnd;
+  readonly letters?: string[];
+}
+
+interface ChunkOrders {
   readonly segmentKey: string;
   readonly segmentDigest: string;
   readonly bytes: number;
   readonly mode: ChunkMode;
   readonly previous?: AttemptOrders['previous'];
-  readonly end?: JobEnd;
-  readonly letters?: string[];
+}
+
+type RawOrders = JobOrders & ChunkOrders & { readonly generation: number };
+
+type SizedChunk = ChunkToDispatch & { readonly bytes: number };
+
+/** Chunks as the scripts of `ledger-batch-scripts.ts` take them. */
+interface OpenItem {
+  readonly id: ChunkId;
+  readonly generation: number;
+  readonly kind: 'chunk' | 'plan' | 'finish';
+  readonly index: number;
+  readonly number: number;
+  readonly epoch: string;
+  readonly resultVersion: number;
+  readonly attemptId: AttemptId;
+  readonly attempt: string;
+}
+
+interface MarkItem {
+  readonly id: ChunkId;
+  readonly generation: number;
+  readonly index: number;
+  readonly stage: string;
+  readonly sums?: { readonly totals: Record<string, number>; readonly rejects: Record<string, number> };
+}
+
+const weightOfMark = ({ sums }: MarkItem): number => 1 + (sums === undefined ? 0 : Object.keys(sums.rejects).length / countersOfOneChunk);
+
+function dispatchItem({ chunkId: id, generation, stage, chunk, number, segmentKey, segmentDigest, bytes }: SizedChunk, requeue: boolean) {
+  return { id, generation, kind: kindOf(stage), index: chunk, number, segmentKey, segmentDigest, bytes, requeue };
 }
 
 function workTask(taskId: AttemptOpening['taskId']): Pick<WorkOrders, 'jobId' | 'workId' | 'kind' | 'first'> {
@@ -793,7 +832,7 @@ function totalsOf(sums: ReceiptSums): Record<string, number> {
   return { recordsIn, emitted, filtered, deduplicated, rejected, rowsOut, repaired, bytesIn: sums.bytesIn, bytesOut: sums.bytesOut };
 }
 
-function rejectsOf(sums: ReceiptSums): Fields {
+function rejectsOf(sums: ReceiptSums): Record<string, number> {
   const found: [string, number][] = Object.entries(sums.byCode).map(([code, count]) => [rejectField(['code', code]), count]);
   for (const [column, codes] of Object.entries(sums.byColumn)) {
     for (const [code, count] of Object.entries(codes)) found.push([rejectField(['column', column, code]), count]);
@@ -801,5 +840,5 @@ function rejectsOf(sums: ReceiptSums): Fields {
   for (const [file, fates] of Object.entries(sums.files)) {
     found.push([rejectField(['file', file, 'recordsIn']), fates.recordsIn], [rejectField(['file', file, 'rejected']), fates.rejected]);
   }
-  return Object.fromEntries(found.map(([field, count]) => [field, String(count)]));
+  return Object.fromEntries(found.filter(([, count]) => count !== 0));
 }

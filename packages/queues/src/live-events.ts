@@ -10,6 +10,7 @@ const keepSeconds = 86_400;
 const eventsOfOneJob = 1_000;
 const eventsOfAllJobs = 10_000;
 const lookEveryMs = 250;
+const nudgeEveryMs = 10;
 
 /** An event before Redis has given it its id. */
 export type NewJobEvent = JobEvent extends infer Event ? (Event extends JobEvent ? Omit<Event, 'id'> : never) : never;
@@ -31,6 +32,8 @@ export class LiveEvents {
   readonly #redis: RedisClient;
   readonly #keys: Keys;
   readonly #subscriber: Subscriber;
+  readonly #owed = new Set<JobId>();
+  #quiet: NodeJS.Timeout | null = null;
 
   constructor(parts: { redis: RedisClient; keys: Keys; subscriber: Subscriber }) {
     this.#redis = parts.redis;
@@ -127,9 +130,29 @@ export class LiveEvents {
     return entries.map(([id, fields]) => ({ ...(JSON.parse(fields[1] ?? '{}') as NewJobEvent), id }) as JobEvent);
   }
 
-  /** Tells the leading scheduler to look at a job now: an attempt ended, a segment came, work was done. May be lost. */
+  /**
+   * Tells the leading scheduler to look at a job now: an attempt ended, a segment came, work was done. May be lost. Of many within the pause that a leader
+   * makes between two rounds, only the first and the last are sent: it would not hear the others.
+   */
   async nudgeLeader(jobId: JobId): Promise<void> {
+    if (this.#quiet !== null) {
+      this.#owed.add(jobId);
+      return;
+    }
+    this.#quiet = setTimeout(() => this.#payNudges(), nudgeEveryMs);
+    this.#quiet.unref();
     await this.#redis.publish(this.#keys.nudges, jobId);
+  }
+
+  #payNudges(): void {
+    this.#quiet = null;
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    // Nobody waits for these: a leader that does not hear of them looks at its next tick.
+    for (const jobId of owed) void this.#redis.publish(this.#keys.nudges, jobId).catch(() => undefined);
+    if (owed.length === 0) return;
+    this.#quiet = setTimeout(() => this.#payNudges(), nudgeEveryMs);
+    this.#quiet.unref();
   }
 
   async onNudge(listener: (jobId: JobId) => void): Promise<() => void> {

@@ -27,7 +27,7 @@ describe('series', () => {
     const first = await dispatchOne(queues, jobId);
     const attempt = testAttemptId();
     await queues.ledger.openAttempt(opening(first.taskId, attempt));
-    for (let told = 0; told < 2; told++) await queues.ledger.markCommitted(first.chunk.chunkId, 1, attempt, tenRows(2));
+    for (let told = 0; told < 2; told++) await queues.ledger.markCommitted(first.chunk.chunkId, 1, tenRows(2));
     const second = await dispatchOne(queues, jobId);
     const failing = testAttemptId();
     await queues.ledger.openAttempt(opening(second.taskId, failing));
@@ -65,7 +65,7 @@ describe('series', () => {
     const before = (await lastHour(['default'])).counts.committed;
     const jobId = await plannedJob(queues, 'found', 2);
     await queues.ledger.setOutcomes(jobId, 1, 'read', [0]);
-    await queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, testAttemptId(), tenRows());
+    await queues.ledger.markCommitted(chunkId(jobId, 'read', 0), 1, tenRows());
     assert.equal((await lastHour(['default'])).counts.committed, before);
   });
 });

@@ -6,6 +6,7 @@ import { type LeaseTimes, parseQueueName, type QueueName, type TaskId } from '@m
 import { Queue, type Job as QueueEntry, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { Log } from './log.ts';
 import type { RedisClient } from './redis.ts';
+import { Together } from './together.ts';
 
 /** How a handler ended: done with the task; done and the attempt failed; given back to the queue for another host. */
 export type TaskOutcome = 'acknowledge' | 'failed' | 'release';
@@ -57,6 +58,7 @@ type Entry = QueueEntry<EntryData, void, string>;
 
 /** Settings that measured facts about BullMQ demand; a test asserts them. */
 export const entryOptions = { attempts: 1, stackTraceLimit: 1, sizeLimit: 1_024, keepLogs: 0 } as const;
+const renewedAtOnce = 64;
 const keepCompleted = { count: 1_000, age: 3_600 } as const;
 const keepFailed = { count: 1_000, age: 86_400 } as const;
 
@@ -205,6 +207,14 @@ interface ConsumerParts {
   readonly log: Log;
 }
 
+interface Claim {
+  readonly id: string;
+  readonly token: string;
+}
+
+/** False: the lease is lost. */
+type Renewals = (claim: Claim) => Promise<boolean>;
+
 class Consumer implements TaskConsumer {
   readonly #parts: ConsumerParts;
   #starting: Promise<Worker<EntryData, void> | null> | null = null;
@@ -229,7 +239,12 @@ class Consumer implements TaskConsumer {
     try {
       const connection = await connect();
       this.#connection = connection;
-      const worker = new Worker<EntryData, void>(queue, (entry, token) => this.#process(entry, token ?? ''), { ...options, connection, prefix });
+      const worker: Worker<EntryData, void> = new Worker(queue, (entry, token) => this.#process(entry, token ?? '', renewals), {
+        ...options,
+        connection,
+        prefix,
+      });
+      const renewals = this.#renewals(worker);
       // Errors while fetching come without any delay between them: one line a second is enough.
       worker.on(
         'error',
@@ -249,8 +264,21 @@ class Consumer implements TaskConsumer {
     this.#connection?.disconnect();
   }
 
-  async #process(entry: Entry, token: string): Promise<void> {
-    const { queue, handle, leaseMs, log } = this.#parts;
+  /** Leases that are renewed in the same moment are renewed by one call. */
+  #renewals(worker: Worker<EntryData, void>): Renewals {
+    const { leaseMs, queue } = this.#parts;
+    const renew = async (_queue: string, claims: readonly Claim[]): Promise<boolean[]> => {
+      const ids = claims.map(({ id }) => id);
+      const tokens = claims.map(({ token }) => token);
+      const lost = new Set((await worker.extendJobLocks(ids, tokens, leaseMs)).map(String));
+      return ids.map((id) => !lost.has(id));
+    };
+    const together = new Together(renew, { most: renewedAtOnce });
+    return (claim) => together.call(queue, claim);
+  }
+
+  async #process(entry: Entry, token: string, renewals: Renewals): Promise<void> {
+    const { queue, handle, log } = this.#parts;
     const data: EntryData = typeof entry.data === 'object' && entry.data !== null ? entry.data : {};
     const task: ClaimedTask = {
       // A ghost (its hash is gone) has an id all the same; its missing signature gives it away.
@@ -259,7 +287,7 @@ class Consumer implements TaskConsumer {
       signature: typeof data.s === 'string' ? data.s : null,
       tenant: typeof data.t === 'string' ? data.t : null,
       enqueuedAtMs: entry.timestamp,
-      renew: async () => ((await entry.extendLock(token, leaseMs)) === 1 ? 'renewed' : 'lost'),
+      renew: async () => ((await renewals({ id: String(entry.id), token })) ? 'renewed' : 'lost'),
     };
     const outcome = await handle(task).catch((error: unknown): TaskOutcome => {
       log.error({ err: error, taskId: task.taskId }, 'task handler failed');

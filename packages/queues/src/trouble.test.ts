@@ -54,7 +54,7 @@ describe('error groups', () => {
     for (const id of ids) for (let times = 0; times < 2; times++) await queues.ledger.markDead(id, 1, testLetter(id, { fingerprint: 'fp1-d' }));
     const dead = async () => (await queues.ledger.groups(jobId)).find(({ fingerprint }) => fingerprint === 'fp1-d')?.dead;
     assert.equal(await dead(), 3);
-    await queues.ledger.markCommitted(ids[0] as (typeof ids)[0], 1, testAttemptId(), tenRows());
+    await queues.ledger.markCommitted(ids[0] as (typeof ids)[0], 1, tenRows());
     assert.equal(await dead(), 2);
     await queues.ledger.reopen({ ...testJob('dead-groups'), generation: 2 });
     assert.equal(await dead(), 0);
@@ -130,16 +130,10 @@ describe('a release', () => {
 
 test('the bits of outcomes can be read at once', async () => {
   const jobId = await plannedJob(queues, 'bits', 12);
-  await queues.ledger.markCommitted(chunkId(jobId, 'read', 9), 1, testAttemptId(), tenRows());
+  await queues.ledger.markCommitted(chunkId(jobId, 'read', 9), 1, tenRows());
   await queues.ledger.markDead(chunkId(jobId, 'read', 0), 1, testLetter(chunkId(jobId, 'read', 0)));
   const { committed, dead } = await queues.ledger.outcomeBits(jobId);
-  assert.deepEqual(
-    [[...committed], [...dead]],
-    [
-      [0, 0b01000000],
-      [0b10000000, 0],
-    ],
-  );
+  assert.deepEqual([[...committed], [...dead]], [[0, 0b01000000], [0b10000000]]);
 });
 
 describe('the pace of an operation', () => {

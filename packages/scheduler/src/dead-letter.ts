@@ -159,7 +159,7 @@ async function putDeath(death: Death, control: Control): Promise<void> {
   const id = chunkId(jobId, stage, chunk);
   await failpoint('fail.6-mark', key);
   if (stored.record.outcome === 'committed') {
-    await control.queues.ledger.markCommitted(id, generation, stored.record.attemptId, death.entry && sumsOfChunk(death.entry, stored.record));
+    await control.queues.ledger.markCommitted(id, generation, death.entry && sumsOfChunk(death.entry, stored.record));
     return;
   }
   // Closed: a redrive has taken the chunk into the next generation; the ledger is about to follow.

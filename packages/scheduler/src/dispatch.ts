@@ -138,44 +138,49 @@ async function dispatchAll(
 ): Promise<number> {
   let count = 0;
   for (let at = 0; at < chunks.length; at += sentAtOnce) {
-    const numbered = await Promise.all(chunks.slice(at, at + sentAtOnce).map((chunk) => numberedTask(chunk, jobs.get(chunk.jobId) ?? null, control)));
-    const tasks = numbered.filter((task) => task !== null);
-    for (const [queue, entries] of Map.groupBy(tasks, (task) => task.queue)) await control.queues.tasks.enqueue(queue, entries);
-    for (const { chunkId, job } of tasks) {
-      await failpoint('chunk.3-4', chunkId);
-      await circuits.sent(job);
-    }
-    count += tasks.length;
+    const some = chunks.slice(at, at + sentAtOnce).filter(({ jobId }) => jobs.has(jobId));
+    const sent = await dispatchSome(some, (chunk) => jobs.get(chunk.jobId) as LedgerJobView, control);
+    for (const { jobId } of sent) await circuits.sent(jobs.get(jobId) as LedgerJobView);
+    count += sent.length;
   }
   return count;
 }
 
-interface NumberedTask extends TaskEntry {
+/** The ledger's numbers, then the tasks. Answers what went: the ledger may say of any that it may not run now. */
+async function dispatchSome(
+  chunks: readonly ChunkToDispatch[],
+  jobOf: (chunk: ChunkToDispatch) => Pick<LedgerJobView, 'pool' | 'resultVersion'>,
+  control: Control,
+  requeue = false,
+): Promise<ChunkToDispatch[]> {
+  const sized = await Promise.all(chunks.map((chunk) => withBytes(chunk, control)));
+  for (const { chunkId } of sized) await failpoint('chunk.1-2', chunkId);
+  const numbers = await control.queues.ledger.dispatchAll(sized, { requeue });
+  const epoch = await control.queues.ledger.epoch();
+  const tasks = sized.flatMap((chunk, index) => {
+    const number = numbers[index];
+    return number === null || number === undefined ? [] : [signedTask(chunk, jobOf(chunk), { epoch, number }, control)];
+  });
+  for (const { chunk } of tasks) await failpoint('chunk.2-3', chunk.chunkId);
+  for (const [queue, entries] of Map.groupBy(tasks, (task) => task.queue)) await control.queues.tasks.enqueue(queue, entries);
+  for (const { chunk } of tasks) await failpoint('chunk.3-4', chunk.chunkId);
+  return tasks.map(({ chunk }) => chunk);
+}
+
+interface SignedTask extends TaskEntry {
   readonly queue: QueueName;
-  readonly chunkId: string;
-  readonly job: LedgerJobView;
+  readonly chunk: ChunkToDispatch;
 }
 
-async function numberedTask(chunk: ChunkToDispatch, job: LedgerJobView | null, control: Control): Promise<NumberedTask | null> {
-  const task = job === null ? null : await taskOf(chunk, job, control, false);
-  return task === null || job === null ? null : { ...task, chunkId: chunk.chunkId, job };
-}
-
-/** Null when the ledger says that the chunk may not run now. */
-async function taskOf(
+function signedTask(
   chunk: ChunkToDispatch,
   job: Pick<LedgerJobView, 'pool' | 'resultVersion'>,
+  { epoch, number }: { readonly epoch: string; readonly number: number },
   control: Control,
-  requeue: boolean,
-): Promise<(TaskEntry & { readonly queue: QueueName }) | null> {
-  const { bytes } = await withBytes(chunk, control);
-  await failpoint('chunk.1-2', chunk.chunkId);
-  const number = await control.queues.ledger.dispatch({ ...chunk, bytes }, { requeue });
-  if (number === null) return null;
-  await failpoint('chunk.2-3', chunk.chunkId);
-  const taskId = chunkTaskId(chunk.chunkId, { generation: chunk.generation, epoch: await control.queues.ledger.epoch(), number });
+): SignedTask {
+  const taskId = chunkTaskId(chunk.chunkId, { generation: chunk.generation, epoch, number });
   const queue = queueOf(chunk, job);
-  return { queue, taskId, signature: signTask(queue, taskId, control.taskKeys) };
+  return { queue, taskId, signature: signTask(queue, taskId, control.taskKeys), chunk };
 }
 
 /** False when the ledger says that the chunk may not run now. `requeue`: its entry was lost. */
@@ -185,11 +190,7 @@ export async function dispatchChunk(
   control: Control,
   requeue = false,
 ): Promise<boolean> {
-  const task = await taskOf(chunk, job, control, requeue);
-  if (task === null) return false;
-  await control.queues.tasks.enqueue(task.queue, [task]);
-  await failpoint('chunk.3-4', chunk.chunkId);
-  return true;
+  return (await dispatchSome([chunk], () => job, control, requeue)).length > 0;
 }
 
 export function queueOf(chunk: Pick<ChunkToDispatch, 'stage'>, job: Pick<LedgerJobView, 'pool' | 'resultVersion'>): QueueName {

@@ -163,7 +163,7 @@ async function tellOutcome(chunk: ChunkView, view: JobView, waivers: Waivers, co
   const { jobId } = view.job.record;
   if (verdict?.outcome === 'committed') {
     const sums = sumsOfChunk(chunk.chunk, verdict);
-    await control.queues.ledger.markCommitted(chunkId(jobId, chunk.stage, chunk.chunk.chunk), view.generation, verdict.attemptId, sums);
+    await control.queues.ledger.markCommitted(chunkId(jobId, chunk.stage, chunk.chunk.chunk), view.generation, sums);
   } else if (verdict?.outcome === 'dead') {
     await tellDead(chunk.stage, chunk.chunk.chunk, view, waivers, control, chunk.generation);
   }

@@ -39,3 +39,23 @@ test('the real clock sleeps, gives up when aborted, and never goes back', async 
   assert.equal(idSource().randomBytes(4).length, 4);
   assert.ok(systemRandom.next() < 1);
 });
+
+test('random bytes are given out once, and stay what they were', () => {
+  const sizes = Array.from({ length: 2_000 }, (_, at) => [10, 16, 32, 5_000][at % 4] ?? 10);
+  const then: string[] = [];
+  const given = sizes.map((size) => {
+    const bytes = systemRandom.bytes(size);
+    then.push(Buffer.from(bytes).toString('hex'));
+    return bytes;
+  });
+  assert.deepEqual(
+    given.map(({ length }) => length),
+    sizes,
+  );
+  const now = given.map((bytes) => Buffer.from(bytes).toString('hex'));
+  assert.deepEqual(now, then);
+  assert.equal(new Set(now.map((text) => text.slice(0, 20))).size, sizes.length);
+  const ones = given.reduce((sum, bytes) => sum + bytes.reduce((bits, byte) => bits + byte.toString(2).replaceAll('0', '').length, 0), 0);
+  const bits = sizes.reduce((sum, size) => sum + size * 8, 0);
+  assert.ok(Math.abs(ones / bits - 0.5) < 0.01, `${ones} of ${bits} bits are set`);
+});

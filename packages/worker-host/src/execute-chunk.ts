@@ -169,7 +169,7 @@ async function settle(
 
 /** Without the chunk the sums are not known; whoever reads the journal next, a rebuild or the finisher, adds them. */
 async function markCommitted({ chunkId, generation, jobId }: AttemptOrders, chunk: Chunk | null, receipt: Receipt, host: Host): Promise<void> {
-  await host.queues.ledger.markCommitted(chunkId, generation, receipt.attemptId, chunk === null ? null : sumsOfChunk(chunk, receipt));
+  await host.queues.ledger.markCommitted(chunkId, generation, chunk === null ? null : sumsOfChunk(chunk, receipt));
   await host.queues.events.nudgeLeader(jobId);
 }
 

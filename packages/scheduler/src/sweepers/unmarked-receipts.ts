@@ -25,7 +25,7 @@ export async function markIfCommitted(view: LedgerChunkView, control: Control): 
   const segment = await control.facts.segment(view.segmentKey, view.segmentDigest);
   const chunk = segment.chunks.find((one) => one.chunk === view.chunk);
   const sums = chunk === undefined ? null : sumsOfChunk(chunk, verdict.record);
-  await control.queues.ledger.markCommitted(view.chunkId, view.generation, verdict.record.attemptId, sums);
+  await control.queues.ledger.markCommitted(view.chunkId, view.generation, sums);
   control.metrics.recordRepair('unmarked_receipt');
   control.log.warn({ chunkId: view.chunkId }, 'unmarked receipt marked');
   return true;

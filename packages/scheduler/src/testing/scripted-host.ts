@@ -138,7 +138,7 @@ class Host implements ScriptedHost {
     }
     const receipt = await this.#commit(orders, attemptId);
     if (end === 'mute') return 'acknowledge';
-    await queues.ledger.markCommitted(orders.chunkId, orders.generation, receipt.attemptId, sumsOfReceipt(receipt));
+    await queues.ledger.markCommitted(orders.chunkId, orders.generation, sumsOfReceipt(receipt));
     await queues.events.nudgeLeader(orders.jobId);
     return 'acknowledge';
   }
