@@ -14,13 +14,17 @@ import { generatedSpec, Workbench } from './support/workbench.ts';
 
 const routes: readonly Route[] = table.filter((route) => handlers.has(keyOf(route)));
 const bench = new Workbench('contract');
+/** Of tenant `default`, and an admin's of another one. */
 const tokens = new Map<Role | 'other', string>();
+/** Of all tenants. */
+const global = new Map<Role, string>();
 let api: ApiStack;
 let jobId: string;
 
 before(async () => {
   api = await startApiStack({ out: bench.path('out'), readRoots: [bench.home] });
   for (const role of roles) tokens.set(role, await newToken(role, ['default']));
+  for (const role of roles) global.set(role, await newToken(role, null));
   tokens.set('other', await newToken('admin', ['other']));
   const { directory } = bench.generate('orders', { records: 500 });
   const submitted = await api.client.call('POST /jobs', { body: { spec: generatedSpec(directory, bench.path('out', 'orders'), '64KiB') } });
@@ -32,7 +36,7 @@ after(async () => {
   await bench.close();
 });
 
-async function newToken(role: Role, tenants: string[]): Promise<string> {
+async function newToken(role: Role, tenants: string[] | null): Promise<string> {
   const made = await api.client.call('POST /tokens', { body: { name: `test ${role}`, role, tenants, reason: 'test' } });
   return made.secret;
 }
@@ -84,10 +88,13 @@ describe('who may call', () => {
       else isProblem(anonymous, 'AUTH_REQUIRED');
       const forged = await call(route, `mrt_${'A'.repeat(43)}`);
       isProblem(forged, 'AUTH_REQUIRED');
-      for (const role of roles) {
-        const answer = await call(route, tokens.get(role) ?? '');
-        const may = route.role === 'public' || roles.indexOf(role) >= roles.indexOf(route.role);
-        const said = `${role}: ${answer.status} ${JSON.stringify(answer.json)?.slice(0, 300)}`;
+      const limited = roles.map((one) => [one, tokens.get(one) ?? ''] as const);
+      for (const [role, token] of [...limited, ...global]) {
+        const answer = await call(route, token);
+        const isLimited = tokens.get(role) === token;
+        const isHighEnough = route.role === 'public' || roles.indexOf(role) >= roles.indexOf(route.role);
+        const may = isHighEnough && !(isLimited && route.everyTenant === true);
+        const said = `${role} of ${isLimited ? 'a tenant' : 'all tenants'}: ${answer.status} ${JSON.stringify(answer.json)?.slice(0, 300)}`;
         if (may) assert.ok(answer.status !== 403 && (answer.status !== 401 || route.role === 'public') && answer.status !== 500, said);
         else isProblem(answer, 'AUTH_FORBIDDEN');
         assert.ok(answer.status < 500 || answer.status === 503, said);

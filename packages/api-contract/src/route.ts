@@ -47,6 +47,8 @@ export interface Route {
   readonly view?: `${string}.${string}`;
   /** Shows content of records when it is asked for, by `content=true` or by a media type other than JSON: then it is for stewards, and recorded under this name. */
   readonly content?: `${string}.${string}`;
+  /** Acts on what all tenants share: whoever acts for some of them may not. */
+  readonly everyTenant?: true;
   /** Asks for a sign-in, or a token, of the last 10 minutes. */
   readonly fresh?: true;
   /** `Idempotency-Key` is not kept by the server: the act itself is idempotent by it, or it makes no sense (a sign-in). */

@@ -44,8 +44,9 @@ function operationOf(route: Route, components: Record<string, Json>): Json {
   };
 }
 
-function needs({ role, fresh, view }: Route): string {
+function needs({ role, fresh, view, everyTenant }: Route): string {
   const parts = [role === 'public' ? 'Needs no credentials.' : `Needs the role ${role} or above.`];
+  if (everyTenant) parts.push('The role must be for all tenants.');
   if (fresh) parts.push('Needs a sign-in within the last 10 minutes.');
   if (view !== undefined) parts.push('Each view is recorded.');
   return parts.join(' ');

@@ -19,6 +19,7 @@ const texts = [
   'fp1-0123456789abcdef',
   'nothing-of-this-name',
   'nothing',
+  'plan-nothing-r1',
   'correct horse battery',
   '2026-11-23T10:00:00Z',
   '2026-11-23',

@@ -77,6 +77,7 @@ export const queueRoutes = [
     answers: { 200: queueShape },
     errors: ['NOT_FOUND', 'ETAG_MISMATCH', 'STATE_CONFLICT', 'REASON_REQUIRED'],
     act: 'queue.steer',
+    everyTenant: true,
     ifMatch: true,
   }),
 ] as const;

@@ -73,5 +73,6 @@ export const workerRoutes = [
     answers: { 202: workerShape },
     errors: ['NOT_FOUND', 'REASON_REQUIRED'],
     act: 'worker.drain',
+    everyTenant: true,
   }),
 ] as const;

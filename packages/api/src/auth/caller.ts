@@ -40,7 +40,7 @@ export function mayAct(role: Role | null, access: Access): boolean {
 }
 
 /** Throws the problem that says why not. */
-export function checkAccess(caller: Caller, route: Pick<Route, 'role' | 'scope' | 'fresh'>, nowMs: number): void {
+export function checkAccess(caller: Caller, route: Pick<Route, 'role' | 'scope' | 'everyTenant' | 'fresh'>, nowMs: number): void {
   if (route.role === 'public') return;
   if (caller.role === null) throw authRequired();
   if (!mayAct(caller.role, route.role)) {
@@ -49,8 +49,11 @@ export function checkAccess(caller: Caller, route: Pick<Route, 'role' | 'scope' 
   if (caller.scopes !== null && (route.scope === undefined || !caller.scopes.includes(route.scope))) {
     throw new ApiProblem('AUTH_FORBIDDEN', `the token is for ${caller.scopes.join(', ')} alone`);
   }
-  if (route.fresh === true && caller.kind === 'session' && nowMs - caller.provedAtMs > freshMs) {
-    throw new ApiProblem('AUTH_STALE', 'this needs a sign-in within the last 10 minutes');
+  if (route.everyTenant === true && caller.tenants !== null) {
+    throw new ApiProblem('AUTH_FORBIDDEN', `this is shared by all tenants: it needs the role ${route.role} for all of them`);
+  }
+  if (route.fresh === true && nowMs - caller.provedAtMs > freshMs) {
+    throw new ApiProblem('AUTH_STALE', `this needs a ${caller.kind === 'session' ? 'sign-in within' : 'token made within'} the last 10 minutes`);
   }
 }
 
