@@ -1,5 +1,6 @@
 /** The vocabulary of Millrace. No I/O; the wire codec is `@millrace/protocol/wire`. */
 
+export { apiTokenPattern, tokenIdOf } from './api-token.ts';
 export { type Attempt, type AttemptEnd, type AttemptOutcome, attemptOutcomes } from './attempt.ts';
 // What is asked and answered
 export { type AttemptView, attemptDifferences, attemptsNewestFirst } from './attempts.ts';
@@ -220,6 +221,15 @@ export {
   type Unplannable,
 } from './plan-segment.ts';
 export { type PoolEntry, parsePools } from './pools.ts';
+export {
+  type LimitedBy,
+  limitedByWords,
+  type PostedScaling,
+  postedScalingShape,
+  type ScalingDecision,
+  scalingDecisionShape,
+  staleScalingMs,
+} from './posted-scaling.ts';
 export type { QueueSetting } from './queue-setting.ts';
 export { type AnyRecord, encodeRecord, parseRecord, parseRecordOf, RecordError, type RecordKind, type RecordOf } from './record.ts';
 export type { ChunkRange, Part } from './record-shapes.ts';

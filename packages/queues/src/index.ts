@@ -54,6 +54,7 @@ export type { QueueSettings } from './queue-settings.ts';
 export { isRedisFault, RedisUnsuitableError } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';
+export { answerScaling, readPosted, type ScalingAnswer } from './scaling-answer.ts';
 export type { Posted, ScalingBoard } from './scaling-board.ts';
 export type { Finding, Sentinel, SentinelState } from './sentinel.ts';
 export { coarser, type Series, type SeriesStep, type SeriesWindow, sumOfSteps, waitAt } from './series.ts';

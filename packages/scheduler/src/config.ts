@@ -14,6 +14,7 @@ export const schedulerSettings = {
   MILLRACE_CORE: setting.text().prefault(corePath()).describe('path of the core binary'),
   MILLRACE_TASK_KEY: setting.text().describe('<key id>:<64 hex digits>, several separated by commas; the first signs'),
   MILLRACE_POOL: setting.text(63).prefault('default').describe('pool whose queues are filled'),
+  MILLRACE_HTTP_PORT: setting.integer(0, 65_535).prefault('0').describe('port of /v1/stats/scaling for autoscalers; 0: it is not served'),
   MILLRACE_POOLS: setting
     .text()
     .optional()

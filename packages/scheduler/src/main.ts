@@ -4,7 +4,9 @@ import { Connections } from '@millrace/core-client';
 import { parseTaskKeys, parseTenants } from '@millrace/protocol';
 import { createLogger, Health, logHealth, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
 import { poolSizes, readConfig } from './config.ts';
+import type { Control } from './control.ts';
 import { schedulerFolding, schedulerMetrics } from './metrics.ts';
+import { type ScalingServer, scalingServer } from './scaling-server.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
 
 const stopWithinMs = 20_000;
@@ -18,6 +20,15 @@ const metrics = schedulerMetrics(telling, config.MILLRACE_POOL);
 const { MILLRACE_TELEMETRY_PORT: port, MILLRACE_TELEMETRY_HOST: host } = config;
 const telemetry = telemetryServer({ port, host, health, metrics: telling.metrics });
 let running: RunningScheduler | null = null;
+
+let scaling: ScalingServer | null = null;
+
+/** For autoscalers; on a laptop there is none. */
+async function serveScaling(control: Control): Promise<void> {
+  if (config.MILLRACE_HTTP_PORT === 0) return;
+  scaling = scalingServer(control, { port: config.MILLRACE_HTTP_PORT, host: config.MILLRACE_TELEMETRY_HOST });
+  await scaling.start();
+}
 
 const scheduler = service(
   'scheduler',
@@ -44,8 +55,12 @@ const scheduler = service(
       health,
       ...(config.MILLRACE_WORKER_ID === undefined ? {} : { schedulerId: config.MILLRACE_WORKER_ID }),
     });
+    await serveScaling(running.control);
   },
-  async () => running?.stop(),
+  async () => {
+    await scaling?.stop();
+    await running?.stop();
+  },
 );
 
 process.exit(await runService([telemetry, scheduler], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type QueueSetting, workQueueName } from '@millrace/protocol';
+import { type PostedScaling, type QueueSetting, workQueueName } from '@millrace/protocol';
 import { poolSizes } from './config.ts';
-import type { PostedScaling } from './scaling-keeper.ts';
 import type { RunningScheduler } from './start-scheduler.ts';
 import { accepted, Bench, command, untilEnd, untilStatus } from './testing/fixture.ts';
 import { type ScriptedEnd, startScriptedHost } from './testing/scripted-host.ts';

@@ -1,10 +1,10 @@
 /** Asks the scaling rule every two seconds and posts its answer, with every term, for the api, for autoscalers and for metrics. The leader's alone. */
-import { bandTargets, workKinds, workQueueName } from '@millrace/protocol';
+import { bandTargets, type PostedScaling, workKinds, workQueueName } from '@millrace/protocol';
 import type { LedgerJobView, WorkerView } from '@millrace/queues';
 import type { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
 import { JobPace } from './job-pace.ts';
-import { decideScaling, type InHand, type PoolSettings, type Scaling } from './scaling.ts';
+import { decideScaling, type InHand, type PoolSettings } from './scaling.ts';
 import { hostsOf, scalingFacts } from './scaling-facts.ts';
 import { windowSize } from './window.ts';
 
@@ -16,19 +16,6 @@ const assumedSlots = 4;
 
 /** Sizes of a pool as far as they were set up; without `slotsPerPod` it is that of the hosts there are. */
 export type PoolSizes = Partial<PoolSettings>;
-
-/** What is posted: the answer of `/v1/stats/scaling` but for its age and the decisions before it. */
-export interface PostedScaling extends Scaling, PoolSettings {
-  readonly pool: string;
-  readonly coreVersion: string | null;
-  readonly resultVersion: number;
-  readonly podsReady: number;
-  readonly podsDraining: number;
-  /** Chunk tasks that may wait or run at once. */
-  readonly windowLimit: number;
-  /** The ledger is not whole yet: nobody may act by these numbers. */
-  readonly isRebuilding: boolean;
-}
 
 export class ScalingKeeper {
   readonly #control: Control;
@@ -73,11 +60,13 @@ export class ScalingKeeper {
     const long = await this.#longAttempts(jobs, own);
     const facts = scalingFacts({ settings, pool, resultVersion, jobs, hosts, pace: this.#pace, tenants, dueRetries, openCircuits, isQueuePaused, long });
     const slots = own.filter(({ draining }) => !draining).reduce((sum, host) => sum + host.slots, 0);
+    const decided = decideScaling(facts);
     return {
       pool,
       coreVersion: own[0]?.coreVersion ?? null,
       resultVersion,
-      ...decideScaling(facts),
+      ...decided,
+      bands: [...decided.bands],
       ...settings,
       podsReady: own.filter(({ draining }) => !draining).length,
       podsDraining: own.filter(({ draining }) => draining).length,

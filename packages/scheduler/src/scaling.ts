@@ -2,7 +2,7 @@
  * Pure: how many worker hosts a pool wants, from the work that nobody has claimed, what is in hand, and the limits that more hosts could not lift.
  * Work is measured in slot-seconds against a target time for each band of priorities; lengths of queues say nothing about it.
  */
-import { type Band, bandOrder, bandTargets } from '@millrace/protocol';
+import { type Band, bandOrder, bandTargets, type LimitedBy } from '@millrace/protocol';
 
 /** What a pool is set up with. */
 export interface PoolSettings {
@@ -51,9 +51,6 @@ export interface ScalingFacts {
   /** Chunks of jobs whose result version no host of the pool runs. */
   readonly noHostForVersion: number;
 }
-
-export const limitedByWords = ['target', 'inHand', 'minPods', 'maxPods', 'maxSlots', 'idle'] as const;
-export type LimitedBy = (typeof limitedByWords)[number];
 
 export interface BandScaling {
   readonly band: Band;

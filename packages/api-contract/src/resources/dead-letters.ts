@@ -42,7 +42,7 @@ export const deadLetterShape = z.strictObject({ ...head, attempts: count }).meta
 export type DeadLetterRow = z.output<typeof deadLetterShape>;
 
 /** `resolved`: its chunk committed in a later generation. `redriven`: a later generation has taken it up and has no outcome yet, or another dead letter. */
-export const deadLetterStates = ['open', 'redriven', 'resolved'] as const;
+export const deadLetterStates = ['open', 'redriven', 'resolved', 'waived'] as const;
 
 export const deadLetterDetailShape = z
   .strictObject({

@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Journal } from '@millrace/journal';
-import { type Role, type Scope, type TokenDocument, toId, type UserDocument } from '@millrace/protocol';
+import { apiTokenPattern, type Role, type Scope, type TokenDocument, toId, tokenIdOf, type UserDocument } from '@millrace/protocol';
 import { isRedisFault, type Session } from '@millrace/queues';
 import type { Clock, Log, Random } from '@millrace/service-kit';
 import { ApiProblem } from '../problem.ts';
@@ -24,7 +24,6 @@ const touchEveryMs = 60_000;
 /** Tries to sign in within 5 minutes: for one account from one address, for the account from anywhere, from the address for any account. */
 const tryWindowMs = 5 * 60_000;
 const mostTries = { pair: 10, account: 100, address: 50 } as const;
-const tokenPattern = /^mrt_[A-Za-z0-9_-]{43}$/;
 
 export interface AuthParts {
   readonly journal: Journal;
@@ -87,7 +86,7 @@ export class Auth {
 
   async #byToken(authorization: string, isSuspect: boolean): Promise<Caller> {
     const secret = /^Bearer ([A-Za-z0-9_-]{1,128})$/i.exec(authorization)?.[1] ?? '';
-    if (!tokenPattern.test(secret)) throw authRequired('the token is not valid');
+    if (!apiTokenPattern.test(secret)) throw authRequired('the token is not valid');
     const { devToken, clock } = this.#parts;
     if (devToken !== undefined && isSame(secret, devToken)) return devCaller(clock.nowMs());
     const tokenId = tokenIdOf(secret);
@@ -269,7 +268,6 @@ export class Auth {
   }
 }
 
-const tokenIdOf = (secret: string): string => toId('t', digestOf(secret));
 const userIdOf = (user: string): string => toId('u', user);
 
 /** In the same time wherever they differ. */

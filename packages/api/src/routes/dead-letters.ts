@@ -1,5 +1,6 @@
 /** Dead letters: the inbox, and one of them. */
 import type { DeadLetterDetail, DeadLetterRow, deadLetterRoutes } from '@millrace/api-contract';
+import { Waivers } from '@millrace/journal';
 import { type ChunkId, codeInfo, type DeadLetter, type DeadLetterView, type FailureClass, type JobId, letterFields, parseFilter } from '@millrace/protocol';
 import { ask } from '../ask.ts';
 import type { HandlersOf } from '../handler.ts';
@@ -70,12 +71,30 @@ function letterDetail(looked: LookedAt, letter: DeadLetter, withContent: boolean
     state,
     reason,
     redrivable: state === 'open',
-    notRedrivable: state === 'open' ? null : state === 'resolved' ? 'its chunk has committed since' : `generation ${looked.outline.generation} has taken it up`,
+    notRedrivable: whyNotRedrivable(state, looked, letter),
     attempts: attempts.map((record) => failedAttempt(record, withContent)),
   };
 }
 
+function whyNotRedrivable(state: DeadLetterDetail['state'], { outline }: LookedAt, { stage, chunk, generation }: DeadLetter): string | null {
+  switch (state) {
+    case 'open':
+      return null;
+    case 'resolved':
+      return 'its chunk has committed since';
+    case 'redriven':
+      return `generation ${outline.generation} has taken it up`;
+    case 'waived': {
+      const waiver = new Waivers(outline.commands).of(stage, chunk, generation);
+      return `${waiver?.by} has waived it at ${waiver?.at}: ${waiver?.reason}`;
+    }
+    default:
+      return state satisfies never;
+  }
+}
+
 function stateOf({ plan, states, outline }: LookedAt, { stage, chunk, generation }: DeadLetter): DeadLetterDetail['state'] {
+  if (states.stateOf(chunk) !== 'committed' && new Waivers(outline.commands).of(stage, chunk, generation) !== null) return 'waived';
   // Of a file that could not be planned: a later plan has it, or tries again.
   if (stage === 'plan') return plan.index.ended.has(chunk) ? 'resolved' : generation < outline.generation ? 'redriven' : 'open';
   if (states.stateOf(chunk) === 'committed') return 'resolved';

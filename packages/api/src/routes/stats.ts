@@ -1,13 +1,12 @@
 /** Numbers over HTTP: the overview, series for charts, and what an autoscaler asks. */
 import type { statsRoutes, ThroughputView } from '@millrace/api-contract';
-import { coarser, type SeriesStep, type SeriesWindow, waitAt } from '@millrace/queues';
+import { answerScaling, coarser, type SeriesStep, type SeriesWindow, waitAt } from '@millrace/queues';
 import type { Api } from '../api.ts';
 import { type Caller, mayReach } from '../auth/caller.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
 import { overviewKeeper } from '../steering/overview.ts';
 import { perApi } from '../steering/per-api.ts';
-import { readDecisions, readPosted, staleMs } from '../steering/posted-scaling.ts';
 
 const hourMs = 3_600_000;
 /** A chart has a few hundred points at most: longer windows are told in wider steps. */
@@ -26,21 +25,9 @@ export const statsHandlers: HandlersOf<typeof statsRoutes> = {
     return { status: 200, body: throughput(query.window, coarser(await seriesFor(caller, ms, api), by)) };
   },
   'GET /stats/scaling': async ({ query }, api) => {
-    const queues = api.redis.queues();
-    const pools = await queues.scaling.pools();
-    // Redis that was just lost knows no pool: that is no answer, and least of all a zero.
-    if (pools.length === 0) throw new ApiProblem('REBUILDING', 'no scheduler has said yet what its pools want');
-    if (!pools.includes(query.pool)) {
-      throw new ApiProblem('POOL_UNKNOWN', `cannot find pool ${query.pool}: there is ${pools.join(', ')}`, { details: { pools } });
-    }
-    const found = await readPosted(queues, query.pool);
-    if (found === null || found.ageMs > staleMs) {
-      const age = found === null ? 'within a minute' : `for ${Math.round(found.ageMs / 1_000)} s`;
-      throw new ApiProblem('BUSY', `nobody has said ${age} what pool ${query.pool} wants: no scheduler leads`);
-    }
-    if (found.scaling.isRebuilding) throw new ApiProblem('REBUILDING', 'the ledger is being rebuilt from the journal: what is wanted is not known');
-    const { isRebuilding: _, windowLimit: __, ...shown } = found.scaling;
-    return { status: 200, body: { ...shown, ageMs: found.ageMs, decisions: await readDecisions(queues, query.pool) } };
+    const answer = await answerScaling(api.redis.queues().scaling, query.pool);
+    if (!answer.ok) throw new ApiProblem(answer.code, answer.message, { details: { pools: answer.pools } });
+    return { status: 200, body: answer.scaling };
   },
 };
 

@@ -11,10 +11,12 @@ import {
   type JobId,
   jobStates,
   operationStates,
+  type PostedScaling,
   type Schedule,
+  staleScalingMs,
   type TriageVersion,
 } from '@millrace/protocol';
-import { type Queues, type SeriesStep, sumOfSteps, waitAt } from '@millrace/queues';
+import { type Queues, readPosted, type SeriesStep, sumOfSteps, waitAt } from '@millrace/queues';
 import type { Api } from '../api.ts';
 import { type Caller, mayReach } from '../auth/caller.ts';
 import type { IndexedJob } from '../job-index.ts';
@@ -22,7 +24,6 @@ import { allQueues } from '../routes/queues.ts';
 import { everybody } from './everybody.ts';
 import { type FoundOperation, operationsOf } from './operations-reader.ts';
 import { perApi } from './per-api.ts';
-import { type PostedScaling, readPosted, staleMs } from './posted-scaling.ts';
 
 const freshMs = 1_500;
 const dayMs = 86_400_000;
@@ -192,8 +193,8 @@ async function scalingOf(queues: Queues): Promise<Snapshot['scaling']> {
   const pools = await queues.scaling.pools();
   return Promise.all(
     pools.map(async (pool) => {
-      const found = await readPosted(queues, pool);
-      return { pool, posted: found === null || found.ageMs > staleMs ? null : found.scaling };
+      const found = await readPosted(queues.scaling, pool);
+      return { pool, posted: found === null || found.ageMs > staleScalingMs ? null : found.scaling };
     }),
   );
 }

@@ -1,8 +1,7 @@
 /** Task queues as people see them: what BullMQ holds, who takes from them, how people set them, and how much lies behind the window. */
 import type { QueueView } from '@millrace/api-contract';
-import { parseQueueName, type QueueName, type QueueSetting, workKinds, workQueueName } from '@millrace/protocol';
-import { type Queues, sumOfSteps, type WorkerView, waitAt } from '@millrace/queues';
-import { type PostedScaling, readPosted } from './posted-scaling.ts';
+import { type PostedScaling, parseQueueName, type QueueName, type QueueSetting, workKinds, workQueueName } from '@millrace/protocol';
+import { type Queues, readPosted, sumOfSteps, type WorkerView, waitAt } from '@millrace/queues';
 
 const rateWindowMs = 60_000;
 
@@ -39,7 +38,7 @@ async function lookAround(queues: Queues, readSettings: SettingsReader): Promise
   const [hosts, leader, settings, tenants] = await Promise.all([queues.workers.list(), queues.leader.holder(), readSettings(), queues.series.tenants()]);
   const scaling = new Map<string, PostedScaling>();
   for (const pool of await queues.scaling.pools()) {
-    const posted = await readPosted(queues, pool);
+    const posted = await readPosted(queues.scaling, pool);
     if (posted !== null) scaling.set(pool, posted.scaling);
   }
   const lately = sumOfSteps((await queues.series.read(tenants, rateWindowMs)).steps);
