@@ -3,7 +3,7 @@
 // names the fix when it cannot be done. Nothing is installed but from npm, cargo and Debian.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,12 +62,46 @@ const onPath = (command) => spawnSync('sh', ['-c', `command -v ${command}`], { s
 /** Redis from PATH, else from Debian when we may install, else told how. */
 export function ensureRedis() {
   if (onPath('redis-server')) return;
-  const how = 'install Redis 7 or later: `apt-get install redis-server` (Debian, Ubuntu), `brew install redis` (macOS)';
-  if (!onPath('apt-get') || process.getuid?.() !== 0) throw new SetupError(`redis-server is not on PATH: ${how}`);
-  say('setup: installing redis-server from Debian');
-  const script = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server';
+  installFromDebian('redis-server', 'install Redis 7 or later: `apt-get install redis-server` (Debian, Ubuntu), `brew install redis` (macOS)');
+}
+
+const browsers = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
+
+/** Path of the browser that tests of the pages drive: Chromium or Chrome from PATH; installed from Debian, like Redis, when there is none. */
+export function ensureChromium() {
+  if (!browsers.some(onPath)) {
+    installFromDebian('chromium', 'install Chromium: `apt-get install chromium` (Debian, Ubuntu), `brew install --cask chromium` (macOS)');
+  }
+  const name = browsers.find(onPath) ?? 'chromium';
+  return spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim();
+}
+
+function installFromDebian(name, how) {
+  if (!onPath('apt-get') || process.getuid?.() !== 0) throw new SetupError(`${name} is not on PATH: ${how}`);
+  say(`setup: installing ${name} from Debian`);
+  const script = `apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${name}`;
   const done = spawnSync('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (done.status !== 0 || !onPath('redis-server')) throw new SetupError(`apt-get could not install redis-server: ${how}`);
+  if (done.status !== 0 || !onPath(name)) throw new SetupError(`apt-get could not install ${name}: ${how}`);
+}
+
+const newestIn = (path) => {
+  if (!existsSync(path)) return 0;
+  if (!statSync(path).isDirectory()) return statSync(path).mtimeMs;
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Math.max(0, ...entries.map((entry) => statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs));
+};
+
+/** Builds the pages when a file that they are made of is newer than the last build; a few seconds. */
+export function ensureDashboard() {
+  const home = join(root, 'packages', 'dashboard');
+  const sources = ['src', 'public', 'index.html', 'vite.config.ts', 'package.json'].map((name) => join(home, name));
+  const shared = ['protocol', 'api-contract'].map((name) => join(root, 'packages', name, 'src'));
+  const newest = Math.max(...[...sources, ...shared].map(newestIn));
+  if (newestIn(join(home, 'dist', 'manifest.json')) > newest) return;
+  say('setup: building the dashboard');
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+  const done = spawnSync(projectNode(), [vite, 'build', '--logLevel', 'warn'], { cwd: home, stdio: ['ignore', 'ignore', 'inherit'] });
+  if (done.status !== 0) throw new SetupError('the dashboard does not build; the messages of vite are above');
 }
 
 const BUILD_NOTE = `setup: building the Rust core in release. The first build compiles Arrow, Parquet and the SQL planner: about 15 minutes on two
@@ -165,6 +199,7 @@ export async function setup() {
   ensurePackages();
   projectNode();
   ensureRedis();
+  ensureDashboard();
   await ensureCore();
 }
 

@@ -1,11 +1,11 @@
 /**
- * `npm test`: every test of both languages, then one line `N passed, N failed` for the whole. `--only rust|unit|e2e|chaos` runs one part.
+ * `npm test`: every test of both languages, then one line `N passed, N failed` for the whole. `--only rust|unit|e2e|browser|chaos` runs one part.
  * The core is built once, in the profile of the product; a second binary with test hooks (records that abort or hang it) is linked beside it.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
-import { cargo, installBinary, orExit, root, targetDir } from './setup.js';
+import { cargo, ensureChromium, installBinary, orExit, root, targetDir } from './setup.js';
 
 interface Counts {
   readonly passed: number;
@@ -64,6 +64,10 @@ const parts: Readonly<Record<string, () => Promise<Counts>>> = {
   rust: rustTests,
   unit: () => nodeTests('{packages/*/src,scripts}/**/*.test.ts'),
   e2e: () => nodeTests('test/e2e/**/*.test.ts'),
+  browser: async () => {
+    await orExit(async () => ensureChromium());
+    return nodeTests('test/browser/**/*.test.ts');
+  },
   chaos: () => nodeTests('test/{assumptions,chaos,model}/**/*.test.ts'),
 };
 

@@ -97,7 +97,10 @@ export function FilterBar({ filter, understood, fields, onChange, label }: Filte
           setActive(-1);
         }}
         onFocus={(event) => setCaret(event.currentTarget.value.length)}
-        onSelect={(event) => setCaret((old) => (old === null ? null : event.currentTarget.selectionStart))}
+        onSelect={(event) => {
+          const { selectionStart } = event.currentTarget;
+          setCaret((old) => (old === null ? null : selectionStart));
+        }}
         onBlur={() => setCaret(null)}
         onKeyDown={onKeyDown}
       />

@@ -47,7 +47,8 @@ export function Shell() {
     if (identity !== null) document.documentElement.dataset['environment'] = identity.environment;
   }, [identity]);
   useKeys(useShellKeys(setOverlay));
-  const { state } = useLiveStatus();
+  const { state, heardAtMs } = useLiveStatus();
+  const isStale = state === 'reconnecting' && heardAtMs !== null;
 
   return (
     <div className={styles.shell} data-nav={navOpen || undefined}>
@@ -102,7 +103,7 @@ export function Shell() {
           <UserMenu />
         </div>
       </header>
-      <main className={styles.content} id="content" tabIndex={-1} data-stale={state === 'reconnecting' || undefined}>
+      <main className={styles.content} id="content" tabIndex={-1} data-stale={isStale || undefined}>
         <Notices />
         <Outlet />
       </main>

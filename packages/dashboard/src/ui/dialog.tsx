@@ -1,10 +1,11 @@
 /** A dialog: the focus moves in, stays, and returns. */
 import { Modal } from '@mantine/core';
+import { IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import styles from './dialog.module.css';
 
 interface DialogProps {
-  readonly title: ReactNode;
+  readonly title: string;
   readonly opened: boolean;
   readonly onClose: () => void;
   readonly wide?: boolean;
@@ -13,25 +14,26 @@ interface DialogProps {
 
 export function Dialog({ title, opened, onClose, wide = false, children }: DialogProps) {
   return (
-    <Modal
+    <Modal.Root
       opened={opened}
       onClose={onClose}
-      title={title}
       centered
       size={wide ? 720 : 480}
       // Locking the scroll bar would write a style element, which the content security policy forbids.
       lockScroll={false}
       transitionProps={{ duration: 0 }}
-      closeButtonProps={{ 'aria-label': 'close' }}
-      classNames={{
-        content: styles.content ?? '',
-        header: styles.header ?? '',
-        title: styles.title ?? '',
-        body: styles.body ?? '',
-        overlay: styles.overlay ?? '',
-      }}
     >
-      {children}
-    </Modal>
+      <Modal.Overlay className={styles.overlay ?? ''} />
+      <Modal.Content className={styles.content ?? ''} aria-label={title}>
+        {/* The header of the library is a landmark, of which a page may have one. */}
+        <div className={styles.header}>
+          <h2>{title}</h2>
+          <button type="button" className={styles.close} aria-label="close" onClick={onClose}>
+            <IconX size={17} aria-hidden />
+          </button>
+        </div>
+        <Modal.Body className={styles.body ?? ''}>{children}</Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }

@@ -26,7 +26,7 @@ const columns: readonly Column<ChunkRow>[] = [
   {
     key: 'index',
     label: 'Chunk',
-    width: '72px',
+    width: '58px',
     when: 'always',
     render: ({ jobId, stage, index }) => (
       <Go to={pathOf.chunk(jobId, stage, index)} className={styles.index}>
@@ -38,7 +38,7 @@ const columns: readonly Column<ChunkRow>[] = [
   {
     key: 'file',
     label: 'Reads',
-    width: 'minmax(120px, 1.4fr)',
+    width: 'minmax(110px, 1.2fr)',
     render: ({ uri, files, kind }) => (uri === null ? (kind === 'files' ? formatNoun(files, 'small file') : kind) : visibleText(fileName(uri))),
   },
   {
@@ -70,7 +70,7 @@ const columns: readonly Column<ChunkRow>[] = [
   {
     key: 'code',
     label: 'Last code',
-    width: 'minmax(110px, 1fr)',
+    width: 'minmax(0, 1.3fr)',
     when: 'always',
     render: ({ code, fingerprint }) => (code === null ? '–' : fingerprint === null ? <code>{code}</code> : <Go to={pathOf.errorGroup(fingerprint)}>{code}</Go>),
   },

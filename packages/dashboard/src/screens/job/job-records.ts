@@ -51,7 +51,7 @@ export function pinsOf(pins: Loose): ShownPins[] {
         how: how === 'set' ? 'set' : 'detected',
         why: [
           typeof confidence === 'number' && confidence < 1 ? `${Math.round(confidence * 100)} % sure` : '',
-          typeof runnerUp === 'string' ? `next ${runnerUp}` : '',
+          typeof runnerUp === 'string' && runnerUp.trim() !== '' ? `next ${runnerUp}` : '',
           typeof note === 'string' ? note : '',
         ]
           .filter((text) => text !== '')

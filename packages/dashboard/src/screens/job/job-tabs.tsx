@@ -15,6 +15,7 @@ import { Time } from '../../ui/time.tsx';
 import { gapsOf, pinsOf } from './job-records.ts';
 import styles from './job-tabs.module.css';
 import { manifestQuery, resultQuery, specQuery, timelineQuery } from './queries.ts';
+import { timelineLines } from './timeline-lines.ts';
 
 const tabs = ['timeline', 'outputs', 'pins', 'spec'] as const;
 type Tab = (typeof tabs)[number];
@@ -53,11 +54,12 @@ function Timeline({ job }: { readonly job: Job }) {
   const { data, error, refetch } = useQuery(timelineQuery(job.jobId));
   if (error !== null) return <ProblemNote error={error} doing="read the timeline" onRetry={() => void refetch()} />;
   if (data === undefined) return <Waiting what="the timeline" />;
-  if (data.data.length === 0) return <p>Nothing is recorded yet.</p>;
+  const lines = timelineLines(data.data);
+  if (lines.length === 0) return <p>Nothing is recorded yet.</p>;
   return (
     <ol className={styles.timeline}>
-      {data.data.map((entry, at) => {
-        const opensGeneration = entry.generation !== (data.data[at + 1]?.generation ?? entry.generation);
+      {lines.map(({ entry, alike }, at) => {
+        const opensGeneration = entry.generation !== (lines[at + 1]?.entry.generation ?? entry.generation);
         return (
           // biome-ignore lint/suspicious/noArrayIndexKey: entries have no id, and the list is only ever read anew as a whole
           <Fragment key={at}>
@@ -65,7 +67,10 @@ function Timeline({ job }: { readonly job: Job }) {
               <span className={styles.at}>
                 <Time at={entry.at} absolute />
               </span>
-              <span className={styles.what}>{words(entry)}</span>
+              <span className={styles.what}>
+                {words(entry)}
+                {alike > 0 && entry.kind === 'dead' && <> and {formatNoun(alike, 'more chunk')} just before, of the same error</>}
+              </span>
               <span className={styles.ago}>
                 <Time at={entry.at} />
               </span>

@@ -1,7 +1,7 @@
 /** One job: how it stands and why, where in the files what is, whether its sums add up, and what can be done. */
 import type { Job } from '@millrace/api-contract';
 import { isTerminalJobState } from '@millrace/protocol/browser';
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useParams, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../../api.ts';
@@ -23,7 +23,7 @@ import { FileStrip, StripLegend } from './file-strip.tsx';
 import { FreezeButton } from './freeze-button.tsx';
 import styles from './job.module.css';
 import { JobTabs } from './job-tabs.tsx';
-import { filesQuery, jobErrorsQuery, stagesQuery, useJob } from './queries.ts';
+import { filesQuery, jobErrorsQuery, jobKey, stagesQuery, useJob } from './queries.ts';
 import { StageGraph } from './stage-graph.tsx';
 
 export function JobScreen() {
@@ -149,6 +149,14 @@ function WhyFailed({ job, failure }: { readonly job: Job; readonly failure: NonN
         <a href={`/docs/errors/${encodeURIComponent(failure.code)}`}>
           <code>{failure.code}</code>
         </a>
+        {failure.code === 'BUDGET_DEAD_LETTERS' && codes.length === 0 && (
+          <Go to="/dead" search={{ q: `job:${job.jobId}` }}>
+            the dead letters
+          </Go>
+        )}
+        {failure.code.startsWith('BUDGET_') && failure.code !== 'BUDGET_DEAD_LETTERS' && codes.length === 0 && (
+          <Go to={pathOf.jobRejects(job.jobId)}>the rejects</Go>
+        )}
         {codes.slice(0, 5).map(([code, count]) => (
           <Go
             key={code}
@@ -178,7 +186,7 @@ function JobActs({ job }: { readonly job: Job }) {
   const { jobId, state, chunks, balance } = job;
   const mayOperate = useMay('operator');
   const maySteward = useMay('steward');
-  const { refetch } = useJob(jobId);
+  const queries = useQueryClient();
   const [verb, setVerb] = useState<Verb | null>(null);
   const [pending, setPending] = useState<{ readonly verb: Verb; readonly from: string } | null>(null);
   if (!mayOperate) return null;
@@ -213,7 +221,7 @@ function JobActs({ job }: { readonly job: Job }) {
           act={(reason, actKey) => api.call(acts[verb].key, { params: { jobId }, body: { reason } }, { idempotencyKey: actKey })}
           onDone={() => {
             setPending({ verb, from: state });
-            void refetch();
+            void queries.invalidateQueries({ queryKey: jobKey(jobId) });
           }}
         >
           <p className={styles.dialogText}>{acts[verb].text}</p>

@@ -1,6 +1,6 @@
 /** The stages as a graph: what each reads, how far it is, and how many records or rows go along each edge. */
 import type { JobStageView } from '@millrace/api-contract';
-import { formatCount, formatNoun } from '../../format/numbers.ts';
+import { formatCount } from '../../format/numbers.ts';
 import { visibleText } from '../../format/texts.ts';
 import { Go, pathOf } from '../../ui/go.tsx';
 import { SplitBar } from '../../ui/split-bar.tsx';
@@ -62,11 +62,7 @@ function Box({ jobId, box: { kind, name, stage, x, y }, running }: { readonly jo
   const { chunks } = stage;
   const unit = stage.kind === 'map' ? 'chunk' : 'partition';
   return (
-    <Go
-      to={pathOf.stage(jobId, name)}
-      className={styles.box}
-      label={`${stage.kind} stage ${name}: ${chunks.committed} of ${formatNoun(chunks.total, unit)} committed, ${chunks.dead} dead`}
-    >
+    <Go to={pathOf.stage(jobId, name)} className={styles.box}>
       <span className={styles.boxPlace} style={style}>
         <span className={styles.boxHead}>
           <b>{visibleText(name)}</b> <span>{stage.kind}</span>

@@ -27,7 +27,7 @@ const columns: readonly Column<JobSummary>[] = [
   {
     key: 'name',
     label: 'Name',
-    width: 'minmax(130px, 1.5fr)',
+    width: 'minmax(96px, 1.5fr)',
     when: 'always',
     render: ({ jobId, name }) => (
       <Go to={pathOf.job(jobId)} className={styles.name} title={jobId}>
