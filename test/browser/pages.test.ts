@@ -21,6 +21,7 @@ after(() => pages?.stop());
 
 /** Address, and a text that stands there once it is loaded. */
 const screens = (): readonly (readonly [string, string])[] => [
+  ['/', 'Bytes a second as a table'],
   ['/jobs', 'orders-import'],
   ['/jobs?q=state:nothing', 'No job matches'],
   [`/jobs/${dirty}`, 'adds up'],

@@ -130,7 +130,6 @@ function StripCanvas({ jobId, strip }: { readonly jobId: string; readonly strip:
         <canvas
           ref={canvas}
           className={styles.canvas}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: keys zoom and move the strip
           tabIndex={0}
           role="img"
           aria-label={`${visibleText(name)}: ${formatCount(chunks.committed)} of ${formatCount(chunks.total)} chunks committed, ${formatCount(chunks.running)} running, ${formatCount(chunks.dead)} dead. Keys: plus, minus, arrows.`}
