@@ -22,13 +22,21 @@ export interface StackOptions {
   readonly writeRoots: readonly string[];
   readonly coreBinary: string;
   /** The HTTP API on this computer; absent: none is started. */
-  readonly api?: { readonly port: number; readonly token: string };
+  readonly api?: LocalApi;
   /** One worker host is started for each entry, with that many slots. */
   readonly hostSlots: readonly number[];
   /** Multiplies leases and every time that goes with them. */
   readonly timeScale: number;
   /** Where the children's log lines go; null drops them but for the last ones. */
   readonly logFile: string | null;
+}
+
+export interface LocalApi {
+  readonly port: number;
+  /** An admin's, that lives with the process. */
+  readonly token: string;
+  /** Of one caller; as a server has it when not given. */
+  readonly requestsPerMinute?: number;
 }
 
 export interface RoleProcess {
@@ -106,7 +114,9 @@ function roleEnvironment(options: StackOptions, taskKey: string, name: string, s
 }
 
 function apiEnvironment({ api }: StackOptions): NodeJS.ProcessEnv {
-  return { MILLRACE_HTTP_HOST: '127.0.0.1', MILLRACE_HTTP_PORT: String(api?.port ?? 0), MILLRACE_DEV_TOKEN: api?.token };
+  const { port = 0, token, requestsPerMinute } = api ?? {};
+  const rate = requestsPerMinute === undefined ? {} : { MILLRACE_RATE_LIMIT: String(requestsPerMinute) };
+  return { MILLRACE_HTTP_HOST: '127.0.0.1', MILLRACE_HTTP_PORT: String(port), MILLRACE_DEV_TOKEN: token, ...rate };
 }
 
 function startRole(role: Role, name: string, env: NodeJS.ProcessEnv, logFile: string | null): RoleProcess {

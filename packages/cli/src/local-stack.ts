@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { connect, type Producer, UnavailableError } from '@millrace/producer';
 import { CommandError } from './command-error.ts';
-import { type RoleProcess, type Stack, startStack } from './compose.ts';
+import { type LocalApi, type RoleProcess, type Stack, startStack } from './compose.ts';
 import { coreBinary, journalDirectory } from './directory.ts';
 import { exitCodes } from './exit-codes.ts';
 import { localConnections } from './local-connections.ts';
@@ -28,7 +28,7 @@ export interface LocalStackOptions {
   /** Every URI that is read or written, for the connections they need. */
   readonly uris?: readonly string[];
   /** The HTTP API beside it, on this port of this computer, with this admin's token. */
-  readonly api?: { readonly port: number; readonly token: string };
+  readonly api?: LocalApi;
 }
 
 export interface LocalStack {
