@@ -2,7 +2,7 @@
  * A worker host for tests that follows the protocol by hand: real queues, real journal, but it decides by script how each attempt ends, and no file is
  * read. Every ten bytes of a file are a chunk of one record; a reduce stage has two partitions that share the rows. It verifies signatures as a real host does.
  */
-import { type ChunkView, failureKey, isFullyPlanned, type JobView, specOfGeneration, verdictKey } from '@millrace/journal';
+import { type ChunkView, failureKey, isFullyPlanned, type JobView, specOfGeneration, verdictKey, Waivers } from '@millrace/journal';
 import {
   type AttemptId,
   addBalances,
@@ -365,7 +365,15 @@ class Host implements ScriptedHost {
     const { journal, queues } = this.#control;
     const { jobId, generation } = orders;
     const job = await this.#jobOf(jobId);
-    const sums = { committed: 0, dead: job.plans.at(-1)?.sealed?.unplannable.length ?? 0, total: zeroSums, stages: new Map<string, Balance>() };
+    const waivers = new Waivers(job.commands);
+    const unplannable = job.plans.at(-1)?.sealed?.unplannable ?? [];
+    const sums = {
+      committed: 0,
+      dead: unplannable.filter(({ file }) => waivers.of('plan', file, generation) === null).length,
+      waived: 0,
+      total: zeroSums,
+      stages: new Map<string, Balance>(),
+    };
     const missing: string[] = [];
     for (const chunk of job.chunks) {
       const verdict = (await journal.readOutcome(chunk))?.record;
@@ -373,7 +381,7 @@ class Host implements ScriptedHost {
         sums.committed++;
         sums.total = addSums(sums.total, sumsOfReceipt(verdict));
         sums.stages.set(chunk.stage, addBalances(sums.stages.get(chunk.stage) ?? zeroBalance, sumsOfReceipt(verdict).balance));
-      } else if (verdict?.outcome === 'dead') sums.dead++;
+      } else if (verdict?.outcome === 'dead') sums[waivers.of(chunk.stage, chunk.chunk.chunk, verdict.generation) === null ? 'dead' : 'waived']++;
       else missing.push(`${jobId}.${chunk.stage}.${chunk.chunk.chunk}`);
     }
     const plan = job.plans.at(-1);
@@ -445,7 +453,7 @@ function segmentOf(job: JobView, orders: WorkOrders, pinsDigest: string, file: I
 function manifestOf(
   job: JobView,
   orders: WorkOrders,
-  sums: { committed: number; dead: number; total: ReceiptSums; stages: ReadonlyMap<string, Balance> },
+  sums: { committed: number; dead: number; waived: number; total: ReceiptSums; stages: ReadonlyMap<string, Balance> },
   open: number,
   control: Control,
 ): Manifest {
@@ -482,7 +490,7 @@ function manifestOf(
     balance,
     byCode: sums.total.byCode,
     byColumn: sums.total.byColumn,
-    chunks: { total: job.chunks.length, committed: sums.committed, dead: sums.dead, open },
+    chunks: { total: job.chunks.length, committed: sums.committed, dead: sums.dead + sums.waived, open },
     bytes: { in: sums.total.bytesIn, out: 0 },
     files: [],
     parts: [],
