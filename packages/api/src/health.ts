@@ -5,7 +5,8 @@
 import { type Clock, degraded, failed, type Health, LastSuccess, ok, type StartStep } from '@millrace/service-kit';
 
 const journalWithinMs = 30_000;
-const lookEveryMs = 10_000;
+const redisWithinMs = 3_000;
+const lookEveryMs = 5_000;
 
 export class ApiHealth {
   readonly #clock: Clock;
@@ -13,7 +14,7 @@ export class ApiHealth {
   readonly #reads: LastSuccess;
   #isStopping = false;
   #hasRedis = false;
-  #cancel: () => void = () => {};
+  readonly #cancels = new Set<() => void>();
 
   constructor(health: Health, clock: Clock) {
     this.#clock = clock;
@@ -30,15 +31,22 @@ export class ApiHealth {
     this.#reads.worked();
     this.#journal.passed('readable');
     await this.#lookAtRedis(look.redis);
-    const again = (): void => {
-      this.#cancel = this.#clock.after(lookEveryMs, () => void Promise.all([this.#lookAtJournal(look.journal), this.#lookAtRedis(look.redis)]).then(again));
-    };
-    again();
+    this.#again(() => this.#lookAtJournal(look.journal));
+    this.#again(() => this.#lookAtRedis(look.redis));
+  }
+
+  /** Each by itself: one that hangs must not make the other late. */
+  #again(look: () => Promise<void>): void {
+    const cancel = this.#clock.after(lookEveryMs, () => {
+      this.#cancels.delete(cancel);
+      void look().then(() => (this.#isStopping ? undefined : this.#again(look)));
+    });
+    this.#cancels.add(cancel);
   }
 
   stopping(): void {
     this.#isStopping = true;
-    this.#cancel();
+    for (const cancel of this.#cancels) cancel();
   }
 
   async #lookAtJournal(read: () => Promise<void>): Promise<void> {
@@ -51,9 +59,11 @@ export class ApiHealth {
   }
 
   async #lookAtRedis(read: () => Promise<void>): Promise<void> {
-    this.#hasRedis = await read().then(
+    const answered = read().then(
       () => true,
       () => false,
     );
+    // A Redis that hangs is away as well.
+    this.#hasRedis = await Promise.race([answered, this.#clock.sleep(redisWithinMs).then(() => false)]);
   }
 }

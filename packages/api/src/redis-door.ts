@@ -7,6 +7,7 @@ import type { Clock, Log } from '@millrace/service-kit';
 import { ApiProblem } from './problem.ts';
 
 const againMs = 2_000;
+const firstTryMs = 5_000;
 
 export class RedisDoor {
   readonly #options: QueuesOptions;
@@ -23,10 +24,10 @@ export class RedisDoor {
     this.#log = parts.log;
   }
 
-  /** Resolves after the first try, however it went. */
-  start(): Promise<void> {
+  /** Resolves after the first try, however it went, and not later than the time for it: one that hangs goes on in the background. */
+  async start(): Promise<void> {
     this.#opening ??= this.#open();
-    return this.#opening;
+    await Promise.race([this.#opening, this.#clock.sleep(firstTryMs)]);
   }
 
   /** Throws `BUSY` while it was never open. Once it was, a call itself fails while Redis is away. */

@@ -54,11 +54,13 @@ export class Health {
   readonly #clock: Clock;
   readonly #checks: Readonly<Record<Question, Check[]>> = { startup: [], ready: [], live: [] };
   readonly loop: EventLoop;
+  readonly #bornAt: string;
   readonly #onChange: ((change: HealthChange) => void)[] = [];
   #watch: NodeJS.Timeout | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#bornAt = clock.nowIso();
     this.loop = new EventLoop(clock);
     this.add('live', 'eventLoop', () => within(this.loop.sinceBeatMs, heartbeatMs, 'since the last heartbeat'));
   }
@@ -91,8 +93,11 @@ export class Health {
     this.#watch = null;
   }
 
-  /** Whoever has not started is not ready either. */
+  /** Whoever has not started is not ready either, and one that has no steps yet has not even begun to. */
   report(question: Question): HealthReport {
+    if (question !== 'live' && this.#checks.startup.length === 0) {
+      return { status: 'unready', checks: [{ name: 'starting', ok: false, since: this.#bornAt, detail: 'not yet' }] };
+    }
     const checks = this.#checks[question].map((check) => this.#lookAt(question, check));
     if (question === 'ready')
       checks.unshift(...this.#checks.startup.map((check) => this.#lookAt('startup', check)).filter(({ finding }) => finding.is === 'failed'));

@@ -15,6 +15,11 @@ async function serve(t: TestContext, health = new Health(systemClock), metrics =
 }
 
 describe('telemetry server', () => {
+  it('does not take a process that has not begun to start for one that has', async (t) => {
+    const ask = await serve(t);
+    assert.deepEqual([(await ask('/startupz')).status, (await ask('/readyz')).status, (await ask('/healthz')).status], [503, 503, 200]);
+  });
+
   it('says that a process has not started until every step has passed', async (t) => {
     const health = new Health(systemClock);
     const core = health.step('core');
@@ -36,6 +41,7 @@ describe('telemetry server', () => {
 
   it('answers 200 and says degraded while something that can be done without is missing', async (t) => {
     const health = new Health(systemClock);
+    health.step('journal').passed();
     health.add('ready', 'redis', () => degraded('away'));
     const ask = await serve(t, health);
     const answer = await ask('/readyz');
@@ -77,6 +83,7 @@ describe('health', () => {
   it('says since when a check is what it is', () => {
     const clock = new FakeClock();
     const health = new Health(clock);
+    health.step('core').passed();
     let finding = ok('fine');
     health.add('ready', 'store', () => finding);
     health.report('ready');
