@@ -32,6 +32,9 @@ const screens = (): readonly (readonly [string, string])[] => [
   [`/jobs/${broken.jobId}/stages/clean?q=state:dead`, 'INPUT_NOT_FOUND'],
   [`/jobs/${dirty}/chunks/clean/0`, 'the receipt stands in the journal'],
   [`/jobs/${broken.jobId}/chunks/clean/69`, 'no such file'],
+  ['/workers', 'Scaling of pool'],
+  ['/queues', 'new jobs'],
+  ['/status', 'copy as text'],
 ];
 
 for (const scheme of ['light', 'dark'] as const) {

@@ -5,9 +5,10 @@ import { appRoute, rootRoute } from './routes.ts';
 import { jobRoutes } from './screens/jobs/routes.ts';
 import { loginRoute } from './screens/login/route.ts';
 import { overviewRoute } from './screens/overview/route.ts';
+import { installationRoutes } from './screens/workers/routes.ts';
 import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
 
-const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes])]);
+const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes, ...installationRoutes])]);
 
 function writeSearch(search: Record<string, unknown>): string {
   const texts = Object.entries(search).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));
