@@ -207,7 +207,7 @@ export const chunkRoutes = [
     params: z.strictObject({ jobId }),
     query: z.strictObject({ ...filterQuery, ...pageQuery }),
     answers: { 200: filteredPageOf(chunkShape) },
-    errors: ['NOT_FOUND', 'FILTER_INVALID', 'CURSOR_INVALID', 'REBUILDING'],
+    errors: ['NOT_FOUND', 'GONE', 'FILTER_INVALID', 'CURSOR_INVALID'],
   }),
   defineRoute({
     method: 'GET',
@@ -217,7 +217,7 @@ export const chunkRoutes = [
     role: 'viewer',
     params: chunkParams,
     answers: { 200: chunkDetailShape },
-    errors: ['NOT_FOUND'],
+    errors: ['NOT_FOUND', 'GONE'],
   }),
   defineRoute({
     method: 'GET',
@@ -229,7 +229,7 @@ export const chunkRoutes = [
     params: chunkParams,
     query: z.strictObject({ ...pageQuery, ...contentQuery }),
     answers: { 200: z.strictObject({ data: z.array(attemptShape), nextCursor: z.string().nullable(), total: count.nullable() }) },
-    errors: ['NOT_FOUND', 'CURSOR_INVALID'],
+    errors: ['NOT_FOUND', 'GONE', 'CURSOR_INVALID'],
     content: 'attempt.show',
   }),
   defineRoute({
@@ -241,7 +241,7 @@ export const chunkRoutes = [
     params: chunkParams.extend({ attemptId }),
     query: z.strictObject(contentQuery),
     answers: { 200: attemptShape },
-    errors: ['NOT_FOUND'],
+    errors: ['NOT_FOUND', 'GONE'],
     content: 'attempt.show',
   }),
   defineRoute({
@@ -254,7 +254,7 @@ export const chunkRoutes = [
     body: z.strictObject({ reason: reason.prefault('') }),
     bodyOptional: true,
     answers: { 202: z.strictObject({ chunkId, state: z.enum(chunkStates), retryAt: instant.nullable() }) },
-    errors: ['NOT_FOUND', 'STATE_CONFLICT', 'REBUILDING'],
+    errors: ['NOT_FOUND', 'GONE', 'STATE_CONFLICT', 'REBUILDING'],
     act: 'chunk.retryNow',
   }),
 ] as const;

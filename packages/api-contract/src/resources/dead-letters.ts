@@ -41,7 +41,9 @@ const head = {
 export const deadLetterShape = z.strictObject({ ...head, attempts: count }).meta({ id: 'DeadLetter' });
 export type DeadLetterRow = z.output<typeof deadLetterShape>;
 
-/** `resolved`: its chunk committed in a later generation. `redriven`: a later generation has taken it up and has no outcome yet, or another dead letter. */
+/**
+ * `waived`: somebody has accepted that its work is missing. `resolved`: its chunk committed in a later generation. `redriven`: a later generation has taken it up and has no outcome yet, or another dead letter.
+ */
 export const deadLetterStates = ['open', 'redriven', 'resolved', 'waived'] as const;
 
 export const deadLetterDetailShape = z
@@ -55,6 +57,8 @@ export const deadLetterDetailShape = z
     redrivable: z.boolean(),
     /** Why a redrive cannot take it; null: it can. Whether its input is still what it was is seen when a redrive is planned. */
     notRedrivable: z.string().nullable(),
+    /** Who accepted that its work is missing; null: nobody. */
+    waiver: z.strictObject({ by: z.string(), at: instant, reason: z.string(), generation: generationNumber }).nullable(),
     /** Newest first, at most 50; `/attempts` of its chunk has all. */
     attempts: z.array(attemptShape),
   })
@@ -81,7 +85,7 @@ export const deadLetterRoutes = [
     params: z.strictObject({ deadLetterId }),
     query: z.strictObject(contentQuery),
     answers: { 200: deadLetterDetailShape },
-    errors: ['NOT_FOUND'],
+    errors: ['NOT_FOUND', 'GONE'],
     content: 'deadLetter.show',
   }),
 ] as const;

@@ -183,6 +183,6 @@ export const jobDetailRoutes = [
       cells: numberText(1, maxStripCells).prefault(600),
     }),
     answers: { 200: stripShape },
-    errors: ['NOT_FOUND'],
+    errors: ['NOT_FOUND', 'GONE'],
   }),
 ] as const;

@@ -200,7 +200,7 @@ export const rejectRoutes = [
         cannotTotal: count,
       }),
     },
-    errors: ['NOT_FOUND', 'STATE_CONFLICT', 'REJECT_UNKNOWN', 'PLAN_EMPTY', 'REQUEST_MEDIA_TYPE', 'REQUEST_TOO_LARGE'],
+    errors: ['NOT_FOUND', 'GONE', 'STATE_CONFLICT', 'REJECT_UNKNOWN', 'PLAN_EMPTY', 'REQUEST_MEDIA_TYPE', 'REQUEST_TOO_LARGE'],
     act: 'corrections.put',
     ownKey: true,
   }),
@@ -219,7 +219,7 @@ export const rejectRoutes = [
     }),
     answers: { 206: null },
     media: ['application/octet-stream'],
-    errors: ['NOT_FOUND', 'INPUT_CHANGED', 'INPUT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE', 'STORAGE_UNAVAILABLE'],
+    errors: ['NOT_FOUND', 'GONE', 'INPUT_CHANGED', 'INPUT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE', 'STORAGE_UNAVAILABLE'],
     view: 'bytes.show',
   }),
   defineRoute({
@@ -253,7 +253,7 @@ export const rejectRoutes = [
         })
         .meta({ id: 'RecordView' }),
     },
-    errors: ['NOT_FOUND', 'INPUT_CHANGED', 'INPUT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE', 'STORAGE_UNAVAILABLE'],
+    errors: ['NOT_FOUND', 'GONE', 'INPUT_CHANGED', 'INPUT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE', 'STORAGE_UNAVAILABLE'],
     view: 'record.show',
   }),
 ] as const;

@@ -35,10 +35,11 @@ async function lettersOf(looked: LookedAt, chunks: readonly number[], api: Api):
   if (places.length === 0) return new Map();
   const ids = places.map((place) => idOf(record.jobId, place));
   const known = ledger === null ? null : await api.jobs.fromRedis((queues) => queues.ledger.lettersOf(record.jobId, ids));
-  if (known !== null) return new Map(places.flatMap((place, at) => pair(place.chunk, known.get(ids[at] ?? ''))));
-  const found = new Map<number, LetterView>();
-  for (let at = 0; at < places.length; at += lettersAtOnce) {
-    const some = places.slice(at, at + lettersAtOnce);
+  const found = new Map(places.flatMap((place, at) => pair(place.chunk, known?.get(ids[at] ?? ''))));
+  // Letters that were waived are not open: the journal has them alone.
+  const missing = places.filter(({ chunk }) => !found.has(chunk));
+  for (let at = 0; at < missing.length; at += lettersAtOnce) {
+    const some = missing.slice(at, at + lettersAtOnce);
     const read = await Promise.all(some.map(({ stage, chunk, generation }) => api.journal.readDeadLetter(record.jobId, stage, chunk, generation)));
     for (const [number, stored] of read.entries()) if (stored !== null) found.set(some[number]?.chunk ?? 0, letterFrom(stored.record, stored.key));
   }

@@ -8,6 +8,7 @@ import type { Failed } from '@millrace/protocol/wire';
 import { z } from 'zod';
 import type { Api } from '../api.ts';
 import { ApiProblem } from '../problem.ts';
+import { assertKept } from './look.ts';
 
 const deadlineMs = 60_000;
 
@@ -94,8 +95,9 @@ export async function readRecordAt(
   };
 }
 
-async function inputFile({ job }: JobOutline, number: number, api: Api): Promise<InputFile> {
-  const { jobId, inputs, inputFiles } = job.record;
+async function inputFile(outline: JobOutline, number: number, api: Api): Promise<InputFile> {
+  assertKept(outline, 'history');
+  const { jobId, inputs, inputFiles } = outline.job.record;
   const segment = inputs.findIndex(({ first, count }) => number >= first && number < first + count);
   const stored = segment === -1 ? null : await api.journal.readInputs(jobId, segment);
   const file = stored?.record.files.find((one) => one.file === number);

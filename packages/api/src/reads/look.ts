@@ -3,7 +3,16 @@
  * request: plans are kept between them, and states are bits.
  */
 import { bitAt, type ChunkStates, type JobOutline, type JobPlan, type OutcomeBits, type ReplayedReject, readReplays } from '@millrace/journal';
-import { type ChunkState, isTerminalJobState, type JobId, type JobRecord, type JobState, type Manifest } from '@millrace/protocol';
+import {
+  type ChunkState,
+  type Command,
+  isTerminalJobState,
+  type JobId,
+  type JobRecord,
+  type JobState,
+  type Manifest,
+  type Retirable,
+} from '@millrace/protocol';
 import type { LedgerChunkView, LedgerJobView } from '@millrace/queues';
 import type { Api } from '../api.ts';
 import type { Caller } from '../auth/caller.ts';
@@ -31,9 +40,22 @@ export async function outlineOf(jobId: JobId, caller: Caller, api: Api): Promise
   return outline;
 }
 
-/** Throws `NOT_FOUND`. */
+/** The command that removed this of a job when its time was over; null: it is there. */
+export const retirementOf = ({ commands }: JobOutline, what: Retirable): Command | null => commands.find(({ retires }) => retires === what) ?? null;
+
+/** Throws `GONE` when the job's retention has removed this. */
+export function assertKept(outline: JobOutline, what: Retirable): void {
+  const gone = retirementOf(outline, what);
+  if (gone === null) return;
+  const { at, by } = gone;
+  const stays = what === 'rejects' ? 'their counts by code, column and file stay' : 'what was submitted, asked of it and what came of it stays';
+  throw new ApiProblem('GONE', `the ${what} of job ${outline.job.record.jobId} went when their retention ended at ${at}: ${stays}`, { details: { at, by } });
+}
+
+/** Throws `NOT_FOUND`; `GONE` when its plans and verdicts are kept no longer. */
 export async function lookAt(jobId: JobId, caller: Caller, api: Api): Promise<LookedAt> {
   const outline = await outlineOf(jobId, caller, api);
+  assertKept(outline, 'history');
   const [plan, ledger] = await Promise.all([api.jobs.kept.plan(outline), ledgerOf(outline, api)]);
   const manifest = outline.manifests.find(({ generation }) => generation === outline.generation) ?? null;
   const state = manifest?.state ?? ledger?.state ?? (plan.index.count > 0 ? 'running' : 'accepted');

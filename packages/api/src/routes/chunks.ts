@@ -9,7 +9,7 @@ import { ApiProblem } from '../problem.ts';
 import { chunkRows, findChunks, planDetails, receiptView } from '../reads/chunk-rows.ts';
 import { showing } from '../reads/content.ts';
 import { attemptRow, runningAttempt } from '../reads/failures.ts';
-import { type LookedAt, lookAt, outlineOf, placeOf } from '../reads/look.ts';
+import { assertKept, type LookedAt, lookAt, outlineOf, placeOf } from '../reads/look.ts';
 import { newestFirstPage, numberOf } from '../reads/pages.ts';
 
 const shownHistory = 50;
@@ -97,6 +97,7 @@ interface AttemptPlace {
 async function attemptPlace(params: { jobId: JobId; stage: string; index: number }, caller: Caller, api: Api): Promise<AttemptPlace & { tenant: string }> {
   const { jobId, stage, index } = params;
   const outline = await outlineOf(jobId, caller, api);
+  assertKept(outline, 'history');
   const { record } = outline.job;
   if (stage !== 'plan' && stage !== 'finish') placeOf({ record, plan: await api.jobs.kept.plan(outline) }, stage, index);
   return { jobId, stage, index, id: `${jobId}.${stage}.${index}` as ChunkId, generation: outline.generation, tenant: record.tenant };

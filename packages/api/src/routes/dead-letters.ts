@@ -1,7 +1,17 @@
 /** Dead letters: the inbox, and one of them. */
 import type { DeadLetterDetail, DeadLetterRow, deadLetterRoutes } from '@millrace/api-contract';
 import { Waivers } from '@millrace/journal';
-import { type ChunkId, codeInfo, type DeadLetter, type DeadLetterView, type FailureClass, type JobId, letterFields, parseFilter } from '@millrace/protocol';
+import {
+  type ChunkId,
+  type Command,
+  codeInfo,
+  type DeadLetter,
+  type DeadLetterView,
+  type FailureClass,
+  type JobId,
+  letterFields,
+  parseFilter,
+} from '@millrace/protocol';
 import { ask } from '../ask.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
@@ -49,7 +59,8 @@ function letterRow(letter: DeadLetterView): DeadLetterRow {
 
 function letterDetail(looked: LookedAt, letter: DeadLetter, withContent: boolean): DeadLetterDetail {
   const { deadLetterId, jobId, stage, chunk, generation, code, message, fingerprint, diedAt, reason, range, attempts } = letter;
-  const state = stateOf(looked, letter);
+  const waiver = new Waivers(looked.outline.commands).of(stage, chunk, generation);
+  const state = stateOf(looked, letter, waiver);
   return {
     deadLetterId,
     jobId,
@@ -71,32 +82,32 @@ function letterDetail(looked: LookedAt, letter: DeadLetter, withContent: boolean
     state,
     reason,
     redrivable: state === 'open',
-    notRedrivable: whyNotRedrivable(state, looked, letter),
+    notRedrivable: whyNotRedrivable(state, looked),
+    waiver: state === 'waived' && waiver !== null ? { by: waiver.by, at: waiver.at, reason: waiver.reason, generation: waiver.opens ?? generation } : null,
     attempts: attempts.map((record) => failedAttempt(record, withContent)),
   };
 }
 
-function whyNotRedrivable(state: DeadLetterDetail['state'], { outline }: LookedAt, { stage, chunk, generation }: DeadLetter): string | null {
+function whyNotRedrivable(state: DeadLetterDetail['state'], { outline }: LookedAt): string | null {
   switch (state) {
     case 'open':
       return null;
     case 'resolved':
       return 'its chunk has committed since';
     case 'redriven':
-      return `generation ${outline.generation} has taken it up`;
-    case 'waived': {
-      const waiver = new Waivers(outline.commands).of(stage, chunk, generation);
-      return `${waiver?.by} has waived it at ${waiver?.at}: ${waiver?.reason}`;
-    }
+      return `a generation up to ${outline.generation} has taken it up`;
+    case 'waived':
+      return 'somebody has accepted that its work is missing';
     default:
       return state satisfies never;
   }
 }
 
-function stateOf({ plan, states, outline }: LookedAt, { stage, chunk, generation }: DeadLetter): DeadLetterDetail['state'] {
-  if (states.stateOf(chunk) !== 'committed' && new Waivers(outline.commands).of(stage, chunk, generation) !== null) return 'waived';
-  // Of a file that could not be planned: a later plan has it, or tries again.
-  if (stage === 'plan') return plan.index.ended.has(chunk) ? 'resolved' : generation < outline.generation ? 'redriven' : 'open';
-  if (states.stateOf(chunk) === 'committed') return 'resolved';
-  return (plan.index.at(chunk)?.generation ?? generation) > generation ? 'redriven' : 'open';
+function stateOf({ plan, states, outline }: LookedAt, { stage, chunk, generation }: DeadLetter, waiver: Command | null): DeadLetterDetail['state'] {
+  // Of a file that could not be planned the number is that of the file: a later plan has it, or tries again.
+  const isOfFile = stage === 'plan';
+  if (isOfFile ? plan.index.ended.has(chunk) : states.stateOf(chunk) === 'committed') return 'resolved';
+  if (waiver !== null) return 'waived';
+  const newest = isOfFile ? outline.generation : (plan.index.at(chunk)?.generation ?? generation);
+  return newest > generation ? 'redriven' : 'open';
 }

@@ -1,7 +1,7 @@
 /** A job looked at closely: timeline, stages, files, strip. */
 
 import type { JobFileView, JobStageView, jobDetailRoutes } from '@millrace/api-contract';
-import { chunksOfFile, chunksOfStage, fileStrip, inTurns, specOfGeneration, stageStrip } from '@millrace/journal';
+import { chunksOfFile, chunksOfStage, fileStrip, inTurns, type JobOutline, specOfGeneration, stageStrip } from '@millrace/journal';
 import {
   type Balance,
   type ChunkState,
@@ -20,7 +20,7 @@ import type { Api } from '../api.ts';
 import type { Caller } from '../auth/caller.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
-import { type LookedAt, ledgerOf, lookAt, outlineOf } from '../reads/look.ts';
+import { type LookedAt, ledgerOf, lookAt, outlineOf, retirementOf } from '../reads/look.ts';
 import { newestFirstPage, numberOf, type PageQuery } from '../reads/pages.ts';
 import { timelineOf } from '../reads/timeline.ts';
 
@@ -33,8 +33,9 @@ export const jobDetailHandlers: HandlersOf<typeof jobDetailRoutes> = {
   'GET /jobs/{jobId}/stages': async ({ params, caller }, api) => ({ status: 200, body: { data: await stagesOfJob(params.jobId, caller, api) } }),
 
   'GET /jobs/{jobId}/files': async ({ params, query, caller }, api) => {
-    const looked = await lookAt(params.jobId, caller, api);
-    return { status: 200, body: await filesPage(looked, query, api) };
+    const outline = await outlineOf(params.jobId, caller, api);
+    if (retirementOf(outline, 'history') !== null) return { status: 200, body: filesOfManifest(outline, query, api) };
+    return { status: 200, body: await filesPage(await lookAt(params.jobId, caller, api), query, api) };
   },
 
   'GET /jobs/{jobId}/strip': async ({ params, query, caller }, api) => {
@@ -126,6 +127,20 @@ async function filesPage(looked: LookedAt, query: PageQuery, api: Api) {
   return { data, nextCursor: next < total && data.length > 0 ? api.cursors.write(list, next) : null, total };
 }
 
+/** What is left of the files of a job whose plans are kept no longer. */
+function filesOfManifest({ job, manifests }: JobOutline, query: PageQuery, api: Api) {
+  const all = manifests.at(-1)?.files ?? [];
+  const list = `files ${job.record.jobId}`;
+  const first = numberOf(list, query, api) ?? 0;
+  const data = all.slice(first, first + query.limit).map(({ file, uri, etag, size, balance }): JobFileView => {
+    const { recordsIn, rejected } = balance;
+    const unknown = { input: '', length: null, unit: 'byte', records: null, failure: null } as const;
+    return { file, uri, etag, size, ...unknown, planned: true, chunks: noCounts(), balance, recordsIn, rejected };
+  });
+  const next = first + data.length;
+  return { data, nextCursor: next < all.length ? api.cursors.write(list, next) : null, total: all.length };
+}
+
 /** Files lie in records of up to 1,000; a page touches two at most. */
 async function readFiles({ record }: LookedAt, first: number, limit: number, api: Api): Promise<InputFile[]> {
   const files: InputFile[] = [];
@@ -167,7 +182,7 @@ async function chunksByFile({ plan, states }: LookedAt, first: number, files: nu
     const state: ChunkState = states.stateOf(chunk);
     for (let at = Math.max(place.first, first) - first; at <= place.last - first && at < files; at += 1) {
       const own = counts[at];
-      if (own === undefined) continue;
+      if (own === undefined || !index.reads(chunk, first + at)) continue;
       own[state] += 1;
       own.total += 1;
       const end = index.endOf(chunk);

@@ -21,7 +21,7 @@ import { ApiProblem } from '../problem.ts';
 import { showing } from '../reads/content.ts';
 import { allRejects, type FoundReject, type RejectQuery, readRejectFilter, rejectPage, stateOf } from '../reads/find-rejects.ts';
 import { readRecordAt, readWindow } from '../reads/inputs.ts';
-import { type LookedAt, lookAt, outlineOf, replaysOf } from '../reads/look.ts';
+import { assertKept, type LookedAt, lookAt, outlineOf, replaysOf } from '../reads/look.ts';
 import { chunksBefore, chunksWithRejects, readRows, rejectFiles, rowsOf } from '../reads/reject-files.ts';
 import { fieldsOf, rejectAlone, rejectInList } from '../reads/reject-views.ts';
 import { readSummaryFilter, summarise } from '../reads/sum-rejects.ts';
@@ -35,6 +35,7 @@ export const rejectHandlers: HandlersOf<typeof rejectRoutes> = {
   'GET /jobs/{jobId}/rejects': async (call, api) => {
     const filter = readRejectFilter(call.query.q);
     const looked = await lookAt(call.params.jobId, call.caller, api);
+    assertKept(looked.outline, 'rejects');
     const query = { filter, replays: await replaysOf(looked, api), nowMs: api.clock.nowMs() };
     const media = call.accept.find((type) => exports.includes(type) || type === 'application/json' || type === '*/*');
     if (media === 'text/csv' || media === 'application/x-ndjson') return exported(media, looked, query, call, api);
@@ -53,6 +54,7 @@ export const rejectHandlers: HandlersOf<typeof rejectRoutes> = {
     const looked = await lookAt(at.jobId, call.caller, api).catch((error: unknown) => {
       throw error instanceof ApiProblem && error.code === 'NOT_FOUND' ? noReject(rejectId) : error;
     });
+    assertKept(looked.outline, 'rejects');
     const { content } = call.query;
     const shown = { act: 'reject.show', object: `reject:${rejectId}`, tenant: looked.record.tenant } as const;
     return { status: 200, body: await showing(content, shown, call, api, () => rejectDetail(looked, at, content, call.signal, api)) };
@@ -61,6 +63,7 @@ export const rejectHandlers: HandlersOf<typeof rejectRoutes> = {
   'POST /jobs/{jobId}/corrections': async ({ params, body, caller }, api) => {
     const looked = await lookAt(params.jobId, caller, api);
     const { manifest, outline, plan } = looked;
+    assertKept(outline, 'rejects');
     if (manifest === null)
       throw new ApiProblem('STATE_CONFLICT', `cannot take corrections of job ${params.jobId}: it has not ended`, { details: { state: looked.state } });
     const job = { ...outline, files: [...plan.index.files.values()] };

@@ -117,8 +117,9 @@ function fileTest(index: PlanIndex, holds: (item: FilterItem) => boolean): Test 
     const place = index.at(chunk);
     if (place === null || place.file === null) return byObject(chunk);
     if (place.files === 1) return byFile(place.file);
-    const first = place.file;
-    return named(Array.from({ length: place.files }, (_, at) => index.files.get(first + at)?.uri ?? ''));
+    const { first, last } = index.filesOf(chunk) ?? { first: place.file, last: place.file };
+    const files = Array.from({ length: last - first + 1 }, (_, at) => first + at).filter((file) => index.reads(chunk, file));
+    return named(files.map((file) => index.files.get(file)?.uri ?? ''));
   };
 }
 

@@ -64,6 +64,8 @@ export class PlanIndex {
   /** Totals of files that are planned to their end. */
   readonly ended = new Map<number, EndedFile>();
   readonly #headers = new Map<string, string[]>();
+  /** Files of the few groups whose files do not follow one another. */
+  readonly #gapped = new Map<number, ReadonlySet<number>>();
   readonly #objects: string[] = [];
   readonly #objectNumbers = new Map<string, number>();
   #columns = columnsOf(1_024);
@@ -143,14 +145,20 @@ export class PlanIndex {
   /** Whether a chunk reads a part of this file; a replay of its records does not. */
   reads(chunk: number, file: number): boolean {
     const first = this.#columns.file[chunk] ?? none;
-    return first !== none && this.#columns.kind[chunk] !== replayKind && first <= file && file < first + (this.#columns.files[chunk] ?? 0);
+    if (first === none || file < first || this.#columns.kind[chunk] === replayKind) return false;
+    const gapped = this.#gapped.size === 0 ? undefined : this.#gapped.get(chunk);
+    return gapped === undefined ? file < first + (this.#columns.files[chunk] ?? 0) : gapped.has(file);
   }
 
-  /** First and last file that a chunk reads a part of, by number; null of replays and of chunks that read none. */
+  /**
+   * First and last file that a chunk reads a part of, by number; null of replays and of chunks that read none. Between them a file may be missing that
+   * could not be planned: `reads` says.
+   */
   filesOf(chunk: number): { readonly first: number; readonly last: number } | null {
     const first = this.#columns.file[chunk] ?? none;
     if (first === none || this.#columns.kind[chunk] === replayKind || !this.has(chunk)) return null;
-    return { first, last: first + (this.#columns.files[chunk] ?? 1) - 1 };
+    const gapped = this.#gapped.get(chunk);
+    return { first, last: gapped === undefined ? first + (this.#columns.files[chunk] ?? 1) - 1 : Math.max(...gapped) };
   }
 
   /** Its offsets are rows of a file of columns. */
@@ -189,6 +197,7 @@ export class PlanIndex {
     const columns = this.#columns;
     const [first, ...others] = filesOfChunk(chunk);
     const share = fileShares(chunk)[0];
+    if (chunk.kind === 'files' && others.some((file, place) => file !== (first ?? 0) + place + 1)) this.#gapped.set(at, new Set([first ?? 0, ...others]));
     columns.segment[at] = segment;
     columns.kind[at] = isReplay(chunk) ? replayKind : kinds.indexOf(chunk.kind);
     columns.file[at] = first ?? none;

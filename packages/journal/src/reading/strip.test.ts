@@ -77,6 +77,15 @@ test('small files that are one chunk show the whole chunk each, and a later gene
   assert.deepEqual(strip.cells, [{ start: 0, end: 20, state: 'dead', chunks: 1, first: 0, last: 0, rejects: 0 }]);
 });
 
+test('a group that a file is missing in, for it could not be planned, is not shown for that file', async () => {
+  const { chunk, kind, files } = group(0, 0, 3, 20) as Extract<Chunks[number], { kind: 'files' }>;
+  const index = indexOf({ chunks: [{ chunk, kind, files: files.map((share) => (share.file === 2 ? { ...share, file: 3 } : share)) }] });
+  const shown = [0, 1, 2, 3, 4].map((file) => index.reads(0, file));
+  assert.deepEqual(shown, [true, true, false, true, false]);
+  assert.deepEqual((await listed(index, 'file:orders-2.csv')).chunks, []);
+  assert.deepEqual((await listed(index, 'file:orders-3.csv')).chunks, [0]);
+});
+
 test('of a file that two stages read the later one is shown, and a stage can be named', async () => {
   const index = indexOf({ stage: 'unique', chunks: [range(0, 0, 0, 50), range(1, 0, 50, 100)] }, { stage: 'clean', chunks: [range(2, 0, 0, 50)] });
   const order = ['unique', 'owners', 'clean'];
