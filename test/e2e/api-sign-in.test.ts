@@ -15,7 +15,7 @@ const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
 let api: ApiStack;
 
 before(async () => {
-  api = await startApiStack({ out, readRoots: [bench.home], api: { clock } });
+  api = await startApiStack({ out, readRoots: [bench.home], api: { clock, requestsPerMinute: 1_200 } });
 });
 after(async () => {
   await api?.stop();

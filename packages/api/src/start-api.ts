@@ -19,8 +19,8 @@ import { isLoopbackAddress } from './security.ts';
 import { buildServer } from './server.ts';
 
 const coreMemoryBytes = 256 * 1024 * 1024;
-/** Tries of one address with what is no credential, a minute. */
-const strangersPerMinute = 60;
+/** Tries of one address with what is no credential, a minute: a twentieth of what a caller may ask, at least this. */
+const leastStrangersPerMinute = 60;
 
 export interface ApiOptions {
   readonly redis: string;
@@ -145,7 +145,7 @@ async function assemble({ options, clock, random, core, connections, redis, jour
     settings: {
       version: options.version,
       environment: options.environment,
-      limits: { requestsPerMinute: options.requestsPerMinute, strangersPerMinute },
+      limits: { requestsPerMinute: options.requestsPerMinute, strangersPerMinute: Math.max(leastStrangersPerMinute, options.requestsPerMinute / 20) },
       site: { origin: options.publicUrl?.replace(/\/+$/, '') ?? null, isLoopback: isLoopbackAddress(options.host) },
       journalUri: options.journal.replace(/\/+$/, ''),
       readRoots: options.readRoots,

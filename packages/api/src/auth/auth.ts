@@ -136,6 +136,8 @@ export class Auth {
       expiresAt: new Date(nowMs + wanted.expiresInDays * 86_400_000).toISOString(),
     };
     await journal.putRegistered('tokens', token.tokenId, 1, { at: token.createdAt, by: caller.by, reason: wanted.reason, body: token });
+    // Known from now on, so that its first use is none of a stranger.
+    await this.#tokens.get(token.tokenId, async () => token);
     return { token, secret };
   }
 
