@@ -1,5 +1,6 @@
-/** Who does what each route asks for: one file a resource. A route of a resource here without a handler does not compile. */
-import type { AnyHandler } from '../handler.ts';
+/** Who does what each route asks for: one file a resource. A route of the table without a handler does not compile. */
+import type { routes } from '@millrace/api-contract';
+import type { AnyHandler, HandlersOf } from '../handler.ts';
 import { chunkHandlers } from './chunks.ts';
 import { deadLetterHandlers } from './dead-letters.ts';
 import { errorHandlers } from './errors.ts';
@@ -18,11 +19,25 @@ import { tokenHandlers } from './tokens.ts';
 import { waiverHandlers } from './waivers.ts';
 import { workerHandlers } from './workers.ts';
 
-const reads = [jobDetailHandlers, chunkHandlers, rejectHandlers, errorHandlers, deadLetterHandlers];
-const steering = [redriveHandlers, waiverHandlers, operationHandlers, scheduleHandlers, queueHandlers, workerHandlers, statsHandlers, streamHandlers];
-const resources = [sessionHandlers, tokenHandlers, jobHandlers, installationHandlers, ...reads, ...steering];
+const all = {
+  ...sessionHandlers,
+  ...tokenHandlers,
+  ...jobHandlers,
+  ...jobDetailHandlers,
+  ...chunkHandlers,
+  ...rejectHandlers,
+  ...errorHandlers,
+  ...deadLetterHandlers,
+  ...redriveHandlers,
+  ...waiverHandlers,
+  ...operationHandlers,
+  ...scheduleHandlers,
+  ...queueHandlers,
+  ...workerHandlers,
+  ...statsHandlers,
+  ...streamHandlers,
+  ...installationHandlers,
+} satisfies HandlersOf<typeof routes>;
 
 /** By `METHOD /path`. */
-export const handlers: ReadonlyMap<string, AnyHandler> = new Map(
-  resources.flatMap((resource) => Object.entries(resource as unknown as Readonly<Record<string, AnyHandler>>)),
-);
+export const handlers: ReadonlyMap<string, AnyHandler> = new Map(Object.entries(all as unknown as Readonly<Record<string, AnyHandler>>));
