@@ -346,6 +346,7 @@ describe('queues and hosts', () => {
     assert.equal(data.length, 2);
     const [host] = data;
     assert.ok(host !== undefined && host.slots === 1 && host.heartbeatAgeMs < 10_000 && !host.draining && !host.drainAsked);
+    assert.ok((host.memoryBytes ?? 0) > 50_000_000, 'a host of Node with a core takes more');
     const params = { workerId: host.workerId };
     const asked = await api.client.reply('POST /workers/{workerId}/drain', { params, body: { reason: 'its node goes' } });
     assert.deepEqual([asked.status, asked.data.drainAsked], [202, true]);

@@ -77,6 +77,8 @@ describe('a chunk queue', () => {
     const jobId = await accepted(scheduler, 'held', bench.spec(await bench.file('held.txt', 8), { name: 'held' }, 'held'));
     await untilStatus(scheduler, jobId, ({ sealed }) => sealed);
     await untilPosted(({ notCounted }) => notCounted.paused >= 8);
+    const told = await scheduler.control.queues.events.status('default', jobId);
+    assert.match(told?.waitingFor ?? '', /^queue chunk-default-r\d+, which is paused$/);
     assert.equal(host.attempts.length, 0);
     await set(2, { maxConcurrency: 1 });
     const { state } = await untilEnd(scheduler, jobId);

@@ -1,5 +1,5 @@
 /** Tells watchers: the status of each open job at most once a second, an event when its state changes, progress when its counts do. */
-import { isTerminalJobState, type JobId, type JobStatus, type TerminalJobState } from '@millrace/protocol';
+import { isTerminalJobState, type JobId, type JobStatus, type QueueSetting, type TerminalJobState, workQueueName } from '@millrace/protocol';
 import { type LedgerJobView, type Speed, statusFromLedger } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
 import type { Control } from './control.ts';
@@ -14,6 +14,7 @@ interface Seen {
   readonly atMs: number;
   readonly bytesIn: number;
   readonly bytesPerSecond: number;
+  readonly waitingFor: string | null;
 }
 
 export class StatusWriter {
@@ -26,17 +27,18 @@ export class StatusWriter {
 
   async write(jobs: readonly LedgerJobView[]): Promise<void> {
     const slots = await this.#control.queues.workers.slots(this.#control.pool, this.#control.resultVersion);
-    for (const job of jobs) await this.#writeOne(job, slots);
+    const settings = await this.#control.queues.settings.all();
+    for (const job of jobs) await this.#writeOne(job, waitingFor(job, slots, settings));
   }
 
-  async #writeOne(job: LedgerJobView, slots: number): Promise<void> {
+  async #writeOne(job: LedgerJobView, waiting: string | null): Promise<void> {
     const nowMs = this.#control.clock.monotonicMs();
     const seen = this.#seen.get(job.jobId);
-    const isSame = seen?.revision === job.revision && seen.generation === job.generation;
+    const isSame = seen?.revision === job.revision && seen.generation === job.generation && seen.waitingFor === waiting;
     const isNewState = seen === undefined || seen.generation !== job.generation || seen.state !== stateOf(job);
     if (!isNewState && (isSame || nowMs - seen.atMs < 1_000)) return;
     const bytesPerSecond = speedOf(job, seen, nowMs);
-    const status = statusFromLedger(job, { bytesPerSecond, waitingFor: waitingFor(job, slots, this.#control.pool) } satisfies Speed);
+    const status = statusFromLedger(job, { bytesPerSecond, waitingFor: waiting } satisfies Speed);
     const { events } = this.#control.queues;
     await events.writeStatus(job.tenant, status);
     await events.publish(job.tenant, job.jobId, { type: isNewState ? 'state' : 'progress', at: this.#control.clock.nowIso(), status });
@@ -51,6 +53,7 @@ export class StatusWriter {
         atMs: nowMs,
         bytesIn: job.sums.bytesIn,
         bytesPerSecond,
+        waitingFor: waiting,
       });
   }
 
@@ -76,9 +79,11 @@ function speedOf(job: LedgerJobView, seen: Seen | undefined, nowMs: number): num
   return seen.bytesPerSecond === 0 ? newest : seen.bytesPerSecond * (1 - newestWeight) + newest * newestWeight;
 }
 
-function waitingFor(job: LedgerJobView, slots: number, pool: string): string | null {
+function waitingFor(job: LedgerJobView, slots: number, settings: ReadonlyMap<string, QueueSetting>): string | null {
   if (job.paused || isTerminalJobState(job.state)) return null;
-  if (slots === 0) return `a worker host of pool ${pool}`;
+  if (slots === 0) return `a worker host of pool ${job.pool}`;
+  const queue = workQueueName('chunk', job.pool, job.resultVersion);
+  if (settings.get(queue)?.paused === true) return `queue ${queue}, which is paused`;
   const { release, chunks } = job;
   const isHeld = release !== null && release.started >= release.limit && chunks.queued + chunks.running + chunks.retrying === 0;
   return isHeld ? 'an operation that lets its chunks begin a few at a time' : null;

@@ -47,14 +47,16 @@ export class CoreCounts {
     log.info({ slot, pid, reason, coreVersion: hello.coreVersion, sandbox: hello.sandbox, missing: hello.sandboxMissing }, 'core started');
   }
 
-  /** Reads what the system says of the processes; to be repeated. */
-  measure(): void {
+  /** Reads what the system says of the processes; to be repeated. Answers the resident bytes of the cores. */
+  measure(): number {
     const live = [...this.#bySlot.values()].filter(({ isAlive }) => isAlive);
+    const resident = live.reduce((sum, { pid }) => sum + residentBytes(pid), 0);
     this.#metrics.recordCores({
-      residentBytes: live.reduce((sum, { pid }) => sum + residentBytes(pid), 0),
+      residentBytes: resident,
       spillBytes: bytesBelow(this.#scratch, { left: mostEntries }),
       sandboxes: live.map(({ hello }) => hello.sandbox),
     });
+    return resident;
   }
 
   #count(request: RequestInput, seconds: number, worked: boolean): void {

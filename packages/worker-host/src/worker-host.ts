@@ -280,7 +280,7 @@ class RunningHost {
   async #tellAlive(host: Host): Promise<void> {
     const { log } = this.#parts;
     const { coreVersion, resultVersion, identity, pool } = host;
-    const view = {
+    const view = (coreBytes: number) => ({
       ...identity,
       pool,
       coreVersion,
@@ -289,13 +289,14 @@ class RunningHost {
       busy: this.#busy,
       draining: this.#isDraining,
       pid: process.pid,
-    };
+      memoryBytes: process.memoryUsage.rss() + coreBytes,
+    });
     try {
-      this.#coreCounts.measure();
+      const coreBytes = this.#coreCounts.measure();
       void this.#checkStore(host);
       await this.#checkRedis(host);
       void this.#sweepLate(host);
-      const { drain } = await host.queues.workers.beat(view);
+      const { drain } = await host.queues.workers.beat(view(coreBytes));
       if (drain && !this.#isDraining) this.#drainAsAsked();
       await this.#checkClock(host);
     } catch (err) {
