@@ -7,7 +7,7 @@ import { pagePath, services, writtenPage } from './generate-configuration.ts';
 
 describe('docs/configuration.md', () => {
   it('is what the schemas of the services say', () => {
-    assert.equal(readFileSync(pagePath, 'utf8'), writtenPage(), 'npm run generate writes the page');
+    assert.ok(readFileSync(pagePath, 'utf8') === writtenPage(), 'the page is not what the schemas say: npm run generate writes it');
   });
 
   for (const [service, { shape, files }] of Object.entries(services)) {

@@ -48,6 +48,7 @@ export function writtenPage(page: string): string {
   if (problems.length > 0) throw new Error(`log calls that cannot be told:\n${problems.join('\n')}`);
   blocks.set('log messages', logTable(calls));
   blocks.set('context of log lines', `Child loggers add ${context.map((field) => `\`${field}\``).join(', ')} where they are known.\n`);
+  blocks.set('fields of log lines', fieldTable(page, new Set([...context, ...calls.flatMap(({ fields }) => fields)])));
   return [...blocks].reduce((text, [name, block]) => withBlock(text, name, block), page);
 }
 
@@ -86,6 +87,13 @@ function logTable(calls: readonly LogCall[]): string {
     ([key, { services, fields }]) => `${key} ${[...services].join(', ')} | ${[...fields].map((field) => `\`${field}\``).join(' ')} |`,
   );
   return ['| message | level | who says it | fields |', '| --- | --- | --- | --- |', ...lines.sort(), ''].join('\n');
+}
+
+/** The fields that there are, with the meanings that stand on the page: those are people's. A new one has none yet, which a test does not let pass. */
+function fieldTable(page: string, used: ReadonlySet<string>): string {
+  const meanings = new Map([...page.matchAll(/^\| `(\w+)` \| ([^|]*) \|$/gm)].map(([, field = '', meaning = '']) => [field, meaning]));
+  const rows = [...used].toSorted().map((field) => `| \`${field}\` | ${meanings.get(field) ?? ''} |`);
+  return ['| field | meaning |', '| --- | --- |', ...rows, ''].join('\n');
 }
 
 /** A package that every service stands on speaks with the voice of each. */

@@ -99,7 +99,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, tokens:
     const problem = { type: `/docs/errors/${code}`, title: codeInfo(code).title, status, code, detail, retryable: status === 503, requestId };
     send(status, { ...problem, ...errors, ...details }, headers);
   } catch (err) {
-    control.log.error({ err, requestId }, 'request failed');
+    control.log.error({ err, requestId }, 'scaling not answered');
     send(500, {
       type: '/docs/errors/INTERNAL',
       title: codeInfo('INTERNAL').title,
