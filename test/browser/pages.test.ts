@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type BrokenJob, brokenJob, dirtyJob, hostile, untilEnded } from './support/jobs.ts';
+import { generatedSpec } from '../e2e/support/workbench.ts';
+import { type BrokenJob, brokenJob, dirtyJob, hostile, submit, untilEnded } from './support/jobs.ts';
 import { BrowserBench, expectAccessible, expectNoSideways } from './support/pages.ts';
 
 let pages: BrowserBench;
@@ -32,6 +33,8 @@ const screens = (): readonly (readonly [string, string])[] => [
   [`/jobs/${broken.jobId}/stages/clean?q=state:dead`, 'INPUT_NOT_FOUND'],
   [`/jobs/${dirty}/chunks/clean/0`, 'the receipt stands in the journal'],
   [`/jobs/${broken.jobId}/chunks/clean/69`, 'no such file'],
+  ['/jobs/new', 'Begin with an example'],
+  [`/jobs/new?from=${dirty}`, 'It can be read'],
   ['/workers', 'Scaling of pool'],
   ['/queues', 'new jobs'],
   ['/status', 'copy as text'],
@@ -135,8 +138,6 @@ test('texts from data are texts', async () => {
 test('a job is paused and cancelled with a reason that the timeline keeps', async () => {
   const { bench } = pages;
   const { directory } = bench.generate('long', { records: 60_000, files: 1 });
-  const { generatedSpec } = await import('../e2e/support/workbench.ts');
-  const { submit } = await import('./support/jobs.ts');
   const jobId = await submit(pages, generatedSpec(directory, bench.path('out', 'long'), '64KiB'));
   const { page, close } = await pages.open(`/jobs/${jobId}`);
   await page.getByRole('button', { name: 'Pause' }).click();
@@ -148,5 +149,22 @@ test('a job is paused and cancelled with a reason that the timeline keeps', asyn
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel the job' }).click();
   await page.getByText('cancelled').first().waitFor();
   assert.equal(await untilEnded(pages, jobId), 'cancelled');
+  await close();
+});
+
+test('a spec with mistakes shows each at its line, and is accepted once they are mended', async () => {
+  const { bench } = pages;
+  const { directory } = bench.generate('written', { records: 500 });
+  const spec = generatedSpec(directory, bench.path('out', 'written'), '64KiB', { priorty: 7 });
+  const { page, close } = await pages.open('/jobs/new', { expected: /status of 422/ });
+  await page.getByLabel('job spec').fill(JSON.stringify(spec, null, 2));
+  await page.getByRole('button', { name: 'Check and submit' }).click();
+  await page.getByText('1 issue').waitFor();
+  await page.getByRole('region', { name: 'issues' }).getByText('/priorty').waitFor();
+  await expectAccessible(page, 'a spec with an issue');
+  const { priorty: _, ...mended } = spec;
+  await page.getByLabel('job spec').fill(JSON.stringify(mended, null, 2));
+  await page.getByLabel('job spec').press('Control+Enter');
+  await page.getByText('adds up').waitFor();
   await close();
 });

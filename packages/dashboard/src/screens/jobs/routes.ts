@@ -9,6 +9,13 @@ const jobsRoute = createRoute({
   component: lazyRouteComponent(() => import('./jobs.tsx'), 'JobsScreen'),
 });
 
+const newJobRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/jobs/new',
+  validateSearch: searchTexts('from'),
+  component: lazyRouteComponent(() => import('../new-job/new-job.tsx'), 'NewJobScreen'),
+});
+
 const jobRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/jobs/$job',
@@ -30,4 +37,4 @@ const chunkRoute = createRoute({
   component: lazyRouteComponent(() => import('../chunk/chunk.tsx'), 'ChunkScreen'),
 });
 
-export const jobRoutes = [jobsRoute, jobRoute, chunksRoute, chunkRoute] as const;
+export const jobRoutes = [jobsRoute, newJobRoute, jobRoute, chunksRoute, chunkRoute] as const;
