@@ -56,7 +56,9 @@ for (const screen of screens.toSorted()) {
   const keys = screen.includes('/login/') ? [entry, screen] : [entry, shell, screen];
   console.log(`${kilobytesOf(keys).toFixed(1).padStart(7)} kB  ${screen.replace('src/screens/', '')}`);
 }
-const first = kilobytesOf([entry, shell, 'src/screens/overview/overview.tsx']);
+const overview = 'src/screens/overview/overview.tsx';
+/** With the charts, which load after it. */
+const first = kilobytesOf([entry, shell, overview, ...(manifest[overview]?.dynamicImports ?? [])]);
 const isWithin = first <= budgetKilobytes;
 console.log(`first route: ${first.toFixed(1)} kB of ${budgetKilobytes} kB JavaScript, gzipped${isWithin ? '' : ': too much'}`);
 process.exit(isWithin ? 0 : 1);

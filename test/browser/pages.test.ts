@@ -40,17 +40,15 @@ const screens = (): readonly (readonly [string, string])[] => [
   ['/status', 'copy as text'],
 ];
 
-for (const scheme of ['light', 'dark'] as const) {
-  test(`every page is accessible, ${scheme}`, async () => {
-    const { page, close } = await pages.open('/jobs', { scheme });
-    for (const [path, text] of screens()) {
-      await page.goto(`${pages.api.url}${path}`);
-      await page.getByText(text).first().waitFor();
-      await expectAccessible(page, `${path} ${scheme}`);
-    }
-    await close();
-  });
-}
+test('every page is accessible, in light and in dark', async () => {
+  const { page, close } = await pages.open('/jobs');
+  for (const [path, text] of screens()) {
+    await page.goto(`${pages.api.url}${path}`);
+    await page.getByText(text).first().waitFor();
+    await expectAccessible(page, path);
+  }
+  await close();
+});
 
 test('every page fits a phone', async () => {
   const { page, close } = await pages.open('/jobs', { width: 360 });
@@ -167,4 +165,28 @@ test('a spec with mistakes shows each at its line, and is accepted once they are
   await page.getByLabel('job spec').press('Control+Enter');
   await page.getByText('adds up').waitFor();
   await close();
+});
+
+test('two tabs share one event stream, and a new job waits behind a button in both', async () => {
+  const first = await pages.open('/jobs');
+  await first.page.getByText('Live', { exact: true }).waitFor();
+  const second = await pages.open('/jobs');
+  const streams: string[] = [];
+  for (const { page } of [first, second]) page.on('request', (request) => request.url().includes('/v1/stream') && streams.push(request.url()));
+  await second.page.getByText('Live', { exact: true }).waitFor();
+  await second.page.getByText('orders-import').first().waitFor();
+  const { bench } = pages;
+  const { directory } = bench.generate('watched', { records: 500 });
+  const jobId = await submit(pages, generatedSpec(directory, bench.path('out', 'watched'), '64KiB', { name: 'watched-job' }));
+  for (const { page } of [first, second]) {
+    await page.getByRole('button', { name: '1 new' }).waitFor();
+    assert.equal(await page.getByText('watched-job').count(), 0, 'rows hold still');
+    await page.getByRole('button', { name: '1 new' }).click();
+    await page.getByText('watched-job').waitFor();
+  }
+  assert.equal(await untilEnded(pages, jobId), 'completed');
+  for (const { page } of [first, second]) await page.locator(`[data-row="${jobId}"]`).getByText('completed').waitFor();
+  assert.deepEqual(streams, [], 'the tab that leads has the only stream already');
+  await first.close();
+  await second.close();
 });

@@ -1,6 +1,7 @@
 /** Jobs with something to see: one with rejects, one with dead chunks, names and texts that would be code if a page were careless. */
 import { renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { ApiError } from '../../../packages/api-contract/src/client.ts';
 import { isSealed } from '../../e2e/support/journal-files.ts';
 import { until } from '../../e2e/support/until.ts';
 import { generatedSpec, type WrittenSpec } from '../../e2e/support/workbench.ts';
@@ -8,8 +9,19 @@ import type { BrowserBench } from './pages.ts';
 
 export const hostile = '<img src=x onerror=alert(1)>"\'&amp;{{7*7}}</script>';
 
+/** Asks again while the server asks for patience: making data blocks this process, and with it the API for a moment. */
 export async function submit({ api: { client } }: BrowserBench, spec: WrittenSpec): Promise<string> {
-  const { jobId } = await client.call('POST /jobs', { body: { spec } });
+  let jobId = '';
+  const accepted = async (): Promise<boolean> => {
+    try {
+      ({ jobId } = await client.call('POST /jobs', { body: { spec } }));
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.retryable) return false;
+      throw error;
+    }
+  };
+  await until('the job to be accepted', accepted, { within: 20_000, every: 200 });
   return jobId;
 }
 

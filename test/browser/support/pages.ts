@@ -122,16 +122,26 @@ interface AxeFinding {
   readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
 }
 
-/** All rules of WCAG 2.2 AA and the best practices; what is found is shown with the element. */
+const everyRule = "{ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'] }";
+/** The schemes differ in colours alone. */
+const coloursAlone = "{ runOnly: { type: 'rule', values: ['color-contrast'] }, resultTypes: ['violations'] }";
+
+/** All rules of WCAG 2.2 AA and the best practices, in light and in dark; what is found is shown with the element. */
 export async function expectAccessible(page: Page, what: string): Promise<void> {
   await page.evaluate(`${axeSource}; undefined`);
-  const found = (await page.evaluate(
-    "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'] }).then((result) => result.violations)",
-  )) as AxeFinding[];
-  const told = found.map(
-    ({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html, failureSummary = '' }) => `  ${html.slice(0, 300)}\n  ${failureSummary}`).join('\n')}`,
-  );
-  assert.equal(found.length, 0, `${what}: ${told.join('\n')}`);
+  for (const [colorScheme, rules] of [
+    ['light', everyRule],
+    ['dark', coloursAlone],
+  ] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor();
+    const found = (await page.evaluate(`axe.run(document, ${rules}).then((result) => result.violations)`)) as AxeFinding[];
+    const told = found.map(
+      ({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html, failureSummary = '' }) => `  ${html.slice(0, 300)}\n  ${failureSummary}`).join('\n')}`,
+    );
+    assert.equal(found.length, 0, `${what} ${colorScheme}: ${told.join('\n')}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
 }
 
 /** Nothing is wider than the screen. */
