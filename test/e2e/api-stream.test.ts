@@ -89,7 +89,7 @@ test('a job is seen from its submit to its end, at most two events a second for 
   const one = await open(`job:${jobId}`);
   const states = (stream: OpenStream): string[] =>
     named(stream, 'job').flatMap(({ data }) =>
-      (data['items'] as { jobId: string; state: string }[]).flatMap((item) => (item.jobId === jobId ? [item.state] : [])),
+      (data['items'] as unknown as { jobId: string; state: string }[]).flatMap((item) => (item.jobId === jobId ? [item.state] : [])),
     );
   await until('the end of the job', () => states(all).at(-1) === 'completed' && states(one).at(-1) === 'completed', {
     within: 60_000,

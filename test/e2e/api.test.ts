@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import type { JobSpecInput } from '@millrace/protocol';
 import { startTestRedis } from '@millrace/queues/testing';
 import { silentLog } from '@millrace/service-kit';
 import { startApi } from '../../packages/api/src/start-api.ts';
 import { ApiError, createClient } from '../../packages/api-contract/src/client.ts';
 import { type ApiStack, newToken, startApiStack } from './support/api-stack.ts';
+import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
 const bench = new Workbench('api');
@@ -103,6 +105,23 @@ test('the same call with the same key is done once, and another one with it is r
   // The scheduler records what it was asked as well; it knows of no role.
   const done = commands.filter(({ outcome, role }) => outcome === 'done' && role !== null);
   assert.equal(done.length, 1);
+});
+
+test('a list shows what others submit, and a job that was opened again', async () => {
+  const { client, stack } = api;
+  const { directory } = bench.generate('others', { records: 300 });
+  const { jobId } = await stack.producer.submit(
+    generatedSpec(directory, bench.path('out', 'others'), '64KiB', { name: 'of-others' }) as unknown as JobSpecInput,
+  );
+  const found = async (q: string) => (await client.call('GET /jobs', { query: { q } })).data.map((one) => [one.jobId, one.state, one.generation] as const);
+  await until('the job of a producer to be listed as completed', async () => (await found(`id:${jobId} state:completed`)).length === 1, { within: 30_000 });
+  assert.deepEqual(await found('name:of-others'), [[jobId, 'completed', 1]]);
+
+  const [[cancelled] = assert.fail('no job was cancelled')] = await found('state:cancelled');
+  const plan = await client.call('POST /redrives/plans', { body: { target: 'jobs', ids: [cancelled] } });
+  await client.call('POST /redrives', { body: { planId: plan.planId, confirm: plan.confirm, reason: 'again' } });
+  await until('the second generation to be listed', async () => (await found(`id:${cancelled} state:completed`)).length === 1, { within: 30_000 });
+  assert.deepEqual(await found(`id:${cancelled}`), [[cancelled, 'completed', 2]]);
 });
 
 test('while Redis is away pages come from the journal and acts are refused, at once and without a fault', async () => {
