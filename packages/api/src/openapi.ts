@@ -41,14 +41,17 @@ function operationOf(route: Route, components: Record<string, Json>): Json {
     'x-role': route.role,
     ...(route.scope === undefined ? {} : { 'x-scope': route.scope }),
     ...(route.act === undefined ? {} : { 'x-act': route.act }),
+    ...(route.content === undefined ? {} : { 'x-content': route.content }),
   };
 }
 
-function needs({ role, fresh, view, everyTenant }: Route): string {
+function needs({ role, fresh, view, content, everyTenant }: Route): string {
   const parts = [role === 'public' ? 'Needs no credentials.' : `Needs the role ${role} or above.`];
   if (everyTenant) parts.push('The role must be for all tenants.');
   if (fresh) parts.push('Needs a sign-in within the last 10 minutes.');
   if (view !== undefined) parts.push('Each view is recorded.');
+  if (content !== undefined)
+    parts.push('Content of records, asked for by content=true or as an export, needs the role steward, and each view of it is recorded.');
   return parts.join(' ');
 }
 

@@ -1,7 +1,7 @@
 /** How many rejects there are, from the sums that jobs keep: no reject is read. What sums cannot tell is said to be missing. */
 import type { RejectSummary } from '@millrace/api-contract';
 import { type summaryDimensions, summaryFields } from '@millrace/api-contract';
-import { type Filter, type FilterItem, matchesFilter, parseFilter, wordsField } from '@millrace/protocol';
+import { type Filter, type FilterItem, type JobId, matchesFilter, parseFilter, wordsField } from '@millrace/protocol';
 import type { Api } from '../api.ts';
 import type { IndexedJob } from '../job-index.ts';
 
@@ -108,10 +108,29 @@ function jobItem({ record, endedAt }: IndexedJob): FilterItem {
   return { job: jobId, name, created: acceptedAt, age: endedAt ?? acceptedAt, [wordsField]: [jobId, name] };
 }
 
+/** Sums of generations that ended never change; manifests themselves may be large. */
+const kept = new Map<string, JobSums>();
+const keptSums = 2_000;
+/** Of one job: what a summary shows at most. */
+const mostFiles = 1_000;
+
 async function sumsOf({ record, status }: IndexedJob, api: Api): Promise<JobSums> {
   const { jobId } = record;
-  const manifest = await api.jobs.kept.manifest(jobId, status.generation);
-  if (manifest !== null) return { ...manifest, files: manifest.files.map(({ uri, balance }) => ({ uri, rejected: balance.rejected })) };
+  const key = `${jobId}.${status.generation}`;
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  const manifest = (await api.journal.readManifest(jobId, status.generation))?.record;
+  if (manifest === undefined) return runningSums(jobId, api);
+  const files = manifest.files.flatMap(({ uri, balance: { rejected } }) => (rejected > 0 ? [{ uri, rejected }] : []));
+  const sums = { byCode: manifest.byCode, byColumn: manifest.byColumn, files: files.sort((a, b) => b.rejected - a.rejected).slice(0, mostFiles) };
+  kept.set(key, sums);
+  const oldest = kept.keys().next();
+  if (kept.size > keptSums && !oldest.done) kept.delete(oldest.value);
+  return sums;
+}
+
+/** Of a job that runs: what the ledger has counted; none while Redis is away. */
+async function runningSums(jobId: JobId, api: Api): Promise<JobSums> {
   const rejects = await api.jobs.fromRedis((queues) => queues.ledger.rejects(jobId));
   if (rejects === null) return { byCode: {}, byColumn: {}, files: [] };
   const files: { uri: string; rejected: number }[] = [];
