@@ -46,7 +46,7 @@ export { type ReplayedReject, readReplays } from './reading/replays.ts';
 export { type Cell, type ChunkStates, type CutStrip, chunksOfFile, chunksOfStage, fileStrip, stageStrip } from './reading/strip.ts';
 export type { Change, DecideChange, Registered, RegistryChange } from './registry.ts';
 export { type Correction, correctRecord, type EditedRow, unchangedRecord } from './rejects/correct-record.ts';
-export { EditedExportError, readEditedExport } from './rejects/edited-export.ts';
+export { EditedExportError, readEditedExport, readEditedExportInTurns } from './rejects/edited-export.ts';
 export { type ExportShape, exportCsvHeader, exportCsvRow, exportedFields, exportNdjsonRow, exportShape, type PlannedView } from './rejects/export-rejects.ts';
 export { type CorrectedJob, type Gathered, type GatherOptions, gatherCorrections } from './rejects/gather-corrections.ts';
 export { type RejectRow, type Replayed, readRejectRows, readRejects } from './rejects/read-rejects.ts';

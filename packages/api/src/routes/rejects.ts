@@ -10,7 +10,7 @@ import {
   exportShape,
   gatherCorrections,
   type ReplayedReject,
-  readEditedExport,
+  readEditedExportInTurns,
 } from '@millrace/journal';
 import { type ChunkId, codeInfo, type JobId } from '@millrace/protocol';
 import { z } from 'zod';
@@ -67,7 +67,7 @@ export const rejectHandlers: HandlersOf<typeof rejectRoutes> = {
     if (manifest === null)
       throw new ApiProblem('STATE_CONFLICT', `cannot take corrections of job ${params.jobId}: it has not ended`, { details: { state: looked.state } });
     const job = { ...outline, files: [...plan.index.files.values()] };
-    const edited = readExport(body, exportShape(job));
+    const edited = await readExport(body, exportShape(job));
     const replays = [...(await replaysOf(looked, api)).values()];
     const replayed = {
       replaced: new Set(replays.filter(({ isCommitted }) => isCommitted).map(({ rejectId }) => rejectId)),
@@ -235,9 +235,9 @@ async function replayView(looked: LookedAt, replay: ReplayedReject, was: Buffer,
 
 // Corrections
 
-function readExport(body: Uint8Array, shape: ExportShape): ReturnType<typeof readEditedExport> {
+async function readExport(body: Uint8Array, shape: ExportShape): ReturnType<typeof readEditedExportInTurns> {
   try {
-    return readEditedExport(body, shape);
+    return await readEditedExportInTurns(body, shape);
   } catch (error) {
     if (!(error instanceof EditedExportError)) throw error;
     throw new ApiProblem('REQUEST_INVALID', error.message, { issues: [{ pointer: '', code: 'REQUEST_INVALID', message: error.message }] });
