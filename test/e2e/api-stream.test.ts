@@ -21,7 +21,7 @@ after(async () => {
 interface Event {
   readonly id: string;
   readonly name: string;
-  readonly data: Record<string, never>;
+  readonly data: Record<string, unknown>;
   readonly atMs: number;
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { ScaledObject, TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1';
 import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
-import { workQueueName } from '@millrace/protocol';
+import { parsePools, workQueueName } from '@millrace/protocol';
 import { defaultPrefix } from '../../packages/queues/src/keys.ts';
 import { readConfig } from '../../packages/scheduler/src/config.ts';
 import { loadWorkerHostConfig } from '../../packages/worker-host/src/config.ts';
@@ -220,6 +220,22 @@ describe('names lead somewhere', () => {
 });
 
 describe('the numbers hold together', () => {
+  it('what the scheduler tells autoscalers keeps to their bounds, and counts slots as the hosts have them', () => {
+    for (const { at, overlay, manifest, pod } of hosts()) {
+      const { MILLRACE_POOL: pool, MILLRACE_SLOTS: slots } = settingsOf(overlay, pod);
+      const [scheduler] = ofKind(overlay, 'Deployment').filter(({ metadata }) => metadata.name === 'scheduler');
+      const settings = settingsOf(overlay, scheduler?.['spec'].template.spec);
+      assert.equal(settings['MILLRACE_HTTP_PORT'], '8080', at);
+      const map = ofKind(overlay, 'ConfigMap').find(({ metadata }) => metadata.name.startsWith('pools-'));
+      const file = settings['MILLRACE_POOLS']?.split('/').at(-1) ?? '';
+      const entry = parsePools(map?.['data'][file] ?? '').find((one) => one.pool === pool);
+      assert.equal(entry?.slotsPerPod, Number(slots), at);
+      const scaler = ofKind(overlay, 'ScaledObject').find(({ metadata }) => metadata.name === manifest.metadata.name);
+      if (scaler === undefined) continue;
+      assert.deepEqual([entry?.minPods, entry?.maxPods], [scaler['spec'].minReplicaCount, scaler['spec'].maxReplicaCount], at);
+    }
+  });
+
   it('a drain fits into the grace period, which the host is told', () => {
     for (const { at, overlay, pod } of hosts()) {
       const settings = settingsOf(overlay, pod);
