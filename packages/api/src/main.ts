@@ -3,16 +3,27 @@ import { readFileSync } from 'node:fs';
 import { stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { Connections } from '@millrace/core-client';
-import { createLogger, Health, logHealth, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
+import {
+  createLogger,
+  Health,
+  logHealth,
+  placeFields,
+  processMetrics,
+  runService,
+  service,
+  settingsOrEnd,
+  systemClock,
+  telemetryServer,
+} from '@millrace/service-kit';
 import { readConfig } from './config.ts';
 import { apiMetrics } from './metrics.ts';
 import { type RunningApi, startApi } from './start-api.ts';
 
 const stopWithinMs = 20_000;
 
-const config = readConfig(process.env);
+const config = settingsOrEnd('api', () => readConfig(process.env));
 const telling = processMetrics();
-const log = createLogger({ service: 'api', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
+const log = createLogger({ service: 'api', level: config.MILLRACE_LOG_LEVEL, fields: placeFields(config), onMessage: telling.recordLogMessage });
 const metrics = apiMetrics(telling);
 const health = new Health(systemClock);
 logHealth(health, log);

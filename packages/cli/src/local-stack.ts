@@ -128,8 +128,8 @@ async function earlyEnd(role: RoleProcess, isStopping: () => boolean): Promise<n
 
 function lastWords(line: string): string {
   try {
-    const { msg, err } = JSON.parse(line) as { msg?: string; err?: { message?: string } };
-    return [msg, err?.message].filter((text) => text !== undefined).join(': ');
+    const { msg, err, problems = [] } = JSON.parse(line) as { msg?: string; err?: { message?: string }; problems?: string[] };
+    return [msg, err?.message, ...problems].filter((text) => text !== undefined).join(': ');
   } catch {
     return line;
   }

@@ -2,7 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { Connections } from '@millrace/core-client';
 import { parseTaskKeys, parseTenants } from '@millrace/protocol';
-import { createLogger, Health, logHealth, processMetrics, runService, service, systemClock, telemetryServer } from '@millrace/service-kit';
+import {
+  createLogger,
+  Health,
+  logHealth,
+  placeFields,
+  processMetrics,
+  runService,
+  service,
+  settingsOrEnd,
+  systemClock,
+  telemetryServer,
+} from '@millrace/service-kit';
 import { poolSizes, readConfig } from './config.ts';
 import type { Control } from './control.ts';
 import { schedulerFolding, schedulerMetrics } from './metrics.ts';
@@ -11,9 +22,10 @@ import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
 
 const stopWithinMs = 20_000;
 
-const config = readConfig(process.env);
+const config = settingsOrEnd('scheduler', () => readConfig(process.env));
 const telling = processMetrics(schedulerFolding);
-const log = createLogger({ service: 'scheduler', level: config.MILLRACE_LOG_LEVEL, onMessage: telling.recordLogMessage });
+const fields = { pool: config.MILLRACE_POOL, ...placeFields(config) };
+const log = createLogger({ service: 'scheduler', level: config.MILLRACE_LOG_LEVEL, fields, onMessage: telling.recordLogMessage });
 const health = new Health(systemClock);
 logHealth(health, log);
 const metrics = schedulerMetrics(telling, config.MILLRACE_POOL);

@@ -59,5 +59,6 @@ export {
 } from './process-metrics.ts';
 export { type RunOptions, runService } from './run-service.ts';
 export { readSecret } from './secret-file.ts';
+export { settingsOrEnd } from './settings-or-end.ts';
 export { type TelemetryOptions, type TelemetryServer, telemetryServer } from './telemetry-server.ts';
-export { telemetrySettings } from './telemetry-settings.ts';
+export { placeFields, telemetrySettings } from './telemetry-settings.ts';

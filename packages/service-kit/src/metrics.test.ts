@@ -80,4 +80,6 @@ it('every process tells its build, its clock and the library the rest', async ()
   const text = (await one.metrics.exposition()).text;
   assert.match(text, /^process_resident_memory_bytes \d/m);
   assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
+  assert.match(text, /^nodejs_active_resources_total \d/m);
+  assert.doesNotMatch(text, /nodejs_active_(handles|requests)/, 'collecting these can abort the process');
 });

@@ -104,6 +104,12 @@ export class OpenNames {
   }
 }
 
+/**
+ * These ask Node for its live handles and requests by functions that are not public. Node 24 aborts the process in them when a handle's owner was collected
+ * (`AsyncWrap::GetOwner`: `!obj.IsEmpty()`): a scrape must not be able to do that. `nodejs_active_resources` tells nearly the same by a public one.
+ */
+const unsafeOfLibrary = ['nodejs_active_handles', 'nodejs_active_handles_total', 'nodejs_active_requests', 'nodejs_active_requests_total'];
+
 type Series = Readonly<Record<string, string>>;
 
 export class Metrics {
@@ -125,6 +131,7 @@ export class Metrics {
   /** Memory, processor time, event loop and garbage collection of this process, under the names of the library. */
   withProcess(): this {
     collectDefaultMetrics({ register: this.#registry });
+    for (const name of unsafeOfLibrary) this.#registry.removeSingleMetric(name);
     return this;
   }
 

@@ -10,3 +10,12 @@ export const telemetrySettings = {
   MILLRACE_POD_NAME: setting.text(253).optional().describe('pod this process runs in, for logs and records of attempts'),
   MILLRACE_NODE_NAME: setting.text(253).optional().describe('node this process runs on; the name of the machine when not given'),
 } as const;
+
+/** In every log line of a process that was told where it runs. */
+export function placeFields(config: {
+  readonly MILLRACE_POD_NAME?: string | undefined;
+  readonly MILLRACE_NODE_NAME?: string | undefined;
+}): Record<string, string> {
+  const { MILLRACE_POD_NAME: pod, MILLRACE_NODE_NAME: node } = config;
+  return { ...(pod === undefined ? {} : { pod }), ...(node === undefined ? {} : { node }) };
+}
