@@ -10,6 +10,7 @@ import {
   checkReceipt,
   checkSums,
   type ReceiptSums,
+  sumAll,
   sumsOfChunk,
   sumsOfReceipt,
   zeroBalance,
@@ -87,6 +88,7 @@ test('any grouping and order of receipts gives the same sums, and they balance',
     fc.property(fc.array(receipts, { maxLength: 12 }), fc.array(fc.nat(12), { maxLength: 4 }), fc.nat(11), (list, cuts, turn) => {
       const sums = list.map(sumsOfReceipt);
       const plain = sums.reduce(addSums, zeroSums);
+      assert.deepEqual(sumAll(sums), plain);
       const turned = [...sums.slice(turn % (sums.length || 1)), ...sums.slice(0, turn % (sums.length || 1))];
       assert.deepEqual(sorted(grouped(sums, cuts)), sorted(plain));
       assert.deepEqual(sorted(grouped(turned.reverse(), cuts)), sorted(plain));

@@ -104,6 +104,34 @@ export function addSums(a: ReceiptSums, b: ReceiptSums): ReceiptSums {
   };
 }
 
+/** All of them, each map made once: as many additions as there are entries, however many files or codes a job has. */
+export function sumAll(all: Iterable<ReceiptSums>): ReceiptSums {
+  const total = { ...zeroSums };
+  const [byCode, repairs] = [new Map<string, number>(), new Map<string, number>()];
+  const [byColumn, files] = [new Map<string, Map<string, number>>(), new Map<string, Fates>()];
+  for (const sums of all) {
+    total.balance = addBalances(total.balance, sums.balance);
+    for (const field of ['chunks', 'bytesIn', 'bytesOut', 'blankLines', 'commentLines'] as const) total[field] += sums[field];
+    countInto(byCode, sums.byCode);
+    countInto(repairs, sums.repairs);
+    for (const [file, fates] of Object.entries(sums.files)) {
+      const held = files.get(file);
+      files.set(file, held === undefined ? fates : addFates(held, fates));
+    }
+    for (const [column, counts] of Object.entries(sums.byColumn)) {
+      const held = byColumn.get(column) ?? new Map<string, number>();
+      countInto(held, counts);
+      byColumn.set(column, held);
+    }
+  }
+  const columns = Object.fromEntries([...byColumn].map(([column, counts]) => [column, Object.fromEntries(counts)]));
+  return { ...total, byCode: Object.fromEntries(byCode), byColumn: columns, repairs: Object.fromEntries(repairs), files: Object.fromEntries(files) };
+}
+
+function countInto(counts: Map<string, number>, more: Counts): void {
+  for (const [name, count] of Object.entries(more)) counts.set(name, (counts.get(name) ?? 0) + count);
+}
+
 /**
  * The job's balance from those of its stages in running order: the sum of its map stages, with what reduce stages deduplicated or rejected moved out of
  * `emitted`, as long as rows are still records. Behind a stage that makes other rows than it was handed (`unnest`, `GROUP BY`) they are not, and such
@@ -153,10 +181,17 @@ export function sumsOfReceipt(receipt: Receipt): ReceiptSums {
     byCode: receipt.byCode,
     byColumn: receipt.byColumn,
     repairs: receipt.repairs,
-    files: isKeyStage(receipt.stage)
-      ? {}
-      : receipt.files.reduce<ReceiptSums['files']>((files, file) => addMaps(files, { [fileKey(file)]: fatesOf(file) }, addFates), {}),
+    files: isKeyStage(receipt.stage) ? {} : filesOf(receipt),
   };
+}
+
+function filesOf(receipt: Receipt): ReceiptSums['files'] {
+  const files = new Map<string, Fates>();
+  for (const file of receipt.files) {
+    const key = fileKey(file);
+    files.set(key, addFates(files.get(key) ?? zeroBalance, file));
+  }
+  return Object.fromEntries(files);
 }
 
 /**
@@ -171,7 +206,7 @@ export function sumsOfChunk(chunk: Chunk, receipt: Receipt): ReceiptSums {
 function replayedSums(chunk: Chunk): ReceiptSums {
   const origins = chunk.kind === 'inline' ? chunk.payloads.flatMap(({ origin }) => origin ?? []) : [];
   const once = { ...zeroBalance, recordsIn: -1, rejected: -1 };
-  return origins.reduce<ReceiptSums>((sums, { file, errors }) => {
+  const sums = origins.map(({ file, errors }): ReceiptSums => {
     // As the core counts them: once a record for each column and code. By way of maps, for a column may have any name.
     const columns = Map.groupBy(
       errors.filter(({ column }) => column !== null),
@@ -180,8 +215,9 @@ function replayedSums(chunk: Chunk): ReceiptSums {
     const byColumn = Object.fromEntries([...columns].map(([column, found]) => [column, Object.fromEntries(found.map(({ code }) => [code, -1]))]));
     const [main] = errors;
     const byCode = main === undefined ? {} : { [main.code]: -1 };
-    return addSums(sums, { ...zeroSums, balance: once, byCode, byColumn, files: { [String(file)]: once } });
-  }, zeroSums);
+    return { ...zeroSums, balance: once, byCode, byColumn, files: { [String(file)]: once } };
+  });
+  return sumAll(sums);
 }
 
 /** Where a file's records went, or an inline payload's. */

@@ -20,6 +20,7 @@ export {
   type Fates,
   fileKey,
   type ReceiptSums,
+  sumAll,
   sumsOfChunk,
   sumsOfReceipt,
   zeroBalance,

@@ -456,12 +456,12 @@ return 1
 /** Bits that a rebuild found by name, at most 1,000 a call. They only go from unset to set. */
 const setOutcomes = `
 if not ours() then return 0 end
+local fresh = 0
 for _, index in ipairs(A.committed) do
-  if redis.call('SETBIT', done, index, 1) == 0 then
-    add('committed', 1)
-    add('stage:' .. A.stage .. ':committed', 1)
-  end
+  if redis.call('SETBIT', done, index, 1) == 0 then fresh = fresh + 1 end
 end
+add('committed', fresh)
+add('stage:' .. A.stage .. ':committed', fresh)
 changed()
 return 1
 `;

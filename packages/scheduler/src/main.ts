@@ -1,5 +1,6 @@
 /** The scheduler as a process: settings → parts → start → wait for a signal. */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { Connections } from '@millrace/core-client';
 import { parseTaskKeys, parseTenants } from '@millrace/protocol';
 import {
@@ -19,6 +20,9 @@ import type { Control } from './control.ts';
 import { schedulerFolding, schedulerMetrics } from './metrics.ts';
 import { type ScalingServer, scalingServer } from './scaling-server.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
+
+// New objects get no more room than they had while the process started: what lives is small, and a heap that grows with what came and went is kept.
+setFlagsFromString('--semi-space-growth-factor=1');
 
 const stopWithinMs = 20_000;
 

@@ -4,7 +4,6 @@
  */
 import type { Waivers } from '@millrace/journal';
 import {
-  addSums,
   type Balance,
   type BudgetSums,
   balanceOfStages,
@@ -33,11 +32,11 @@ import {
   type Receipt,
   type ReceiptSums,
   type Stage,
+  sumAll,
   sumsOfChunk,
   type Unplannable,
   type Verdict,
   zeroBalance,
-  zeroSums,
 } from '@millrace/protocol';
 
 /** A chunk as it stands after all plans up to the generation. */
@@ -139,8 +138,7 @@ export function summariseGeneration(records: GenerationRecords): GenerationSumma
   };
 }
 
-const sumsOf = (committed: readonly Committed[]): ReceiptSums =>
-  committed.reduce((sum, { chunk, receipt }) => addSums(sum, sumsOfChunk(chunk, receipt)), zeroSums);
+const sumsOf = (committed: readonly Committed[]): ReceiptSums => sumAll(committed.map(({ chunk, receipt }) => sumsOfChunk(chunk, receipt)));
 
 const bytesOf = (chunks: readonly { readonly chunk: Chunk }[]): number => chunks.reduce((bytes, { chunk }) => bytes + chunkBytes(chunk), 0);
 
