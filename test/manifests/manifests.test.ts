@@ -7,6 +7,7 @@ import { before, describe, it } from 'node:test';
 import { ScaledObject, TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1';
 import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { parsePools, workQueueName } from '@millrace/protocol';
+import { readConfig as readApiConfig } from '../../packages/api/src/config.ts';
 import { defaultPrefix } from '../../packages/queues/src/keys.ts';
 import { readConfig } from '../../packages/scheduler/src/config.ts';
 import { loadWorkerHostConfig } from '../../packages/worker-host/src/config.ts';
@@ -292,7 +293,11 @@ describe('the numbers hold together', () => {
 
 describe('the services take their settings', () => {
   const secrets = join(tmpdir(), `millrace-manifests-${process.pid}-task-key`);
-  const readers: Readonly<Record<string, (env: Record<string, string>) => unknown>> = { scheduler: readConfig, 'worker-host': loadWorkerHostConfig };
+  const readers: Readonly<Record<string, (env: Record<string, string>) => unknown>> = {
+    scheduler: readConfig,
+    'worker-host': loadWorkerHostConfig,
+    api: readApiConfig,
+  };
 
   for (const [role, read] of Object.entries(readers)) {
     it(role, () => {
@@ -301,8 +306,10 @@ describe('the services take their settings', () => {
       assert.equal(found.length, overlays.length);
       for (const { overlay, pod } of found) {
         const { MILLRACE_TASK_KEY_FILE: file, ...settings } = settingsOf(overlay, pod);
-        assert.equal(file, '/etc/millrace/secrets/task-key');
-        read({ ...settings, MILLRACE_TASK_KEY_FILE: secrets });
+        // The api signs no tasks and must not be able to.
+        assert.equal(file, role === 'api' ? undefined : '/etc/millrace/secrets/task-key');
+        read(role === 'api' ? settings : { ...settings, MILLRACE_TASK_KEY_FILE: secrets });
+        if (role === 'api') assert.equal(settings['MILLRACE_HTTP_HOST'], '0.0.0.0');
       }
     });
   }

@@ -70,6 +70,10 @@ test('the cookie is bound to its host, and only a laptop may do without https', 
   assert.deepEqual(cookieRule(behindProxy), { name: '__Host-millrace', attributes: 'Path=/; Secure; HttpOnly; SameSite=Strict' });
   assert.deepEqual(cookieRule({ origin: null, isLoopback: false }).name, '__Host-millrace');
   assert.deepEqual(cookieRule(laptop), { name: 'millrace', attributes: 'Path=/; HttpOnly; SameSite=Strict' });
+  // In a container that publishes its port on this computer alone.
+  assert.equal(cookieRule({ origin: 'http://localhost:7300', isLoopback: false }).name, 'millrace');
+  assert.equal(cookieRule({ origin: 'http://millrace.example.com', isLoopback: false }).name, '__Host-millrace');
+  assert.equal(cookieRule({ origin: 'https://localhost', isLoopback: true }).name, '__Host-millrace');
   const secret = 'x'.repeat(43);
   assert.equal(cookieIn(`a=b; millrace=${secret}; c=d`, 'millrace'), secret);
   // Of two of that name one was planted.

@@ -100,7 +100,7 @@ export interface CookieRule {
 
 /** Over plain HTTP only on this computer, under another name: a browser takes a `__Host-` cookie from https alone. */
 export function cookieRule({ origin, isLoopback }: Site): CookieRule {
-  const isPlain = isLoopback && !origin?.startsWith('https:');
+  const isPlain = origin === null ? isLoopback : origin.startsWith('http:') && isLoopbackAddress(new URL(origin).hostname);
   return isPlain
     ? { name: 'millrace', attributes: 'Path=/; HttpOnly; SameSite=Strict' }
     : { name: '__Host-millrace', attributes: 'Path=/; Secure; HttpOnly; SameSite=Strict' };
