@@ -21,6 +21,7 @@ import { showing } from '../reads/content.ts';
 import { failedAttempt } from '../reads/failures.ts';
 import { newestFirstPage } from '../reads/pages.ts';
 import { acrossTenants, inAnyTenant, tenantsOf } from '../reads/tenants.ts';
+import { registryLook } from '../steering/registry-look.ts';
 
 const mostSpreadLetters = 20_000;
 const shownSpread = 20;
@@ -76,6 +77,7 @@ async function change({ params, caller, signal, ifMatch }: ChangeCall, api: Api,
   const { tenant } = await findGroup(fingerprint, caller, signal, api);
   const asked = { kind: 'triage', fingerprint, until: null, note: '', remark: '', ...decision, version } as const;
   const { group } = await ask(api, { caller, tenant, signal }, asked);
+  registryLook(api).forget('triage');
   return { ...answerOf(await groupDetail(group, tenant, api)), object: `error:${fingerprint}`, after: { state: group.state, version: group.version } };
 }
 

@@ -6,6 +6,7 @@ import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
 import { badRequest } from '../steering/bad-request.ts';
 import { queueViews } from '../steering/queue-views.ts';
+import { registryLook } from '../steering/registry-look.ts';
 
 export const queueHandlers: HandlersOf<typeof queueRoutes> = {
   'GET /queues': async (_, api) => {
@@ -41,6 +42,7 @@ export const queueHandlers: HandlersOf<typeof queueRoutes> = {
 
 /** Redis is told as well, so that nobody waits for the next sweep of the leader; it would say the same. */
 async function makeSo(setting: QueueSetting, api: Api): Promise<void> {
+  registryLook(api).forget('queues');
   const { settings, tasks, events } = api.redis.queues();
   await settings.put(setting);
   await tasks.setPaused(setting.queue as QueueName, setting.paused);
@@ -56,12 +58,8 @@ export async function allQueues(api: Api): Promise<QueueView[]> {
 }
 
 async function readSettings(api: Api): Promise<ReadonlyMap<string, { readonly setting: QueueSetting; readonly version: number }>> {
-  const found = new Map<string, { setting: QueueSetting; version: number }>();
-  for await (const name of api.journal.listRegistered('queues')) {
-    const stored = await api.journal.readRegistered('queues', name);
-    if (stored !== null) found.set(name, { setting: stored.body, version: stored.number });
-  }
-  return found;
+  const documents = await registryLook(api).all('queues');
+  return new Map([...documents].map(([name, { body, number }]) => [name, { setting: body, version: number }]));
 }
 
 async function requireQueue(name: string, api: Api): Promise<QueueView> {

@@ -8,7 +8,7 @@ import { type Caller, mayAct, mayReach } from '../auth/caller.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
 import { badRequest, checkFilter } from '../steering/bad-request.ts';
-import { operationView, requireOperation } from '../steering/operations-reader.ts';
+import { operationsOf, operationView, requireOperation } from '../steering/operations-reader.ts';
 import { jobOfItem, planItems, planView, requireLivePlan, requirePlan } from '../steering/plans.ts';
 import { unchangedSet } from '../steering/replay-sets.ts';
 import { whichTenant } from '../steering/which-tenant.ts';
@@ -50,6 +50,7 @@ export const redriveHandlers: HandlersOf<typeof redriveRoutes> = {
     const { planId, confirm, reason, ...pace } = body;
     const asked = { kind: 'startRedrive', planId, confirm, reason, idempotencyKey, ...pace } as const;
     const { operation } = await ask(api, { caller, tenant: plan.tenant, signal }, asked);
+    operationsOf(api).note();
     const found = await requireOperation(operation.operationId, caller, api);
     return { status: 202, body: operationView(found), object: `operation:${operation.operationId}`, after: { items: operation.counts.total } };
   },

@@ -8,6 +8,7 @@ import { type Caller, mayReach } from '../auth/caller.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
 import { badRequest } from '../steering/bad-request.ts';
+import { registryLook } from '../steering/registry-look.ts';
 import { whichTenant } from '../steering/which-tenant.ts';
 
 const shownFires = 5;
@@ -30,6 +31,7 @@ export const scheduleHandlers: HandlersOf<typeof scheduleRoutes> = {
     const standing = await readSchedule(tenant, params.name, api);
     if (standing !== null) checkVersion(standing, ifMatch);
     await ask(api, { caller, tenant, signal }, { kind: 'putSchedule', spec, reason: body.reason });
+    registryLook(api).forget('schedules');
     const found = await requireSchedule(params.name, tenant, caller, api);
     return { status: standing === null ? 201 : 200, body: await withSpec(found, api), etag: String(found.number), object: `schedule:${tenant}.${params.name}` };
   },
@@ -37,6 +39,7 @@ export const scheduleHandlers: HandlersOf<typeof scheduleRoutes> = {
     const found = await requireSchedule(params.name, query.tenant, caller, api);
     checkVersion(found, ifMatch);
     await ask(api, { caller, tenant: found.body.tenant, signal }, { kind: 'steerSchedule', name: params.name, act: 'remove', reason: query.reason });
+    registryLook(api).forget('schedules');
     return { status: 204, body: null, object: `schedule:${found.body.tenant}.${params.name}` };
   },
   'POST /schedules/{name}/fire': async ({ params, query, body, caller, signal }, api) => {
@@ -63,6 +66,7 @@ async function steer(
 ): Promise<ScheduleSummary> {
   const found = await requireSchedule(name, tenant, who.caller, api);
   await ask(api, { ...who, tenant: found.body.tenant }, { kind: 'steerSchedule', name, act, reason });
+  registryLook(api).forget('schedules');
   return summaryOf(await requireSchedule(name, found.body.tenant, who.caller, api), api);
 }
 

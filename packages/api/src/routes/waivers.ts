@@ -4,7 +4,7 @@ import { letterFields } from '@millrace/protocol';
 import { ask } from '../ask.ts';
 import type { HandlersOf } from '../handler.ts';
 import { badRequest } from '../steering/bad-request.ts';
-import { operationView, requireOperation } from '../steering/operations-reader.ts';
+import { operationsOf, operationView, requireOperation } from '../steering/operations-reader.ts';
 import { planView, requirePlan } from '../steering/plans.ts';
 import { selectionOf, tenantOf } from './redrives.ts';
 
@@ -21,6 +21,7 @@ export const waiverHandlers: HandlersOf<typeof waiverRoutes> = {
     const { planId, confirm, reason } = body;
     const asked = { kind: 'startRedrive', planId, confirm, reason, idempotencyKey, rate: null, canary: null } as const;
     const { operation } = await ask(api, { caller, tenant: plan.tenant, signal }, asked);
+    operationsOf(api).note();
     const found = await requireOperation(operation.operationId, caller, api);
     return { status: 202, body: operationView(found), object: `operation:${operation.operationId}`, after: { items: operation.counts.total } };
   },

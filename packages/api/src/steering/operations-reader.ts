@@ -9,6 +9,7 @@ import { perApi } from './per-api.ts';
 
 const keptOperations = 2_000;
 const atOnce = 16;
+const listedMs = 2_000;
 
 export interface FoundOperation {
   readonly operation: Operation;
@@ -21,6 +22,7 @@ class OperationsReader {
   readonly #over = new Map<string, Registered<'operations'>>();
   /** Highest version that was seen of one that runs: those before it are not listed again. */
   readonly #versions = new Map<string, number>();
+  #listed: { readonly atMs: number; readonly ids: Promise<readonly string[]> } | null = null;
 
   constructor(api: Api) {
     this.#api = api;
@@ -48,10 +50,30 @@ class OperationsReader {
     return found;
   }
 
-  /** All that the caller reaches, newest first. */
-  async all(caller: Caller): Promise<FoundOperation[]> {
+  /** One that this process has started: the next list shows it. */
+  note(): void {
+    this.#listed = null;
+  }
+
+  /** Names are listed again after two seconds: several pages and streams ask at once. */
+  #ids(): Promise<readonly string[]> {
+    const nowMs = this.#api.clock.monotonicMs();
+    if (this.#listed !== null && nowMs - this.#listed.atMs < listedMs) return this.#listed.ids;
+    const ids = this.#list();
+    this.#listed = { atMs: nowMs, ids };
+    ids.catch(() => this.note());
+    return ids;
+  }
+
+  async #list(): Promise<readonly string[]> {
     const ids: string[] = [];
     for await (const id of this.#api.journal.listRegistered('operations')) if (isOperationId(id)) ids.push(id);
+    return ids;
+  }
+
+  /** All that the caller reaches, newest first. */
+  async all(caller: Caller): Promise<FoundOperation[]> {
+    const ids = await this.#ids();
     const found: FoundOperation[] = [];
     for (let at = 0; at < ids.length; at += atOnce) {
       const some = await Promise.all(ids.slice(at, at + atOnce).map((id) => this.read(id)));

@@ -24,6 +24,7 @@ import { allQueues } from '../routes/queues.ts';
 import { everybody } from './everybody.ts';
 import { type FoundOperation, operationsOf } from './operations-reader.ts';
 import { perApi } from './per-api.ts';
+import { registryLook } from './registry-look.ts';
 
 const freshMs = 1_500;
 const dayMs = 86_400_000;
@@ -31,6 +32,8 @@ const defaultNewMs = 3 * dayMs;
 const rateWindowMs = 60_000;
 const atOnce = 16;
 const keptQuiet = 1_000;
+const manyLetters = 2_000;
+const lookAgainMs = 30_000;
 
 interface TenantPart {
   readonly groups: readonly GroupOfJob[];
@@ -59,7 +62,7 @@ class OverviewKeeper {
   #snapshot: Snapshot | null = null;
   #looking: Promise<Snapshot> | null = null;
   /** Jobs whose letters were looked through: the number of letters it was done with, and the oldest. */
-  readonly #letters = new Map<JobId, { readonly count: number; readonly oldest: string | null }>();
+  readonly #letters = new Map<JobId, { readonly count: number; readonly oldest: string | null; readonly atMs: number }>();
   readonly #quiet = new Map<string, number>();
 
   constructor(api: Api) {
@@ -100,7 +103,7 @@ class OverviewKeeper {
   }
 
   async #lookNow(): Promise<Snapshot> {
-    const { clock, index, journal, redis } = this.#api;
+    const { clock, index, redis } = this.#api;
     const queues = redis.queues();
     const [jobs, tenants, operations, queueViews, hosts, circuits, isIndexed] = await Promise.all([
       index.all(),
@@ -111,11 +114,7 @@ class OverviewKeeper {
       openCircuits(queues),
       queues.ledger.isIndexed(),
     ]);
-    const schedules: Schedule[] = [];
-    for await (const name of journal.listRegistered('schedules')) {
-      const found = await journal.readRegistered('schedules', name);
-      if (found !== null && !found.removed) schedules.push(found.body);
-    }
+    const schedules = [...(await registryLook(this.#api).all('schedules')).values()].map(({ body }) => body);
     return {
       atMs: clock.nowMs(),
       rebuilding: !isIndexed,
@@ -148,27 +147,25 @@ class OverviewKeeper {
 
   /** What people decided about these groups, by `<tenant>.<fingerprint>`. */
   async #triages(tenants: Snapshot['tenants']): Promise<ReadonlyMap<string, TriageVersion>> {
-    const { journal } = this.#api;
-    const decided: string[] = [];
-    for await (const name of journal.listRegistered('triage')) decided.push(name);
     const wanted = new Set([...tenants].flatMap(([tenant, { groups }]) => groups.map(({ fingerprint }) => `${tenant}.${fingerprint}`)));
-    const found = await inSteps(
-      decided.filter((name) => wanted.has(name)),
-      async (name) => [name, await journal.readRegistered('triage', name)] as const,
-    );
-    return new Map(found.flatMap(([name, stored]) => (stored === null ? [] : [[name, { triage: stored.body, version: stored.number }] as const])));
+    const decided = await registryLook(this.#api).all('triage');
+    return new Map([...decided].flatMap(([name, { body, number }]) => (wanted.has(name) ? [[name, { triage: body, version: number }] as const] : [])));
   }
 
-  /** Letters of a job are looked through again only when their number has changed. */
+  /** Letters of a job are looked through again only when their number has changed; where there are very many, at most twice a minute. */
   async #oldestLetters(tenants: Snapshot['tenants'], queues: Queues): Promise<ReadonlyMap<JobId, string>> {
     const counts = new Map<JobId, number>();
     for (const { groups } of tenants.values()) for (const { jobId, dead } of groups) counts.set(jobId, (counts.get(jobId) ?? 0) + dead);
     for (const jobId of this.#letters.keys()) if ((counts.get(jobId) ?? 0) === 0) this.#letters.delete(jobId);
-    const changed = [...counts].filter(([jobId, count]) => count > 0 && this.#letters.get(jobId)?.count !== count);
+    const nowMs = this.#api.clock.monotonicMs();
+    const changed = [...counts].filter(([jobId, count]) => {
+      const known = this.#letters.get(jobId);
+      return count > 0 && known?.count !== count && (known === undefined || count <= manyLetters || nowMs - known.atMs > lookAgainMs);
+    });
     await inSteps(changed, async ([jobId, count]) => {
       let oldest: string | null = null;
       for await (const letters of queues.ledger.scanLetters(jobId)) for (const { diedAt } of letters) if (oldest === null || diedAt < oldest) oldest = diedAt;
-      this.#letters.set(jobId, { count, oldest });
+      this.#letters.set(jobId, { count, oldest, atMs: nowMs });
     });
     return new Map([...this.#letters].flatMap(([jobId, { oldest }]) => (oldest === null ? [] : [[jobId, oldest] as const])));
   }
