@@ -19,6 +19,8 @@ import { PlanReader } from './plan-reader.ts';
 
 const keptJobs = 2_000;
 const keptSegments = 64;
+/** Manifests together, by what they weigh: one of a job with very many parts is some mebibytes. */
+const keptManifests = 256;
 /** Chunks of all indexes together; one of a larger job is kept while it is the only one. About fifty bytes each. */
 const keptChunks = 2_000_000;
 
@@ -62,9 +64,16 @@ export class KeptJobs {
   }
 
   /** Null: this generation has not ended. */
-  manifest(jobId: JobId, generation: number): Promise<Manifest | null> {
+  async manifest(jobId: JobId, generation: number): Promise<Manifest | null> {
     const key = `${jobId}.${generation}`;
-    return remembered(this.#manifests, key, keptSegments, async () => (await readManifest(this.#store, jobId, generation))?.record ?? null);
+    const kept = await remembered(
+      this.#manifests,
+      key,
+      Number.POSITIVE_INFINITY,
+      async () => (await readManifest(this.#store, jobId, generation))?.record ?? null,
+    );
+    this.#lightenManifests(key);
+    return kept;
   }
 
   /** Null: there is no such job. */
@@ -109,6 +118,16 @@ export class KeptJobs {
     return { segment, chunk };
   }
 
+  #lightenManifests(asked: string): void {
+    let weight = [...this.#manifests.values()].reduce((sum, manifest) => sum + weightOf(manifest), 0);
+    for (const [key, manifest] of this.#manifests) {
+      if (weight <= keptManifests) return;
+      if (key === asked) continue;
+      this.#manifests.delete(key);
+      weight -= weightOf(manifest);
+    }
+  }
+
   #kept(job: JobRecord): Kept {
     const known = this.#plans.get(job.jobId);
     const kept = known ?? { reader: new PlanReader(this.#store, job), outcomes: null };
@@ -127,6 +146,8 @@ export class KeptJobs {
     }
   }
 }
+
+const weightOf = ({ parts, rejects, files, gaps }: Manifest): number => 1 + (parts.length + rejects.length + files.length + gaps.length) / 1_000;
 
 /** What was read once; null is not kept, for it may come. */
 async function remembered<Value>(kept: Map<string, Value>, key: string, limit: number, read: () => Promise<Value | null>): Promise<Value | null> {

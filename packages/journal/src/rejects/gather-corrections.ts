@@ -37,7 +37,7 @@ export async function gatherCorrections(view: CorrectedJob, manifest: Manifest, 
   const cannot: { rejectId: string; reason: string }[] = [];
   const unknown = new Set(options.edited?.keys() ?? []);
   // Those that were replayed are read too: who names one must hear that.
-  for await (const row of readRejects(core, manifest.rejects)) {
+  for await (const row of readRejects(core, filesToRead(manifest, options.edited))) {
     const edited = options.edited?.get(row.rejectId) ?? null;
     unknown.delete(row.rejectId);
     if ((options.edited !== null && edited === null) || !options.matches(row)) continue;
@@ -48,6 +48,13 @@ export async function gatherCorrections(view: CorrectedJob, manifest: Manifest, 
     if (rejects.length > maxRejects) throw new RangeError(`cannot replay more than ${maxRejects} rejects at once: choose some with --code`);
   }
   return { rejects, cannot, unknown: [...unknown] };
+}
+
+/** Of an edited export only the chunks that its ids name: a job may have very many rejects besides. */
+function filesToRead(manifest: Manifest, edited: GatherOptions['edited']): Manifest['rejects'] {
+  if (edited === null) return manifest.rejects;
+  const named = new Set([...edited.keys()].map((id) => id.split('.').slice(1, 3).join('.')));
+  return manifest.rejects.filter(({ chunk }) => named.has(chunk));
 }
 
 interface Facts {
