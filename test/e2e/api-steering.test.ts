@@ -198,6 +198,28 @@ describe('dead letters', () => {
   });
 });
 
+describe('jobs', () => {
+  test('that failed for a budget are judged anew by a larger one, and nothing of them runs twice', async () => {
+    const failing = await brokenJob('raises', { deadLetters: { maxChunks: 0, maxRatio: null, onExceeded: 'finish' } });
+    assert.equal(await untilEnd(failing.jobId), 'failed');
+    const { dead, committed } = manifest(out, failing.jobId, 1).chunks;
+    renameSync(failing.away, failing.gone);
+    const ask = (overrides: Record<string, unknown>) => api.client.call('POST /redrives/plans', { body: { target: 'jobs', ids: [failing.jobId], overrides } });
+    await assert.rejects(ask({ 'deadLetters.maxChunk': 5 }), (error) => {
+      assert.ok(error instanceof ApiError && error.code === 'SPEC_UNKNOWN_FIELD', String(error));
+      assert.equal(error.problem.errors?.[0]?.suggestion, 'maxChunks');
+      return true;
+    });
+    const plan = await ask({ 'deadLetters.maxChunks': 5 });
+    assert.deepEqual([plan.confirm, plan.changes], [dead, [{ jobId: failing.jobId, pointer: '/deadLetters/maxChunks', first: 0, now: 5 }]]);
+    const { operationId } = await api.client.call('POST /redrives', { body: { planId: plan.planId, confirm: dead, reason: 'the file is back' } });
+    const done = await untilOperation(operationId, ({ endedAt }) => endedAt !== null);
+    assert.deepEqual([done.state, done.counts.resolved, done.overrides], ['finished', dead, { 'deadLetters.maxChunks': 5 }]);
+    assert.equal(await untilEnd(failing.jobId, 2), 'completed');
+    assert.deepEqual(manifest(out, failing.jobId, 2).chunks, { total: dead + committed, committed: dead + committed, dead: 0, open: 0 });
+  });
+});
+
 describe('rejects', () => {
   test('are replayed as they are: those that cannot be better fail again, and each is told', async () => {
     const lines = Array.from({ length: 600 }, (_, at) => `${at + 1};${at % 100 === 7 ? 'none' : at}\n`);
