@@ -1,12 +1,17 @@
 /** How people come in: the one-time link, passwords, sessions and their cookies, and what a page of another site cannot do with them. */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { startTestRedis } from '@millrace/queues/testing';
 import { systemClock } from '@millrace/service-kit';
 import { type ApiStack, startApiStack } from './support/api-stack.ts';
-import { Workbench } from './support/workbench.ts';
+import { until } from './support/until.ts';
+import { root, Workbench } from './support/workbench.ts';
 
 const bench = new Workbench('sign-in');
 const out = bench.path('out');
@@ -161,6 +166,42 @@ test('a name that another site made point here is not served', async () => {
   assert.equal(await ask({ host: 'evil.example.com' }), 403);
   assert.equal(await ask({ host: `localhost:${port}` }), 200);
   assert.equal(await ask({ host: 'localhost', 'x-padding': 'x'.repeat(40_000) }), 431);
+});
+
+test('the process prints the link for a person and not into its log, and ends in order', async () => {
+  const redis = await startTestRedis();
+  const journal = bench.path('fresh');
+  mkdirSync(journal);
+  const env = {
+    PATH: process.env['PATH'],
+    TMPDIR: bench.temporary,
+    MILLRACE_REDIS: redis.url,
+    MILLRACE_JOURNAL: pathToFileURL(journal).href,
+    MILLRACE_CORE: bench.core,
+    MILLRACE_SCRATCH: bench.temporary,
+    MILLRACE_HTTP_PORT: '0',
+    MILLRACE_TELEMETRY_PORT: '0',
+    MILLRACE_PUBLIC_URL: 'https://millrace.example.com',
+  };
+  const child = spawn(process.execPath, [join(root, 'packages/api/src/main.ts')], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [said, logged] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    logged += text;
+  });
+  const ended = once(child, 'close');
+  try {
+    await until('the link', () => said.includes('\n'), { within: 20_000, describe: () => logged });
+    const secret = /https:\/\/millrace\.example\.com\/[a-z-]+#link=([A-Za-z0-9_-]{43})\n$/.exec(said)?.[1] ?? assert.fail(said);
+    assert.match(logged, /"message":"api listening"/);
+    assert.ok(!logged.includes(secret));
+  } finally {
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
+    await redis.stop();
+  }
 });
 
 test('a body that is too large is not read', async () => {

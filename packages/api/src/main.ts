@@ -60,11 +60,14 @@ const api = service(
       metrics,
     });
     log.info({ url: running.url }, 'api listening');
-    const link = config.MILLRACE_DEV_TOKEN === undefined ? await running.firstSignIn() : null;
-    // To a person at the terminal, not to the log: whoever holds it becomes the admin.
-    if (link !== null) stdout.write(`No account is there yet. Create the admin's within 15 minutes: ${link}\n`);
+    if (config.MILLRACE_DEV_TOKEN === undefined) running.firstSignIn().then(printLink, (err: unknown) => log.warn({ err }, 'link of the first start not made'));
   },
   async () => running?.stop(),
 );
+
+/** To a person at the terminal, not to the log: whoever holds it becomes the admin. */
+function printLink(link: string | null): void {
+  if (link !== null) stdout.write(`No account is there yet. Create the admin's within 15 minutes: ${link}\n`);
+}
 
 process.exit(await runService([telemetry, api], { log, stopWithinMs, parentPid: config.MILLRACE_PARENT_PID ?? null }));

@@ -17,6 +17,7 @@ export class RedisDoor {
   #opening: Promise<void> | null = null;
   #cancel: () => void = () => {};
   #stopped = false;
+  readonly #opened = Promise.withResolvers<void>();
 
   constructor(options: QueuesOptions, parts: { readonly clock: Clock; readonly log: Log }) {
     this.#options = options;
@@ -28,6 +29,11 @@ export class RedisDoor {
   async start(): Promise<void> {
     this.#opening ??= this.#open();
     await Promise.race([this.#opening, this.#clock.sleep(firstTryMs)]);
+  }
+
+  /** Resolves when it is open for the first time. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
   }
 
   /** Throws `BUSY` while it was never open. Once it was, a call itself fails while Redis is away. */
@@ -52,6 +58,7 @@ export class RedisDoor {
     try {
       const queues = await openQueues({ ...this.#options, failFast: true });
       this.#queues = queues;
+      this.#opened.resolve();
       if (this.#stopped) await queues.close();
     } catch (err) {
       this.#log.warn({ err }, 'redis is away');

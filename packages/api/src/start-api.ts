@@ -63,7 +63,7 @@ export interface RunningApi {
   readonly url: string;
   /** For those that run in the same process, such as tests. */
   readonly api: Api;
-  /** A link that creates the first account; null when there is one, or while Redis is away. */
+  /** A link that creates the first account, as soon as Redis is there; null when there is an account. */
   firstSignIn(): Promise<string | null>;
   /** Takes no new requests, ends those that are open, closes connections and ends the core. */
   stop(): Promise<void>;
@@ -168,7 +168,7 @@ async function cursorKey(journal: Journal, clock: Clock): Promise<Buffer> {
 }
 
 async function firstSignIn(api: Api, url: string): Promise<string | null> {
-  if (api.redis.found === null) return null;
+  await api.redis.opened;
   const secret = await api.auth.offerFirstSignIn();
   // Behind the hash: a browser does not send it to any server, and no log of a proxy has it.
   return secret === null ? null : `${url.replace(/\/+$/, '')}/login#link=${secret}`;
