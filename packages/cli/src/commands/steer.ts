@@ -4,8 +4,10 @@ import type { JobStatus } from '@millrace/protocol';
 import { type Command, type CommandCall, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { withJob } from '../directory.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { findStack } from '../running-stack.ts';
+import { isJobRef, jobIdOf } from '../server/job-ref.ts';
+import { serverFlags, withServer } from '../server/server-call.ts';
 
 type Word = 'pause' | 'resume' | 'cancel';
 
@@ -26,16 +28,28 @@ export const [pause, resume, cancel] = (['pause', 'resume', 'cancel'] as const).
 function steering(word: Word): Command {
   return {
     name: word,
-    synopsis: 'DIR [--reason TEXT]',
+    synopsis: 'DIR | JOB [--reason TEXT]',
     help: help[word],
-    flags: { reason: { type: 'string', value: 'TEXT', help: 'why, for the record' } },
+    flags: { reason: { type: 'string', value: 'TEXT', help: 'why, for the record' }, ...serverFlags },
     run: async (call) => {
+      if (isJobRef(call.args[0])) return steerOnServer(word, call);
       const status = await steer(word, call);
       call.output.document({ type: 'status', status });
       call.output.line(done[word]);
       return exitCodes.done;
     },
   };
+}
+
+async function steerOnServer(word: Word, call: CommandCall): Promise<ExitCode> {
+  return withServer(call, async ({ client }) => {
+    const jobId = await jobIdOf(call.args[0], client);
+    const reason = textFlag(call.flags, 'reason');
+    const answer = await client.call(`POST /jobs/{jobId}/${word}`, { params: { jobId }, body: reason === undefined ? {} : { reason } });
+    call.output.document({ type: 'status', ...answer });
+    call.output.line(`${jobId} is ${answer.state}.`);
+    return exitCodes.done;
+  });
 }
 
 async function steer(word: Word, call: CommandCall): Promise<JobStatus> {
