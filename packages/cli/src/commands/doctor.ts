@@ -74,8 +74,7 @@ async function core(): Promise<Check> {
     const process = await startCore({ binary: coreBinary(), hello, connections, log: silentLog });
     const { coreVersion, resultVersion, sandbox, sandboxMissing } = process.hello;
     await process.stop();
-    const missing =
-      sandboxMissing.length === 0 ? '' : ` (this computer lacks ${sandboxMissing.join(', ')}; services with MILLRACE_SANDBOX=required refuse to start here)`;
+    const missing = sandboxMissing.length === 0 ? '' : ` (without ${sandboxMissing.join(', ')}: services with MILLRACE_SANDBOX=required refuse to start here)`;
     return { name: 'core', ok: true, detail: `version ${coreVersion}, result version ${resultVersion}, sandbox ${sandbox}${missing}` };
   } catch (error) {
     return { name: 'core', ok: false, detail: `${error instanceof Error ? error.message : String(error)}; \`npm run setup\` builds it` };

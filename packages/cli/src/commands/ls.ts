@@ -23,7 +23,7 @@ export const ls: Command = {
       const rows = page.data.map((job) => [
         job.jobId,
         job.state,
-        `${job.chunks.committed}/${job.chunks.total}${job.sealed ? "" : "+"}`,
+        `${job.chunks.committed}/${job.chunks.total}${job.sealed ? '' : '+'}`,
         size(job.bytes.total),
         job.balance.emitted,
         job.balance.rejected,
