@@ -37,6 +37,10 @@ export const scheduleHandlers: HandlersOf<typeof scheduleRoutes> = {
   },
   'DELETE /schedules/{name}': async ({ params, query, caller, ifMatch, signal }, api) => {
     const found = await requireSchedule(params.name, query.tenant, caller, api);
+    if (api.settings.environment === 'production' && query.reason.trim() === '') {
+      const issue = { pointer: '/query/reason', code: 'REASON_REQUIRED', message: 'expected a reason' };
+      throw new ApiProblem('REASON_REQUIRED', 'this installation is marked production: every act needs a reason', { issues: [issue] });
+    }
     checkVersion(found, ifMatch);
     await ask(api, { caller, tenant: found.body.tenant, signal }, { kind: 'steerSchedule', name: params.name, act: 'remove', reason: query.reason });
     registryLook(api).forget('schedules');

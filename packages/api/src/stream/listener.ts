@@ -2,29 +2,37 @@
 import { Readable } from 'node:stream';
 import type { Caller } from '../auth/caller.ts';
 import { mayReach } from '../auth/caller.ts';
-import type { Sent, StreamHub } from './hub.ts';
+import type { Sent } from './hub.ts';
 
 /** Waiting for a slow reader. */
 const mostWaitingBytes = 1024 * 1024;
 export const retryMs = 2_000;
 
+/** Where events come from, as a listener needs it. */
+export interface EventStore {
+  readonly id: string;
+  readonly lastNumber: number;
+  /** Events behind this number; null: they are kept no longer. */
+  since(number: number): readonly Sent[] | null;
+}
+
 export class Listener {
   readonly key: string;
   readonly topics: ReadonlySet<string>;
   readonly stream: Readable;
-  readonly #hub: StreamHub;
+  readonly #hub: EventStore;
   readonly #caller: Caller;
   /** The same for all callers who see the same. */
   readonly #view: string;
   #isBehind = false;
 
-  constructor(hub: StreamHub, caller: Caller, key: string, topics: readonly string[]) {
+  constructor(hub: EventStore, caller: Caller, key: string, topics: readonly string[]) {
     this.#hub = hub;
     this.#caller = caller;
     this.key = key;
     this.topics = new Set(topics);
     this.#view = caller.tenants === null ? '*' : [...caller.tenants].sort().join(' ');
-    this.stream = new Readable({ read: () => this.#catchUp(), highWaterMark: mostWaitingBytes });
+    this.stream = new Readable({ read: () => undefined, highWaterMark: mostWaitingBytes });
   }
 
   /** The first frame; events behind `lastEventId` follow, or a `reset` when they are not known any more. */
@@ -39,7 +47,7 @@ export class Listener {
 
   hear(event: Sent): void {
     if (event.topic !== '*' && !this.topics.has(event.topic)) return;
-    if (this.#isBehind) return;
+    if (!this.#isThere()) return;
     const text = this.#textOf(event);
     if (text === null) return;
     this.#write(`id: ${this.#id(event.number)}\nevent: ${event.event}\ndata: ${text}\n\n`);
@@ -47,7 +55,7 @@ export class Listener {
 
   /** Keeps proxies and readers from taking the stream for dead. */
   comment(): void {
-    this.#write(': \n\n');
+    if (this.#isThere()) this.#write(': \n\n');
   }
 
   #textOf(event: Sent): string | null {
@@ -65,11 +73,13 @@ export class Listener {
     if (this.stream.readableLength > mostWaitingBytes) this.#isBehind = true;
   }
 
-  /** The reader has taken what waited. */
-  #catchUp(): void {
-    if (!this.#isBehind || this.stream.readableLength > 0) return;
-    this.#isBehind = false;
-    this.#reset();
+  /** False while the reader has not taken most of what waits for it; when it has, it is told to read anew. */
+  #isThere(): boolean {
+    if (this.#isBehind && this.stream.readableLength < mostWaitingBytes / 4) {
+      this.#isBehind = false;
+      this.#reset();
+    }
+    return !this.#isBehind;
   }
 
   #reset(): void {
