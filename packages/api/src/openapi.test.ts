@@ -30,6 +30,16 @@ test('every reference leads somewhere, every parameter of a path is described, i
   }
 });
 
+test('the job spec is told whole, as it may be written', () => {
+  const spec = document['components']?.['schemas']?.['JobSpec'];
+  for (const field of ['name', 'inputs', 'schema', 'pipeline', 'output', 'rejects', 'execution']) assert.ok(spec?.['properties']?.[field], field);
+  assert.equal(spec?.['properties']?.['output']?.['type'], 'object');
+  assert.deepEqual(new Set(spec?.['required'] as unknown as string[]), new Set(['name', 'inputs', 'output']));
+  assert.match(JSON.stringify(spec?.['properties']?.['inputs']), /"enum":\["auto","csv"/);
+  const body = document['paths']?.['/v1/jobs']?.['post']?.['requestBody'];
+  assert.match(JSON.stringify(body), /"#\/components\/schemas\/JobSpec"/);
+});
+
 test('what a route takes and answers has a schema', () => {
   for (const route of routes) {
     const operation = document['paths']?.[`/v1${route.path}`]?.[route.method.toLowerCase()];

@@ -1,6 +1,6 @@
 /** The API as an OpenAPI 3.1 document, made from the table of routes and the schemas that check requests and answers. Pure. */
 import { commonErrors, type MediaType, problemMedia, problemShape, type Route, statusOf } from '@millrace/api-contract';
-import type { FailureCode } from '@millrace/protocol';
+import { type FailureCode, jobSpecShape } from '@millrace/protocol';
 import { z } from 'zod';
 
 type Json = Record<string, unknown>;
@@ -13,6 +13,7 @@ export function openApiOf(routes: readonly Route[], version: string): Json {
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, components) };
   }
   schemaOf(problemShape, 'output', components, 'Problem');
+  addJobSpec(components);
   return {
     openapi: '3.1.0',
     info: { title: 'Millrace', version, description: 'File processing that can be trusted. Every answer that is not 2xx is a problem (RFC 9457) with a code.' },
@@ -27,6 +28,16 @@ export function openApiOf(routes: readonly Route[], version: string): Json {
       },
     },
   };
+}
+
+/** A spec as it may be written. What ties its fields together is checked behind this, and told with pointers too. */
+function addJobSpec(components: Record<string, Json>): void {
+  delete components['JobSpec'];
+  schemaOf(jobSpecShape, 'input', components, 'JobSpec');
+  const { properties } = components['JobSpec'] as { properties?: Record<string, Json> };
+  if (properties?.['inputs'] === undefined) return;
+  const { items } = properties['inputs'] as { items?: Json };
+  properties['inputs'] = { anyOf: [{ type: 'string', description: 'the URI of the one input' }, items ?? {}, properties['inputs']] };
 }
 
 function operationOf(route: Route, components: Record<string, Json>): Json {
@@ -116,15 +127,17 @@ function problemsOf(route: Route): Json {
 function schemaOf(shape: z.ZodType, io: 'input' | 'output', components: Record<string, Json>, name?: string): Json {
   const made = z.toJSONSchema(shape, { target: 'draft-2020-12', io, unrepresentable: 'any', reused: 'inline' }) as Json;
   const { $schema: _, $defs = {}, ...schema } = made;
-  for (const [id, definition] of Object.entries($defs as Record<string, Json>)) components[id] ??= relinked(definition);
   const own = name ?? (typeof schema['id'] === 'string' ? schema['id'] : undefined);
-  const plain = relinked(schema);
+  // What refers to itself has a made-up name, which other schemas have too.
+  const nameOf = (id: string): string => (id.startsWith('__') ? `${own ?? 'Shape'}${id.slice(2)}` : id);
+  for (const [id, definition] of Object.entries($defs as Record<string, Json>)) components[nameOf(id)] ??= relinked(definition, nameOf);
+  const plain = relinked(schema, nameOf);
   if (own === undefined) return plain;
   components[own] ??= plain;
   return { $ref: `#/components/schemas/${own}` };
 }
 
-function relinked(schema: Json): Json {
+function relinked(schema: Json, nameOf: (id: string) => string): Json {
   const { id: _, ...rest } = schema;
-  return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
+  return JSON.parse(JSON.stringify(rest).replace(/"#\/\$defs\/([^"]+)"/g, (__, id: string) => `"#/components/schemas/${nameOf(id)}"`)) as Json;
 }

@@ -144,6 +144,7 @@ export type {
   ResolvedSchema,
   ResolvedStage,
 } from './job-spec-shape.ts';
+export { jobSpecShape } from './job-spec-shape.ts';
 export { type FilterableLetter, groupFields, letterFields, letterItem, operationFields } from './letter-filter.ts';
 export {
   maxBatchChunks,
