@@ -263,6 +263,7 @@ test('failures of one cause are a group with a spread, samples and decisions tha
   const list = await viewer.call('GET /errors', { query: { q: 'code:INPUT_NOT_FOUND' } });
   const [group = assert.fail('no group')] = list.data;
   assert.deepEqual([group.dead, group.failures, group.state, group.version], [ended.chunks.dead, ended.chunks.dead, 'open', 0]);
+  assert.equal(sum(group.activity.map(({ failures }) => failures)), group.failures);
   const params = { fingerprint: group.fingerprint };
   const { data: detail, etag } = await viewer.reply('GET /errors/{fingerprint}', { params });
   assert.deepEqual([detail.spread.counted, detail.spread.files.length, detail.groupedBy], [ended.chunks.dead, 1, ['code', 'job name', 'input name']]);

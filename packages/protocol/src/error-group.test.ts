@@ -39,6 +39,7 @@ test('failures of one cause are one group over all jobs, the newest first', () =
       ['invoices', 1],
     ],
   );
+  assert.deepEqual(groups[0]?.activity, [{ hour: '2026-11-23T10', failures: 3 }], 'a dead letter is no failure of its own');
   assert.deepEqual(filterGroups(groups, 'name:invoices age:<1m failures:>2 file:a.csv', nowMs).length, 1);
   assert.deepEqual(
     filterGroups(groups, 'dead:0', nowMs).map(({ fingerprint }) => fingerprint),

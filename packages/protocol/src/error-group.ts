@@ -16,6 +16,8 @@ export interface GroupOfJob {
   readonly dead: number;
   readonly firstSeenAt: string;
   readonly lastSeenAt: string;
+  /** Attempts by hour of UTC, such as `2026-11-23T10`. */
+  readonly activity: Readonly<Record<string, number>>;
   readonly samples: readonly string[];
   readonly places: readonly { readonly uri: string; readonly start: number; readonly end: number }[];
 }
@@ -32,6 +34,8 @@ export interface ErrorGroup {
   readonly dead: number;
   readonly firstSeenAt: string;
   readonly lastSeenAt: string;
+  /** Attempts by hour, oldest first: the newest hours that have some. */
+  readonly activity: readonly { readonly hour: string; readonly failures: number }[];
   /** Those with most failures first. */
   readonly jobs: readonly { readonly jobId: JobId; readonly name: string; readonly failures: number; readonly dead: number }[];
   /** Of the newest failures, newest first. */
@@ -43,6 +47,7 @@ export interface ErrorGroup {
 }
 
 const shown = 20;
+export const shownHours = 48;
 
 export interface TriageVersion {
   readonly triage: Triage;
@@ -73,12 +78,20 @@ function groupOf(fingerprint: string, parts: readonly GroupOfJob[], triaged: Tri
     dead: parts.reduce((sum, part) => sum + part.dead, 0),
     firstSeenAt: parts.map((part) => part.firstSeenAt).sort()[0] ?? newest.firstSeenAt,
     lastSeenAt,
+    activity: activityOf(parts),
     jobs: jobs.slice(0, shown),
     places: newestFirst.flatMap(({ places }) => places).slice(0, shown),
     samples: newestFirst.flatMap(({ samples }) => samples).slice(0, shown),
     triage: triaged?.triage ?? null,
     version: triaged?.version ?? 0,
   };
+}
+
+function activityOf(parts: readonly GroupOfJob[]): ErrorGroup['activity'] {
+  const hours = new Map<string, number>();
+  for (const { activity } of parts) for (const [hour, failures] of Object.entries(activity)) hours.set(hour, (hours.get(hour) ?? 0) + failures);
+  const inOrder = [...hours].sort(([a], [b]) => (a < b ? -1 : 1)).slice(-shownHours);
+  return inOrder.map(([hour, failures]) => ({ hour, failures }));
 }
 
 /** Those that the filter holds for. Throws `FilterError`. */
@@ -125,6 +138,7 @@ export function foldFailures(
   for (const { fingerprint, at, sample, place, isLetter, ...what } of failures) {
     const known = groups.get(fingerprint);
     const isNewest = known === undefined || at >= known.lastSeenAt;
+    const hour = at.slice(0, 13);
     groups.set(fingerprint, {
       ...job,
       fingerprint,
@@ -135,6 +149,7 @@ export function foldFailures(
       dead: (known?.dead ?? 0) + (isLetter ? 1 : 0),
       firstSeenAt: known === undefined || at < known.firstSeenAt ? at : known.firstSeenAt,
       lastSeenAt: isNewest ? at : known.lastSeenAt,
+      activity: isLetter ? (known?.activity ?? {}) : { ...known?.activity, [hour]: (known?.activity[hour] ?? 0) + 1 },
       samples: [sample, ...(known?.samples ?? [])].slice(0, 5),
       places: (place === null ? [] : [place]).concat(known?.places ?? []).slice(0, 5),
     });

@@ -227,9 +227,9 @@ export function decodeGroups(fields: Fields): JobGroup[] {
   const groups: JobGroup[] = [];
   for (const [fingerprint, text] of Object.entries(fields)) {
     if (fingerprint.startsWith('dead:') || fingerprint === 'beyond') continue;
-    const { samples, places, ...group } = JSON.parse(text) as Omit<JobGroup, 'fingerprint' | 'dead'>;
+    const { samples, places, activity = {}, ...group } = JSON.parse(text) as Omit<JobGroup, 'fingerprint' | 'dead'>;
     const dead = int(fields[`dead:${fingerprint}`]);
-    groups.push({ ...group, fingerprint, dead, samples: Array.isArray(samples) ? samples : [], places: Array.isArray(places) ? places : [] });
+    groups.push({ ...group, fingerprint, dead, activity, samples: Array.isArray(samples) ? samples : [], places: Array.isArray(places) ? places : [] });
   }
   return groups;
 }

@@ -174,6 +174,8 @@ export interface JobGroup {
   readonly dead: number;
   readonly firstSeenAt: string;
   readonly lastSeenAt: string;
+  /** Attempts by hour, such as `2026-11-23T10`: the newest 48 that have some. */
+  readonly activity: Readonly<Record<string, number>>;
   /** Journal keys of the newest records, newest first. */
   readonly samples: readonly string[];
   readonly places: readonly GroupPlace[];

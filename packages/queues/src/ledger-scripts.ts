@@ -76,7 +76,16 @@ local function noteGroup(note)
     end
     group = { code = note.code, class = note.class, message = note.message, failures = 0, firstSeenAt = note.at, lastSeenAt = note.at, samples = {}, places = {} }
   end
-  if note.counts then group.failures = group.failures + 1 end
+  if note.counts then
+    group.failures = group.failures + 1
+    -- By hour, the newest 48.
+    local hour, hours = string.sub(note.at, 1, 13), {}
+    group.activity = group.activity or {}
+    group.activity[hour] = (group.activity[hour] or 0) + 1
+    for one in pairs(group.activity) do hours[#hours + 1] = one end
+    table.sort(hours)
+    for at = 1, #hours - 48 do group.activity[hours[at]] = nil end
+  end
   if note.at < group.firstSeenAt then group.firstSeenAt = note.at end
   if note.at >= group.lastSeenAt then
     group.lastSeenAt = note.at

@@ -48,6 +48,19 @@ describe('error groups', () => {
     assert.ok((await queues.ledger.troubledJobs()).some((job) => job.jobId === jobId && job.tenant === 'default' && job.name === 'orders'));
   });
 
+  test('know how often they were seen in each of the newest 48 hours', async () => {
+    const { jobId } = testJob('hours');
+    const { class: failureClass, code } = failureOf('crash');
+    const notes = Array.from({ length: 150 }, (_, number): FailureNote => {
+      const at = new Date(Date.UTC(2026, 10, 20, Math.floor(number / 3), 30)).toISOString();
+      return { attemptId: `h${number}`, fingerprint: 'fp1-h', code, class: failureClass, message: 'm', at, sample: `failures/h${number}`, place: null };
+    });
+    await queues.ledger.indexTrouble({ jobId, tenant: 'default', name: 'orders' }, notes, []);
+    const [group] = await queues.ledger.groups(jobId);
+    const hours = Object.entries(group?.activity ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    assert.deepEqual([group?.failures, hours.length, hours[0], hours.at(-1)], [150, 48, ['2026-11-20T02', 3], ['2026-11-22T01', 3]]);
+  });
+
   test('count open dead letters, which a commit, a redrive and a rebuild take away', async () => {
     const jobId = await plannedJob(queues, 'dead-groups', 3);
     const ids = [0, 1, 2].map((chunk) => chunkId(jobId, 'read', chunk));

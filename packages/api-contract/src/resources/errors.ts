@@ -37,6 +37,8 @@ export const errorGroupShape = z
     dead: count,
     firstSeenAt: instant,
     lastSeenAt: instant,
+    /** Attempts that failed so by hour, which begins then; oldest first, the newest 48 hours that have some. */
+    activity: z.array(z.strictObject({ at: instant, failures: count })).max(48),
     /** Those with most failures first, at most 20. */
     jobs: z.array(z.strictObject({ jobId, name: z.string(), failures: count, dead: count })),
     /** Who looks after it; null: nobody. */

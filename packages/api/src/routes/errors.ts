@@ -102,7 +102,7 @@ async function findGroup(fingerprint: string, caller: Caller, signal: AbortSigna
 }
 
 function groupRow(group: ErrorGroup): ErrorGroupRow {
-  const { fingerprint, state, code, message, failures, dead, firstSeenAt, lastSeenAt, jobs, triage, version } = group;
+  const { fingerprint, state, code, message, failures, dead, firstSeenAt, lastSeenAt, activity, jobs, triage, version } = group;
   return {
     fingerprint,
     state,
@@ -114,6 +114,7 @@ function groupRow(group: ErrorGroup): ErrorGroupRow {
     dead,
     firstSeenAt,
     lastSeenAt,
+    activity: activity.map(({ hour, failures: failed }) => ({ at: `${hour}:00:00.000Z`, failures: failed })),
     jobs: [...jobs],
     owner: triage?.owner ?? null,
     notes: triage?.notes.length ?? 0,
