@@ -66,7 +66,9 @@ try {
   await until('the API to answer', () => answers(), { within: 20_000 });
   const jobId = await runOneJob('first');
   await copyJobs(jobId);
+  const startMs = performance.now();
   await client.call('GET /jobs', {});
+  const firstListMs = Math.round(performance.now() - startMs);
   const paths: Readonly<Record<string, string>> = {
     'GET /me': '/v1/me',
     'GET /jobs': '/v1/jobs?limit=50',
@@ -76,7 +78,7 @@ try {
   };
   const idle = await measureAll(paths);
   const withStreams = streams === 0 ? null : await measureWithStreams(paths);
-  const result = { jobs, connections, secondsEach: seconds, loadAverage: loadavg(), idle, withStreams, residentBytes: residentBytes() };
+  const result = { jobs, connections, secondsEach: seconds, loadAverage: loadavg(), firstListMs, idle, withStreams, residentBytes: residentBytes() };
   console.log(JSON.stringify(result, null, 2));
   keep('api', result);
 } finally {

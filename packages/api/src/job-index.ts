@@ -31,6 +31,9 @@ export class JobIndex {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #jobs = new Map<JobId, IndexedJob>();
+  /** Newest first; null: to be sorted anew. */
+  #sorted: readonly IndexedJob[] | null = null;
+  #stopped = false;
   /** Not known, or changed since they were read. */
   readonly #stale = new Set<JobId>();
   #lastEvent: string | null = null;
@@ -49,7 +52,20 @@ export class JobIndex {
   /** Every job, newest first, as of at most a second ago. */
   async all(): Promise<readonly IndexedJob[]> {
     await this.#refresh();
-    return [...this.#jobs.values()].sort(newestFirst);
+    this.#sorted ??= [...this.#jobs.values()].sort(newestFirst);
+    return this.#sorted;
+  }
+
+  /** Reads what is there in the background, so that the first list does not wait for all of it. */
+  warm(): void {
+    this.all().catch((err: unknown) => {
+      if (!this.#stopped) this.#log.warn({ err }, 'list of jobs not read');
+    });
+  }
+
+  /** What is under way ends early; nobody asks any more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** A job that this process has submitted or steered: the next list shows it. */
@@ -74,6 +90,7 @@ export class JobIndex {
     const wanted = [...new Set([...this.#stale, ...open])];
     this.#stale.clear();
     await inTurns(wanted, atOnce, (jobId) => this.#read(jobId));
+    this.#sorted = null;
     this.#refreshedAtMs = this.#clock.monotonicMs();
   }
 
@@ -101,13 +118,14 @@ export class JobIndex {
   }
 
   async #read(jobId: JobId): Promise<void> {
+    if (this.#stopped) return;
     try {
       const record = await this.#reader.record(jobId);
       // A folder without job.json: one that was begun and never accepted.
       if (record !== null) this.#jobs.set(jobId, await this.#indexed(record));
     } catch (err) {
       this.#stale.add(jobId);
-      this.#log.warn({ err, jobId }, 'job not read for the list');
+      if (!this.#stopped) this.#log.warn({ err, jobId }, 'job not read for the list');
     }
   }
 
@@ -143,8 +161,9 @@ export class JobIndex {
 
 /** Ids break ties, so that pages have one order. */
 export function newestFirst(one: IndexedJob, other: IndexedJob): number {
-  const [a, b] = [positionOf(one), positionOf(other)];
-  return a < b ? 1 : a > b ? -1 : 0;
+  const [a, b] = [one.record, other.record];
+  if (a.acceptedAt !== b.acceptedAt) return a.acceptedAt < b.acceptedAt ? 1 : -1;
+  return a.jobId < b.jobId ? 1 : a.jobId > b.jobId ? -1 : 0;
 }
 
 /** Where a job stands in the list: later is greater. */

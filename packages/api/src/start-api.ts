@@ -104,8 +104,10 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     await journal.putWitness();
     await health.start({ journal: () => journal.readWitness(), redis: async () => void (await redis.queues().sentinel.read()) });
     const url = await server.listen({ host: options.host, port: options.port });
+    api.index.warm();
     const stop = async (): Promise<void> => {
       health.stopping();
+      api.index.stop();
       await server.close();
       await stopParts();
     };

@@ -6,7 +6,7 @@ import {
   type BudgetSums,
   budgetUses,
   checkJobSpec,
-  type FilterItem,
+  type FieldOf,
   isTerminalJobState,
   type JobRecord,
   type JobStatus,
@@ -143,24 +143,40 @@ function withTenant(written: Readonly<Record<string, unknown>>, { tenants }: Cal
 
 // Lists
 
-function jobItem({ record, labels, status, endedAt }: IndexedJob): FilterItem {
-  return {
-    id: record.jobId,
-    job: record.jobId,
-    name: record.name,
-    tenant: record.tenant,
-    state: status.state,
-    code: status.failure?.code ?? null,
-    age: record.acceptedAt,
-    created: record.acceptedAt,
-    finished: endedAt,
-    bytes: status.bytes.total,
-    records: status.balance.recordsIn,
-    rejected: status.balance.rejected,
-    dead: status.chunks.dead,
-    priority: record.spec.execution.priority,
-    ...Object.fromEntries(Object.entries(labels).map(([name, value]) => [`label.${name}`, value])),
-    [wordsField]: [record.jobId, record.name, status.failure?.message ?? ''],
+/** Of very many jobs only what a filter asks for is made. */
+function jobItem({ record, labels, status, endedAt }: IndexedJob): FieldOf {
+  return (field) => {
+    switch (field) {
+      case 'id':
+      case 'job':
+        return record.jobId;
+      case 'name':
+      case 'tenant':
+        return record[field];
+      case 'state':
+        return status.state;
+      case 'code':
+        return status.failure?.code ?? null;
+      case 'age':
+      case 'created':
+        return record.acceptedAt;
+      case 'finished':
+        return endedAt;
+      case 'bytes':
+        return status.bytes.total;
+      case 'records':
+        return status.balance.recordsIn;
+      case 'rejected':
+        return status.balance.rejected;
+      case 'dead':
+        return status.chunks.dead;
+      case 'priority':
+        return record.spec.execution.priority;
+      case wordsField:
+        return [record.jobId, record.name, status.failure?.message ?? ''];
+      default:
+        return field.startsWith('label.') && Object.hasOwn(labels, field.slice(6)) ? labels[field.slice(6)] : null;
+    }
   };
 }
 
