@@ -2,13 +2,15 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { createRouter } from '@tanstack/react-router';
 import { appRoute, rootRoute } from './routes.ts';
+import { errorRoutes } from './screens/errors/routes.ts';
 import { jobRoutes } from './screens/jobs/routes.ts';
 import { loginRoute } from './screens/login/route.ts';
 import { overviewRoute } from './screens/overview/route.ts';
+import { redriveRoutes } from './screens/redrive/routes.ts';
 import { installationRoutes } from './screens/workers/routes.ts';
 import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
 
-const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes, ...installationRoutes])]);
+const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes, ...errorRoutes, ...redriveRoutes, ...installationRoutes])]);
 
 function writeSearch(search: Record<string, unknown>): string {
   const texts = Object.entries(search).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));

@@ -5,7 +5,7 @@
 import { IconArrowUp, IconColumns3, IconX } from '@tabler/icons-react';
 import type { QueryKey } from '@tanstack/react-query';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { type MouseEvent, type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { type MouseEvent, type ReactNode, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { formatCount, formatNoun } from '../format/numbers.ts';
 import { useKeys } from '../keys/keys.ts';
 import { usePreferences } from '../preferences.ts';
@@ -13,25 +13,16 @@ import { Button } from '../ui/button.tsx';
 import { copyText } from '../ui/id.tsx';
 import { Popup, PopupItem } from '../ui/popup.tsx';
 import { ProblemNote } from '../ui/problem.tsx';
+import type { Column } from './column.ts';
 import { EmptyList } from './empty-list.tsx';
 import { FilterBar } from './filter-bar.tsx';
 import type { FilterField } from './filter-text.ts';
 import styles from './list.module.css';
+import { ListRow, type RowEvents } from './list-row.tsx';
 import type { ListSearch } from './list-search.ts';
 import { type FetchPage, usePages } from './use-pages.ts';
 
-export interface Column<Row> {
-  readonly key: string;
-  readonly label: string;
-  /** A track of a CSS grid, such as `minmax(120px, 1fr)` or `90px`. */
-  readonly width: string;
-  readonly end?: boolean;
-  /** Shown only when it is chosen. */
-  readonly optional?: boolean;
-  /** Where it stays: `always`, also on a phone; `roomy`, only where there is much room. Defaults to all but a phone. */
-  readonly when?: 'always' | 'roomy';
-  readonly render: (row: Row) => ReactNode;
-}
+export type { Column } from './column.ts';
 
 /** What is selected: some rows, or all that match the filter, also those that are not loaded. */
 export type Selection = { readonly kind: 'ids'; readonly ids: readonly string[] } | { readonly kind: 'all'; readonly q: string; readonly total: number };
@@ -93,8 +84,10 @@ export function List<Row>(props: ListProps<Row>) {
     setCurrent(null);
   }, [q, clear]);
 
-  const chosen = search.cols === undefined ? null : new Set(search.cols.split('.'));
-  const shown = columns.filter(({ key, optional }) => (chosen === null ? optional !== true : chosen.has(key)));
+  const shown = useMemo(() => {
+    const chosen = search.cols === undefined ? null : new Set(search.cols.split('.'));
+    return columns.filter(({ key, optional }) => (chosen === null ? optional !== true : chosen.has(key)));
+  }, [columns, search.cols]);
   const tracksOf = (columns: readonly Column<Row>[]): string => [...(bulk === undefined ? [] : ['24px']), ...columns.map(({ width }) => width)].join(' ');
 
   const [top, setTop] = useState(0);
@@ -177,6 +170,13 @@ export function List<Row>(props: ListProps<Row>) {
     if (drawer !== undefined) onSearch({ row: idOf(row) });
     else if (onOpen !== undefined) onOpen(row);
   };
+  const latest = useRef({ onRowClick, toggle });
+  latest.current = { onRowClick, toggle };
+  const events = useRef<RowEvents<Row>>({
+    onClick: (event, row) => latest.current.onRowClick(event, row),
+    onFocus: (row) => setCurrent(idOf(row)),
+    onToggle: (index, range) => latest.current.toggle(index, range),
+  });
 
   return (
     <div className={styles.frame} data-drawer={search.row === undefined || drawer === undefined ? undefined : true}>
@@ -274,39 +274,19 @@ export function List<Row>(props: ListProps<Row>) {
                 if (row === undefined) return null;
                 const id = idOf(row);
                 return (
-                  // biome-ignore lint/a11y/useKeyWithClickEvents: rows answer to the keys of the list
-                  <div
+                  <ListRow
                     key={id}
-                    role="row"
-                    aria-rowindex={index + 2}
-                    tabIndex={id === current || (current === null && index === 0) ? 0 : -1}
-                    className={styles.row}
-                    data-row={id}
-                    data-current={id === current || id === search.row || undefined}
-                    data-selected={selected.has(id) || isAll || undefined}
-                    data-left={pages.left.has(id) || undefined}
-                    style={{ transform: `translateY(${start - top}px)` }}
-                    onClick={(event) => onRowClick(event, row)}
-                    onFocus={() => setCurrent(id)}
-                  >
-                    {bulk !== undefined && (
-                      <span role="cell" className={styles.check}>
-                        <input
-                          type="checkbox"
-                          tabIndex={-1}
-                          aria-label={`select row ${index + 1}`}
-                          checked={selected.has(id) || isAll}
-                          onChange={() => undefined}
-                          onClick={(event) => toggle(index, event.shiftKey)}
-                        />
-                      </span>
-                    )}
-                    {shown.map(({ key, end, when, render }) => (
-                      <span key={key} role="cell" className={styles.cell} data-end={end || undefined} data-when={when}>
-                        {render(row)}
-                      </span>
-                    ))}
-                  </div>
+                    row={row}
+                    id={id}
+                    index={index}
+                    offset={start - top}
+                    columns={shown}
+                    isCurrent={id === current || id === search.row}
+                    isFocusable={id === current || (current === null && index === 0)}
+                    isSelected={bulk === undefined ? null : selected.has(id) || isAll}
+                    hasLeft={pages.left.has(id)}
+                    events={events.current}
+                  />
                 );
               })}
             </div>

@@ -3,7 +3,7 @@
  * a button. Nothing is fetched anew while `held`: rows are selected, or a menu is open.
  */
 import { type InfiniteData, type QueryKey, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLive } from '../live/use-live.ts';
 import { type ListPage, mergePages } from './merge-pages.ts';
 
@@ -97,9 +97,10 @@ export function usePages<Row>({ queryKey, q, fetchPage, idOf, topics, held, firs
   useEffect(() => (held ? undefined : refreshSoon()), [held, refreshSoon]);
 
   const pages = query.data?.pages ?? [];
+  const rows = useMemo(() => (query.data?.pages ?? []).flatMap((page) => page.data), [query.data]);
   const isCurrent = news.of === keyText;
   return {
-    rows: pages.flatMap((page) => page.data),
+    rows,
     total: pages[0]?.total ?? null,
     understood: pages[0]?.filter ?? null,
     newRows: isCurrent ? news.newRows : 0,

@@ -1,5 +1,14 @@
 /** The pages of the navigation, of `g` sequences and of the palette: one list. */
-import { IconBriefcase, IconHeartbeat, IconLayoutDashboard, IconServer2, IconStack2 } from '@tabler/icons-react';
+import {
+  IconAlertTriangle,
+  IconBriefcase,
+  IconHeartbeat,
+  IconLayoutDashboard,
+  IconMailX,
+  IconRotateClockwise2,
+  IconServer2,
+  IconStack2,
+} from '@tabler/icons-react';
 
 export interface NavigationItem {
   readonly to: string;
@@ -14,6 +23,9 @@ export interface NavigationItem {
 export const navigation: readonly NavigationItem[] = [
   { to: '/', label: 'Overview', letter: 'o', icon: IconLayoutDashboard, about: 'what needs a person, throughput' },
   { to: '/jobs', label: 'Jobs', letter: 'j', icon: IconBriefcase, about: 'all jobs, filter, submit' },
+  { to: '/errors', label: 'Errors', letter: 'e', icon: IconAlertTriangle, about: 'failures by cause, triage' },
+  { to: '/dead', label: 'Dead letters', letter: 'd', icon: IconMailX, about: 'inbox, redrive' },
+  { to: '/operations', label: 'Operations', icon: IconRotateClockwise2, about: 'redrives and replays, pace, abort' },
   { to: '/queues', label: 'Queues', letter: 'q', icon: IconStack2, about: 'depth, oldest, pause' },
   { to: '/workers', label: 'Workers', letter: 'w', icon: IconServer2, about: 'hosts, slots, drain, scaling' },
   { to: '/status', label: 'Status', icon: IconHeartbeat, about: 'checks of doctor, versions' },

@@ -1,6 +1,9 @@
-/** Links to lists by filter, and to the pages of things: one spelling of each address. */
-import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+/**
+ * Links to lists by filter, and to the pages of things: one spelling of each address. A plain anchor that asks the router when it is pressed: rows of
+ * lists have several, and the router's own link watches the whole address.
+ */
+import { useRouter } from '@tanstack/react-router';
+import type { MouseEvent, ReactNode } from 'react';
 
 interface GoProps {
   /** Path of the page. */
@@ -8,21 +11,34 @@ interface GoProps {
   readonly search?: Readonly<Record<string, string | undefined>>;
   readonly className?: string | undefined;
   readonly title?: string;
-  readonly label?: string;
   readonly children: ReactNode;
 }
 
-export function Go({ to, search = {}, className, title, label, children }: GoProps) {
+const none = {};
+
+export function Go({ to, search = none, className, title, children }: GoProps) {
+  const router = useRouter();
+  const texts = Object.entries(search).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  const query = texts.length === 0 ? '' : `?${new URLSearchParams(texts)}`;
+  const target = { to, search: search as never };
+  const onClick = (event: MouseEvent): void => {
+    // What opens a new tab or window is the browser's.
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    void router.navigate(target);
+  };
   return (
-    <Link
-      to={to}
-      search={search as never}
-      {...(className === undefined ? {} : { className })}
-      {...(title === undefined ? {} : { title })}
-      {...(label === undefined ? {} : { 'aria-label': label })}
+    <a
+      href={to + query}
+      className={className}
+      title={title}
+      onClick={onClick}
+      onMouseEnter={() => {
+        router.preloadRoute(target).catch(() => undefined);
+      }}
     >
       {children}
-    </Link>
+    </a>
   );
 }
 

@@ -13,6 +13,8 @@ export interface FreezeBody {
   readonly fingerprint?: string;
   /** The job that rejects are of. */
   readonly jobId?: string;
+  /** Corrections of rejects that were uploaded. */
+  readonly correctionId?: string;
 }
 
 interface FreezeButtonProps {

@@ -9,7 +9,7 @@ export function needPlaces(kind: Kind, id: string | null): { readonly to: string
     case 'errorsRegressed':
       return page('/errors', 'state:regressed');
     case 'errorsNew':
-      return page('/errors', 'state:new');
+      return page('/errors', 'state:open');
     case 'deadLetters':
       return page('/dead', 'state:open');
     case 'jobsFailed':

@@ -52,7 +52,7 @@ function Sentences({ overview: { errorGroups, oldestWaiting, deadLetters, hosts 
   const alarming = errorGroups.new + errorGroups.regressed > 0;
   return (
     <ul className={styles.sentences} data-dims>
-      <Sentence to="/errors" search={{ q: alarming ? 'state:new,regressed' : undefined }} tone={alarming ? 'warn' : 'calm'}>
+      <Sentence to="/errors" search={{ q: alarming ? 'state:open,regressed' : undefined }} tone={alarming ? 'warn' : 'calm'}>
         {errorGroups.new === 0 ? (
           <>
             <b>No</b> error group is new since <Weekday at={errorGroups.newSince} />

@@ -1,0 +1,308 @@
+/** A frozen plan: what a redrive would do, in numbers that add up, and the start of it. Nothing has been done yet. */
+import type { PlanView } from '@millrace/api-contract';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+import { api } from '../../api.ts';
+import { useNow } from '../../clock.ts';
+import { formatBytes, formatCount, formatDuration, formatNoun } from '../../format/numbers.ts';
+import { visibleText } from '../../format/texts.ts';
+import { useIsProduction } from '../../session.ts';
+import { useAct } from '../../ui/act.tsx';
+import { Button } from '../../ui/button.tsx';
+import { AreaField, TextField } from '../../ui/field.tsx';
+import { Go, pathOf } from '../../ui/go.tsx';
+import { CopyButton } from '../../ui/id.tsx';
+import { Columns, Empty, Page, Panel, Waiting } from '../../ui/page.tsx';
+import { ProblemNote } from '../../ui/problem.tsx';
+import { StateBadge } from '../../ui/state-badge.tsx';
+import { Countdown } from '../../ui/time.tsx';
+import { type FreezeBody, FreezeButton } from '../job/freeze-button.tsx';
+import styles from './redrive.module.css';
+import { startProblem } from './start-choices.ts';
+
+export function PlanScreen() {
+  const { plan: planId } = useSearch({ from: '/app/redrives/new' });
+  const plan = useQuery({
+    queryKey: ['plan', planId],
+    queryFn: ({ signal }) => api.call('GET /redrives/plans/{planId}', { params: { planId: planId ?? '' } }, { signal }),
+    enabled: planId !== undefined,
+    retry: false,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  if (planId === undefined) {
+    return (
+      <Page title="Redrive">
+        <Empty title="A redrive begins with what is to be redriven.">
+          <p>
+            Select <Go to="/dead">dead letters</Go>, an <Go to="/errors">error group</Go>, or open a job that failed: each offers to freeze a plan, which counts
+            first.
+          </p>
+        </Empty>
+      </Page>
+    );
+  }
+  return (
+    <Page title="Redrive" lead={plan.data !== undefined && <PlanLead plan={plan.data} />}>
+      {plan.error !== null && (
+        <>
+          <ProblemNote error={plan.error} doing="read the plan" onRetry={() => void plan.refetch()} />
+          <p>A plan holds for a quarter of an hour. Freeze it again where it came from: the counts then show what has changed.</p>
+        </>
+      )}
+      {plan.data === undefined && plan.error === null && <Waiting what="the plan" />}
+      {plan.data !== undefined && <Plan key={plan.data.planId} plan={plan.data} />}
+    </Page>
+  );
+}
+
+const targetWords: Readonly<Record<PlanView['target'], string>> = {
+  deadLetters: 'dead letters',
+  rejects: 'rejects, replayed',
+  jobs: 'jobs that are opened again',
+  waiveDeadLetters: 'dead letters to be waived',
+};
+
+function PlanLead({ plan: { target, filter, asOf, expiresAt } }: { readonly plan: PlanView }) {
+  const now = useNow();
+  const isOver = Date.parse(expiresAt) <= now;
+  return (
+    <span>
+      {targetWords[target]}
+      {filter !== null && (
+        <>
+          {' '}
+          of <code>{visibleText(filter)}</code>
+        </>
+      )}
+      , frozen {formatDuration(Math.max(0, now - Date.parse(asOf)))} ago ·{' '}
+      {isOver ? (
+        'expired'
+      ) : (
+        <>
+          holds for <Countdown until={expiresAt} />
+        </>
+      )}
+    </span>
+  );
+}
+
+function Plan({ plan }: { readonly plan: PlanView }) {
+  const { counts, bytesToRead, estimate, byCode, jobs, reduceAgain, warnings, cannot, changes, operationId, expiresAt, filter, target } = plan;
+  const now = useNow();
+  const isOver = Date.parse(expiresAt) <= now;
+  return (
+    <>
+      {operationId !== null && (
+        <p className={styles.note}>
+          This plan was started: <Go to={pathOf.operation(operationId)}>see the operation</Go>.
+        </p>
+      )}
+      {isOver && operationId === null && (
+        <div className={styles.note}>
+          <p>It has expired. Freezing it again shows what has changed since.</p>
+          {filter !== null && isTarget(target) && <FreezeButton body={{ target, filter }}>Freeze again</FreezeButton>}
+        </div>
+      )}
+      {warnings.map(({ code, message }) => (
+        <p key={`${code} ${message}`} className={styles.warning}>
+          <StateBadge state="warning" word={code} /> {visibleText(message)}
+        </p>
+      ))}
+      <Columns>
+        <Panel title="What will happen">
+          <table className={styles.sum}>
+            <tbody>
+              <SumLine sign="" value={counts.matched} name="match" />
+              <SumLine sign="−" value={counts.resolvedSince} name="resolved since" />
+              <SumLine sign="−" value={counts.cannot} name="cannot, see below" />
+            </tbody>
+            <tfoot>
+              <SumLine sign="=" value={counts.willRedrive} name={target === 'rejects' ? 'will be replayed' : 'will be redriven'} />
+            </tfoot>
+          </table>
+          <p className={styles.estimate}>
+            {formatBytes(bytesToRead)} to read · about {formatDuration(estimate.requeueSeconds * 1_000)} to requeue
+            {estimate.workSeconds !== null && <>, {formatDuration(estimate.workSeconds * 1_000)} of work</>}
+          </p>
+        </Panel>
+        <Start plan={plan} isOver={isOver} />
+      </Columns>
+      <Columns>
+        <Panel title="By code">
+          <ul className={styles.lines}>
+            {Object.entries(byCode)
+              .toSorted(([, one], [, other]) => other - one)
+              .map(([code, count]) => (
+                <li key={code}>
+                  <code>{code}</code> <span>{formatCount(count)}</span>
+                </li>
+              ))}
+          </ul>
+        </Panel>
+        <Panel title={`Jobs (${formatCount(jobs.length)})`}>
+          <ul className={styles.lines}>
+            {jobs.map(({ jobId, name, state, generation, items }) => (
+              <li key={jobId}>
+                <span>
+                  <Go to={pathOf.job(jobId)}>{visibleText(name)}</Go> <StateBadge state={state} /> opens generation {generation + 1}
+                </span>
+                <span>{formatCount(items)}</span>
+              </li>
+            ))}
+          </ul>
+          {reduceAgain.map(({ jobId, stage, partitions }) => (
+            <p key={`${jobId} ${stage}`}>
+              {formatNoun(partitions, 'partition')} of stage {stage} may run again, as what they read changes.
+            </p>
+          ))}
+        </Panel>
+      </Columns>
+      {changes.length > 0 && (
+        <Panel title="Overrides">
+          <table className={styles.changes}>
+            <thead>
+              <tr>
+                <th scope="col">field</th>
+                <th scope="col">was</th>
+                <th scope="col">will be</th>
+              </tr>
+            </thead>
+            <tbody>
+              {changes.map(({ jobId, pointer, first, now: next }) => (
+                <tr key={`${jobId} ${pointer}`}>
+                  <td>
+                    <code>{visibleText(pointer)}</code>
+                  </td>
+                  <td>{visibleText(JSON.stringify(first) ?? 'nothing')}</td>
+                  <td>{visibleText(JSON.stringify(next) ?? 'nothing')}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Panel>
+      )}
+      {cannot.length > 0 && (
+        <Panel title={`Cannot be redriven (${formatCount(counts.cannot)})`} folded={cannot.length > 20}>
+          <ul className={styles.lines}>
+            {cannot.slice(0, 200).map(({ id, reason }) => (
+              <li key={id}>
+                <span>
+                  <code>{visibleText(id)}</code>
+                  <CopyButton text={id} what="id" />
+                </span>
+                <code>{visibleText(reason)}</code>
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      )}
+    </>
+  );
+}
+
+const isTarget = (target: PlanView['target']): target is FreezeBody['target'] => target === 'deadLetters' || target === 'rejects' || target === 'jobs';
+
+function SumLine({ sign, value, name }: { readonly sign: string; readonly value: number; readonly name: string }) {
+  return (
+    <tr>
+      <td className={styles.sign}>{sign}</td>
+      <td className={styles.number}>{formatCount(value)}</td>
+      <td>{name}</td>
+    </tr>
+  );
+}
+
+/** Above so many items the number is typed: a hand that presses Enter too fast is not enough. */
+const typeAbove = 1_000;
+
+function Start({ plan, isOver }: { readonly plan: PlanView; readonly isOver: boolean }) {
+  const { planId, confirm, operationId } = plan;
+  const navigate = useNavigate();
+  const isProduction = useIsProduction();
+  const [rate, setRate] = useState(plan.rate === null ? '' : String(plan.rate));
+  const [canaryCount, setCanaryCount] = useState(plan.canary === null ? '' : String(plan.canary.count));
+  const [minResolved, setMinResolved] = useState(String(Math.round((plan.canary?.minResolved ?? 0.8) * 100)));
+  const [reason, setReason] = useState('');
+  const [typed, setTyped] = useState('');
+  const choices = { rate, canaryCount, minResolved, reason, typed, confirm, mustType: confirm > typeAbove, needsReason: isProduction };
+  const problem = startProblem(choices);
+  const act = useAct({
+    call: (_: null, actKey) =>
+      api.call(
+        'POST /redrives',
+        {
+          body: {
+            planId,
+            confirm,
+            rate: rate.trim() === '' ? null : Number(rate),
+            canary: canaryCount.trim() === '' ? null : { count: Number(canaryCount), minResolved: Number(minResolved) / 100 },
+            reason: reason.trim(),
+          },
+        },
+        { idempotencyKey: actKey },
+      ),
+    showsFailure: true,
+    onDone: (operation) => void navigate({ to: pathOf.operation(operation.operationId) }),
+  });
+  if (operationId !== null || isOver || confirm === 0) return null;
+  const submit = (): void => {
+    if (problem === null && !act.isPending) act.mutate(null);
+  };
+  return (
+    <Panel title="Start">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' || (!event.metaKey && !event.ctrlKey)) return;
+          event.preventDefault();
+          submit();
+        }}
+      >
+        <div className={styles.fields}>
+          <TextField label="Items a second" hint="Empty: no limit." inputMode="decimal" value={rate} onChange={(event) => setRate(event.currentTarget.value)} />
+          <TextField
+            label="Canary first"
+            hint="Items that go first; empty: none."
+            inputMode="numeric"
+            value={canaryCount}
+            onChange={(event) => setCanaryCount(event.currentTarget.value)}
+          />
+          <TextField
+            label="of which resolved, %"
+            hint="Else it pauses itself."
+            inputMode="numeric"
+            value={minResolved}
+            disabled={canaryCount.trim() === ''}
+            onChange={(event) => setMinResolved(event.currentTarget.value)}
+          />
+        </div>
+        <AreaField
+          label={isProduction ? 'Reason' : 'Reason (optional)'}
+          hint="Kept in the audit and shown with the operation."
+          rows={2}
+          maxLength={1_000}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
+        {confirm > typeAbove && (
+          <TextField
+            label={`Type ${confirm} to confirm`}
+            inputMode="numeric"
+            autoComplete="off"
+            value={typed}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+          />
+        )}
+        {act.error !== null && <ProblemNote error={act.error} doing="start it" />}
+        <Button type="submit" tone="accent" disabled={problem !== null} busy={act.isPending} title={problem ?? '⌘Enter'}>
+          {plan.target === 'rejects' ? 'Replay' : 'Redrive'} {formatCount(confirm)}
+        </Button>
+        {problem !== null && <p className={styles.problem}>{problem}</p>}
+      </form>
+    </Panel>
+  );
+}
