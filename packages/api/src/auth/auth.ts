@@ -58,10 +58,13 @@ export interface StartedSession {
 
 export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
+/** Null: the account of a dev token, which has no password of its own. */
+type Account = Omit<UserDocument, 'password'> & { readonly password: UserDocument['password'] | null };
+
 export class Auth {
   readonly #parts: AuthParts;
   readonly #tokens: Kept<TokenDocument | null>;
-  readonly #users: Kept<UserDocument | null>;
+  readonly #users: Kept<Account | null>;
   /** Sessions as they were last read, for while Redis is away. */
   readonly #lastSeen = new Map<string, { readonly session: Session; readonly atMs: number }>();
   readonly #touched = new Map<string, number>();
@@ -201,7 +204,7 @@ export class Auth {
   async signIn(user: string, password: string, from: string): Promise<StartedSession> {
     const tries = await this.#countTries(user, from);
     const found = await this.#readUserNow(user);
-    const right = await isPassword(password, found?.password ?? null);
+    const right = this.#isDev(user) ? isSame(password, this.#parts.devToken ?? '') : await isPassword(password, found?.password ?? null);
     if (!right || found === null) throw authRequired('user name or password is wrong');
     await this.#parts.redis.queues().sessions.forgetTries(tries.pair);
     return this.#startSession(found);
@@ -239,7 +242,7 @@ export class Auth {
     return false;
   }
 
-  async #startSession(user: UserDocument): Promise<StartedSession> {
+  async #startSession(user: Account): Promise<StartedSession> {
     const { random, clock, redis } = this.#parts;
     const secret = Buffer.from(random.bytes(32)).toString('base64url');
     const key = digestOf(secret);
@@ -260,11 +263,17 @@ export class Auth {
     return kinds;
   }
 
-  #readUser(user: string): Promise<UserDocument | null> {
+  #readUser(user: string): Promise<Account | null> {
     return this.#users.get(user, () => this.#readUserNow(user));
   }
 
-  async #readUserNow(user: string): Promise<UserDocument | null> {
+  /** Beside a dev token there is one account, whose password it is. */
+  #isDev(user: string): boolean {
+    return this.#parts.devToken !== undefined && user === devUser.user;
+  }
+
+  async #readUserNow(user: string): Promise<Account | null> {
+    if (this.#isDev(user)) return devUser;
     const found = await this.#parts.journal.readRegistered('users', userIdOf(user));
     return found === null || found.removed ? null : found.body;
   }
@@ -283,9 +292,19 @@ function tokenCaller(token: TokenDocument): Caller {
   return { by: `token:${tokenId}`, name, kind: 'token', role, tenants, scopes, ...times, sessionKey: null };
 }
 
-function sessionCaller({ user, role, tenants }: UserDocument, { createdAtMs, provedAtMs }: Session, sessionKey: string): Caller {
+function sessionCaller({ user, role, tenants }: Account, { createdAtMs, provedAtMs }: Session, sessionKey: string): Caller {
   return { by: `user:${user}`, name: user, kind: 'session', role, tenants, scopes: null, provedAtMs, expiresAtMs: createdAtMs + sessionLifeMs, sessionKey };
 }
+
+/** Stored nowhere; its password is the token of that process. */
+const devUser: Account = {
+  user: 'dev',
+  role: 'admin',
+  tenants: null,
+  password: null,
+  createdAt: new Date(0).toISOString(),
+  passwordSetAt: new Date(0).toISOString(),
+};
 
 function devCaller(nowMs: number): Caller {
   const ends = { provedAtMs: nowMs, expiresAtMs: nowMs + 86_400_000 };

@@ -98,6 +98,7 @@ function tell(call: CommandCall, { url, token }: Server, stack: LocalStack, of: 
   call.output.document({ type: 'ready', url, token, redis: stack.redisUrl, slots: of.slots, journal: of.persist });
   call.output.line(`Millrace runs on this computer, with ${of.slots} ${of.slots === 1 ? 'core' : 'cores'} that work.`);
   call.output.line(`  dashboard and API  ${url}`);
+  call.output.line('  sign in as         dev, with the token as password');
   call.output.line(`  token (admin)      ${token}`);
   call.output.line(`  Redis              ${stack.redisUrl}`);
   call.output.line(
