@@ -4,6 +4,7 @@
 pub mod aggregates;
 mod bucket;
 mod growing;
+mod instants;
 mod job_time;
 mod keyed;
 mod mask;
@@ -195,8 +196,8 @@ pub const ALLOWED: &[Allowed] = &[
     entry("date_format", DataFusion(datetime::to_char), FUNCTION, "date_format(day, '%Y')", "As `to_char`."),
     entry("date_part", DataFusion(datetime::date_part), FUNCTION, "date_part('year', day)", "One part of a date or instant."),
     entry("datepart", DataFusion(datetime::date_part), FUNCTION, "datepart('year', day)", "As `date_part`."),
-    entry("date_trunc", DataFusion(datetime::date_trunc), FUNCTION, "date_trunc('month', at)", "Start of the year, month, day and so on."),
-    entry("datetrunc", DataFusion(datetime::date_trunc), FUNCTION, "datetrunc('month', at)", "As `date_trunc`."),
+    entry("date_trunc", DataFusion(instants::date_trunc), FUNCTION, "date_trunc('month', at)", "Start of the year, month, day and so on."),
+    entry("datetrunc", DataFusion(instants::date_trunc), FUNCTION, "datetrunc('month', at)", "As `date_trunc`."),
     entry(
         "from_unixtime",
         DataFusion(datetime::from_unixtime),
@@ -230,7 +231,7 @@ pub const ALLOWED: &[Allowed] = &[
     entry("to_time", DataFusion(datetime::to_time), CAST, "to_time('12:30:00')", "A time from text."),
     entry(
         "to_timestamp",
-        Configured(datetime::to_timestamp),
+        Configured(instants::to_timestamp),
         CAST,
         "to_timestamp('2024-02-29T12:00:00')",
         "An instant from text or seconds since 1970.",
