@@ -6,6 +6,17 @@ use std::collections::{HashMap, HashSet};
 use crate::error::Error;
 use crate::schema::{ExtraColumns, Field, MatchBy, MissingColumns, Schema};
 
+/// Columns that a file may have.
+pub const MAX_COLUMNS: usize = 20_000;
+
+/// `OVER_LIMIT` for a file, or an input, with more columns than `MAX_COLUMNS`.
+pub fn check_column_count(count: usize) -> Result<(), Error> {
+    if count <= MAX_COLUMNS {
+        return Ok(());
+    }
+    Err(Error::new("OVER_LIMIT", format!("cannot read the columns: there are {count}, the limit is {MAX_COLUMNS}")))
+}
+
 /// How the columns of one file find the fields of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
@@ -59,9 +70,10 @@ fn next_free(name: String, taken: &HashSet<String>, next: &mut HashMap<String, u
 
 /// Matches columns with fields. `by_position` overrides the schema's way for files whose names mean nothing.
 ///
-/// Errors: `SCHEMA_MISSING_COLUMN`, `SCHEMA_EXTRA_COLUMN`, `SCHEMA_AMBIGUOUS_COLUMN`, and `SCHEMA_DRIFT` for a column that
+/// Errors: `OVER_LIMIT`, `SCHEMA_MISSING_COLUMN`, `SCHEMA_EXTRA_COLUMN`, `SCHEMA_AMBIGUOUS_COLUMN`, and `SCHEMA_DRIFT` for a column that
 /// `extraColumns: keep` would have to keep but that the pins do not know.
 pub fn match_columns(schema: &Schema, header: &[String], by_position: bool) -> Result<Mapping, Error> {
+    check_column_count(header.len())?;
     let positional = by_position || schema.match_by == MatchBy::Position;
     let fields = if positional { match_positions(schema, header.len()) } else { match_names(schema, header)? };
     check_missing(schema, &fields, header)?;
@@ -182,9 +194,11 @@ mod tests {
     fn many_columns_of_one_name() {
         let names = column_names(&[vec!["a".into(); 100_000]], " ");
         assert_eq!((names[1].as_str(), names[99_999].as_str()), ("a_2", "a_100000"));
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = names.iter().take(MAX_COLUMNS).map(String::as_str).collect();
         let fields = mapped(&schema(&names, |_| {}), &names).unwrap();
         assert!(fields.iter().enumerate().all(|(column, field)| *field == Some(column as u32)));
+        let one_more: Vec<&str> = names.iter().copied().chain(["b"]).collect();
+        assert_eq!(mapped(&schema(&names, |_| {}), &one_more), Err("OVER_LIMIT"));
     }
 
     #[test]

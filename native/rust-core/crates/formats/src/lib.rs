@@ -5,6 +5,8 @@ mod arrow_ipc;
 pub mod batch;
 mod column;
 mod columnar;
+#[cfg(test)]
+mod conformance;
 mod convert;
 mod csv;
 pub mod decompress;

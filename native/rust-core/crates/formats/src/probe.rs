@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use crate::error::Error;
-use crate::header::compared;
+use crate::header::{check_column_count, compared};
 use crate::pins::{DuplicateKeys, Evidence, Format, InputPins, InvalidBytes, JsonOptions, LinesOptions};
 use crate::schema::Schema;
 use crate::source::{ByteSource, SourceError, read_full};
@@ -179,7 +179,7 @@ impl Findings {
 /// Probes one input. Its files are read by the same encoding, format and dialect; their columns are united in order of first sight.
 ///
 /// Errors: `INPUT_MAGIC` and `SPEC_NOT_AVAILABLE` for content that is no text or is not read yet, `ENCODING_UNCERTAIN`, `ENCODING_MISMATCH`,
-/// `CSV_DIALECT_UNCERTAIN`, and `SPEC_*` for values of `declared` that cannot be used. Files without a byte are legal.
+/// `CSV_DIALECT_UNCERTAIN`, `OVER_LIMIT` for too many columns, and `SPEC_*` for values of `declared` that cannot be used. Files without a byte are legal.
 pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error> {
     let dialect_spec = DialectSpec::read(&declared.dialect)?;
     let schema_spec = SchemaSpec::read(&declared.schema)?;
@@ -226,6 +226,7 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
         Format::Parquet | Format::Arrow => Sampled { fields: Vec::new() },
     };
     apply_schema(schema_spec, sampled, &mut pins, &mut findings);
+    check_column_count(pins.schema.fields.len())?;
     pins.encoding = label;
     pins.evidence = findings.evidence;
     pins.notes = findings.notes;

@@ -14,8 +14,8 @@ use crate::pins::{FilePlan, InputPins};
 use crate::position::{Counter, Place};
 use crate::range::{Excluded, RangeEnd, check_range, exclude};
 use crate::read::{ExcludedRange, ReadOptions, ReadRange};
-use crate::reject::DAMAGE_KEPT_BYTES;
-use crate::report::{Spot, reject_range};
+use crate::reject::{DAMAGE_KEPT_BYTES, RejectError};
+use crate::report::{Spot, line_of, reject_range};
 use crate::source::ByteSource;
 
 const BLOCK_BYTES_PER_COLUMN: usize = 64;
@@ -134,18 +134,28 @@ impl CsvReader {
                 gather.push_record(&self.rules, raw, place, extent.literal, extent.suspect);
             }
             ExtentKind::Damage { code, error_offset } => {
+                let line = self.line_at(error_offset);
                 let place = self.counter.take(byte, extent.length, extent.lines);
                 count_damage(&mut self.counts, extent);
-                gather.rejects.push(damage(place, code, error_offset, raw, self.rules.max_record_bytes));
+                gather.rejects.push(damage(place, code, (error_offset, line), raw, self.rules.max_record_bytes));
             }
         }
         self.feed.advance(extent.length as usize);
+    }
+
+    /// The physical line of a byte of the stream at or behind the position. An error may lie behind the damage that it proves.
+    fn line_at(&self, byte: u64) -> u64 {
+        line_of(self.feed.rest(), (byte - self.feed.position()) as usize, self.counter.line)
     }
 
     /// Passes a damage or comment whose end is not in sight, without holding it. Of a damage the beginning is kept.
     fn pass_long_line(&mut self, extent: Extent, gather: &mut Gather) -> Result<(), Error> {
         let mut extent = extent;
         let byte = self.feed.position();
+        let error_line = match extent.kind {
+            ExtentKind::Damage { error_offset, .. } => self.line_at(error_offset),
+            _ => self.counter.line,
+        };
         let mut head = self.feed.rest()[..(extent.length as usize).min(DAMAGE_KEPT_BYTES)].to_vec();
         self.feed.advance(extent.length as usize);
         loop {
@@ -168,7 +178,7 @@ impl CsvReader {
         if let ExtentKind::Damage { code, error_offset } = extent.kind {
             count_damage(&mut self.counts, &extent);
             let place = self.counter.take(byte, extent.length, extent.lines);
-            gather.rejects.push(damage(place, code, error_offset, &head, self.rules.max_record_bytes));
+            gather.rejects.push(damage(place, code, (error_offset, error_line), &head, self.rules.max_record_bytes));
         } else {
             self.counts.comment_lines += 1;
             self.counter.line += extent.lines;
@@ -199,7 +209,8 @@ fn count_damage(counts: &mut ReadCounts, extent: &Extent) {
     counts.damaged_lines += extent.lines;
 }
 
-fn damage(place: Place, code: DamageCode, error_offset: u64, raw: &[u8], max_record_bytes: u64) -> crate::reject::Reject {
+/// `at`: byte and line of the error.
+fn damage(place: Place, code: DamageCode, at: (u64, u64), raw: &[u8], max_record_bytes: u64) -> crate::reject::Reject {
     let message = match code {
         DamageCode::UnclosedQuote => "a quoted field that does not end where its record can be read",
         DamageCode::StrayQuote => "text after a closing quote",
@@ -207,9 +218,9 @@ fn damage(place: Place, code: DamageCode, error_offset: u64, raw: &[u8], max_rec
             "a record larger than maxRecordSize"
         }
     };
-    let offset = (error_offset - place.byte) as usize;
-    let spot = Spot { raw, place: &place, offset, column_index: None };
-    reject_range(place, spot.error(code.code(), message.into(), None), raw, max_record_bytes)
+    let spot = Spot { raw, place: &place, offset: (at.0 - place.byte) as usize, column_index: None };
+    let error = RejectError { line: at.1, ..spot.error(code.code(), message.into(), None) };
+    reject_range(place, error, raw, max_record_bytes)
 }
 
 impl RecordReader for CsvReader {

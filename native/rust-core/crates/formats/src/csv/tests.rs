@@ -265,14 +265,15 @@ fn read_plainly(pins: &InputPins, bytes: &[u8]) -> Outcome {
             },
             Step::NeedMore => panic!("the stream ends"),
         };
-        let raw = &bytes[at..at + extent.length as usize];
-        plain_extent(pins, &rules, &extent, raw, at as u64, &mut counter, &mut outcome);
-        at += raw.len();
+        plain_extent(pins, &rules, &extent, &bytes[at..], at as u64, &mut counter, &mut outcome);
+        at += extent.length as usize;
     }
     outcome
 }
 
-fn plain_extent(pins: &InputPins, rules: &CsvRules, extent: &Extent, raw: &[u8], byte: u64, counter: &mut Counter, outcome: &mut Outcome) {
+/// `rest`: the extent and all behind it, where what proves a damage may stand.
+fn plain_extent(pins: &InputPins, rules: &CsvRules, extent: &Extent, rest: &[u8], byte: u64, counter: &mut Counter, outcome: &mut Outcome) {
+    let raw = &rest[..extent.length as usize];
     outcome.counts.lines += extent.lines;
     let is_record = extent.counts_as_record() || (extent.kind == ExtentKind::Blank && rules.reject_blank);
     if !is_record {
@@ -311,7 +312,7 @@ fn plain_extent(pins: &InputPins, rules: &CsvRules, extent: &Extent, raw: &[u8],
                 outcome.counts.damaged_bytes += extent.length;
                 outcome.counts.damaged_lines += extent.lines;
             }
-            let spot = crate::report::Spot { raw, place: &place, offset: (at - byte) as usize, column_index: None };
+            let spot = crate::report::Spot { raw: rest, place: &place, offset: (at - byte) as usize, column_index: None };
             outcome.rejects.push(crate::report::reject_range(place, spot.error(code, String::new(), None), raw, rules.max_record_bytes));
         }
     }

@@ -9,7 +9,7 @@ use super::rows::{Cut, Row, RowKind, cut, rules};
 use super::{Findings, Sampled, Text, header};
 use crate::encoding::Encoding;
 use crate::error::Error;
-use crate::header::{column_names, numbered_names};
+use crate::header::{check_column_count, column_names, numbered_names};
 use crate::pins::{BlankRows, Dialect, InputPins, LongRows, ShortRows, StrayQuotes};
 
 /// Decides the dialect, puts it into the pins, and reads the columns of all samples.
@@ -35,7 +35,7 @@ pub(super) fn of_csv(
         if let Some(first) = decided.rows.iter().min() {
             cut.number_from(*first);
         }
-        columns.read(&cut, decided, &spec, &encoding, infers);
+        columns.read(&cut, decided, &spec, &encoding, infers)?;
     }
     let header = header.unwrap_or(header::Header { header: spec.header.unwrap_or(true), rows: vec![1], skipped: Vec::new() });
     pins.dialect = Some(pinned(chosen, spec, header));
@@ -52,6 +52,7 @@ fn cut_whole<'a>(text: &Text<'a>, chosen: &Chosen, spec: &DialectSpec, max_recor
         *counts.entry(row.fields.len()).or_default() += 1;
     }
     let columns = counts.into_iter().max_by_key(|(columns, count)| (*count, *columns)).map_or(1, |(columns, _)| columns);
+    check_column_count(columns)?;
     Ok(cut(text.bytes, start, text.complete, &rules(&chosen.scan, columns, max_record_bytes)?, usize::MAX))
 }
 
@@ -64,7 +65,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn read(&mut self, cut: &Cut<'_>, header: &header::Header, spec: &DialectSpec, encoding: &Encoding, infer: bool) {
+    fn read(&mut self, cut: &Cut<'_>, header: &header::Header, spec: &DialectSpec, encoding: &Encoding, infer: bool) -> Result<(), Error> {
         let commented = spec.comment_rows.as_deref().unwrap_or_default();
         let is_data = |row: &&Row| row.kind == RowKind::Record && !commented.contains(&row.number) && !header.skipped.contains(&row.number);
         let text = |row: &Row| -> Vec<String> {
@@ -77,9 +78,10 @@ impl Columns {
         } else {
             numbered_names(cut.rows.iter().filter(is_data).map(|row| row.fields.len()).next().unwrap_or(0))
         };
+        check_column_count(names.len())?;
         let places: Vec<usize> = names.iter().map(|name| self.place(name)).collect();
         if !infer {
-            return;
+            return Ok(());
         }
         let data = cut.rows.iter().filter(is_data).filter(|row| row.number > last_header_row && row.fields.len() == places.len());
         for row in data {
@@ -91,6 +93,7 @@ impl Columns {
                 self.gathered[*place].add(&encoding.decode(&cell).text);
             }
         }
+        Ok(())
     }
 
     fn place(&mut self, name: &str) -> usize {

@@ -7,6 +7,7 @@ use super::declared::DialectSpec;
 use super::infer::Column;
 use super::rows::{Cut, Row, RowKind};
 use crate::encoding::Encoding;
+use crate::header::MAX_COLUMNS;
 use crate::schema::Field;
 
 /// Rows of the body that the first row is compared with.
@@ -82,6 +83,10 @@ fn judge(cut: &Cut<'_>, first: &Row, expected: &[Field], encoding: &Encoding) ->
     let names = cells(first);
     if names_of_fields(&names, expected) {
         return (true, 1.0, None);
+    }
+    // Nothing is made of a row that is refused for its length.
+    if names.len() > MAX_COLUMNS {
+        return (true, 0.5, None);
     }
     let mut columns: Vec<Column> = names.iter().map(|_| Column::new()).collect();
     let mut repeats = false;

@@ -12,6 +12,7 @@ use super::infer::{Column, Inferred};
 use super::{Sampled, Text};
 use crate::encoding::Encoding;
 use crate::error::Error;
+use crate::header::MAX_COLUMNS;
 use crate::pins::InputPins;
 use crate::schema::{Field, FieldType};
 
@@ -105,7 +106,11 @@ struct Key {
 }
 
 impl Keys {
+    /// Of more keys than an input may have columns, one is kept to tell.
     fn add(&mut self, name: &str, value: &str) {
+        if self.names.len() > MAX_COLUMNS && !self.by_name.contains_key(name) {
+            return;
+        }
         let place = *self.by_name.entry(name.to_string()).or_insert_with(|| {
             self.names.push(name.to_string());
             let key = Key { numbers: 0, texts: 0, booleans: 0, nested: 0, number: Column::of_numbers(), text: Column::of_texts() };

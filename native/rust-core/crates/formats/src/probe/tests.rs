@@ -393,6 +393,15 @@ fn the_order_of_day_and_month_may_be_proven_by_any_file() {
     assert_eq!(pins.schema.fields[0].format, "%d/%m/%Y");
 }
 
+#[test]
+fn columns_are_limited_before_anything_is_made_of_them() {
+    let row = |columns: usize| (0..columns).map(|n| n.to_string()).collect::<Vec<_>>().join(",") + "\n";
+    let keys = |columns: usize| format!("{{{}}}\n", (0..columns).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(","));
+    let texts = [row(20_000), row(20_001), row(700_000), keys(20_000), keys(20_001), keys(300_000)];
+    let refused = texts.map(|text| probe_one(text.repeat(2).as_bytes()).is_err_and(|error| error.code == "OVER_LIMIT"));
+    assert_eq!(refused, [false, true, true, false, true, true]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
