@@ -2,6 +2,7 @@
 
 mod commit;
 mod folders;
+mod golden;
 mod groups;
 mod memory;
 mod plan;
