@@ -40,6 +40,8 @@ const screens = (): readonly (readonly [string, string])[] => [
   ['/errors', 'INPUT_NOT_FOUND'],
   ['/operations', 'Nothing was redriven'],
   ['/redrives/new', 'A redrive begins with'],
+  ['/rejects', 'By code'],
+  [`/jobs/${dirty}/rejects`, 'CSV_LONG_ROW'],
   ['/workers', 'Scaling of pool'],
   ['/queues', 'new jobs'],
   ['/status', 'copy as text'],

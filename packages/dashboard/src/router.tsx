@@ -7,10 +7,14 @@ import { jobRoutes } from './screens/jobs/routes.ts';
 import { loginRoute } from './screens/login/route.ts';
 import { overviewRoute } from './screens/overview/route.ts';
 import { redriveRoutes } from './screens/redrive/routes.ts';
+import { rejectRoutes } from './screens/rejects/routes.ts';
 import { installationRoutes } from './screens/workers/routes.ts';
 import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
 
-const tree = rootRoute.addChildren([loginRoute, appRoute.addChildren([overviewRoute, ...jobRoutes, ...errorRoutes, ...redriveRoutes, ...installationRoutes])]);
+const tree = rootRoute.addChildren([
+  loginRoute,
+  appRoute.addChildren([overviewRoute, ...jobRoutes, ...errorRoutes, ...rejectRoutes, ...redriveRoutes, ...installationRoutes]),
+]);
 
 function writeSearch(search: Record<string, unknown>): string {
   const texts = Object.entries(search).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));

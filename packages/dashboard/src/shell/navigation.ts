@@ -6,6 +6,7 @@ import {
   IconLayoutDashboard,
   IconMailX,
   IconRotateClockwise2,
+  IconRowRemove,
   IconServer2,
   IconStack2,
 } from '@tabler/icons-react';
@@ -25,6 +26,7 @@ export const navigation: readonly NavigationItem[] = [
   { to: '/jobs', label: 'Jobs', letter: 'j', icon: IconBriefcase, about: 'all jobs, filter, submit' },
   { to: '/errors', label: 'Errors', letter: 'e', icon: IconAlertTriangle, about: 'failures by cause, triage' },
   { to: '/dead', label: 'Dead letters', letter: 'd', icon: IconMailX, about: 'inbox, redrive' },
+  { to: '/rejects', label: 'Rejects', letter: 'r', icon: IconRowRemove, about: 'records that could not be used, export, replay' },
   { to: '/operations', label: 'Operations', icon: IconRotateClockwise2, about: 'redrives and replays, pace, abort' },
   { to: '/queues', label: 'Queues', letter: 'q', icon: IconStack2, about: 'depth, oldest, pause' },
   { to: '/workers', label: 'Workers', letter: 'w', icon: IconServer2, about: 'hosts, slots, drain, scaling' },
