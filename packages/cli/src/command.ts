@@ -24,12 +24,17 @@ export interface Command {
   run(call: CommandCall): Promise<ExitCode>;
 }
 
+/** Verb → command, loaded when it is asked for. */
+export type CommandTable = Readonly<Record<string, { readonly about: string; load(): Promise<Command> }>>;
+
 export interface CommandCall {
   readonly args: readonly string[];
   readonly flags: FlagValues;
   readonly output: Output;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** All there are, for what tells of them. */
+  readonly commands: CommandTable;
 }
 
 /** Flags that every command takes. */

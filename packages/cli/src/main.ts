@@ -27,7 +27,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     const { args, flags } = readArguments(command, rest);
     if (isSet(flags, 'help')) return say(plain, commandHelp(command));
     output = openOutput({ json: isSet(flags, 'json'), quiet: isSet(flags, 'quiet'), progress: textFlag(flags, 'progress') ?? 'auto' });
-    return await command.run({ args, flags, output, signal: endSignal() });
+    return await command.run({ args, flags, output, signal: endSignal(), commands });
   } catch (error) {
     return output.error(error);
   }

@@ -1,5 +1,5 @@
 /** `millrace completion bash|zsh|fish`: verbs and flags for the shell, made from the commands themselves. */
-import { type Command, GLOBAL_FLAGS } from '../command.ts';
+import { type Command, type CommandTable, GLOBAL_FLAGS } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 
@@ -21,13 +21,12 @@ export const completion: Command = {
     const script = scripts[shell];
     if (script === undefined || call.args.length > 1)
       throw new CommandError(exitCodes.usage, `expected bash, zsh or fish, got ${JSON.stringify(call.args.join(' '))}`);
-    process.stdout.write(`${script(await allVerbs())}\n`);
+    process.stdout.write(`${script(await allVerbs(call.commands))}\n`);
     return exitCodes.done;
   },
 };
 
-async function allVerbs(): Promise<Verb[]> {
-  const { commands } = await import('./index.ts');
+async function allVerbs(commands: CommandTable): Promise<Verb[]> {
   const verbs = Object.entries(commands).map(async ([name, { about, load }]) => {
     const { flags } = await load();
     return { name, about, flags: Object.keys({ ...flags, ...GLOBAL_FLAGS }).map((flag) => `--${flag}`) };

@@ -1,7 +1,7 @@
-import type { Command } from '../command.ts';
+import type { CommandTable } from '../command.ts';
 
 /** Verb → command. Each is loaded when it is asked for, so that help and small verbs start at once. */
-export const commands: Readonly<Record<string, { readonly about: string; load(): Promise<Command> }>> = {
+export const commands: CommandTable = {
   run: { about: 'a whole job on this computer', load: async () => (await import('./run.ts')).run },
   dev: { about: 'scheduler, worker host, API and dashboard on this computer', load: async () => (await import('./dev.ts')).dev },
   probe: { about: 'how files would be read, and why, as a spec to edit', load: async () => (await import('./probe.ts')).probe },
