@@ -401,17 +401,24 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         from + counted
     }
 
-    /// Gives the separators of words like those that `count_words` counts, from word `at` on, as long as no CR is among them and every record
-    /// has A fields: a block at a time, since to look at each record where it ends costs as much as all the rest. Gives the first word that
-    /// belongs to no such block.
+    /// Gives the separators of words like those that `count_words` counts, from word `at` on, as long as every CR stands before an LF and every
+    /// record has A fields: a block at a time, since to look at each record where it ends costs as much as all the rest. Gives the first word
+    /// that belongs to no such block.
     #[inline(always)]
     fn index_words<K: Sink>(&mut self, words: &[[u8; WORD]], mut at: usize, sink: &mut K) -> usize {
-        while at >= self.no_block_before && (self.inner_ends | self.lines | self.last_cr) == 0 && !self.has_cr {
+        while at >= self.no_block_before && (self.inner_ends | self.lines | self.last_cr) == 0 {
             let end = (at + COUNTED_WORDS).min(words.len()).min(sink.block_until(at * WORD) / WORD);
             if end <= at || end * WORD - self.last_end > self.span.fast.limit {
                 break;
             }
-            let reached = self.index_block(words, at, end, sink);
+            let had_cr = self.has_cr;
+            let reached = match had_cr {
+                true => self.index_block::<K, true>(words, at, end, sink),
+                false => self.index_block::<K, false>(words, at, end, sink),
+            };
+            if reached == at && self.has_cr && !had_cr {
+                continue;
+            }
             at = reached;
             if reached < end {
                 break;
@@ -420,24 +427,36 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         at
     }
 
-    /// As `count_block`, which says why the one look at quotes proves the same.
+    /// As `count_block`, which says why the one look at quotes proves the same. Without `CR`, a word with a CR is left to others.
     #[inline(always)]
-    fn index_block<K: Sink>(&mut self, words: &[[u8; WORD]], from: usize, until: usize, sink: &mut K) -> usize {
+    fn index_block<K: Sink, const CR: bool>(&mut self, words: &[[u8; WORD]], from: usize, until: usize, sink: &mut K) -> usize {
         let needles = self.needles;
         let mut inside = self.inside;
         let (mut last_close, mut last_separator, mut last_ends) = (self.last_close, self.last_separator, self.last_ends);
         let (mut last_quote, mut last_data) = (last_close, !(inside | last_separator | last_close) & 1);
+        let mut last_cr = 0;
         let mut lines = 0;
         let mut at = from;
         let begun = sink.begin_block();
         while at < until {
             let masks = self.simd.masks(&words[at], &needles);
             let now_inside = self.simd.prefix_xor(masks.quote) ^ inside;
-            let separators = (masks.delimiter | masks.lf) & !now_inside;
-            let data = !(now_inside | masks.delimiter | masks.lf | masks.quote);
+            // Without `CR` there is none.
+            let cr = if CR { masks.cr } else { 0 };
+            let separators = (masks.delimiter | masks.lf | cr) & !now_inside;
+            let data = !(now_inside | masks.delimiter | masks.lf | cr | masks.quote);
             let badly_quoted = (behind(data, last_data) & masks.quote) | (behind(masks.quote, last_quote) & data);
-            let blank = behind(masks.lf, last_ends >> 63) & masks.lf;
-            if (badly_quoted | (masks.lf & now_inside) | masks.cr | blank) != 0 {
+            let blank = behind(masks.lf, last_ends >> 63) & (masks.lf | cr);
+            let odd_cr = match CR {
+                false => masks.cr,
+                true => {
+                    let lf_follows = self.span.window[(at + 1) * WORD] == b'\n';
+                    let lone = cr & !(masks.lf >> 1 | u64::from(lf_follows) << 63);
+                    // The LF of the last word's CR would be another block's.
+                    lone | if at + 1 == until { cr & 1 << 63 } else { 0 }
+                }
+            };
+            if (badly_quoted | ((masks.lf | cr) & now_inside) | odd_cr | blank) != 0 {
                 break;
             }
             let (mut opens_field, mut doubled) = (0, 0);
@@ -446,18 +465,22 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
                 opens_field = opening & behind(separators, last_separator);
                 doubled = opening & behind(masks.quote & !now_inside, last_close);
             }
-            sink.separators(self.simd, at * WORD, separators, opens_field, doubled);
-            lines += masks.lf.count_ones() as usize;
+            // A terminator begins with its CR.
+            let starts = if CR { separators & !(masks.lf & behind(cr, last_cr)) } else { separators };
+            sink.separators(self.simd, at * WORD, starts, opens_field, doubled);
+            lines += (starts & (masks.lf | cr)).count_ones() as usize;
             inside = ((now_inside as i64) >> 63) as u64;
             (last_close, last_separator, last_ends) = ((masks.quote & !now_inside) >> 63, separators >> 63, masks.lf);
             (last_quote, last_data) = (masks.quote >> 63, data >> 63);
+            last_cr = cr >> 63;
             at += 1;
         }
         if at == from {
             self.has_cr |= words[from].contains(&b'\r');
             return from;
         }
-        let Some(open) = sink.end_block(begun, lines) else {
+        // A record that is cut between its CR and its LF is as good as one with another number of fields.
+        let Some(open) = sink.end_block(begun, if last_cr == 0 { lines } else { usize::MAX }) else {
             self.no_block_before = at;
             return from;
         };

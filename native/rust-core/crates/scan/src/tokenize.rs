@@ -139,8 +139,8 @@ impl Run {
         self.separators += bits.count_ones() as usize;
     }
 
-    /// Takes what was pushed behind the last record as `count` records of one line, each ended by an LF, and says how many bytes all records
-    /// are long now. None, with nothing taken, unless each of these LF, and no other one, ends the last field of a record.
+    /// Takes what was pushed behind the last record as `count` records of one line, each ended by an LF or CR LF, and says how many bytes all
+    /// records are long now. None, with nothing taken, unless each of these line ends, and no other one, ends the last field of a record.
     #[inline(always)]
     pub(crate) fn take_lines(&mut self, window: &[u8], count: usize) -> Option<usize> {
         let records = self.record_ends.len();
@@ -150,8 +150,9 @@ impl Run {
         }
         let mut are_line_ends = true;
         self.record_ends.extend(last_fields.iter().step_by(self.columns).map(|&end| {
-            are_line_ends &= window[end as usize] == b'\n';
-            end + 1
+            let byte = window[end as usize];
+            are_line_ends &= (byte == b'\n') | (byte == b'\r');
+            end + 1 + u32::from(byte == b'\r')
         }));
         if !are_line_ends {
             self.record_ends.truncate(records);

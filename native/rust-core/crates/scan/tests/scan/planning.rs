@@ -5,7 +5,7 @@ use millrace_scan::{Anchor, Counts, Division, ExtentKind, Kernel, LineRules, Pla
 use proptest::prelude::*;
 
 use crate::lines::{canonical_lines, hostile_lines};
-use crate::support::{Divided, any_rules, canonical, hostile_bytes, plain_rules};
+use crate::support::{Divided, any_rules, canonical, hostile_bytes, plain_rules, split};
 
 /// The plan by its definition.
 fn defined_plan(divided: &Divided, data_start: u64, first_line: u64, chunk_size: u64, end: u64) -> Plan {
@@ -152,6 +152,16 @@ fn long_and_mostly_clean() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #[test]
+    fn memory_is_read_as_defined(data in long_and_mostly_clean(), block in 1..20_000_usize, max_records in 1..2_000_usize) {
+        let rules = plain_rules(3);
+        let expected = canonical(&data, 0, &rules);
+        for kernel in Kernel::all() {
+            prop_assert_eq!(&split(&data, data.len(), max_records, kernel, &rules), &expected, "kernel {}", kernel.name());
+            prop_assert_eq!(&split(&data, block, usize::MAX, kernel, &rules), &expected, "kernel {}", kernel.name());
+        }
+    }
+
     #[test]
     fn memory_is_divided_as_defined(data in long_and_mostly_clean(), chunk_size in 1..20_000_u64) {
         let rules = plain_rules(3);
