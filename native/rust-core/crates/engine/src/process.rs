@@ -11,7 +11,7 @@ use millrace_formats::encoding::shows_structure;
 use millrace_formats::given::given_range;
 use millrace_formats::pins::{FilePlan, Format, InputPins, StreamCut};
 use millrace_formats::position::Place;
-use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_reader, open_rows, plan_file};
+use millrace_formats::read::{ExcludedRange, ReadOptions, ReadRange, open_columns, open_reader, plan_file};
 use millrace_formats::reject::{DAMAGE_KEPT_BYTES, Reject, RejectError};
 use millrace_formats::source::{ByteSource, read_full};
 use millrace_formats::write::OutputOptions;
@@ -385,7 +385,9 @@ impl<'a> Run<'a> {
                 let watched = self.watch(io.open_source(&plan.uri, &plan.etag)?);
                 self.account.open_file(Some(plan.file), None);
                 let bytes = if whole { chunk.bytes } else { 0 };
-                let reader = open_rows(pins, plan, range, &self.task.excluded, Box::new(watched.clone()), self.options)?;
+                let wanted = self.wanted_fields(pins);
+                let source = Box::new(watched.clone());
+                let reader = open_columns(pins, plan, range, &self.task.excluded, source, self.options, wanted.as_deref())?;
                 let counts = self.read_range(plan, range, bytes, reader, &watched, io)?;
                 self.close_unit(&counts, bytes);
                 if whole && counts.records != chunk.records {
@@ -415,6 +417,17 @@ impl<'a> Run<'a> {
             }
             Unit::Correction { plan, origin, length, source } => self.read_correction(plan, origin, length, source, io),
             Unit::Given { chunk } => self.read_given(chunk, io),
+        }
+    }
+
+    /// The fields that somebody looks at, by their index; none: all of them.
+    fn wanted_fields(&self, pins: &InputPins) -> Option<Vec<usize>> {
+        match &self.task.uniqueness {
+            Uniqueness::Keys(keys) => {
+                let fields = pins.schema.fields.iter().enumerate();
+                Some(fields.filter(|(_, field)| keys.iter().flatten().any(|key| *key == field.name)).map(|(index, _)| index).collect())
+            }
+            _ => self.program.as_deref().and_then(|program| program.reads()),
         }
     }
 
@@ -657,7 +670,7 @@ impl<'a> Run<'a> {
 
     /// Decides the fate of each record of a batch and writes what became of it.
     fn take(&mut self, read: Read, plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<(), Error> {
-        let forgotten = self.meet(&read);
+        let forgotten = self.meet(&read)?;
         if let Uniqueness::Keys(keys) = &self.task.uniqueness {
             return self.hand_on_keys(read, keys, plan, io);
         }
@@ -665,10 +678,9 @@ impl<'a> Run<'a> {
         self.cx.progress.enter(Phase::Transform);
         let started = self.cx.timer.now_us();
         let program = self.program.as_deref_mut();
-        let places = self.task.exchange.map(|_| read.batch.places.clone());
-        let mut fates = transform(read.batch, program, &plan.uri, self.outputs.partition_by())?;
-        if let (Some(places), Some(schema)) = (places, self.outputs.exchanged_schema()) {
-            fates.rows = place_rows(&fates, &places, self.file_order(plan), &schema)?;
+        let mut fates = transform(&read.batch, program, &plan.uri, self.outputs.partition_by())?;
+        if let Some(schema) = self.task.exchange.and_then(|_| self.outputs.exchanged_schema()) {
+            fates.rows = place_rows(&fates, &read.batch.places, self.file_order(plan), &schema)?;
         }
         self.phases.transform_us += self.cx.timer.now_us().saturating_sub(started);
 
@@ -721,10 +733,13 @@ impl<'a> Run<'a> {
     }
 
     /// Shows each record to the hook of a test build, and says how many are not to be counted.
-    fn meet(&self, read: &Read) -> u64 {
-        let Some(hook) = self.cx.hook else { return 0 };
-        let rows = (0..read.batch.rows.num_rows()).filter(|row| !hook.meet(&read.batch.raw(*row))).count();
-        rows as u64
+    fn meet(&self, read: &Read) -> Result<u64, Error> {
+        let Some(hook) = self.cx.hook else { return Ok(0) };
+        let mut forgotten = 0;
+        for row in 0..read.batch.rows.num_rows() {
+            forgotten += u64::from(!hook.meet(&read.batch.raw(row)?));
+        }
+        Ok(forgotten)
     }
 
     fn close(mut self, io: &mut dyn ChunkIo) -> Result<(Phases, Account, Closed), Error> {
@@ -809,6 +824,11 @@ fn open_losers(task: &ChunkTask<'_>, io: &dyn ChunkIo, cx: &Context<'_>) -> Resu
 /// Adds to each row the place it came from: file, record, and its number among the rows of that record.
 fn place_rows(fates: &Fates, places: &[Place], (file, first_record): (u32, u64), schema: &SchemaRef) -> Result<RecordBatch, Error> {
     let rows = fates.rows.num_rows();
+    let is_one_by_one = |origin: &Vec<u32>| (0u32..).zip(origin).all(|(row, origin)| row == *origin);
+    if rows == places.len() && fates.origin.as_ref().is_none_or(is_one_by_one) {
+        let records = places.iter().map(|place| first_record + place.record).collect();
+        return add_order(schema, &fates.rows, vec![file; rows], records, vec![0; rows]);
+    }
     let (mut records, mut ordinals) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     let mut previous = None;
     for row in 0..rows {

@@ -22,6 +22,10 @@ pub type Order = (u32, u64, u32);
 pub trait Program: Send {
     /// Columns of the rows it yields.
     fn output_schema(&self) -> SchemaRef;
+    /// The columns of a batch that it looks at, by their index; none: all of them. Others may come as null.
+    fn reads(&self) -> Option<Vec<usize>> {
+        None
+    }
     /// Runs over one batch. A record that fails leaves as a whole: none of its rows is in `rows`. A record is in `failed` if and only if
     /// evaluating it alone fails. `Err` is for faults that no record is to blame for.
     fn run(&mut self, batch: &Batch, file_uri: &str) -> Result<Transformed, ProgramError>;

@@ -23,13 +23,13 @@ pub struct Fates {
 
 /// Without a program every record passes as it is. A record with a row that cannot name its folder under `partition_by` is rejected.
 pub fn transform(
-    batch: Batch,
+    batch: &Batch,
     program: Option<&mut (dyn Program + 'static)>,
     file_uri: &str,
     partition_by: &[String],
 ) -> Result<Fates, Error> {
-    let fates = run(&batch, program, file_uri)?;
-    if partition_by.is_empty() || fates.rows.num_rows() == 0 { Ok(fates) } else { reject_unfit(fates, &batch, partition_by) }
+    let fates = run(batch, program, file_uri)?;
+    if partition_by.is_empty() || fates.rows.num_rows() == 0 { Ok(fates) } else { reject_unfit(fates, batch, partition_by) }
 }
 
 fn run(batch: &Batch, program: Option<&mut (dyn Program + 'static)>, file_uri: &str) -> Result<Fates, Error> {
@@ -48,7 +48,7 @@ fn run(batch: &Batch, program: Option<&mut (dyn Program + 'static)>, file_uri: &
     }
     let transformed = program.run(batch, file_uri)?;
     let emitted = count_emitted(&transformed, batch.rows.num_rows())?;
-    let rejects: Vec<Reject> = transformed.failed.iter().map(|failure| reject_of(batch, failure)).collect();
+    let rejects = transformed.failed.iter().map(|failure| reject_of(batch, failure)).collect::<Result<Vec<Reject>, Error>>()?;
     let filtered = records - emitted - rejects.len() as u64;
     Ok(Fates { rows: transformed.rows, origin: Some(transformed.origin), emitted, filtered, rejects })
 }
@@ -70,8 +70,9 @@ fn reject_unfit(mut fates: Fates, batch: &Batch, partition_by: &[String]) -> Res
     let origin = fates.origin.take().unwrap_or_else(|| (0..stays.len() as u32).collect());
     fates.origin = Some(origin.into_iter().zip(&stays).filter(|(_, stays)| **stays).map(|(row, _)| row).collect());
     fates.emitted -= failed.len() as u64;
-    let reject = |(row, message)| reject_of(batch, &RowFailure { row, code: "TRANSFORM_PARTITION_VALUE", message });
-    fates.rejects.extend(failed.into_iter().map(reject));
+    for (row, message) in failed {
+        fates.rejects.push(reject_of(batch, &RowFailure { row, code: "TRANSFORM_PARTITION_VALUE", message })?);
+    }
     Ok(fates)
 }
 
@@ -101,7 +102,7 @@ fn count_emitted(transformed: &Transformed, records: usize) -> Result<u64, Error
     Ok(emitted)
 }
 
-fn reject_of(batch: &Batch, failure: &RowFailure) -> Reject {
+fn reject_of(batch: &Batch, failure: &RowFailure) -> Result<Reject, Error> {
     let row = failure.row as usize;
     let place = batch.places[row];
     let error = RejectError {
@@ -115,5 +116,5 @@ fn reject_of(batch: &Batch, failure: &RowFailure) -> Reject {
         expected: None,
         value: None,
     };
-    Reject { place, errors: vec![error], raw: batch.raw(row).to_vec(), raw_truncated: false }
+    Ok(Reject { place, errors: vec![error], raw: batch.raw(row)?.into_owned(), raw_truncated: false })
 }

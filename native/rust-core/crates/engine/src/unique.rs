@@ -219,7 +219,7 @@ impl Losers {
             }
             if !errors.is_empty() {
                 stay[row] = false;
-                rejects.push(Reject { place: *place, errors, raw: batch.raw(row).to_vec(), raw_truncated: false });
+                rejects.push(Reject { place: *place, errors, raw: batch.raw(row)?.into_owned(), raw_truncated: false });
             }
         }
         if rejects.is_empty() {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use crate::columnar::FileRecords;
+use crate::error::Error;
 use crate::position::Place;
 use crate::reject::Reject;
 
@@ -23,17 +25,19 @@ pub struct Batch {
     pub source: Arc<Vec<u8>>,
     pub source_start: u64,
     /// The rows as the file has them, for formats whose records are no run of bytes (Parquet, Arrow); `source` is empty then.
-    pub file_rows: Option<RecordBatch>,
+    pub file_rows: Option<FileRecords>,
 }
 
 impl Batch {
     /// The bytes of the record that row `row` came from, terminator included; of a row of a Parquet or Arrow file its JSON.
-    pub fn raw(&self, row: usize) -> Cow<'_, [u8]> {
-        if let Some(rows) = &self.file_rows {
-            return Cow::Owned(crate::columnar::json_of_row(rows, row));
-        }
+    ///
+    /// Errors: those of reading columns that nobody had asked for so far.
+    pub fn raw(&self, row: usize) -> Result<Cow<'_, [u8]>, Error> {
         let place = &self.places[row];
-        Cow::Borrowed(&self.source[(place.byte - self.source_start) as usize..(place.byte_end - self.source_start) as usize])
+        if let Some(rows) = &self.file_rows {
+            return rows.json(place.byte).map(Cow::Owned);
+        }
+        Ok(Cow::Borrowed(&self.source[(place.byte - self.source_start) as usize..(place.byte_end - self.source_start) as usize]))
     }
 }
 
@@ -74,7 +78,7 @@ pub struct Read {
 /// Reads the records of one range of one file, in order.
 pub trait RecordReader {
     /// The next records, or `None` at the end of the range. A turn may hold no row but rejects, or neither.
-    fn next(&mut self) -> Result<Option<Read>, crate::error::Error>;
+    fn next(&mut self) -> Result<Option<Read>, Error>;
     /// Counts of everything handed out so far.
     fn counts(&self) -> &ReadCounts;
 }

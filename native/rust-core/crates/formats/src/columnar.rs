@@ -1,7 +1,10 @@
 //! Rows of files that hold columns (Parquet, Arrow): each column of the file feeds a field of the schema, and every value goes through the field's
 //! checks like a text would. Such a record has a number and no line or byte; its `raw` is the row as JSON.
 
+use arrow_array::ArrayRef;
+#[cfg(test)]
 use arrow_array::RecordBatch;
+use arrow_schema::FieldRef;
 
 use crate::write::column::{Column, append_json_object, json_key};
 
@@ -10,20 +13,22 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use feed::{Feeds, takes};
-pub(crate) use reader::{FileRows, RowsReader, batch_rows, selected_rows};
+pub(crate) use feed::{Feeds, late_columns, takes};
+pub use reader::FileRecords;
+pub(crate) use reader::{FileRows, LateColumns, RowsReader, batch_rows, selected_rows};
 
-/// A row as one JSON object, keys in the file's order. A value that has no JSON form stands as the name of its type.
+/// A row of a batch as one JSON object.
+#[cfg(test)]
 pub(crate) fn json_of_row(rows: &RecordBatch, row: usize) -> Vec<u8> {
-    // Of one row only: a column may have to be cast, and that of thousands of rows for each row would be dear.
     let one = rows.slice(row, 1);
-    let schema = one.schema();
-    let columns: Vec<(Vec<u8>, Column)> = schema
-        .fields()
-        .iter()
-        .zip(one.columns())
-        .filter_map(|(field, array)| Some((json_key(field.name()), Column::of(array).ok()?)))
-        .collect();
+    json_of_columns(one.schema_ref().fields().iter().zip(one.columns()))
+}
+
+/// Columns of one row as one JSON object, in their order. A value that has no JSON form stands as the name of its type.
+fn json_of_columns<'a>(columns: impl Iterator<Item = (&'a FieldRef, &'a ArrayRef)>) -> Vec<u8> {
+    // Of one row only: a column may have to be cast, and that of thousands of rows for each row would be dear.
+    let columns: Vec<(Vec<u8>, Column)> =
+        columns.filter_map(|(field, array)| Some((json_key(field.name()), Column::of(array).ok()?))).collect();
     let mut out = Vec::new();
     append_json_object(&columns, 0, &mut out);
     out

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::RecordReader;
-use crate::columnar::{Feeds, RowsReader, selected_rows, takes};
+use crate::columnar::{Feeds, FileRows, LateColumns, RowsReader, late_columns, selected_rows, takes};
 use crate::error::Error;
 use crate::field::compile_fields;
 use crate::header::match_columns;
@@ -19,6 +19,7 @@ mod tests;
 mod thrift;
 
 pub(crate) use footer::Footer;
+use pages::Pages;
 
 /// A group of rows larger than this many chunks is split.
 const SPLIT_FACTOR: u64 = 4;
@@ -84,6 +85,7 @@ pub(crate) fn cut_rows(runs: impl Iterator<Item = (u64, u64)>, chunk_size: u64, 
     chunks
 }
 
+/// `wanted`: the fields that anybody looks at; none: all of them. Others are read where a rule may reject their values, or when a record is shown.
 pub(crate) fn open(
     pins: &InputPins,
     file: &FilePlan,
@@ -91,12 +93,24 @@ pub(crate) fn open(
     excluded: &[ExcludedRange],
     mut source: Box<dyn ByteSource + Send>,
     options: ReadOptions,
+    wanted: Option<&[usize]>,
 ) -> Result<Box<dyn RecordReader>, Error> {
-    let footer = Footer::read(source.as_mut())?;
-    let feeds = Feeds::compile(pins, file)?;
+    let footer = Arc::new(Footer::read(source.as_mut())?);
+    let late = wanted.map_or(Ok(Vec::new()), |wanted| late_columns(pins, file, &footer.schema, wanted))?;
+    let feeds = Feeds::without(pins, file, &late)?;
     crate::range::check_range(&range, excluded, footer.rows)?;
     let columns: Vec<usize> = file.mapping.iter().enumerate().filter(|(_, field)| field.is_some()).map(|(column, _)| column).collect();
-    let total = footer.rows;
-    let rows = rows::open(Arc::new(footer), &columns, &selected_rows(&range, excluded), source, options)?;
-    Ok(Box::new(RowsReader::open(feeds, Box::new(rows), file.file, pins.max_record_bytes, total, range, excluded)?))
+    let (mut places, mut now) = (Vec::new(), Vec::new());
+    for (place, column) in columns.into_iter().enumerate() {
+        if late.contains(&column) { places.push(place) } else { now.push(column) }
+    }
+    let (total, selected) = (footer.rows, selected_rows(&range, excluded));
+    let rows = rows::open(&footer, &now, &selected, Pages::new(source, footer.leaves), options)?;
+    let pages = rows.pages();
+    let reader = RowsReader::open(feeds, Box::new(rows), file.file, pins.max_record_bytes, total, range, excluded)?;
+    if late.is_empty() {
+        return Ok(Box::new(reader));
+    }
+    let open = move || Ok(Box::new(rows::open(&footer, &late, &selected, pages.clone(), options)?) as Box<dyn FileRows>);
+    Ok(Box::new(reader.with_late(LateColumns::new(places, open))))
 }

@@ -141,8 +141,22 @@ pub fn open_rows(
     source: Box<dyn ByteSource + Send>,
     options: ReadOptions,
 ) -> Result<Box<dyn RecordReader>, Error> {
+    open_columns(pins, file, range, excluded, source, options, None)
+}
+
+/// The same for whoever looks at a few fields only. Records, rejects and the `raw` of each are the same. The other fields may come as null: Parquet's
+/// are then not decoded, where no rule could reject or repair a value of theirs.
+pub fn open_columns(
+    pins: &InputPins,
+    file: &FilePlan,
+    range: ReadRange,
+    excluded: &[ExcludedRange],
+    source: Box<dyn ByteSource + Send>,
+    options: ReadOptions,
+    wanted: Option<&[usize]>,
+) -> Result<Box<dyn RecordReader>, Error> {
     match pins.format {
-        Format::Parquet => crate::parquet::open(pins, file, range, excluded, source, options),
+        Format::Parquet => crate::parquet::open(pins, file, range, excluded, source, options, wanted),
         Format::Arrow => crate::arrow_ipc::open(pins, file, range, excluded, source, options),
         other => Err(Error::new("PLAN_CONFLICT", format!("an input of format {other:?} is not read by rows"))),
     }

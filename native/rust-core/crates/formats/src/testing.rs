@@ -159,7 +159,7 @@ pub(crate) fn read_range_without(
         for (row, (place, values)) in batch.places.iter().zip(rows_of(&batch.rows)).enumerate() {
             if place.in_text() {
                 assert_eq!(
-                    &batch.raw(row)[..],
+                    &batch.raw(row).expect("columns that can be read")[..],
                     &bytes[place.byte as usize..place.byte_end as usize],
                     "a position must point at the record's bytes"
                 );

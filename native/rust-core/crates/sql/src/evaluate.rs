@@ -73,6 +73,11 @@ impl Program for MapProgram {
         Arc::clone(&self.steps.output)
     }
 
+    fn reads(&self) -> Option<Vec<usize>> {
+        let index = |source: &Source| if let Source::Input(index) = source { Some(*index) } else { None };
+        Some(self.sources.iter().filter_map(index).collect())
+    }
+
     fn run(&mut self, batch: &Batch, file_uri: &str) -> Result<Transformed, ProgramError> {
         let read = self.read(batch, file_uri)?;
         let count = read.num_rows();

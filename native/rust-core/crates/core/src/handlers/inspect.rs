@@ -277,7 +277,8 @@ fn describe(found: &Found, read: &Read, wanted: Wanted) -> Option<Value> {
         return Some(record_value(found, &reject.place, &reject.raw, Some(reject)));
     }
     let row = read.batch.places.iter().position(|place| wanted.is_at(place))?;
-    Some(record_value(found, &read.batch.places[row], &read.batch.raw(row), None))
+    let raw = read.batch.raw(row).ok()?;
+    Some(record_value(found, &read.batch.places[row], &raw, None))
 }
 
 fn record_value(found: &Found, place: &Place, raw: &[u8], reject: Option<&Reject>) -> Value {

@@ -199,7 +199,7 @@ fn drain(reader: &mut dyn RecordReader, batch_records: usize) -> Result<Vec<Fate
         assert!(read.batch.places.len() + read.rejects.len() <= batch_records, "a batch holds too many records");
         assert!(read.batch.places.len() == read.batch.rows.num_rows(), "each row has its place");
         for (row, place) in read.batch.places.iter().enumerate() {
-            let length = read.batch.raw(row).len() as u64;
+            let length = read.batch.raw(row)?.len() as u64;
             assert!(!place.in_text() || length == place.byte_end - place.byte, "a row has its bytes");
             found.push((place.record, place.byte, place.byte_end, place.line, ""));
         }

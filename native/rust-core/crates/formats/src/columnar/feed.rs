@@ -7,9 +7,10 @@ use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int64Type, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringViewArray};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringViewArray, new_null_array};
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
 
+use crate::batch::MAX_BATCH_RECORDS;
 use crate::column::{ColumnBuilder, Noticed, Texts, absent_column, type_column};
 use crate::error::Error;
 use crate::field::{FieldRules, Judged, Kind, compile_fields};
@@ -20,6 +21,7 @@ use crate::schema::Field;
 use crate::validate::Value;
 use crate::values::ValueError;
 use crate::values::json::JsonForm;
+use crate::values::text::TextFormat;
 use crate::write::column::Column;
 
 /// First and last day of the years 0001 to 9999, counted from 1970-01-01.
@@ -92,7 +94,39 @@ pub(crate) struct Feeds {
     rules: Vec<FieldRules>,
     /// For each field the column of the batches that feeds it, and that column's number in the file, from 1.
     columns: Vec<Option<(usize, u32)>>,
+    /// For each field that is not read the nulls that stand for its values.
+    nulls: Vec<Option<ArrayRef>>,
     format: Format,
+}
+
+/// Columns of a file, ascending, that need not be decoded: no value of them can be judged bad or be repaired, and nobody wants their fields.
+/// `wanted`: the fields that somebody does.
+pub(crate) fn late_columns(pins: &InputPins, file: &FilePlan, columns: &Schema, wanted: &[usize]) -> Result<Vec<usize>, Error> {
+    let rules = compile_fields(&pins.schema)?;
+    let mapped = file.mapping.iter().enumerate().filter_map(|(column, field)| Some((column, (*field)? as usize)));
+    let is_late = |column: usize, field: usize| {
+        let rules = rules.get(field).filter(|rules| rules.checks.is_empty() && !rules.required);
+        !wanted.contains(&field)
+            && rules.zip(columns.fields().get(column)).is_some_and(|(rules, own)| takes_any(&rules.kind, own.data_type()))
+    };
+    let mut late: Vec<usize> = mapped.clone().filter(|&(column, field)| is_late(column, field)).map(|(column, _)| column).collect();
+    if mapped.count() == late.len() {
+        // Something must say how many rows there are.
+        late.pop();
+    }
+    Ok(late)
+}
+
+/// Whether every value of a column is one of its field as it is.
+fn takes_any(kind: &Kind, data_type: &DataType) -> bool {
+    use DataType as T;
+    match kind {
+        Kind::Text(TextFormat::Any) | Kind::Any => matches!(data_type, T::Utf8 | T::LargeUtf8 | T::Utf8View),
+        Kind::Integer(_) => matches!(data_type, T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32),
+        Kind::Float(_) => matches!(data_type, T::Float16 | T::Float32 | T::Float64),
+        Kind::Boolean(_) => data_type == &T::Boolean,
+        _ => false,
+    }
 }
 
 /// What became of a batch.
@@ -109,15 +143,27 @@ pub(crate) struct Fed {
 impl Feeds {
     /// Batches will hold the mapped columns of the file, in its order and no others.
     pub(crate) fn compile(pins: &InputPins, file: &FilePlan) -> Result<Feeds, Error> {
+        Feeds::without(pins, file, &[])
+    }
+
+    /// As `compile`, but batches lack the columns `late`, whose fields come as null.
+    pub(crate) fn without(pins: &InputPins, file: &FilePlan, late: &[usize]) -> Result<Feeds, Error> {
         let rules = compile_fields(&pins.schema)?;
         let mut columns = vec![None; rules.len()];
-        let mapped = file.mapping.iter().enumerate().filter_map(|(column, field)| Some((column, (*field)?)));
-        for (at, (column, field)) in mapped.enumerate() {
-            let slot =
-                columns.get_mut(field as usize).ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the schema has no field {field}")))?;
-            *slot = Some((at, column as u32 + 1));
+        let mut nulls = vec![None; rules.len()];
+        let schema = pins.schema.arrow_schema();
+        let mut at = 0;
+        for (column, field) in file.mapping.iter().enumerate().filter_map(|(column, field)| Some((column, (*field)? as usize))) {
+            let no_field = || Error::new("PLAN_CONFLICT", format!("the schema has no field {field}"));
+            let slot = columns.get_mut(field).ok_or_else(no_field)?;
+            if late.contains(&column) {
+                nulls[field] = Some(new_null_array(schema.field(field).data_type(), MAX_BATCH_RECORDS));
+            } else {
+                *slot = Some((at, column as u32 + 1));
+                at += 1;
+            }
         }
-        Ok(Feeds { schema: pins.schema.arrow_schema(), rules, columns, format: pins.format })
+        Ok(Feeds { schema, rules, columns, nulls, format: pins.format })
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
@@ -134,7 +180,12 @@ impl Feeds {
         let mut noticed = Noticed { bad: vec![false; count], repairs: Vec::new() };
         let mut sources: Vec<Option<Source>> = Vec::with_capacity(self.rules.len());
         let mut columns = Vec::with_capacity(self.rules.len());
-        for (rules, column) in self.rules.iter().zip(&self.columns) {
+        for ((rules, column), nulls) in self.rules.iter().zip(&self.columns).zip(&self.nulls) {
+            if let Some(nulls) = nulls {
+                columns.push(if count <= nulls.len() { nulls.slice(0, count) } else { new_null_array(nulls.data_type(), count) });
+                sources.push(None);
+                continue;
+            }
             let source = column.map(|(at, _)| Source::of(rows.column(at), self.broken_code())).transpose()?;
             columns.push(match &source {
                 None => absent_column(rules, count, &mut noticed),
@@ -167,6 +218,9 @@ impl Feeds {
         let mut found = Vec::new();
         for field in order {
             let rules = &self.rules[field];
+            if self.nulls[field].is_some() {
+                continue;
+            }
             let judged = sources[field].as_ref().map_or_else(|| rules.judge_prepared(None), |source| source.judge(rules, row));
             for error in judged.errors {
                 let value = sources[field].as_ref().and_then(|source| source.shown(row));

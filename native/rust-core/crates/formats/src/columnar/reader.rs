@@ -1,12 +1,13 @@
 //! The reader of rows: batches of the file's own columns become typed, judged rows of the schema.
 
+use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 
 use super::feed::Feeds;
-use super::json_of_row;
+use super::json_of_columns;
 use crate::batch::{Batch, Read, ReadCounts, RecordReader};
 use crate::error::Error;
 use crate::position::Place;
@@ -18,6 +19,71 @@ use crate::reject::{DAMAGE_KEPT_BYTES, Reject};
 pub(crate) trait FileRows {
     /// The next rows, never none and never more than the batch size that was asked for; `None` at the end.
     fn next(&mut self) -> Result<Option<RecordBatch>, Error>;
+}
+
+/// Columns that no field needs until somebody asks for the whole of a row, and the way to decode them. They come in the same batches as the others.
+pub(crate) struct LateColumns {
+    /// Where each of them stands among all mapped columns, ascending.
+    pub places: Vec<usize>,
+    pub open: Box<dyn Fn() -> Result<Box<dyn FileRows>, Error> + Send>,
+    pub rows: Option<Box<dyn FileRows>>,
+    /// The last batch, and how many were read with it.
+    pub held: Option<RecordBatch>,
+    pub read: usize,
+}
+
+impl LateColumns {
+    pub(crate) fn new(places: Vec<usize>, open: impl Fn() -> Result<Box<dyn FileRows>, Error> + Send + 'static) -> LateColumns {
+        LateColumns { places, open: Box::new(open), rows: None, held: None, read: 0 }
+    }
+
+    /// Batch `number`, counted from 0.
+    fn batch(&mut self, number: usize) -> Result<RecordBatch, Error> {
+        if self.rows.is_none() || self.read > number + 1 {
+            (self.rows, self.held, self.read) = (Some((self.open)()?), None, 0);
+        }
+        let rows = self.rows.as_mut().expect("it was opened above");
+        while self.read <= number {
+            self.held = rows.next()?;
+            self.read += 1;
+        }
+        self.held.clone().ok_or_else(|| Error::new("CORE_PANIC", "columns that are read late have fewer batches than the others"))
+    }
+}
+
+/// Rows as the file has them, for whoever wants the whole of one.
+#[derive(Clone)]
+pub struct FileRecords {
+    rows: RecordBatch,
+    late: Option<Arc<Mutex<LateColumns>>>,
+    /// Which decoded batch they are of, and where in it they begin.
+    batch: usize,
+    start: usize,
+    /// The file's number, from 0, of the first of them.
+    first: u64,
+}
+
+impl fmt::Debug for FileRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileRecords").field("rows", &self.rows).field("first", &self.first).finish_non_exhaustive()
+    }
+}
+
+impl FileRecords {
+    /// The JSON of the row with a number of the file, from 0, which must be one of these.
+    pub(crate) fn json(&self, number: u64) -> Result<Vec<u8>, Error> {
+        let row = (number - self.first) as usize;
+        let own = self.rows.slice(row, 1);
+        let Some(late) = &self.late else { return Ok(json_of_columns(own.schema_ref().fields().iter().zip(own.columns()))) };
+        // What it holds is whole whatever happens to those who hold it.
+        let mut late = late.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = late.batch(self.batch)?.slice(self.start + row, 1);
+        let mut columns: Vec<_> = own.schema_ref().fields().iter().zip(own.columns()).collect();
+        for (place, column) in late.places.iter().zip(rest.schema_ref().fields().iter().zip(rest.columns())) {
+            columns.insert(*place, column);
+        }
+        Ok(json_of_columns(columns.into_iter()))
+    }
 }
 
 /// The rows of a range that may be decoded: all but the excluded ones.
@@ -48,8 +114,11 @@ pub(crate) struct RowsReader {
     end: u64,
     /// Still ahead, the first one last.
     excluded: Vec<ExcludedRange>,
-    /// Decoded rows that come after an excluded one.
-    waiting: Option<RecordBatch>,
+    /// Decoded rows that come after an excluded one, and where in their batch they begin.
+    waiting: Option<(RecordBatch, usize)>,
+    late: Option<Arc<Mutex<LateColumns>>>,
+    /// Decoded batches so far.
+    decoded: usize,
     counts: ReadCounts,
     is_done: bool,
 }
@@ -77,9 +146,17 @@ impl RowsReader {
             end: range.end,
             excluded: ahead,
             waiting: None,
+            late: None,
+            decoded: 0,
             counts: ReadCounts::default(),
             is_done: false,
         })
+    }
+
+    /// With columns that `feeds` takes as null, and that only the `raw` of a record shows.
+    pub(crate) fn with_late(mut self, late: LateColumns) -> RowsReader {
+        self.late = Some(Arc::new(Mutex::new(late)));
+        self
     }
 
     fn place(&self, row: u64) -> Place {
@@ -96,48 +173,49 @@ impl RowsReader {
     }
 
     /// Rows up to the next excluded one.
-    fn next_rows(&mut self) -> Result<Option<RecordBatch>, Error> {
-        let rows = match self.waiting.take() {
-            Some(rows) => rows,
+    fn next_rows(&mut self) -> Result<Option<FileRecords>, Error> {
+        let (mut rows, start) = match self.waiting.take() {
+            Some(waiting) => waiting,
             None => match self.rows.next()? {
-                Some(rows) => rows,
+                Some(rows) => {
+                    self.decoded += 1;
+                    (rows, 0)
+                }
                 None => return Ok(None),
             },
         };
         let stop = self.excluded.last().map_or(self.end, |one| one.start);
         let room = (stop - self.at) as usize;
         if rows.num_rows() > room {
-            self.waiting = Some(rows.slice(room, rows.num_rows() - room));
-            return Ok(Some(rows.slice(0, room)));
+            self.waiting = Some((rows.slice(room, rows.num_rows() - room), start + room));
+            rows = rows.slice(0, room);
         }
-        Ok(Some(rows))
+        Ok(Some(FileRecords { rows, late: self.late.clone(), batch: self.decoded - 1, start, first: self.at }))
     }
 
-    fn judge(&mut self, file_rows: RecordBatch) -> Result<Read, Error> {
+    fn judge(&mut self, records: FileRecords) -> Result<Read, Error> {
         let first = self.at;
-        let count = file_rows.num_rows();
-        let fed = self.feeds.feed(&file_rows)?;
+        let count = records.rows.num_rows() as u64;
+        let fed = self.feeds.feed(&records.rows)?;
         let mut rejects = Vec::with_capacity(fed.errors.len());
         for (row, errors) in fed.errors {
-            rejects.push(reject(self.place(first + row as u64), errors, json_of_row(&file_rows, row), self.max_record_bytes));
+            let number = first + row as u64;
+            rejects.push(reject(self.place(number), errors, records.json(number)?, self.max_record_bytes));
         }
         for code in fed.repairs {
             *self.counts.repairs.entry(code).or_default() += 1;
         }
-        let (rows, kept) = match &fed.good {
-            None => (file_rows, None),
-            Some(good) => (filter(&file_rows, good)?, Some(good)),
+        let places = match &fed.good {
+            None => (first..first + count).map(|number| self.place(number)).collect(),
+            Some(good) => {
+                (first..first + count).zip(good.values()).filter(|(_, good)| *good).map(|(number, _)| self.place(number)).collect()
+            }
         };
-        let places = (0..count).filter(|&row| kept.is_none_or(|good| good.value(row))).map(|row| self.place(first + row as u64)).collect();
-        self.at += count as u64;
-        self.counts.records += count as u64;
-        Ok(Read { batch: Batch { rows: fed.rows, places, source: Arc::default(), source_start: 0, file_rows: Some(rows) }, rejects })
+        self.at += count;
+        self.counts.records += count;
+        let batch = Batch { rows: fed.rows, places, source: Arc::default(), source_start: 0, file_rows: Some(records) };
+        Ok(Read { batch, rejects })
     }
-}
-
-fn filter(rows: &RecordBatch, good: &arrow_array::BooleanArray) -> Result<RecordBatch, Error> {
-    arrow_select::filter::filter_record_batch(rows, good)
-        .map_err(|error| Error::new("CORE_PANIC", format!("cannot filter a batch: {error}")))
 }
 
 /// A row over the limit of a record keeps its beginning.

@@ -8,7 +8,7 @@ use super::json_of_row;
 use crate::error::Error;
 use crate::pins::InputPins;
 use crate::probe::{Declared, Sample, columns_of, probe};
-use crate::read::{ReadOptions, ReadRange, open_rows, plan_file, plan_rows};
+use crate::read::{ExcludedRange, ReadOptions, ReadRange, open_columns, open_rows, plan_file, plan_rows};
 use crate::testing::SlowSource;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -83,6 +83,55 @@ fn files_of_another_writer_hold_what_it_wrote() {
         assert_eq!(rows.len(), expected.len(), "{name}");
         for (number, (row, expected)) in rows.iter().zip(&expected).enumerate() {
             assert_eq!(row, expected, "{name}, row {number}");
+        }
+    }
+}
+
+/// Raw rows by number, and the values of some columns.
+fn records_of(
+    pins: &InputPins,
+    bytes: &[u8],
+    excluded: &[ExcludedRange],
+    wanted: Option<&[usize]>,
+    shown: &[usize],
+) -> Vec<(u64, String, Vec<u8>)> {
+    let plan = plan_file(pins, 0, 0, "file:///a", "e", &mut &bytes[..]).expect("a good file");
+    let (chunks, _) = plan_rows(pins, &plan, &mut &bytes[..], u64::MAX).expect("a good file");
+    let range = ReadRange { start: 0, end: chunks.last().expect("rows").end, record: 1, line: 0 };
+    let source = Box::new(SlowSource { bytes: bytes.to_vec(), most: 700 });
+    let options = ReadOptions { batch_records: 11, ..ReadOptions::default() };
+    let mut reader = open_columns(pins, &plan, range, excluded, source, options, wanted).expect("a good file");
+    let mut reads = Vec::new();
+    while let Some(read) = reader.next().expect("a good file") {
+        reads.push(read);
+    }
+    // From the last row to the first, so that what was read late is read again.
+    let mut records = Vec::new();
+    for batch in reads.iter().map(|read| &read.batch).rev() {
+        let rows = batch.rows.project(shown).expect("columns");
+        for row in (0..rows.num_rows()).rev() {
+            let values = String::from_utf8(json_of_row(&rows, row)).expect("JSON");
+            records.push((batch.places[row].record, values, batch.raw(row).expect("a good file").into_owned()));
+        }
+    }
+    records
+}
+
+#[test]
+fn records_are_the_same_whatever_fields_are_wanted() {
+    for name in ["none.parquet", "encodings.parquet", "pages.parquet", "zstd.parquet", "lz4.arrow"] {
+        let bytes = fixture(name);
+        let pins = pins_of(&bytes).expect("a good file");
+        let excluded = [
+            ExcludedRange { start: 15, end: 18, code: "EXCLUDED_BY_OPERATOR" },
+            ExcludedRange { start: 22, end: 23, code: "EXCLUDED_BY_OPERATOR" },
+        ];
+        for excluded in [&excluded[..], &[]] {
+            for wanted in [vec![], vec![0], vec![pins.schema.fields.len() - 1], vec![1, 3]] {
+                let all = records_of(&pins, &bytes, excluded, None, &wanted);
+                assert!(all.len() > 20, "{name}");
+                assert_eq!(records_of(&pins, &bytes, excluded, Some(&wanted), &wanted), all, "{name}, {wanted:?}");
+            }
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
@@ -16,7 +15,6 @@ use super::pages::Pages;
 use crate::columnar::{FileRows, batch_rows};
 use crate::error::Error;
 use crate::read::ReadOptions;
-use crate::source::ByteSource;
 
 pub(super) struct ParquetRows {
     pages: Pages,
@@ -25,14 +23,13 @@ pub(super) struct ParquetRows {
 
 /// `columns` are top-level columns of the file, ascending; `selected` ranges of its rows, ascending and apart.
 pub(super) fn open(
-    footer: Arc<Footer>,
+    footer: &Footer,
     columns: &[usize],
     selected: &[Range<u64>],
-    source: Box<dyn ByteSource + Send>,
+    pages: Pages,
     options: ReadOptions,
 ) -> Result<ParquetRows, Error> {
-    let pages = Pages::new(source, footer.leaves);
-    let chosen = Chosen::of(&footer, selected);
+    let chosen = Chosen::of(footer, selected);
     if chosen.ranges.is_empty() {
         return Ok(ParquetRows { pages, reader: None });
     }
@@ -50,6 +47,13 @@ pub(super) fn open(
             .map_err(|error| error.to_string())
     })?;
     Ok(ParquetRows { pages, reader: Some(reader) })
+}
+
+impl ParquetRows {
+    /// The file's bytes, for another reader of it.
+    pub(super) fn pages(&self) -> Pages {
+        self.pages.clone()
+    }
 }
 
 /// The row groups that hold the selected rows, and the selected rows counted from the first of these groups on.

@@ -246,6 +246,37 @@ fn read_code(pins: &InputPins, bytes: &[u8]) -> &'static str {
     }
 }
 
+/// A value that a rule refuses is found though nobody wants its field, and the reject shows the whole row.
+#[test]
+fn unwanted_fields_are_judged_where_they_can_be_bad() {
+    let rows = batch(vec![
+        ("text", Arc::new(StringArray::from(vec!["a", "b", "c"]))),
+        ("day", Arc::new(arrow_array::Date32Array::from(vec![0, i32::MAX, 1]))),
+        ("id", Arc::new(Int64Array::from(vec![7, 8, 9]))),
+        ("more", Arc::new(StringArray::from(vec![Some("x"), None, Some("z")]))),
+    ]);
+    let bytes = written(&rows, WriterProperties::default());
+    let mut required = field("more", FieldType::String);
+    required.constraints.required = true;
+    for (more, codes) in [(field("more", FieldType::String), vec!["TYPE_RANGE"]), (required, vec!["TYPE_RANGE", "CONSTRAINT_REQUIRED"])] {
+        let fields = vec![field("text", FieldType::String), field("day", FieldType::Date), field("id", FieldType::Integer), more];
+        let pins = parquet_pins(fields);
+        let plan = plan_file(&pins, 3, 0, "file:///a", "e", &mut &bytes[..]).expect("a good file");
+        let range = ReadRange { start: 0, end: 3, record: 1, line: 0 };
+        for wanted in [Some(&[2][..]), Some(&[]), None] {
+            let source = Box::new(crate::testing::SlowSource { bytes: bytes.clone(), most: usize::MAX });
+            let mut reader =
+                crate::read::open_columns(&pins, &plan, range, &[], source, ReadOptions::default(), wanted).expect("a good file");
+            let read = reader.next().expect("rows").expect("rows");
+            let [reject] = &read.rejects[..] else { panic!("{:?}", read.rejects) };
+            assert_eq!(reject.errors.iter().map(|error| error.code).collect::<Vec<_>>(), codes);
+            let raw = String::from_utf8_lossy(&reject.raw).into_owned();
+            assert!(raw.starts_with(r#"{"text":"b","day":"#) && raw.ends_with(r#","id":8,"more":null}"#), "{raw}");
+            assert_eq!(read.batch.places.iter().map(|place| place.record).collect::<Vec<_>>(), [1, 3]);
+        }
+    }
+}
+
 /// Whatever becomes of the bytes of a file: an error with a code of its own, or rows, and never a panic.
 #[test]
 fn damaged_files_are_errors_and_nothing_worse() {
