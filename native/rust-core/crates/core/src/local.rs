@@ -139,6 +139,11 @@ impl ChunkIo for LocalChunkIo<'_> {
         Ok(Box::new(LocalSink(sink)))
     }
 
+    fn open_work_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
+        let sink = self.places.store.open_part(&self.place_to_write(uri)?).map_err(of_store)?;
+        Ok(Box::new(LocalSink(sink.without_digest())))
+    }
+
     fn work_uri(&self, key: &str) -> Result<String, Error> {
         check_work_key(key)?;
         Ok(self.places.store.uri_of(&self.places.journal_path(key)?))

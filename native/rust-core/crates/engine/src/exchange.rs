@@ -11,12 +11,11 @@ use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::{ArrowError, SchemaRef};
-use arrow_select::interleave::interleave_record_batch;
 use millrace_formats::write::batch_bytes;
 use twox_hash::XxHash3_64;
 
 use crate::error::Error;
-use crate::exchange_form::Form;
+use crate::exchange_form::{Form, Rows};
 use crate::order::{Places, gather_error};
 use crate::partition::Partitioner;
 use crate::records::Run;
@@ -32,8 +31,8 @@ pub struct ExchangeWriter {
     partitioner: Partitioner,
     gathered_limit: usize,
     batches: Vec<RecordBatch>,
-    /// The partition of each row of `batches`.
-    partitions: Vec<Vec<u32>>,
+    /// The rows of each of `batches` by partition.
+    divided: Vec<Divided>,
     bytes: usize,
     rows: u64,
     runs: Vec<Run>,
@@ -48,7 +47,7 @@ impl ExchangeWriter {
             partitioner,
             gathered_limit,
             batches: Vec::new(),
-            partitions: Vec::new(),
+            divided: Vec::new(),
             bytes: 0,
             rows: 0,
             runs: Vec::new(),
@@ -58,7 +57,7 @@ impl ExchangeWriter {
 
     /// Takes rows. True = enough is gathered, and `flush` must follow.
     pub fn push(&mut self, batch: RecordBatch) -> Result<bool, Error> {
-        self.partitions.push(self.partitioner.assign(&batch)?);
+        self.divided.push(Divided::of(&self.partitioner.assign(&batch)?, self.partitioner.partitions()));
         self.bytes += batch_bytes(&batch);
         self.rows += batch.num_rows() as u64;
         self.batches.push(batch);
@@ -77,45 +76,44 @@ impl ExchangeWriter {
     /// Appends what is gathered, partitions ascending.
     pub fn flush(&mut self, sink: &mut dyn Write) -> Result<(), Error> {
         let batches = std::mem::take(&mut self.batches);
-        let partitions = std::mem::take(&mut self.partitions);
+        let divided = std::mem::take(&mut self.divided);
         let form = Form::of(&self.schema, &batches, std::mem::take(&mut self.bytes));
-        let (order, starts) = sort_by_partition(&partitions, self.partitioner.partitions());
-        let sources: Vec<&RecordBatch> = batches.iter().collect();
-        for (partition, bounds) in starts.windows(2).enumerate() {
-            let rows = &order[bounds[0]..bounds[1]];
+        let mut rows: Vec<Rows<'_>> = Vec::new();
+        for partition in 0..self.partitioner.partitions() {
+            rows.clear();
+            let of_batches = batches.iter().zip(&divided).map(|(batch, divided)| Rows { batch, rows: divided.rows_of(partition) });
+            rows.extend(of_batches.filter(|rows| !rows.rows.is_empty()));
             if !rows.is_empty() {
-                self.append(partition as u32, rows, &sources, &form, sink)?;
+                self.append(partition, &rows, &form, sink)?;
             }
         }
         Ok(())
     }
 
-    fn append(
-        &mut self,
-        partition: u32,
-        rows: &[(usize, usize)],
-        sources: &[&RecordBatch],
-        form: &Form,
-        sink: &mut dyn Write,
-    ) -> Result<(), Error> {
+    fn append(&mut self, partition: u32, rows: &[Rows<'_>], form: &Form, sink: &mut dyn Write) -> Result<(), Error> {
         let mut out = Digested { sink, hasher: XxHash3_64::with_seed(0), bytes: 0 };
         let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME)).map_err(gather_error)?;
         let mut stream = StreamWriter::try_new_with_options(&mut out, &form.schema, options).map_err(write_error)?;
-        for piece in rows.chunks(RUN_BATCH_ROWS) {
-            let batch = interleave_record_batch(sources, piece).map_err(gather_error)?;
-            stream.write(&form.store(&batch).map_err(gather_error)?).map_err(write_error)?;
+        let mut left = rows.to_vec();
+        while !left.is_empty() {
+            let piece = take_rows(&mut left, RUN_BATCH_ROWS);
+            stream.write(&form.store(&piece).map_err(gather_error)?).map_err(write_error)?;
         }
         stream.finish().map_err(write_error)?;
         drop(stream);
-        let place = |at: &(usize, usize)| Ok::<_, Error>(Places::of(sources[at.0])?.at(at.1));
+        let place = |of: Option<&Rows<'_>>, row: fn(&[u32]) -> Option<&u32>| {
+            let (rows, row) =
+                of.and_then(|rows| Some((rows, *row(rows.rows)?))).ok_or_else(|| Error::new("CORE_PANIC", "a run has no rows"))?;
+            Ok::<_, Error>(Places::of(rows.batch)?.at(row as usize))
+        };
         self.runs.push(Run {
             partition,
             offset: self.offset,
             length: out.bytes,
-            rows: rows.len() as u64,
+            rows: rows.iter().map(|rows| rows.rows.len() as u64).sum(),
             xxh3: format!("{:016x}", out.hasher.finish()),
-            first: place(&rows[0])?,
-            last: place(&rows[rows.len() - 1])?,
+            first: place(rows.first(), <[u32]>::first)?,
+            last: place(rows.last(), <[u32]>::last)?,
         });
         self.offset += out.bytes;
         Ok(())
@@ -127,24 +125,52 @@ impl ExchangeWriter {
     }
 }
 
-/// Every row as (batch, row), those of one partition together and in their order; and where each partition begins, with the end behind them.
-fn sort_by_partition(partitions: &[Vec<u32>], count: u32) -> (Vec<(usize, usize)>, Vec<usize>) {
-    let mut starts = vec![0usize; count as usize + 1];
-    for partition in partitions.iter().flatten() {
-        starts[*partition as usize + 1] += 1;
-    }
-    for partition in 0..count as usize {
-        starts[partition + 1] += starts[partition];
-    }
-    let (mut next, mut order) = (starts.clone(), vec![(0, 0); starts[count as usize]]);
-    for (batch, rows) in partitions.iter().enumerate() {
-        for (row, partition) in rows.iter().enumerate() {
+/// The rows of one batch, those of one partition together and in their order.
+struct Divided {
+    rows: Vec<u32>,
+    /// Where the rows of each partition begin, with the end behind them.
+    starts: Vec<u32>,
+}
+
+impl Divided {
+    fn of(partitions: &[u32], count: u32) -> Divided {
+        let mut starts = vec![0u32; count as usize + 1];
+        for partition in partitions {
+            starts[*partition as usize + 1] += 1;
+        }
+        for partition in 0..count as usize {
+            starts[partition + 1] += starts[partition];
+        }
+        let (mut next, mut rows) = (starts.clone(), vec![0; partitions.len()]);
+        for (row, partition) in (0u32..).zip(partitions) {
             let at = &mut next[*partition as usize];
-            order[*at] = (batch, row);
+            rows[*at as usize] = row;
             *at += 1;
         }
+        Divided { rows, starts }
     }
-    (order, starts)
+
+    fn rows_of(&self, partition: u32) -> &[u32] {
+        &self.rows[self.starts[partition as usize] as usize..self.starts[partition as usize + 1] as usize]
+    }
+}
+
+/// Takes the first `count` rows away, or all if there are fewer.
+fn take_rows<'a>(rows: &mut Vec<Rows<'a>>, count: usize) -> Vec<Rows<'a>> {
+    let mut room = count;
+    let whole = rows.iter().take_while(|rows| {
+        let fits = rows.rows.len() <= room;
+        room -= if fits { rows.rows.len() } else { 0 };
+        fits
+    });
+    let whole = whole.count();
+    let mut taken: Vec<Rows<'a>> = rows.drain(..whole).collect();
+    if let Some(cut) = rows.first_mut().filter(|_| room > 0) {
+        let (first, rest) = cut.rows.split_at(room);
+        taken.push(Rows { rows: first, ..*cut });
+        cut.rows = rest;
+    }
+    taken
 }
 
 /// Counts and hashes what goes into the sink.

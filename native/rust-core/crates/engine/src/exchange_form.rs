@@ -8,13 +8,14 @@ use std::sync::Arc;
 use arrow_array::builder::GenericByteBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, BinaryType, BinaryViewType, ByteArrayType, ByteViewType, Date32Type, Decimal128Type, Int16Type, Int32Type,
-    Int64Type, StringViewType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    ArrowPrimitiveType, BinaryType, BinaryViewType, ByteArrayType, ByteViewType, Date32Type, Decimal128Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, StringViewType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
 };
-use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, BinaryViewArray, PrimitiveArray, RecordBatch, StringViewArray};
-use arrow_buffer::ArrowNativeType;
+use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, BinaryViewArray, PrimitiveArray, RecordBatch, StringViewArray, UInt8Array};
+use arrow_buffer::{ArrowNativeType, NullBuffer, NullBufferBuilder};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_select::interleave::interleave;
 
 /// The name under which a field's metadata holds the smallest value.
 const SMALLEST: &str = "smallest";
@@ -27,6 +28,8 @@ pub struct Form {
     pub schema: SchemaRef,
     /// For each column the smallest of its numbers, where it is stored as such.
     smallest: Vec<Option<i128>>,
+    /// All numbers of a column are the same, and none is null: the order columns are often so.
+    is_constant: Vec<bool>,
 }
 
 impl Form {
@@ -34,10 +37,14 @@ impl Form {
     pub fn of(schema: &Schema, batches: &[RecordBatch], bytes: usize) -> Form {
         let mut fields = Vec::with_capacity(schema.fields().len());
         let mut smallest = Vec::with_capacity(schema.fields().len());
+        let mut is_constant = Vec::with_capacity(schema.fields().len());
         for (index, field) in schema.fields().iter().enumerate() {
-            let arrays = batches.iter().map(|batch| batch.column(index));
-            let (stored, base) = match (numbers(field.data_type()), field.data_type()) {
-                (Some(numbers), own) => narrowest(own, (numbers.range)(&mut arrays.into_iter())),
+            let mut arrays = batches.iter().map(|batch| batch.column(index));
+            let range = numbers(field.data_type()).map(|numbers| (numbers.range)(&mut arrays));
+            let is_single = matches!(range, Some(Some((smallest, largest))) if smallest == largest);
+            is_constant.push(is_single && batches.iter().all(|batch| batch.column(index).null_count() == 0));
+            let (stored, base) = match (range, field.data_type()) {
+                (Some(range), own) => narrowest(own, range),
                 (None, DataType::Utf8View) if bytes < MAX_OFFSET_BYTES => (DataType::Utf8, None),
                 (None, DataType::BinaryView) if bytes < MAX_OFFSET_BYTES => (DataType::Binary, None),
                 (None, own) => (own.clone(), None),
@@ -46,21 +53,66 @@ impl Form {
             fields.push(Field::new(field.name(), stored, field.is_nullable()).with_metadata(metadata));
             smallest.push(base);
         }
-        Form { schema: Arc::new(Schema::new(fields)), smallest }
+        Form { schema: Arc::new(Schema::new(fields)), smallest, is_constant }
     }
 
-    /// Rows among those that the form was made for, as they are stored.
-    pub fn store(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let store = |(index, column): (usize, &ArrayRef)| match (self.smallest[index], numbers(column.data_type())) {
-            (Some(smallest), Some(numbers)) => (numbers.store)(column, smallest, self.schema.field(index).data_type()),
-            _ => match (column.data_type(), self.schema.field(index).data_type()) {
-                (DataType::Utf8View, DataType::Utf8) => with_offsets::<StringViewType, Utf8Type>(column),
-                (DataType::BinaryView, DataType::Binary) => with_offsets::<BinaryViewType, BinaryType>(column),
-                _ => crate::order::compact_array(column),
-            },
+    /// Rows among those that the form was made for, one behind the other, as they are stored.
+    pub fn store(&self, rows: &[Rows<'_>]) -> Result<RecordBatch, ArrowError> {
+        let stored = |(index, field): (usize, &Arc<Field>)| match self.smallest[index] {
+            Some(_) if self.is_constant[index] => Ok(Arc::new(UInt8Array::from(vec![0; count(rows)])) as ArrayRef),
+            Some(smallest) => {
+                let own = rows.first().map_or(&DataType::Null, |rows| rows.batch.column(index).data_type());
+                let other = || ArrowError::SchemaError(format!("{} is {own}, not a number", field.name()));
+                Ok((numbers(own).ok_or_else(other)?.store)(index, rows, smallest, field.data_type()))
+            }
+            None => gathered(index, rows, field.data_type()),
         };
-        RecordBatch::try_new(Arc::clone(&self.schema), rows.columns().iter().enumerate().map(store).collect())
+        let columns = self.schema.fields().iter().enumerate().map(stored).collect::<Result<_, _>>()?;
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
+}
+
+/// Some rows of a batch.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub batch: &'a RecordBatch,
+    pub rows: &'a [u32],
+}
+
+fn count(rows: &[Rows<'_>]) -> usize {
+    rows.iter().map(|rows| rows.rows.len()).sum()
+}
+
+/// A column of some rows that is not stored by its smallest value.
+fn gathered(index: usize, rows: &[Rows<'_>], stored: &DataType) -> Result<ArrayRef, ArrowError> {
+    let own = rows.first().map_or(&DataType::Null, |rows| rows.batch.column(index).data_type());
+    Ok(match (own, stored) {
+        (DataType::Utf8View, DataType::Utf8) => with_offsets::<StringViewType, Utf8Type>(index, rows),
+        (DataType::BinaryView, DataType::Binary) => with_offsets::<BinaryViewType, BinaryType>(index, rows),
+        (DataType::Int64, _) => whole::<Int64Type>(index, rows, stored),
+        (DataType::UInt64, _) => whole::<UInt64Type>(index, rows, stored),
+        (DataType::Float64, _) => whole::<Float64Type>(index, rows, stored),
+        (DataType::Timestamp(TimeUnit::Microsecond, _), _) => whole::<TimestampMicrosecondType>(index, rows, stored),
+        (DataType::Decimal128(..), _) => whole::<Decimal128Type>(index, rows, stored),
+        _ => {
+            let sources: Vec<&dyn Array> = rows.iter().map(|rows| rows.batch.column(index).as_ref()).collect();
+            let places = rows.iter().enumerate().flat_map(|(source, rows)| rows.rows.iter().map(move |row| (source, *row as usize)));
+            crate::order::compact_array(&interleave(&sources, &places.collect::<Vec<_>>())?)
+        }
+    })
+}
+
+/// Which of the rows are null; none if no row of their batches is.
+fn nulls_of(index: usize, rows: &[Rows<'_>]) -> Option<NullBuffer> {
+    if rows.iter().all(|rows| rows.batch.column(index).null_count() == 0) {
+        return None;
+    }
+    let mut nulls = NullBufferBuilder::new(count(rows));
+    for Rows { batch, rows } in rows {
+        let column = batch.column(index);
+        rows.iter().for_each(|row| nulls.append(column.is_valid(*row as usize)));
+    }
+    nulls.finish()
 }
 
 /// Stored rows as `schema` has them. Errors: the columns are others.
@@ -102,7 +154,7 @@ fn narrowest(own: &DataType, range: Option<(i128, i128)>) -> (DataType, Option<i
 /// What can be done with columns of one type of numbers.
 struct Numbers {
     range: fn(&mut dyn Iterator<Item = &ArrayRef>) -> Option<(i128, i128)>,
-    store: fn(&ArrayRef, i128, &DataType) -> ArrayRef,
+    store: fn(usize, &[Rows<'_>], i128, &DataType) -> ArrayRef,
     restore: fn(&ArrayRef, i128, &DataType) -> Option<ArrayRef>,
 }
 
@@ -140,41 +192,54 @@ where
     T::Native: Into<i128> + Ord,
 {
     let mut found: Option<(T::Native, T::Native)> = None;
-    let mut take = |value: T::Native| {
-        found = Some(found.map_or((value, value), |(smallest, largest)| (smallest.min(value), largest.max(value))));
-    };
     for array in arrays {
         let array = array.as_primitive::<T>();
-        if array.null_count() == 0 {
-            array.values().iter().min().into_iter().for_each(|smallest| take(*smallest));
-            array.values().iter().max().into_iter().for_each(|largest| take(*largest));
-        } else {
-            array.iter().flatten().for_each(&mut take);
-        }
+        let of_array = if array.null_count() == 0 { range_of(array.values().iter().copied()) } else { range_of(array.iter().flatten()) };
+        found = match (found, of_array) {
+            (Some((smallest, largest)), Some((low, high))) => Some((smallest.min(low), largest.max(high))),
+            (known, of_array) => known.or(of_array),
+        };
     }
     found.map(|(smallest, largest)| (smallest.into(), largest.into()))
 }
 
-fn store<T>(column: &ArrayRef, smallest: i128, stored: &DataType) -> ArrayRef
+fn range_of<N: Ord + Copy>(mut values: impl Iterator<Item = N>) -> Option<(N, N)> {
+    let first = values.next()?;
+    Some(values.fold((first, first), |(smallest, largest), value| (smallest.min(value), largest.max(value))))
+}
+
+fn store<T>(index: usize, rows: &[Rows<'_>], smallest: i128, stored: &DataType) -> ArrayRef
 where
     T: ArrowPrimitiveType,
     T::Native: TryFrom<i128>,
 {
-    let column = column.as_primitive::<T>();
     // It is one of the column's own values, or zero.
     let smallest = T::Native::try_from(smallest).unwrap_or_default();
     // What stands under a null may be anything, and is cut to something.
-    let excess = |value: &T::Native| value.sub_wrapping(smallest).as_usize();
-    let nulls = column.nulls().cloned();
+    let excess = |value: T::Native| value.sub_wrapping(smallest).as_usize();
     match stored {
-        DataType::UInt8 => {
-            Arc::new(PrimitiveArray::<UInt8Type>::new(column.values().iter().map(|value| excess(value) as u8).collect(), nulls))
-        }
-        DataType::UInt16 => {
-            Arc::new(PrimitiveArray::<UInt16Type>::new(column.values().iter().map(|value| excess(value) as u16).collect(), nulls))
-        }
-        _ => Arc::new(PrimitiveArray::<UInt32Type>::new(column.values().iter().map(|value| excess(value) as u32).collect(), nulls)),
+        DataType::UInt8 => picked::<T, UInt8Type>(index, rows, |value| excess(value) as u8, stored),
+        DataType::UInt16 => picked::<T, UInt16Type>(index, rows, |value| excess(value) as u16, stored),
+        _ => picked::<T, UInt32Type>(index, rows, |value| excess(value) as u32, stored),
     }
+}
+
+fn whole<T: ArrowPrimitiveType>(index: usize, rows: &[Rows<'_>], stored: &DataType) -> ArrayRef {
+    picked::<T, T>(index, rows, |value| value, stored)
+}
+
+fn picked<T: ArrowPrimitiveType, S: ArrowPrimitiveType>(
+    index: usize,
+    rows: &[Rows<'_>],
+    store: impl Fn(T::Native) -> S::Native,
+    stored: &DataType,
+) -> ArrayRef {
+    let mut values: Vec<S::Native> = Vec::with_capacity(count(rows));
+    for Rows { batch, rows } in rows {
+        let column = batch.column(index).as_primitive::<T>().values();
+        values.extend(rows.iter().map(|row| store(column[*row as usize])));
+    }
+    Arc::new(PrimitiveArray::<S>::new(values.into(), nulls_of(index, rows)).with_data_type(stored.clone()))
 }
 
 /// None if the column is not stored as numbers are.
@@ -195,22 +260,36 @@ where
     Some(Arc::new(PrimitiveArray::<T>::new(values, column.nulls().cloned()).with_data_type(wanted.clone())))
 }
 
-fn with_offsets<V, T>(column: &ArrayRef) -> ArrayRef
+fn with_offsets<V, T>(index: usize, rows: &[Rows<'_>]) -> ArrayRef
 where
     V: ByteViewType,
     T: ByteArrayType<Native = V::Native>,
 {
-    let views = column.as_byte_view::<V>();
-    let bytes = views.lengths().map(|length| length as usize).sum();
-    let mut builder = GenericByteBuilder::<T>::with_capacity(views.len(), bytes);
-    views.iter().for_each(|value| builder.append_option(value));
+    let texts = |rows: &Rows<'_>| rows.batch.column(index).as_byte_view::<V>().clone();
+    let length = |rows: &Rows<'_>| {
+        let texts = texts(rows);
+        let views = texts.views();
+        rows.rows.iter().map(|row| views[*row as usize] as u32 as usize).sum::<usize>()
+    };
+    let mut builder = GenericByteBuilder::<T>::with_capacity(count(rows), rows.iter().map(length).sum());
+    for rows in rows {
+        let texts = texts(rows);
+        if texts.null_count() == 0 {
+            rows.rows.iter().for_each(|row| builder.append_value(texts.value(*row as usize)));
+        } else {
+            rows.rows.iter().for_each(|row| builder.append_option(texts.is_valid(*row as usize).then(|| texts.value(*row as usize))));
+        }
+    }
     Arc::new(builder.finish())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Date32Array, Decimal128Array, Int64Array, TimestampMicrosecondArray, UInt64Array};
+    use arrow_array::{
+        Date32Array, Decimal128Array, Float64Array, Int64Array, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
+    };
+    use arrow_select::interleave::interleave_record_batch;
     use proptest::prelude::*;
 
     fn rows(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
@@ -227,6 +306,8 @@ mod tests {
                 ("u", Arc::new(numbers().map(|number| number.map(|number| number as u64)).collect::<UInt64Array>())),
                 ("at", Arc::new(numbers().collect::<TimestampMicrosecondArray>().with_timezone("UTC"))),
                 ("day", Arc::new(numbers().map(|number| number.map(|number| number as i32)).collect::<Date32Array>())),
+                ("time", Arc::new(numbers().collect::<Time64MicrosecondArray>())),
+                ("f", Arc::new(numbers().map(|number| number.map(|number| number as f64)).collect::<Float64Array>())),
                 ("d", Arc::new(decimals.with_precision_and_scale(38, 2).unwrap())),
                 ("t", Arc::new(texts().collect::<StringViewArray>())),
                 ("b", Arc::new(texts().map(|text| text.map(str::as_bytes)).collect::<BinaryViewArray>())),
@@ -255,11 +336,17 @@ mod tests {
             let batches = batches(&values, cut);
             let schema = batches[0].schema();
             let form = Form::of(&schema, &batches, if are_wide { MAX_OFFSET_BYTES } else { 0 });
-            for batch in &batches {
-                let stored = form.store(batch).unwrap();
-                prop_assert_eq!(stored.schema(), Arc::clone(&form.schema));
-                prop_assert_eq!(&restore(&stored, &schema).unwrap(), batch);
-            }
+            // Every other row of each batch, then the rest.
+            let rows: Vec<Vec<u32>> = [0, 1].into_iter().flat_map(|first| {
+                batches.iter().map(move |batch| (first..batch.num_rows() as u32).step_by(2).collect())
+            }).collect();
+            let of_batches = batches.iter().cycle().zip(&rows).map(|(batch, rows)| Rows { batch, rows });
+            let stored = form.store(&of_batches.collect::<Vec<_>>()).unwrap();
+            prop_assert_eq!(stored.schema(), Arc::clone(&form.schema));
+            let places = rows.iter().enumerate().flat_map(|(at, rows)| rows.iter().map(move |row| (at, *row as usize)));
+            let sources: Vec<&RecordBatch> = batches.iter().cycle().take(rows.len()).collect();
+            let wanted = interleave_record_batch(&sources, &places.collect::<Vec<_>>()).unwrap();
+            prop_assert_eq!(restore(&stored, &schema).unwrap(), wanted);
         }
     }
 
@@ -282,6 +369,6 @@ mod tests {
         let batch = rows(vec![("n", Arc::new(Int64Array::from(vec![1, 2])))]);
         let form = Form::of(&batch.schema(), std::slice::from_ref(&batch), 0);
         let text = Arc::new(Schema::new(vec![Field::new("n", DataType::Utf8View, true)]));
-        assert!(restore(&form.store(&batch).unwrap(), &text).is_err());
+        assert!(restore(&form.store(&[Rows { batch: &batch, rows: &[0, 1] }]).unwrap(), &text).is_err());
     }
 }

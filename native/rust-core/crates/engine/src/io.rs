@@ -64,6 +64,10 @@ pub trait ChunkIo {
     /// The staged pieces of a file of this job.
     fn staged_pieces(&mut self, file: u32) -> Result<Box<dyn StagedPieces>, Error>;
     fn open_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error>;
+    /// For an object whose runs have checksums of their own: its SHA-256 need not be taken.
+    fn open_work_sink(&mut self, uri: &str) -> Result<Box<dyn PartSink>, Error> {
+        self.open_sink(uri)
+    }
     /// The URI of a work object of the journal, for `open_sink` and `delete_own`.
     fn work_uri(&self, key: &str) -> Result<String, Error>;
     /// Opens work objects of the journal, also from within a stream that outlives a borrow of this.

@@ -266,7 +266,11 @@ impl<'a> Outputs<'a> {
 
     fn open_sink(&self, uri: &str, io: &mut dyn ChunkIo) -> Result<SharedSink, Error> {
         let inner: Box<dyn PartSink> = if self.discard { Box::new(Nowhere(0)) } else { io.open_sink(uri)? };
-        Ok(SharedSink { inner: Arc::new(Mutex::new(inner)), timer: Arc::clone(&self.timer), write_us: Arc::clone(&self.write_us) })
+        Ok(self.shared(inner))
+    }
+
+    fn shared(&self, inner: Box<dyn PartSink>) -> SharedSink {
+        SharedSink { inner: Arc::new(Mutex::new(inner)), timer: Arc::clone(&self.timer), write_us: Arc::clone(&self.write_us) }
     }
 
     /// Rows are copied into batches of their own first: those that wait must not hold what they came from.
@@ -287,7 +291,8 @@ impl<'a> Outputs<'a> {
     fn flush_exchange(&mut self, io: &mut dyn ChunkIo) -> Result<(), Error> {
         if self.exchange.as_ref().is_some_and(|exchange| exchange.sink.is_none()) {
             let uri = io.work_uri(&self.author.exchange_key())?;
-            let sink = self.open_sink(&uri, io)?;
+            let inner: Box<dyn PartSink> = if self.discard { Box::new(Nowhere(0)) } else { io.open_work_sink(&uri)? };
+            let sink = self.shared(inner);
             self.closed.exchange_uri = (!self.discard).then_some(uri);
             self.exchange.as_mut().expect("it was looked at").sink = Some(sink);
         }

@@ -54,7 +54,7 @@ pub struct Listing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartDone {
     pub bytes: u64,
-    /// Lower-case hex.
+    /// Lower-case hex; empty if it was written without a digest.
     pub sha256: String,
 }
 

@@ -109,3 +109,14 @@ fn a_column_of_another_type_than_planned_is_refused() {
     let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Float64Array::from(vec![1.0]))]).unwrap();
     assert_eq!(Partitioner::new(&schema, &keys, 2).unwrap().assign(&batch).unwrap_err().code, "PLAN_CONFLICT");
 }
+
+proptest::proptest! {
+    #[test]
+    fn an_integer_alone_hashes_as_its_nine_bytes(number: i64, near in -300i64..300) {
+        for number in [number, near, i64::MIN, i64::MAX] {
+            let mut bytes = vec![1];
+            bytes.extend_from_slice(&number.to_le_bytes());
+            proptest::prop_assert_eq!(hash_of_integer(number), XxHash3_64::oneshot(&bytes));
+        }
+    }
+}

@@ -20,7 +20,8 @@ pub struct LocalPart {
     temporary: Temporary,
     name: PathBuf,
     path: PathBuf,
-    digest: Sha256,
+    /// None: nobody wants it.
+    digest: Option<Sha256>,
     bytes: u64,
     /// The kernel was asked to write these.
     sent_bytes: u64,
@@ -33,11 +34,15 @@ impl LocalStore {
         let (directory, name) = self.open_parent(path, "write")?;
         let temporary =
             Temporary::create(directory, &name.to_string_lossy()).map_err(|errno| Error::of_errno(errno, "write", path.display()))?;
-        Ok(LocalPart { temporary, name, path: path.to_owned(), digest: Sha256::new(), bytes: 0, sent_bytes: 0 })
+        Ok(LocalPart { temporary, name, path: path.to_owned(), digest: Some(Sha256::new()), bytes: 0, sent_bytes: 0 })
     }
 }
 
 impl LocalPart {
+    pub fn without_digest(self) -> LocalPart {
+        LocalPart { digest: None, ..self }
+    }
+
     /// Appends; every error is final, the part must be dropped.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.temporary.file.write_all(bytes).map_err(|error| Error::of_io(&error, "write", self.path.display()))?;
@@ -45,7 +50,9 @@ impl LocalPart {
         if self.bytes - self.sent_bytes >= WRITEBACK_BYTES {
             self.begin_writeback();
         }
-        self.digest.update(bytes);
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
         Ok(())
     }
 
@@ -75,7 +82,7 @@ impl LocalPart {
             errno => fault(errno),
         })?;
         sync_directory(&self.temporary.directory).map_err(fault)?;
-        Ok(PartDone { bytes: self.bytes, sha256: hex(&self.digest.finalize_reset()) })
+        Ok(PartDone { bytes: self.bytes, sha256: self.digest.map_or(String::new(), |digest| hex(&digest.finalize())) })
     }
 
     /// Removes what was written. Dropping does the same; the name says that it is meant.

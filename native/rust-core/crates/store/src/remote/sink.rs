@@ -33,18 +33,26 @@ pub(crate) struct RemotePart {
     upload: Option<Arc<MultipartId>>,
     pending: VecDeque<Pending<Result<PartId>>>,
     done: Vec<PartId>,
-    digest: Sha256,
+    /// None: nobody wants it.
+    digest: Option<Sha256>,
     bytes: u64,
 }
 
 impl RemotePart {
     pub fn new(bucket: Arc<Bucket>, key: String) -> RemotePart {
         let (piece, pending, done) = (Vec::new(), VecDeque::new(), Vec::new());
-        RemotePart { bucket, key, piece, upload: None, pending, done, digest: Sha256::new(), bytes: 0 }
+        RemotePart { bucket, key, piece, upload: None, pending, done, digest: Some(Sha256::new()), bytes: 0 }
+    }
+
+    pub fn without_digest(mut self) -> RemotePart {
+        self.digest = None;
+        self
     }
 
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
-        self.digest.update(bytes);
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             let taken = bytes.len().min(PIECE_BYTES - self.piece.len());
@@ -76,7 +84,7 @@ impl RemotePart {
             }
             self.complete()?;
         }
-        Ok(PartDone { bytes: self.bytes, sha256: hex(&self.digest.finalize_reset()) })
+        Ok(PartDone { bytes: self.bytes, sha256: self.digest.take().map_or(String::new(), |digest| hex(&digest.finalize())) })
     }
 
     fn wait<T>(&self, pending: Pending<Result<T>>) -> Result<T> {
