@@ -19,12 +19,12 @@ use datafusion_execution::{SendableRecordBatchStream, SpillFile, TaskContext};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion_physical_expr::{EquivalenceProperties, GroupsAccumulatorAdapter, PhysicalExprRef};
-use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
-use datafusion_physical_plan::aggregates::order::GroupOrdering;
+use datafusion_physical_plan::aggregates::group_values::GroupValues;
 use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
 use datafusion_physical_plan::{ExecutionPlan, SpillManager};
 use futures::{StreamExt, stream};
 
+use crate::group_integers::{IntegerSums, summed_integers, table_of};
 use crate::operators::{BATCH_ROWS, StreamExec, boxed};
 
 /// Files that rows without room are spread over; each has room for more groups than all of them had before.
@@ -120,7 +120,7 @@ impl Groups {
     }
 
     async fn aggregate(&mut self, mut rows: SendableRecordBatchStream, level: u64) -> Result<()> {
-        let mut table = Table::new(&self.grouping, &self.keys)?;
+        let mut table = Table::new(&self.grouping, &self.keys, &self.input)?;
         let mut enough = 0;
         while let Some(batch) = rows.next().await.transpose()? {
             if batch.num_rows() == 0 {
@@ -157,6 +157,8 @@ impl Groups {
 /// Groups and their aggregates.
 struct Table {
     values: Box<dyn GroupValues>,
+    /// What each of `accumulators` takes.
+    arguments: Vec<Vec<PhysicalExprRef>>,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     /// For each row of the last batch its group.
     places: Vec<usize>,
@@ -165,8 +167,11 @@ struct Table {
 }
 
 impl Table {
-    fn new(grouping: &Grouping, keys: &SchemaRef) -> Result<Table> {
+    fn new(grouping: &Grouping, keys: &SchemaRef, input: &Schema) -> Result<Table> {
         let accumulator = |aggregate: &Arc<AggregateFunctionExpr>| -> Result<Box<dyn GroupsAccumulator>> {
+            if summed_integers(aggregate, input).is_some() {
+                return Ok(Box::<IntegerSums>::default());
+            }
             if aggregate.groups_accumulator_supported() {
                 return aggregate.create_groups_accumulator();
             }
@@ -174,8 +179,12 @@ impl Table {
             Ok(Box::new(GroupsAccumulatorAdapter::new(move || aggregate.create_accumulator())))
         };
         let accumulators = grouping.aggregates.iter().map(accumulator).collect::<Result<_>>()?;
-        let values = new_group_values(Arc::clone(keys), &GroupOrdering::None)?;
-        Ok(Table { values, accumulators, places: Vec::new(), overflow: None })
+        let arguments = |aggregate: &Arc<AggregateFunctionExpr>| match summed_integers(aggregate, input) {
+            Some(numbers) => vec![numbers],
+            None => aggregate.expressions(),
+        };
+        let arguments = grouping.aggregates.iter().map(arguments).collect();
+        Ok(Table { values: table_of(keys)?, arguments, accumulators, places: Vec::new(), overflow: None })
     }
 
     fn update(&mut self, batch: &RecordBatch, grouping: &Grouping) -> Result<()> {
@@ -186,7 +195,7 @@ impl Table {
         self.values.intern(&evaluate(&grouping.keys, batch)?, &mut self.places)?;
         let count = self.values.len();
         for (index, accumulator) in self.accumulators.iter_mut().enumerate() {
-            let values = evaluate(&grouping.aggregates[index].expressions(), batch)?;
+            let values = evaluate(&self.arguments[index], batch)?;
             let filter = grouping.filters[index].as_ref().map(|filter| filter.evaluate(batch)?.into_array(rows)).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
             accumulator.update_batch(&values, &self.places, filter, count)?;
@@ -204,7 +213,7 @@ impl Table {
         let known = self.values.emit(EmitTo::All)?;
         let count = known.first().map_or(0, |column| column.len());
         overflow.known = hashes(&known, count, 0)?.into_iter().collect();
-        let mut values = new_group_values(Arc::clone(keys), &GroupOrdering::None)?;
+        let mut values = table_of(keys)?;
         values.intern(&known, &mut self.places)?;
         self.values = values;
         self.overflow = Some(overflow);

@@ -31,6 +31,7 @@ use crate::operators::{bounded, concatenated, enumerated};
 use crate::physical::{Compiled, Expressions};
 use crate::rowwise::{Chain, Steps};
 use crate::scan::Feeds;
+use crate::sorting;
 use crate::watched::{WatchedExpr, watched};
 
 /// Most bytes of the smaller side of a join without an equality.
@@ -277,13 +278,13 @@ impl Planner<'_> {
     /// Sorted by some columns, then by the node's own order; all columns stay.
     pub fn sorted_by(&self, mut node: Node, keys: Vec<PhysicalSortExpr>, fetch: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(&mut node)?;
-        Ok(sorted_plan(plan, keys, &node, fetch))
+        sorted_plan(plan, keys, &node, fetch)
     }
 
     /// The node's operator, sorted by some columns, then by the node's own order.
     fn sorted(&self, node: &mut Node, keys: Vec<PhysicalSortExpr>) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(node)?;
-        Ok(sorted_plan(plan, keys, node, None))
+        sorted_plan(plan, keys, node, None)
     }
 
     /// The visible columns alone, in their order.
@@ -564,11 +565,20 @@ pub fn options_of(key: &datafusion_expr::SortExpr) -> SortOptions {
 type Named = (PhysicalExprRef, String);
 
 /// Rows of a node by some columns, then by its order; the first ones alone if `fetch` says how many.
-fn sorted_plan(plan: Arc<dyn ExecutionPlan>, keys: Vec<PhysicalSortExpr>, node: &Node, fetch: Option<usize>) -> Arc<dyn ExecutionPlan> {
-    let last = hidden(&plan, node.order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
-    match LexOrdering::new(keys.into_iter().chain(last)) {
-        None => plan,
-        Some(ordering) => Arc::new(SortExec::new(ordering, plan).with_fetch(fetch)),
+fn sorted_plan(
+    plan: Arc<dyn ExecutionPlan>,
+    keys: Vec<PhysicalSortExpr>,
+    node: &Node,
+    fetch: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let ties = hidden(&plan, node.order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
+    let whole: Vec<PhysicalSortExpr> = keys.iter().cloned().chain(ties).collect();
+    // Where rows come in their order, it need not be compared again.
+    let keys = if node.is_sorted { keys } else { whole.clone() };
+    match LexOrdering::new(whole) {
+        Some(ordering) if fetch.is_some() => Ok(Arc::new(SortExec::new(ordering, plan).with_fetch(fetch))),
+        Some(ordering) if !keys.is_empty() => sorting::sorted(plan, keys, ordering),
+        _ => Ok(plan),
     }
 }
 

@@ -1,0 +1,347 @@
+//! What most groupings consist of, faster than the engine has it: groups by one whole number, and exact sums of whole numbers.
+
+use std::sync::Arc;
+
+use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, PrimitiveArray, cast::AsArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Schema, SchemaRef};
+use datafusion_common::{DataFusionError, Result};
+use datafusion_expr::{EmitTo, GroupsAccumulator};
+use datafusion_physical_expr::PhysicalExprRef;
+use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion_physical_expr::expressions::CastExpr;
+use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_values};
+use datafusion_physical_plan::aggregates::order::GroupOrdering;
+
+const FIRST_SLOTS: usize = 1_024;
+/// No key stands farther than this from where it should; made-up keys that all should stand in one place are left to the engine.
+const MAX_STEPS: usize = 256;
+/// The sum of nothing: no sum of as many whole numbers as there can be comes near.
+const NOTHING: i128 = i128::MIN;
+
+/// The table of groups for some keys.
+pub fn table_of(keys: &SchemaRef) -> Result<Box<dyn GroupValues>> {
+    match keys.fields().as_ref() {
+        [key] if key.data_type() == &DataType::Int64 => Ok(Box::new(IntegerGroups::new(Arc::clone(keys)))),
+        _ => new_group_values(Arc::clone(keys), &GroupOrdering::None),
+    }
+}
+
+/// Groups by one whole number. A key and its group stand in one place of memory, so that most rows cost one look at it.
+struct IntegerGroups {
+    schema: SchemaRef,
+    /// A power of two, at least twice as many as there are keys.
+    slots: Vec<Slot>,
+    /// The key of each group.
+    keys: Vec<i64>,
+    null_group: Option<usize>,
+    /// Rows of a batch, while it is looked up.
+    unknown: Vec<u32>,
+    /// Where all groups are once the keys turned out to be made up.
+    engine: Option<Box<dyn GroupValues>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    key: i64,
+    /// The group's number and 1, or 0.
+    group: u32,
+}
+
+impl IntegerGroups {
+    fn new(schema: SchemaRef) -> IntegerGroups {
+        let slots = vec![Slot::default(); FIRST_SLOTS];
+        IntegerGroups { schema, slots, keys: Vec::new(), null_group: None, unknown: Vec::new(), engine: None }
+    }
+
+    /// The group of a key; none if its place is too far away.
+    #[inline(always)]
+    fn group_of(&mut self, key: i64) -> Option<usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = scattered(key) as usize & mask;
+        for _ in 0..MAX_STEPS {
+            let held = self.slots[at];
+            if held.group == 0 {
+                return self.add(at, key);
+            }
+            if held.key == key {
+                return Some(held.group as usize - 1);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn add(&mut self, at: usize, key: i64) -> Option<usize> {
+        let group = self.keys.len();
+        self.slots[at] = Slot { key, group: u32::try_from(group + 1).ok()? };
+        self.keys.push(key);
+        if 2 * self.keys.len() > self.slots.len() { self.grow().then_some(group) } else { Some(group) }
+    }
+
+    /// False if some key would stand too far away.
+    fn grow(&mut self) -> bool {
+        let mask = 2 * self.slots.len() - 1;
+        let mut slots = vec![Slot::default(); mask + 1];
+        for held in self.slots.iter().filter(|slot| slot.group > 0) {
+            let start = scattered(held.key) as usize;
+            let Some(at) = (start..start + MAX_STEPS).map(|at| at & mask).find(|at| slots[*at].group == 0) else { return false };
+            slots[at] = *held;
+        }
+        self.slots = slots;
+        true
+    }
+
+    fn array(&self) -> Int64Array {
+        let nulls = self.null_group.map(|null| NullBuffer::from_iter((0..self.keys.len()).map(|group| group != null)));
+        PrimitiveArray::new(self.keys.clone().into(), nulls)
+    }
+
+    fn group_of_null(&mut self) -> usize {
+        *self.null_group.get_or_insert_with(|| {
+            self.keys.push(0);
+            self.keys.len() - 1
+        })
+    }
+
+    /// The groups of all keys that stand in their own place or the one behind. The others are `unknown`, and so are nulls. No step depends on one
+    /// before it, nor on a guess, so that the processor waits for many places of memory at once.
+    fn look_up(&self, keys: &Int64Array, groups: &mut Vec<usize>, unknown: &mut Vec<u32>) {
+        let mask = self.slots.len() - 1;
+        groups.resize(keys.len(), 0);
+        unknown.clear();
+        unknown.resize(keys.len(), 0);
+        let mut count = 0;
+        for ((row, key), group) in (0u32..).zip(keys.values()).zip(groups.iter_mut()) {
+            let at = scattered(*key) as usize & mask;
+            let (own, next) = (self.slots[at], self.slots[(at + 1) & mask]);
+            let held = if own.key == *key { own.group } else { 0 } | if next.key == *key { next.group } else { 0 };
+            *group = (held as usize).wrapping_sub(1);
+            unknown[count] = row;
+            count += usize::from(held == 0);
+        }
+        unknown.truncate(count);
+        if keys.null_count() > 0 {
+            // What stands under a null may be the key of a group.
+            unknown.retain(|row| keys.is_valid(*row as usize));
+            unknown.extend((0..keys.len() as u32).filter(|row| keys.is_null(*row as usize)));
+            unknown.sort_unstable();
+        }
+    }
+
+    /// Leaves all groups, under the same numbers, to the engine's table.
+    fn give_up(&mut self) -> Result<&mut Box<dyn GroupValues>> {
+        let mut engine = new_group_values(Arc::clone(&self.schema), &GroupOrdering::None)?;
+        engine.intern(&[Arc::new(self.array()) as ArrayRef], &mut Vec::new())?;
+        self.slots = Vec::new();
+        self.keys = Vec::new();
+        Ok(self.engine.insert(engine))
+    }
+}
+
+/// Spreads keys that lie side by side over all places.
+#[inline(always)]
+fn scattered(key: i64) -> u64 {
+    let key = key as u64;
+    let once = (key ^ key >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let twice = (once ^ once >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    twice ^ twice >> 32
+}
+
+impl GroupValues for IntegerGroups {
+    fn intern(&mut self, cols: &[ArrayRef], groups: &mut Vec<usize>) -> Result<()> {
+        if let Some(engine) = &mut self.engine {
+            return engine.intern(cols, groups);
+        }
+        groups.clear();
+        let keys = cols[0].as_primitive::<Int64Type>();
+        let mut unknown = std::mem::take(&mut self.unknown);
+        self.look_up(keys, groups, &mut unknown);
+        let found = unknown.iter().try_for_each(|&row| {
+            groups[row as usize] = match keys.is_valid(row as usize) {
+                true => self.group_of(keys.value(row as usize))?,
+                false => self.group_of_null(),
+            };
+            Some(())
+        });
+        self.unknown = unknown;
+        match found {
+            Some(()) => Ok(()),
+            None => self.give_up()?.intern(cols, groups),
+        }
+    }
+
+    fn size(&self) -> usize {
+        let own = self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * size_of::<i64>();
+        own + self.engine.as_ref().map_or(0, |engine| engine.size())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.engine.as_ref().map_or(self.keys.len(), |engine| engine.len())
+    }
+
+    fn emit(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        if let Some(engine) = &mut self.engine {
+            return engine.emit(emit_to);
+        }
+        if !matches!(emit_to, EmitTo::All) {
+            return Err(DataFusionError::Internal("groups by hash are handed out together".into()));
+        }
+        let emitted: ArrayRef = Arc::new(self.array());
+        *self = IntegerGroups::new(Arc::clone(&self.schema));
+        Ok(vec![emitted])
+    }
+
+    fn clear_shrink(&mut self, _num_rows: usize) {
+        *self = IntegerGroups::new(Arc::clone(&self.schema));
+    }
+}
+
+/// What an exact sum adds up, if it adds up 64-bit whole numbers that were cast to a decimal that holds any sum of them.
+pub fn summed_integers(aggregate: &AggregateFunctionExpr, input: &Schema) -> Option<PhysicalExprRef> {
+    if aggregate.fun().name() != "sum" || aggregate.is_distinct() || aggregate.field().data_type() != &sum_type() {
+        return None;
+    }
+    let [summed] = &aggregate.expressions()[..] else { return None };
+    let cast = summed.downcast_ref::<CastExpr>()?;
+    let is_integer = cast.expr().data_type(input).is_ok_and(|data_type| data_type == DataType::Int64);
+    (cast.cast_type() == &sum_type() && is_integer).then(|| Arc::clone(cast.expr()))
+}
+
+fn sum_type() -> DataType {
+    DataType::Decimal128(38, 0)
+}
+
+/// Sums of 64-bit whole numbers, as `sum_type`, without making decimals of the numbers first.
+#[derive(Default)]
+pub struct IntegerSums {
+    sums: Vec<i128>,
+}
+
+impl IntegerSums {
+    #[inline(always)]
+    fn add(&mut self, group: usize, number: i64) {
+        let sum = &mut self.sums[group];
+        *sum = i128::from(number) + if *sum == NOTHING { 0 } else { *sum };
+    }
+}
+
+impl GroupsAccumulator for IntegerSums {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.sums.resize(total_num_groups, NOTHING);
+        let numbers = values[0].as_primitive::<Int64Type>();
+        if numbers.null_count() == 0 && opt_filter.is_none() {
+            group_indices.iter().zip(numbers.values()).for_each(|(group, number)| self.add(*group, *number));
+            return Ok(());
+        }
+        for (row, group) in group_indices.iter().enumerate() {
+            let is_wanted = opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+            if is_wanted && numbers.is_valid(row) {
+                self.add(*group, numbers.value(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let sums = emit_to.take_needed(&mut self.sums);
+        let sums: PrimitiveArray<Decimal128Type> = sums.into_iter().map(|sum| (sum != NOTHING).then_some(sum)).collect();
+        Ok(Arc::new(sums.with_data_type(sum_type())))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.evaluate(emit_to)?])
+    }
+
+    fn merge_batch(&mut self, _: &[ArrayRef], _: &[usize], _: usize) -> Result<()> {
+        Err(DataFusionError::Internal("sums are never merged".into()))
+    }
+
+    fn convert_to_state(&self, _: &[ArrayRef], _: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        Err(DataFusionError::Internal("sums are never merged".into()))
+    }
+
+    fn size(&self) -> usize {
+        self.sums.capacity() * size_of::<i128>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_schema::Field;
+    use proptest::prelude::*;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]))
+    }
+
+    fn intern(groups: &mut dyn GroupValues, keys: &[Option<i64>]) -> Vec<usize> {
+        let mut places = vec![7];
+        groups.intern(&[Arc::new(Int64Array::from(keys.to_vec())) as ArrayRef], &mut places).unwrap();
+        places
+    }
+
+    /// The key that scatters to `wanted`.
+    fn key_scattered_to(wanted: u64) -> i64 {
+        let undo = |mixed: u64, shift: u32| (0..64 / shift).fold(mixed, |plain, _| mixed ^ plain >> shift);
+        let inverse = |odd: u64| (0..6).fold(odd, |found, _| found.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(found))));
+        let once = undo(undo(wanted, 32).wrapping_mul(inverse(0xBF58_476D_1CE4_E5B9)), 29);
+        undo(once.wrapping_mul(inverse(0x9E37_79B9_7F4A_7C15)), 32) as i64
+    }
+
+    proptest! {
+        #[test]
+        fn groups_are_those_of_the_engine(
+            batches in prop::collection::vec(prop::collection::vec(prop_oneof![
+                prop::option::of(-40i64..40), any::<Option<i64>>(), (0i64..4).prop_map(|n| Some(key_scattered_to((n as u64) << 40)))
+            ], 0..900), 1..5),
+        ) {
+            let (mut own, mut engine) = (table_of(&schema()).unwrap(), new_group_values(schema(), &GroupOrdering::None).unwrap());
+            for batch in &batches {
+                prop_assert_eq!(intern(own.as_mut(), batch), intern(engine.as_mut(), batch));
+                prop_assert_eq!(own.len(), engine.len());
+            }
+            prop_assert_eq!(&own.emit(EmitTo::All).unwrap()[0], &engine.emit(EmitTo::All).unwrap()[0]);
+            prop_assert!(own.is_empty());
+        }
+    }
+
+    #[test]
+    fn made_up_keys_are_left_to_the_engine() {
+        let mut groups = IntegerGroups::new(schema());
+        let hostile: Vec<Option<i64>> = (0..2_000).map(|n| Some(key_scattered_to(n << 32))).chain([None]).collect();
+        assert!(hostile.iter().flatten().all(|key| scattered(*key) as u32 == 0));
+        let places = intern(&mut groups, &hostile);
+        assert!(groups.engine.is_some());
+        assert_eq!(places, (0..2_001).collect::<Vec<_>>());
+        assert_eq!(intern(&mut groups, &hostile), places);
+        assert_eq!(groups.emit(EmitTo::All).unwrap()[0].as_primitive::<Int64Type>(), &Int64Array::from(hostile));
+    }
+
+    #[test]
+    fn sums_skip_nulls_and_rows_that_are_filtered() {
+        let mut sums = IntegerSums::default();
+        let update = |sums: &mut IntegerSums, numbers: Vec<Option<i64>>, groups: &[usize], filter: Option<Vec<bool>>| {
+            let filter = filter.map(BooleanArray::from);
+            sums.update_batch(&[Arc::new(Int64Array::from(numbers)) as ArrayRef], groups, filter.as_ref(), 4).unwrap();
+        };
+        update(&mut sums, vec![Some(i64::MAX), Some(i64::MAX), Some(-5)], &[0, 0, 1], None);
+        update(&mut sums, vec![None, Some(5), Some(1)], &[2, 1, 3], Some(vec![true, true, false]));
+        let found = sums.evaluate(EmitTo::All).unwrap();
+        let found: Vec<Option<i128>> = found.as_primitive::<Decimal128Type>().iter().collect();
+        assert_eq!(found, [Some(2 * i128::from(i64::MAX)), Some(0), None, None]);
+    }
+}
