@@ -1,8 +1,10 @@
 //! The reader of rows: batches of the file's own columns become typed, judged rows of the schema.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
@@ -25,7 +27,7 @@ pub(crate) trait FileRows {
 pub(crate) struct LateColumns {
     /// Where each of them stands among all mapped columns, ascending.
     pub places: Vec<usize>,
-    pub open: Box<dyn Fn() -> Result<Box<dyn FileRows>, Error> + Send>,
+    pub open: Box<dyn Fn() -> Result<Box<dyn FileRows>, Error>>,
     pub rows: Option<Box<dyn FileRows>>,
     /// The last batch, and how many were read with it.
     pub held: Option<RecordBatch>,
@@ -33,7 +35,7 @@ pub(crate) struct LateColumns {
 }
 
 impl LateColumns {
-    pub(crate) fn new(places: Vec<usize>, open: impl Fn() -> Result<Box<dyn FileRows>, Error> + Send + 'static) -> LateColumns {
+    pub(crate) fn new(places: Vec<usize>, open: impl Fn() -> Result<Box<dyn FileRows>, Error> + 'static) -> LateColumns {
         LateColumns { places, open: Box::new(open), rows: None, held: None, read: 0 }
     }
 
@@ -55,7 +57,7 @@ impl LateColumns {
 #[derive(Clone)]
 pub struct FileRecords {
     rows: RecordBatch,
-    late: Option<Arc<Mutex<LateColumns>>>,
+    late: Option<Rc<RefCell<LateColumns>>>,
     /// Which decoded batch they are of, and where in it they begin.
     batch: usize,
     start: usize,
@@ -75,8 +77,7 @@ impl FileRecords {
         let row = (number - self.first) as usize;
         let own = self.rows.slice(row, 1);
         let Some(late) = &self.late else { return Ok(json_of_columns(own.schema_ref().fields().iter().zip(own.columns()))) };
-        // What it holds is whole whatever happens to those who hold it.
-        let mut late = late.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = late.borrow_mut();
         let rest = late.batch(self.batch)?.slice(self.start + row, 1);
         let mut columns: Vec<_> = own.schema_ref().fields().iter().zip(own.columns()).collect();
         for (place, column) in late.places.iter().zip(rest.schema_ref().fields().iter().zip(rest.columns())) {
@@ -116,7 +117,7 @@ pub(crate) struct RowsReader {
     excluded: Vec<ExcludedRange>,
     /// Decoded rows that come after an excluded one, and where in their batch they begin.
     waiting: Option<(RecordBatch, usize)>,
-    late: Option<Arc<Mutex<LateColumns>>>,
+    late: Option<Rc<RefCell<LateColumns>>>,
     /// Decoded batches so far.
     decoded: usize,
     counts: ReadCounts,
@@ -155,7 +156,7 @@ impl RowsReader {
 
     /// With columns that `feeds` takes as null, and that only the `raw` of a record shows.
     pub(crate) fn with_late(mut self, late: LateColumns) -> RowsReader {
-        self.late = Some(Arc::new(Mutex::new(late)));
+        self.late = Some(Rc::new(RefCell::new(late)));
         self
     }
 
