@@ -20,6 +20,7 @@ const call = (args: readonly string[], flags: FlagValues = {}): CommandCall => (
   flags,
   output: openOutput({ json: false, quiet: true, progress: 'none' }),
   signal: new AbortController().signal,
+  commands: {},
 });
 
 const fails = (args: readonly string[], flags: FlagValues, exitCode: number, message: RegExp): void => {
