@@ -632,6 +632,12 @@ export class Ledger {
     return { committed: committed ?? new Uint8Array(), dead: dead ?? new Uint8Array() };
   }
 
+  /** Of which committed chunks the sums are known, in the same form. */
+  async countedBits(jobId: JobId): Promise<Uint8Array> {
+    const keys = this.#client.keys.job(await this.#currentEpoch(), jobId);
+    return (await this.#client.redis.getBuffer(keys[5] ?? '')) ?? new Uint8Array();
+  }
+
   /** When chunks that are `retrying` are due, in milliseconds by the clock of Redis; those that nobody has decided are left out. */
   async nextTries(ids: readonly ChunkId[]): Promise<Map<ChunkId, number>> {
     if (ids.length === 0) return new Map();

@@ -43,6 +43,8 @@ const notExceeded: BudgetDecision = { exceeded: null };
 
 /** While the job runs only what may stop it early counts; the finisher judges the final sums. */
 async function budgetOf(job: LedgerJobView, moment: BudgetMoment, control: Control): Promise<BudgetDecision> {
+  // Of a part of the receipts nobody can say how much of the whole is rejected.
+  if (job.uncounted > 0) return notExceeded;
   const isOpen = job.state === 'planning' || job.state === 'running';
   if (!isOpen || job.end !== null || (job.allRejected === 0 && job.deadLetters.count === 0)) return notExceeded;
   const facts = await control.facts.spec(job.jobId, job.generation);

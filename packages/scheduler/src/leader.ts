@@ -9,6 +9,7 @@ import { advanceJob } from './advance-job.ts';
 import { CallbackDeliverer } from './callbacks/deliver-callbacks.ts';
 import { Circuits } from './circuits.ts';
 import type { Control } from './control.ts';
+import { ReceiptCounter } from './count-receipts.ts';
 import { buryDying, decideRetries } from './decide-retries.ts';
 import { Dispatching, fillWindow } from './dispatch.ts';
 import type { Loop } from './metrics.ts';
@@ -38,6 +39,7 @@ export class Leader {
   readonly #circuits: Circuits;
   readonly #operations: OperationDriver;
   readonly #trouble: TroubleIndexer;
+  readonly #receipts: ReceiptCounter;
   readonly #schedules: ScheduleFirer;
   readonly #callbacks: CallbackDeliverer;
   readonly #scaling: ScalingKeeper;
@@ -56,6 +58,7 @@ export class Leader {
     this.#circuits = new Circuits(control);
     this.#operations = new OperationDriver(control);
     this.#trouble = new TroubleIndexer(control);
+    this.#receipts = new ReceiptCounter(control);
     this.#schedules = new ScheduleFirer(control);
     this.#callbacks = new CallbackDeliverer(control);
     this.#scaling = new ScalingKeeper(control);
@@ -87,13 +90,21 @@ export class Leader {
     await this.#pass('callback', () => this.#callbacks.round(this.#isOwed));
     this.#isOwed = false;
     await this.#trouble.tick();
+    this.#receipts.tick(jobs);
     this.#retention.tick();
     await this.#pass('redrive', () => this.#operations.tick());
   }
 
   /** What goes on beside the rounds has ended. */
   async settle(): Promise<void> {
-    await Promise.all([this.#trouble.settle(), this.#operations.settle(), this.#callbacks.stop(), this.#gauges.settle(), this.#retention.settle()]);
+    await Promise.all([
+      this.#trouble.settle(),
+      this.#receipts.settle(),
+      this.#operations.settle(),
+      this.#callbacks.stop(),
+      this.#gauges.settle(),
+      this.#retention.settle(),
+    ]);
   }
 
   /** A part of a round that went through, and how long it took. */

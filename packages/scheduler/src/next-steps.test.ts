@@ -109,6 +109,8 @@ const cases: readonly (readonly [string, Partial<LedgerJobView>, Partial<JobSitu
   ['being rebuilt', { rebuilding: true }, {}, []],
   ['whose map stages are through', { stages }, {}, ['addStageWork']],
   ['whose map stages are through but over budget', { stages }, { stageBudget: exceeded }, ['end', 'finish']],
+  ['whose map stages are through but whose sums are not known yet', { stages, uncounted: 1 }, {}, []],
+  ['with every outcome whose sums are not known yet', { uncounted: 1 }, {}, ['finish']],
   ['whose map chunks are open', { stages, chunks: half }, {}, []],
   ['whose reduce stage is being planned', { stages, openWork: 1 }, {}, []],
   ['with one of two reduce stages through', { stages, plannedStages: 1 }, {}, ['addStageWork']],

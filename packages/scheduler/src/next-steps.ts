@@ -68,6 +68,8 @@ function openSteps(situation: JobSituation): Step[] {
   if (!hasAllOutcomes(job)) return [];
   const laterIndex = nextLater(job);
   if (laterIndex === null) return [{ step: 'finish' }];
+  // Whether what came so far may be built upon is judged by its sums.
+  if (job.uncounted > 0) return [];
   const { exceeded } = situation.stageBudget;
   if (exceeded) return [{ step: 'end', end: failedBy(exceeded) }, { step: 'finish' }];
   const unknown = unknownOwners(job);

@@ -41,8 +41,11 @@ export async function ensureGeneration(jobId: JobId, generation: number, control
   if (known === null || known.rebuilding || known.generation < generation) await rebuildJob(jobId, control);
 }
 
-/** False when there is no such job: a marker alone is not one. */
-export async function rebuildJob(jobId: JobId, control: Control): Promise<boolean> {
+/**
+ * False when there is no such job: a marker alone is not one. `later`: many jobs are to come back, and this one runs before the bodies of its receipts are
+ * read; one without open chunks is read at once, for it ends at once.
+ */
+export async function rebuildJob(jobId: JobId, control: Control, sums: 'now' | 'later' = 'now'): Promise<boolean> {
   control.facts.forget(jobId);
   let view = await control.journal.readJob(jobId);
   if (view === null) return false;
@@ -52,7 +55,7 @@ export async function rebuildJob(jobId: JobId, control: Control): Promise<boolea
   await failpoint('rebuild.3-plan', jobId);
   await tellPlan(view, isNew, control);
   await failpoint('rebuild.3-4', jobId);
-  await tellOutcomes(view, control);
+  await tellOutcomes(view, sums === 'later' && hasOpenChunks(view), control);
   await failpoint('rebuild.4-6', jobId);
   const tried = await tellFailures(view, control);
   await tellRelease(view, tried, control);
@@ -137,15 +140,23 @@ function countingChunks(view: JobView): ChunkView[] {
   return view.chunks.filter(({ stage, chunk }) => chunk.kind !== 'partition' || !open.has(stage));
 }
 
-/** First by name, so that counts are right at once, then the bodies for the sums. */
-async function tellOutcomes(view: JobView, control: Control): Promise<void> {
+/**
+ * By name first, so that counts are right at once. A verdict with a dead letter is read to see which it holds; bodies of the others are read for the sums,
+ * `byName` beside everything else (`count-receipts.ts`).
+ */
+async function tellOutcomes(view: JobView, byName: boolean, control: Control): Promise<void> {
   const { ledger } = control.queues;
   const { jobId } = view.job.record;
-  const filled = countingChunks(view).filter((chunk) => chunk.verdicts.some((verdict) => verdict.generation === chunk.generation));
+  const filled = filledChunks(view);
+  const unclear: ChunkView[] = [];
   for (const { name: stage } of jobStages(view.job.record)) {
     const dead = new Set<string>();
     for await (const letter of control.journal.listDeadLetters(jobId, stage)) dead.add(`${letter.chunk}.${letter.generation}`);
-    const committed = filled.filter((chunk) => chunk.stage === stage && !dead.has(`${chunk.chunk.chunk}.${chunk.generation}`));
+    const { committed = [], lettered = [] } = Object.groupBy(
+      filled.filter((chunk) => chunk.stage === stage),
+      (chunk) => (dead.has(`${chunk.chunk.chunk}.${chunk.generation}`) ? 'lettered' : 'committed'),
+    );
+    unclear.push(...(byName ? lettered : [...lettered, ...committed]));
     await ledger.setOutcomes(
       jobId,
       view.generation,
@@ -154,11 +165,18 @@ async function tellOutcomes(view: JobView, control: Control): Promise<void> {
     );
   }
   const waivers = new Waivers(view.commands);
-  await inSteps(filled, (chunk) => tellOutcome(chunk, view, waivers, control));
+  await inSteps(unclear, (chunk) => tellOutcome(chunk, view, waivers, control));
   for (const file of view.plannedFiles) if (file.generation === view.generation) await tellDead('plan', file.chunk, view, waivers, control);
 }
 
-async function tellOutcome(chunk: ChunkView, view: JobView, waivers: Waivers, control: Control): Promise<void> {
+const hasOpenChunks = (view: JobView): boolean => filledChunks(view).length < view.chunks.length;
+
+/** Chunks whose verdict counts and is filled. */
+export function filledChunks(view: JobView): ChunkView[] {
+  return countingChunks(view).filter((chunk) => chunk.verdicts.some((verdict) => verdict.generation === chunk.generation));
+}
+
+export async function tellOutcome(chunk: ChunkView, view: JobView, waivers: Waivers, control: Control): Promise<void> {
   const verdict = (await control.journal.readOutcome(chunk))?.record;
   const { jobId } = view.job.record;
   if (verdict?.outcome === 'committed') {

@@ -9,22 +9,31 @@ import { rebuildJob } from '../rebuild.ts';
 export async function rebuildOpenJobs(control: Control): Promise<number> {
   const markers = new Map<JobId, number[]>();
   for await (const { jobId, generation } of control.journal.listOpenMarkers()) markers.set(jobId, [...(markers.get(jobId) ?? []), generation]);
+  const all = [...markers];
   let rebuilt = 0;
-  for (const [jobId, generations] of markers) {
-    try {
-      const job = await control.queues.ledger.job(jobId);
-      if (await isMissing(jobId, Math.max(...generations), job, control)) {
-        if (!(await rebuildJob(jobId, control))) continue;
-        control.metrics.recordRepair('open_marker');
-        rebuilt++;
-      } else if (job !== null) {
-        for (const generation of generations) await removeIfOver(generation, job, control);
-      }
-    } catch (err) {
-      control.log.error({ err, jobId }, 'job not rebuilt');
-    }
+  for (let at = 0; at < all.length; at += rebuiltAtOnce) {
+    const some = await Promise.all(all.slice(at, at + rebuiltAtOnce).map(([jobId, generations]) => bringBack(jobId, generations, control)));
+    rebuilt += some.filter((isRebuilt) => isRebuilt).length;
   }
   return rebuilt;
+}
+
+/** Reads of the journal wait for one another within a job; a job of a million chunks fills much memory, so these are few. */
+const rebuiltAtOnce = 4;
+
+async function bringBack(jobId: JobId, generations: readonly number[], control: Control): Promise<boolean> {
+  try {
+    const job = await control.queues.ledger.job(jobId);
+    if (await isMissing(jobId, Math.max(...generations), job, control)) {
+      if (!(await rebuildJob(jobId, control, 'later'))) return false;
+      control.metrics.recordRepair('open_marker');
+      return true;
+    }
+    if (job !== null) for (const generation of generations) await removeIfOver(generation, job, control);
+  } catch (err) {
+    control.log.error({ err, jobId }, 'job not rebuilt');
+  }
+  return false;
 }
 
 async function isMissing(jobId: JobId, generation: number, job: LedgerJobView | null, control: Control): Promise<boolean> {
