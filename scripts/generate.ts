@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { root } from './setup.js';
 
-const generators = ['generate-wire.ts', 'generate-telemetry.ts', 'generate-configuration.ts'];
+const generators = ['generate-wire.ts', 'generate-telemetry.ts', 'generate-configuration.ts', 'generate-job-spec.ts', 'generate-error-codes.ts'];
 
 let failed = false;
 for (const generator of generators) {

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 
 import type { FailureCode } from './failure.ts';
-import { parseDuration, parseSize } from './units.ts';
+import { durationText, parseDuration, parseSize, sizeText } from './units.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -37,8 +37,9 @@ const measure = (what: string, parse: (written: string) => number | null, min: n
     if (value < min || value > max) return problem('SPEC_OUT_OF_RANGE', `expected ${what} from ${min} to ${max}, got ${value}`);
     return value;
   });
-const size = (min: number, max: number) => measure('a size in bytes', parseSize, min, max, '64MiB');
-const duration = (min: number, max = Number.MAX_SAFE_INTEGER) => measure('a duration in milliseconds', parseDuration, min, max, '90s');
+const size = (min: number, max: number) => measure('a size in bytes', parseSize, min, max, '64MiB').describe(`size, ${sizeText(min)} to ${sizeText(max)}`);
+const duration = (min: number) =>
+  measure('a duration in milliseconds', parseDuration, min, Number.MAX_SAFE_INTEGER, '90s').describe(`duration, at least ${durationText(min)}`);
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/);
 const ident = z.string().regex(/^[a-z][a-z0-9_]{0,31}$/);

@@ -13,6 +13,17 @@ export function parseDuration(written: string): number | null {
   return parseMeasure(written, durations);
 }
 
+/** 67108864 → `64MiB`: in the largest unit that it is a whole number of. */
+export const sizeText = (bytes: number): string => measureText(bytes, sizes);
+
+/** 90000 → `90s`: in the largest unit that it is a whole number of. */
+export const durationText = (ms: number): string => measureText(ms, durations);
+
+function measureText(value: number, units: Readonly<Record<string, number>>): string {
+  const [unit, one] = Object.entries(units).findLast(([, size]) => value % size === 0 && value >= size) ?? ['', 1];
+  return `${value / one}${unit}`;
+}
+
 function parseMeasure(written: string, units: Readonly<Record<string, number>>): number | null {
   const match = /^(\d{1,15})([A-Za-z]+)$/.exec(written);
   const unit = match && units[match[2] ?? ''];
