@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { JobStatus, Manifest } from '@millrace/protocol';
 import type { LocalStack } from '../../packages/cli/src/local-stack.ts';
-import { flushRedis, freeze, killBusyCore, killRole, roleOf } from './support/accidents.ts';
+import { flushRedis, freeze, holdBusyCore, killBusyCore, killRole, roleOf } from './support/accidents.ts';
 import { expectSameRows, partsOf, rejectsOf } from './support/duckdb.ts';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
@@ -72,6 +72,7 @@ describe('in the middle of a job', () => {
   it('all worker hosts are killed', async () => {
     const manifest = await run('hosts-killed', async (local, out, jobId) => {
       await someCommitted(out, jobId);
+      await holdBusyCore(local, out);
       await killRole(local, 'worker-host');
       await killRole(local, 'worker-host');
       local.stack.start('worker-host');

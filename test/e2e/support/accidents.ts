@@ -62,6 +62,22 @@ export async function killBusyCore(local: LocalStack, signal: 'SIGKILL' | 'SIGSE
   await until(`a core to be hit by ${signal}`, look, { every: 1, within: 20_000 });
 }
 
+/** Stops a core of any host in the middle of a chunk: that attempt stays in hand until its host ends, which ends the core. */
+export async function holdBusyCore(local: LocalStack, out: string): Promise<void> {
+  const hosts = local.stack.roles.filter(({ role }) => role === 'worker-host').map(({ child }) => child.pid ?? 0);
+  const look = (): boolean => hosts.flatMap(coresOf).some((pid) => isWriting(pid, out) && isHeld(pid, out));
+  await until('a core to be held in the middle of a chunk', look, { every: 1, within: 20_000 });
+}
+
+/** The signal takes effect a moment later, when the core may stand behind its commit: then it goes on. */
+function isHeld(pid: number, out: string): boolean {
+  process.kill(pid, 'SIGSTOP');
+  for (let looks = 0; looks < 10_000; looks += 1) if (/^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) break;
+  if (isWriting(pid, out)) return true;
+  process.kill(pid, 'SIGCONT');
+  return false;
+}
+
 /** Redis forgets everything, as after a loss without persistence. */
 export async function flushRedis(local: LocalStack): Promise<void> {
   const connection = connect({ path: local.redisUrl.slice('unix://'.length) });
