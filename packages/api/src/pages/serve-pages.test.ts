@@ -34,7 +34,7 @@ const get = (url: string, headers: Record<string, string> = {}) => app.inject({ 
 
 test('every address of a page is the page, with a nonce of its own each time', async () => {
   const nonces = new Set<string>();
-  for (const url of ['/', '/jobs', '/jobs/j1?tab=chunks', '/sign-in']) {
+  for (const url of ['/', '/jobs', '/jobs/j1?tab=chunks', '/sign-in', '/rejects/j1.clean.3.r17']) {
     const page = await get(url);
     assert.equal(page.statusCode, 200);
     const policy = String(page.headers['content-security-policy']);
@@ -45,7 +45,7 @@ test('every address of a page is the page, with a nonce of its own each time', a
     assert.match(String(page.headers['strict-transport-security']), /^max-age=/);
     nonces.add(nonce);
   }
-  assert.equal(nonces.size, 4);
+  assert.equal(nonces.size, 5);
 });
 
 test('built files are kept for ever, pressed where that is smaller, and not sent twice', async () => {

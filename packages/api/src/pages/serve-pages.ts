@@ -19,8 +19,9 @@ export async function servePages(app: FastifyInstance, site: Site, directory: st
     const path = (request.raw.url ?? '/').split('?', 1)[0] ?? '/';
     const file = files.byPath.get(path);
     if (file !== undefined && path !== '/index.html') return sendFile(file, request, reply, site);
-    // Addresses of pages are known to the dashboard alone; what looks like a file or a call is not one of them.
-    if (/^\/(v1|docs)(\/|$)/.test(path) || /\.[a-z0-9]{1,8}$/i.test(path) || !takesHtml(request)) return reply.callNotFound();
+    // Addresses of pages are known to the dashboard alone; what looks like a file or a call is not one of them. Ids of
+    // rejects and chunks have dots too and end in a number.
+    if (/^\/(v1|docs)(\/|$)/.test(path) || /\.(?!r?\d+$)[a-z0-9]{1,8}$/i.test(path) || !takesHtml(request)) return reply.callNotFound();
     return sendIndex(files, reply, site);
   });
 }

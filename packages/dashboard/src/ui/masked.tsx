@@ -10,17 +10,19 @@ interface MaskedProps {
   readonly value: string | null;
   /** Characters, where the value itself is not sent. */
   readonly length?: number | null;
+  /** What `length` counts. Defaults to characters. */
+  readonly unit?: string;
   /** Asks the server for the value; absent for roles that may not see it. */
   readonly onReveal?: (() => void) | undefined;
 }
 
-export function Masked({ value, length = null, onReveal }: MaskedProps) {
+export function Masked({ value, length = null, unit = 'character', onReveal }: MaskedProps) {
   const [shown, setShown] = useState(false);
   if (shown && value !== null) return <code className={styles.value}>{visibleText(value)}</code>;
   const characters = value === null ? length : [...value].length;
   return (
     <span className={styles.masked}>
-      <span aria-hidden>▇▇▇</span> {characters === null ? 'hidden' : formatNoun(characters, 'character')}
+      <span aria-hidden>▇▇▇</span> {characters === null ? 'hidden' : formatNoun(characters, unit)}
       {onReveal !== undefined && (
         <Button
           small

@@ -51,6 +51,8 @@ const looks: Readonly<Record<string, Look>> = {
   stalled: { tone: 'retry', icon: IconUnlink },
   open: { tone: 'warn', icon: IconAlertTriangle },
   warning: { tone: 'warn', icon: IconAlertTriangle },
+  replaying: { tone: 'busy', icon: IconRotateClockwise2 },
+  replayed: { tone: 'good', icon: IconCheck },
   redriving: { tone: 'busy', icon: IconRotateClockwise2 },
   requeued: { tone: 'busy', icon: IconRotateClockwise2 },
   waived: { tone: 'wait', icon: IconHandStop },

@@ -1,59 +1,82 @@
-/** The rejects of one job: where each stands and why, its export, and the way back of an edited export. */
+/** The rejects of one job: their sums, then each with its place and reason; the drawer peeks at its bytes. */
 import type { RejectView } from '@millrace/api-contract';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { api } from '../../api.ts';
-import { formatCount, formatNoun } from '../../format/numbers.ts';
+import { formatCount, formatNoun, formatShare } from '../../format/numbers.ts';
 import { fileName, visibleText } from '../../format/texts.ts';
-import type { FilterField } from '../../list/filter-text.ts';
+import { withField } from '../../list/filter-text.ts';
 import { type Column, List, type Selection } from '../../list/list.tsx';
 import type { FetchPage } from '../../list/use-pages.ts';
 import { useMay } from '../../session.ts';
-import { useAct } from '../../ui/act.tsx';
-import { Button } from '../../ui/button.tsx';
-import { Dialog } from '../../ui/dialog.tsx';
+import { buttonLink } from '../../ui/button.tsx';
 import { Go, pathOf } from '../../ui/go.tsx';
 import { Id } from '../../ui/id.tsx';
+import { Masked } from '../../ui/masked.tsx';
 import { Empty, Page } from '../../ui/page.tsx';
 import { ProblemNote, problemLine } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
-import { tell } from '../../ui/toasts.tsx';
 import { FreezeButton } from '../job/freeze-button.tsx';
-import { useJob } from '../job/queries.ts';
+import { jobKey, useJob } from '../job/queries.ts';
+import { ExportRejects } from './export-rejects.tsx';
+import { rejectFilterFields } from './reject-fields.ts';
 import { RejectPeek } from './reject-peek.tsx';
+import { type Dimension, RejectSums } from './reject-sums.tsx';
 import styles from './rejects.module.css';
 
-const fields: readonly FilterField[] = [
-  { name: 'code', about: 'what is wrong', values: ['CSV_*', 'TYPE_*', 'CONSTRAINT_*', 'ENCODING_*'] },
-  { name: 'column', about: 'column at fault' },
-  { name: 'file', about: 'location or name of its file' },
-  { name: 'state', about: 'whether it was replayed', values: ['open', 'replaying', 'replayed'] },
-  { name: 'record', about: 'number in its file' },
-  { name: 'line', about: 'physical line' },
-  { name: 'offset', about: 'a byte that lies in it' },
-  { name: 'stage', about: 'stage that rejected it' },
-  { name: 'chunk', about: 'index of its chunk' },
-];
+type JobId = RejectView['jobId'];
 
 const columns: readonly Column<RejectView>[] = [
-  { key: 'code', label: 'Code', width: 'minmax(0, 1fr)', when: 'always', render: ({ code, rejectId }) => <Go to={`/rejects/${rejectId}`}>{code}</Go> },
-  { key: 'column', label: 'Column', width: 'minmax(0, 0.7fr)', when: 'always', render: ({ column }) => (column === null ? '–' : visibleText(column)) },
-  { key: 'record', label: 'Record', width: '76px', end: true, when: 'always', render: ({ record }) => (record === null ? '–' : formatCount(record)) },
-  { key: 'line', label: 'Line', width: '76px', end: true, render: ({ line }) => (line === null ? '–' : formatCount(line)) },
-  { key: 'message', label: 'What is wrong', width: 'minmax(120px, 2fr)', render: ({ message }) => visibleText(message) },
-  { key: 'file', label: 'File', width: 'minmax(90px, 0.8fr)', render: ({ file }) => visibleText(fileName(file)) },
   {
-    key: 'state',
-    label: 'State',
-    width: '92px',
-    when: 'roomy',
-    render: ({ state }) => <StateBadge state={state === 'replayed' ? 'resolved' : state === 'replaying' ? 'redriving' : 'open'} word={state} />,
+    key: 'place',
+    label: 'File',
+    width: 'minmax(90px, 1fr)',
+    when: 'always',
+    render: ({ rejectId, file }) => (
+      <Go to={`/rejects/${encodeURIComponent(rejectId)}`} title={visibleText(file)}>
+        {visibleText(fileName(file))}
+      </Go>
+    ),
   },
-  { key: 'byte', label: 'Byte', width: '90px', end: true, optional: true, render: ({ byte }) => (byte === null ? '–' : formatCount(byte)) },
-  { key: 'id', label: 'Id', width: '170px', optional: true, render: ({ rejectId }) => <Id id={rejectId} most={16} what="reject id" /> },
+  { key: 'record', label: 'Record', width: '76px', end: true, render: ({ record }) => (record === null ? '–' : formatCount(record)) },
+  { key: 'line', label: 'Line', width: '70px', end: true, when: 'always', render: ({ line }) => (line === null ? '–' : formatCount(line)) },
+  { key: 'byte', label: 'Byte', width: '84px', end: true, when: 'roomy', render: ({ errorByte, byte }) => countOrNone(errorByte ?? byte) },
+  { key: 'column', label: 'Column', width: 'minmax(70px, 0.8fr)', render: ({ column }) => (column === null ? '–' : visibleText(column)) },
+  { key: 'code', label: 'Code', width: 'minmax(0, 1.1fr)', when: 'always', render: ({ code }) => <code title={code}>{code}</code> },
+  { key: 'message', label: 'Message', width: 'minmax(120px, 2fr)', render: ({ message }) => <span title={visibleText(message)}>{visibleText(message)}</span> },
+  { key: 'value', label: 'Value', width: 'minmax(150px, 1.1fr)', when: 'roomy', render: (row) => <RowValue row={row} /> },
+  { key: 'state', label: 'State', width: '96px', when: 'roomy', render: ({ state }) => <StateBadge state={state} /> },
+  {
+    key: 'expected',
+    label: 'Expected',
+    width: 'minmax(80px, 1fr)',
+    optional: true,
+    render: ({ expected }) => (expected === null ? '–' : visibleText(expected)),
+  },
+  { key: 'stage', label: 'Stage', width: '80px', optional: true, render: ({ stage }) => stage },
+  { key: 'chunk', label: 'Chunk', width: '64px', end: true, optional: true, render: ({ chunkId }) => formatCount(Number(chunkId.split('.').at(-1))) },
+  { key: 'bytes', label: 'Bytes', width: '70px', end: true, optional: true, render: ({ rawBytes }) => formatCount(rawBytes) },
+  { key: 'id', label: 'Id', width: '180px', optional: true, render: ({ rejectId }) => <Id id={rejectId} most={18} what="reject id" /> },
 ];
 
-type JobId = RejectView['jobId'];
+const countOrNone = (value: number | null): string => (value === null ? '–' : formatCount(value));
+
+/** Hidden until a steward asks for it, which the server records. */
+function RowValue({ row: { rejectId, value, valueCharacters } }: { readonly row: RejectView }) {
+  const maySee = useMay('steward');
+  const [shown, setShown] = useState(value);
+  const [refusal, setRefusal] = useState<string | null>(null);
+  if (valueCharacters === null) return <>–</>;
+  if (refusal !== null) return <span role="alert">{refusal}</span>;
+  const reveal = (): void => {
+    api
+      .call('GET /rejects/{rejectId}', { params: { rejectId }, query: { content: 'true' } })
+      .then((detail) => setShown(detail.value))
+      .catch((error: unknown) => setRefusal(problemLine(error)));
+  };
+  return <Masked value={shown} length={valueCharacters} onReveal={maySee ? reveal : undefined} />;
+}
 
 export function JobRejectsScreen() {
   const { job } = useParams({ from: '/app/jobs/$job/rejects' });
@@ -62,136 +85,99 @@ export function JobRejectsScreen() {
   const navigate = useNavigate();
   const maySteward = useMay('steward');
   const { data } = useJob(jobId);
+  const name = data === undefined ? 'Job' : visibleText(data.name);
   const q = search.q ?? '';
+  const change = (next: Readonly<Record<string, string | undefined>>): void =>
+    void navigate({ to: '/jobs/$job/rejects', params: { job }, search: (old) => ({ ...old, ...next }), replace: true, resetScroll: false });
+
   const fetchPage: FetchPage<RejectView> = ({ q: filter, cursor, limit }, signal) =>
     api.call('GET /jobs/{jobId}/rejects', { params: { jobId }, query: { q: filter, limit, ...(cursor === undefined ? {} : { cursor }) } }, { signal });
-  const name = data === undefined ? 'Job' : visibleText(data.name);
+
   return (
     <Page
       title={`Rejects · ${name}`}
       heading={
         <>
-          <Go to={pathOf.job(jobId)}>{name}</Go> / rejects
+          <Go to={pathOf.job(jobId)}>{name}</Go> <span className={styles.slash}>/</span> rejects
+          {data !== undefined && <StateBadge state={data.state} />}
         </>
       }
-      lead={data !== undefined && `${formatNoun(data.balance.rejected, 'reject')} of ${formatNoun(data.balance.recordsIn, 'record')}`}
-      acts={
-        maySteward && (
+      lead={
+        data !== undefined && (
           <>
-            <Export jobId={jobId} q={q} />
-            <Corrections jobId={jobId} />
-            {data?.endedAt != null && data.balance.rejected > 0 && (
-              <FreezeButton body={{ target: 'rejects', jobId, filter: q === '' ? 'state:open' : q }}>Replay {q === '' ? 'all' : 'what matches'}</FreezeButton>
+            {formatNoun(data.balance.rejected, 'record')} of {formatCount(data.balance.recordsIn)} rejected,{' '}
+            {formatShare(data.balance.rejected, data.balance.recordsIn)}
+          </>
+        )
+      }
+      acts={
+        maySteward &&
+        data !== undefined &&
+        data.balance.rejected > 0 && (
+          <>
+            <ExportRejects jobId={jobId} q={q} />
+            {data.endedAt !== null && (
+              <>
+                <Go to={`/jobs/${jobId}/corrections`} className={buttonLink}>
+                  Upload an edited export
+                </Go>
+                <FreezeButton body={{ target: 'rejects', jobId, filter: q === '' ? 'state:open' : q }}>
+                  {q === '' ? 'Replay all that are open' : 'Replay all that match'}
+                </FreezeButton>
+              </>
             )}
           </>
         )
       }
     >
+      <JobSums jobId={jobId} q={q} />
       <List
         nouns={['reject', 'rejects']}
-        queryKey={['job', jobId, 'rejects']}
+        queryKey={[...jobKey(jobId), 'rejects']}
         fetchPage={fetchPage}
         idOf={({ rejectId }) => rejectId}
-        topics={[]}
+        topics={data?.endedAt === null ? [`job:${jobId}`] : []}
         columns={columns}
-        fields={fields}
+        fields={rejectFilterFields}
         search={search}
-        onSearch={(change) =>
-          void navigate({ to: '/jobs/$job/rejects', params: { job }, search: (old) => ({ ...old, ...change }), replace: change.row === undefined })
-        }
-        drawer={(id) => <RejectPeek key={id} rejectId={id} />}
-        empty={<Empty title={`No rejects: ${formatNoun(data?.balance.recordsIn ?? 0, 'record')} read.`} />}
-        {...(maySteward
-          ? {
-              bulk: (selection: Selection) => (
-                <FreezeButton
-                  small
-                  body={
-                    selection.kind === 'ids'
-                      ? { target: 'rejects', jobId, ids: [...selection.ids] }
-                      : { target: 'rejects', jobId, filter: selection.q || 'state:open' }
-                  }
-                >
-                  Replay
-                </FreezeButton>
-              ),
-            }
+        onSearch={change}
+        drawer={(rejectId) => <RejectPeek rejectId={rejectId} onShow={(row) => change({ row })} />}
+        empty={<NoReject records={data?.balance.recordsIn ?? null} />}
+        {...(maySteward && data !== undefined && data.endedAt !== null
+          ? { bulk: (selection: Selection) => <ReplaySelected jobId={jobId} selection={selection} /> }
           : {})}
       />
     </Page>
   );
 }
 
-function Export({ jobId, q }: { readonly jobId: JobId; readonly q: string }) {
-  const [busy, setBusy] = useState(false);
-  const save = async (): Promise<void> => {
-    setBusy(true);
-    try {
-      const answer = await api.raw('GET /jobs/{jobId}/rejects', { params: { jobId }, query: { q, content: 'true' } }, { accept: 'text/csv' });
-      const url = URL.createObjectURL(await answer.blob());
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = `rejects-${jobId}.csv`;
-      link.click();
-      URL.revokeObjectURL(url);
-    } catch (error) {
-      tell(problemLine(error), 'bad');
-    }
-    setBusy(false);
-  };
+const sumDimensions: readonly Dimension[] = ['code', 'column', 'file'];
+
+function JobSums({ jobId, q }: { readonly jobId: JobId; readonly q: string }) {
+  const { data, error, refetch } = useQuery({
+    queryKey: [...jobKey(jobId), 'reject-sums'],
+    queryFn: ({ signal }) => api.call('GET /rejects/summary', { query: { q: `job:${jobId}`, by: sumDimensions.join(',') } }, { signal }),
+  });
+  if (error !== null) return <ProblemNote error={error} doing="sum the rejects" onRetry={() => void refetch()} />;
+  if (data === undefined || data.rejects === 0) return null;
   return (
-    <Button busy={busy} title="With what the records hold; the export is recorded in the audit" onClick={() => void save()}>
-      Export CSV
-    </Button>
+    <RejectSums
+      summary={data}
+      dimensions={sumDimensions}
+      targetOf={(dimension, key) => ({ to: pathOf.jobRejects(jobId), search: { q: withField(q, dimension, key) } })}
+    />
   );
 }
 
-/** An edited export comes back: what it would change is shown, and its replay is a plan like any other. */
-function Corrections({ jobId }: { readonly jobId: JobId }) {
-  const input = useRef<HTMLInputElement>(null);
-  const [opened, setOpened] = useState(false);
-  const act = useAct({
-    call: async (file: File, actKey) =>
-      api.call(
-        'POST /jobs/{jobId}/corrections',
-        { params: { jobId }, body: file, contentType: /json/.test(file.name) ? 'application/x-ndjson' : 'text/csv' },
-        { idempotencyKey: actKey },
-      ),
-    showsFailure: true,
-  });
+function NoReject({ records }: { readonly records: number | null }) {
+  return <Empty title={records === null ? 'No rejects.' : `No rejects: ${formatNoun(records, 'record')} read.`} />;
+}
+
+function ReplaySelected({ jobId, selection }: { readonly jobId: JobId; readonly selection: Selection }) {
+  const what = selection.kind === 'ids' ? { ids: [...selection.ids] } : { filter: selection.q === '' ? 'state:open' : selection.q };
   return (
-    <>
-      <input
-        ref={input}
-        type="file"
-        accept=".csv,.ndjson"
-        hidden
-        aria-label="edited export"
-        onChange={(event) => {
-          const file = event.currentTarget.files?.[0];
-          event.currentTarget.value = '';
-          if (file === undefined) return;
-          setOpened(true);
-          act.mutate(file);
-        }}
-      />
-      <Button onClick={() => input.current?.click()}>Upload corrections …</Button>
-      <Dialog title="Corrections" opened={opened} onClose={() => setOpened(false)}>
-        {act.isPending && <p role="status">Reading the file …</p>}
-        {act.error !== null && <ProblemNote error={act.error} doing="take the corrections" />}
-        {act.data !== undefined && !act.isPending && (
-          <>
-            <p className={styles.note}>
-              {formatNoun(act.data.matched, 'reject')} named, {formatCount(act.data.unchanged)} unchanged. Changed cells:{' '}
-              {Object.entries(act.data.changedCells)
-                .map(([column, count]) => `${visibleText(column)} ${formatCount(count)}`)
-                .join(', ') || 'none'}
-              .{act.data.cannotTotal > 0 && <> {formatNoun(act.data.cannotTotal, 'reject')} cannot be replayed.</>}
-            </p>
-            <FreezeButton body={{ target: 'rejects', jobId, correctionId: act.data.correctionId }}>Replay the corrected</FreezeButton>
-          </>
-        )}
-      </Dialog>
-    </>
+    <FreezeButton small body={{ target: 'rejects', jobId, ...what }}>
+      Replay
+    </FreezeButton>
   );
 }

@@ -1,179 +1,221 @@
-/** One reject closely: its place, why, and, for stewards who ask, its bytes, letters and fields. */
+/** One reject: where it stands, what is wrong with it and what would cure it; its value, fields and bytes once a steward asks for them. */
 import type { RejectDetail } from '@millrace/api-contract';
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.ts';
 import { formatBytes, formatCount, formatNoun } from '../../format/numbers.ts';
-import { fileName, visibleText } from '../../format/texts.ts';
+import { visibleText } from '../../format/texts.ts';
+import { useKeys } from '../../keys/keys.ts';
 import { useMay } from '../../session.ts';
 import { Button } from '../../ui/button.tsx';
 import { Go, pathOf } from '../../ui/go.tsx';
-import { Id } from '../../ui/id.tsx';
+import { CopyButton, copyText, Id } from '../../ui/id.tsx';
+import { Masked } from '../../ui/masked.tsx';
 import { Facts, Waiting } from '../../ui/page.tsx';
 import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
-import { bytesRows, decodeBase64 } from './bytes-view.ts';
+import { BytesView } from './bytes-view.tsx';
+import { NearbyBytes } from './nearby-bytes.tsx';
+import { bytesOfBase64 } from './reject-bytes.ts';
 import styles from './rejects.module.css';
 
-export function RejectPeek({ rejectId }: { readonly rejectId: string }) {
-  const [revealed, setRevealed] = useState(false);
-  const { data, error, refetch } = useQuery({
-    queryKey: ['reject', rejectId, revealed],
-    queryFn: ({ signal }) => api.call('GET /rejects/{rejectId}', { params: { rejectId }, query: { content: revealed ? 'true' : 'false' } }, { signal }),
-    placeholderData: (old) => old,
-    staleTime: 60_000,
-  });
-  if (error !== null) return <ProblemNote error={error} doing="show the reject" onRetry={() => void refetch()} />;
-  if (data === undefined) return <Waiting what="the reject" />;
-  return <Peek reject={data} onReveal={() => setRevealed(true)} />;
+type RejectId = RejectDetail['rejectId'];
+
+interface RejectPeekProps {
+  readonly rejectId: string;
+  /** Shows the reject before or behind it. */
+  readonly onShow: (rejectId: string) => void;
 }
 
-function Peek({ reject, onReveal }: { readonly reject: RejectDetail; readonly onReveal: () => void }) {
-  const {
-    rejectId,
-    jobId,
-    stage,
-    chunkId,
-    code,
-    message,
-    hint,
-    state,
-    file,
-    record,
-    line,
-    byte,
-    byteEnd,
-    errorLine,
-    errorByte,
-    column,
-    expected,
-    replay,
-    previous,
-    next,
-    errors,
-  } = reject;
-  const index = Number(chunkId.split('.').at(-1));
+export function RejectPeek({ rejectId, onShow }: RejectPeekProps) {
+  const { data, error, refetch, isPlaceholderData } = useQuery({
+    queryKey: ['reject', rejectId],
+    queryFn: ({ signal }) => api.call('GET /rejects/{rejectId}', { params: { rejectId: rejectId as RejectId } }, { signal }),
+    placeholderData: keepPreviousData,
+  });
+  const step = (to: string | null | undefined): void => {
+    if (to != null && !isPlaceholderData) onShow(to);
+  };
+  useKeys([
+    { keys: '[', does: 'Reject before', group: 'Reject', run: () => step(data?.previous) },
+    { keys: ']', does: 'Reject after', group: 'Reject', run: () => step(data?.next) },
+    { keys: 'y', does: 'Copy the id of the reject', group: 'Reject', run: () => void copyText(rejectId) },
+  ]);
+  if (error !== null) return <ProblemNote error={error} doing="read the reject" onRetry={() => void refetch()} />;
+  if (data === undefined) return <Waiting what="the reject" />;
   return (
-    <>
-      <p className={styles.head}>
-        <StateBadge state={state === 'replayed' ? 'resolved' : state === 'replaying' ? 'redriving' : 'open'} word={state} />
-        <a href={`/docs/errors/${encodeURIComponent(code)}`}>
-          <code>{code}</code>
-        </a>
-        <Id id={rejectId} most={20} what="reject id" />
-        {previous !== null && <Go to={`/rejects/${previous}`}>previous</Go>}
-        {next !== null && <Go to={`/rejects/${next}`}>next</Go>}
+    <article className={styles.peek} data-stale={isPlaceholderData || undefined}>
+      <p className={styles.steps}>
+        <Button small disabled={data.previous === null} onClick={() => step(data.previous)} title="[">
+          Reject before
+        </Button>
+        <Button small disabled={data.next === null} onClick={() => step(data.next)} title="]">
+          Reject after
+        </Button>
+        <CopyButton text={`${window.location.origin}/rejects/${encodeURIComponent(data.rejectId)}`} what="link to this reject">
+          link
+        </CopyButton>
       </p>
-      <p className={styles.message}>{visibleText(message, true)}</p>
-      {hint !== '' && <p className={styles.hint}>{visibleText(hint)}</p>}
-      <Facts
-        facts={[
-          ['File', <Id key="file" id={file} most={40} what="location" />],
-          record === null ? null : ['Record', formatCount(record)],
-          line === null
-            ? null
-            : ['Line', errorLine !== null && errorLine !== line ? `${formatCount(line)}, at fault ${formatCount(errorLine)}` : formatCount(line)],
-          byte === null ? null : ['Bytes', `${formatCount(byte)} to ${byteEnd === null ? '?' : formatCount(byteEnd)}`],
-          errorByte === null ? null : ['At fault', `byte ${formatCount(errorByte)}`],
-          column === null ? null : ['Column', visibleText(column)],
-          expected === null ? null : ['Expected', visibleText(expected)],
-          ['Chunk', <Go key="chunk" to={pathOf.chunk(jobId, stage, index)}>{`${stage}.${index}`}</Go>],
-        ]}
-      />
-      {errors.length > 1 && (
-        <ul className={styles.groups}>
-          {errors.map((fault) => (
-            <li key={`${fault.code} ${fault.column} ${fault.byte}`}>
-              <span>
-                <code>{fault.code}</code> {fault.column !== null && visibleText(fault.column)}
-              </span>
-              <span>{visibleText(fault.message)}</span>
-            </li>
-          ))}
-        </ul>
-      )}
-      <Content reject={reject} onReveal={onReveal} />
-      {replay !== null && (
+      <h2 className={styles.what}>
+        <code>{data.code}</code> <StateBadge state={data.state} />
+      </h2>
+      <p className={styles.sentence}>{visibleText(data.message, true)}</p>
+      {data.hint !== '' && (
         <p className={styles.hint}>
-          Replayed by {visibleText(replay.by)} <Time at={replay.at} />
-          {replay.corrected ? ', corrected' : ''}, generation {replay.generation}
-          {replay.reason !== '' && <>: “{visibleText(replay.reason)}”</>}
+          {visibleText(data.hint)} <a href={`/docs/errors/${encodeURIComponent(data.code)}`}>More about it</a>
         </p>
       )}
-      <p className={styles.more}>
-        {fileName(file)}: <code>millrace peek</code> shows what stands around it.
-      </p>
-    </>
+      <Place reject={data} />
+      {data.errors.length > 1 && <Faults reject={data} />}
+      {data.replay !== null && <Replay replay={data.replay} jobId={data.jobId} />}
+      <Content key={data.rejectId} reject={data} />
+    </article>
   );
 }
 
-function Content({ reject, onReveal }: { readonly reject: RejectDetail; readonly onReveal: () => void }) {
-  const { raw, rawBytes, rawTruncated, value, valueCharacters, fields, byte, errorByte } = reject;
+function Place({ reject }: { readonly reject: RejectDetail }) {
+  const { jobId, stage, chunkId, file, record, line, byte, byteEnd, errorLine, errorByte, column, columnIndex, expected, etag, rejectId } = reject;
+  const index = Number(chunkId.split('.').at(-1));
+  return (
+    <Facts
+      facts={[
+        ['File', <Id key="file" id={file} most={44} what="location" />],
+        record === null ? null : ['Record', formatCount(record)],
+        line === null
+          ? null
+          : ['Line', errorLine === null || errorLine === line ? formatCount(line) : `${formatCount(line)}, at fault ${formatCount(errorLine)}`],
+        byte === null ? null : ['Bytes', byteEnd === null ? `from ${formatCount(byte)}` : `${formatCount(byte)} to ${formatCount(byteEnd)}`],
+        errorByte === null ? null : ['At byte', formatCount(errorByte)],
+        column === null ? null : ['Column', `${visibleText(column)}${columnIndex === null ? '' : ` (number ${formatCount(columnIndex + 1)})`}`],
+        expected === null ? null : ['Expected', visibleText(expected)],
+        [
+          'Chunk',
+          <Go key="chunk" to={pathOf.chunk(jobId, stage, index)}>
+            {stage} {formatCount(index)}
+          </Go>,
+        ],
+        ['Version', <Id key="etag" id={etag} what="etag of the file" />],
+        ['Reject', <Id key="id" id={rejectId} most={22} what="reject id" />],
+      ]}
+    />
+  );
+}
+
+function Faults({ reject: { errors } }: { readonly reject: RejectDetail }) {
+  return (
+    <section aria-label="all that is wrong with it">
+      <h3 className={styles.part}>All that is wrong with it</h3>
+      <ul className={styles.faults}>
+        {errors.map((fault) => (
+          <li key={`${fault.code} ${fault.column} ${fault.byte}`}>
+            <code>{fault.code}</code> {fault.column !== null && <b>{visibleText(fault.column)}</b>} {visibleText(fault.message)}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Replay({ replay, jobId }: { readonly replay: NonNullable<RejectDetail['replay']>; readonly jobId: string }) {
+  const [, stage = '', index = ''] = replay.chunkId.split('.');
+  return (
+    <p className={styles.hint}>
+      {replay.corrected ? 'Corrected and replayed' : 'Replayed'} in generation {replay.generation} by {visibleText(replay.by)} <Time at={replay.at} />, as{' '}
+      <Go to={pathOf.chunk(jobId, stage, Number(index))}>
+        {stage} {index}
+      </Go>
+      {replay.reason !== '' && <>: {visibleText(replay.reason)}</>}
+    </p>
+  );
+}
+
+/** Asked for once: each time it is asked is a line of the audit. */
+const contentQuery = (rejectId: RejectId, shown: boolean) => ({
+  queryKey: ['reject-content', rejectId],
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    api.call('GET /rejects/{rejectId}', { params: { rejectId }, query: { content: 'true' } as const }, { signal }),
+  enabled: shown,
+  staleTime: Number.POSITIVE_INFINITY,
+  refetchOnWindowFocus: false,
+  refetchOnReconnect: false,
+  gcTime: 0,
+});
+
+function Content({ reject }: { readonly reject: RejectDetail }) {
   const maySee = useMay('steward');
-  if (raw === null) {
+  const [shown, setShown] = useState(false);
+  const { data, error, refetch } = useQuery(contentQuery(reject.rejectId, shown));
+  if (!shown || data === undefined) {
     return (
-      <p className={styles.masked}>
-        <span aria-hidden>▇▇▇</span> {formatBytes(rawBytes)} of the record
-        {valueCharacters !== null && <>, value of {formatNoun(valueCharacters, 'character')}</>}
-        {maySee && (
-          <Button small onClick={onReveal} title="The view is recorded in the audit">
-            reveal
+      <section aria-label="content">
+        <Facts
+          facts={[
+            reject.valueCharacters === null ? null : ['Value', <Masked key="value" value={null} length={reject.valueCharacters} />],
+            ['Record', <Masked key="record" value={null} length={reject.rawBytes} unit="byte" />],
+          ]}
+        />
+        {maySee ? (
+          <Button
+            tone="accent"
+            busy={shown && error === null}
+            title="The view is recorded in the audit"
+            onClick={() => (shown ? void refetch() : setShown(true))}
+          >
+            Reveal
           </Button>
+        ) : (
+          <p className={styles.note}>A steward may see what stands there.</p>
         )}
-      </p>
+        {error !== null && <ProblemNote error={error} doing="show the record" />}
+      </section>
     );
   }
-  const rows = bytesRows(decodeBase64(raw), byte ?? 0, errorByte);
+  return <Revealed reject={data} />;
+}
+
+function Revealed({ reject }: { readonly reject: RejectDetail }) {
+  const { value, raw, fields, byte, errorByte, rawTruncated, rawBytes, replay, column } = reject;
+  const fault = byte === null || errorByte === null || errorByte < byte ? null : errorByte - byte;
+  return (
+    <section className={styles.content} aria-label="content">
+      {value !== null && (
+        <>
+          <h3 className={styles.part}>Value</h3>
+          <p className={styles.value}>
+            <code>{visibleText(value)}</code> <CopyButton text={value} what="value" />
+          </p>
+        </>
+      )}
+      {fields !== null && <Fields fields={fields} column={column} />}
+      {raw !== null && <BytesView bytes={bytesOfBase64(raw)} base={byte ?? 0} fault={fault} label="the record" />}
+      {rawTruncated && <p className={styles.note}>Only its first {formatBytes(rawBytes)} were kept.</p>}
+      {replay?.corrected === true && replay.raw !== null && (
+        <>
+          <h2 className={styles.what}>Read in its place</h2>
+          <BytesView bytes={bytesOfBase64(replay.raw)} base={0} fault={null} label="the corrected record" />
+        </>
+      )}
+      <NearbyBytes reject={reject} />
+    </section>
+  );
+}
+
+function Fields({ fields, column }: { readonly fields: NonNullable<RejectDetail['fields']>; readonly column: string | null }) {
   return (
     <>
-      {value !== null && (
-        <p>
-          Value: <code className={styles.value}>{visibleText(value)}</code>
-        </p>
-      )}
-      {fields !== null && fields.length > 0 && (
-        <dl className={styles.fields}>
-          {fields.map(({ name, value: text }, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: fields may share a name, and their order is theirs
-            <div key={at} data-culprit={name !== null && name === reject.column ? true : undefined}>
-              <dt>{visibleText(name ?? `field ${at + 1}`)}</dt>
-              <dd>
-                <code>{visibleText(text)}</code>
-              </dd>
-            </div>
-          ))}
-        </dl>
-      )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: many rows are scrolled with the keys */}
-      <div className={styles.hexFrame} tabIndex={0} role="group" aria-label="bytes of the record">
-        <table className={styles.hex}>
-          <tbody>
-            {rows.map((row) => (
-              <tr key={row.offset}>
-                <th scope="row">{formatCount(row.offset)}</th>
-                <td>
-                  {row.hex.map((digits, at) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: bytes are their places
-                    <span key={at} data-culprit={at === row.culprit || undefined}>
-                      {digits}{' '}
-                    </span>
-                  ))}
-                </td>
-                <td>
-                  {row.letters.map((letter, at) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: bytes are their places
-                    <span key={at} data-culprit={at === row.culprit || undefined}>
-                      {letter}
-                    </span>
-                  ))}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {rawTruncated && <p>Only the beginning of the record was kept.</p>}
+      <h3 className={styles.part}>{formatNoun(fields.length, 'field')}</h3>
+      <dl className={styles.fields}>
+        {fields.map(({ name, value }, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: fields have no other identity, and their order is that of the record
+          <div key={index} data-fault={(name !== null && name === column) || undefined}>
+            <dt>{name === null ? `(no name, number ${index + 1})` : visibleText(name)}</dt>
+            <dd>
+              <code>{value === '' ? ' ' : visibleText(value)}</code>
+            </dd>
+          </div>
+        ))}
+      </dl>
     </>
   );
 }

@@ -1,12 +1,18 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { listSearch } from '../../list/list-search.ts';
-import { appRoute } from '../../routes.ts';
+import { appRoute, searchTexts } from '../../routes.ts';
 
 const rejectsRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/rejects',
-  validateSearch: listSearch,
-  component: lazyRouteComponent(() => import('./summary.tsx'), 'RejectsSummaryScreen'),
+  validateSearch: searchTexts('q'),
+  component: lazyRouteComponent(() => import('./all-rejects.tsx'), 'AllRejectsScreen'),
+});
+
+const rejectRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/rejects/$reject',
+  component: lazyRouteComponent(() => import('./reject.tsx'), 'RejectScreen'),
 });
 
 const jobRejectsRoute = createRoute({
@@ -16,10 +22,10 @@ const jobRejectsRoute = createRoute({
   component: lazyRouteComponent(() => import('./job-rejects.tsx'), 'JobRejectsScreen'),
 });
 
-const rejectRoute = createRoute({
+const correctionsRoute = createRoute({
   getParentRoute: () => appRoute,
-  path: '/rejects/$reject',
-  component: lazyRouteComponent(() => import('./reject.tsx'), 'RejectScreen'),
+  path: '/jobs/$job/corrections',
+  component: lazyRouteComponent(() => import('./corrections.tsx'), 'CorrectionsScreen'),
 });
 
-export const rejectRoutes = [rejectsRoute, jobRejectsRoute, rejectRoute] as const;
+export const rejectRoutes = [rejectsRoute, rejectRoute, jobRejectsRoute, correctionsRoute] as const;
