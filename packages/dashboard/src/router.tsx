@@ -2,6 +2,7 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { createRouter } from '@tanstack/react-router';
 import { appRoute, rootRoute } from './routes.ts';
+import { recordRoutes } from './screens/audit/routes.ts';
 import { errorRoutes } from './screens/errors/routes.ts';
 import { jobRoutes } from './screens/jobs/routes.ts';
 import { loginRoute } from './screens/login/route.ts';
@@ -13,7 +14,7 @@ import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
 
 const tree = rootRoute.addChildren([
   loginRoute,
-  appRoute.addChildren([overviewRoute, ...jobRoutes, ...errorRoutes, ...rejectRoutes, ...redriveRoutes, ...installationRoutes]),
+  appRoute.addChildren([overviewRoute, ...jobRoutes, ...errorRoutes, ...rejectRoutes, ...redriveRoutes, ...recordRoutes, ...installationRoutes]),
 ]);
 
 function writeSearch(search: Record<string, unknown>): string {

@@ -2,9 +2,11 @@
 import {
   IconAlertTriangle,
   IconBriefcase,
+  IconCalendarClock,
   IconHeartbeat,
   IconLayoutDashboard,
   IconMailX,
+  IconReportSearch,
   IconRotateClockwise2,
   IconRowRemove,
   IconServer2,
@@ -28,7 +30,9 @@ export const navigation: readonly NavigationItem[] = [
   { to: '/dead', label: 'Dead letters', letter: 'd', icon: IconMailX, about: 'inbox, redrive' },
   { to: '/rejects', label: 'Rejects', letter: 'r', icon: IconRowRemove, about: 'records that could not be used, export, replay' },
   { to: '/operations', label: 'Operations', icon: IconRotateClockwise2, about: 'redrives and replays, pace, abort' },
+  { to: '/schedules', label: 'Schedules', icon: IconCalendarClock, about: 'recurring jobs, next fires, fire now, pause' },
   { to: '/queues', label: 'Queues', letter: 'q', icon: IconStack2, about: 'depth, oldest, pause' },
   { to: '/workers', label: 'Workers', letter: 'w', icon: IconServer2, about: 'hosts, slots, drain, scaling' },
+  { to: '/audit', label: 'Audit', letter: 'a', icon: IconReportSearch, about: 'who did what and looked at what' },
   { to: '/status', label: 'Status', icon: IconHeartbeat, about: 'checks of doctor, versions' },
 ];

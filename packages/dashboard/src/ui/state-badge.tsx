@@ -42,6 +42,8 @@ const looks: Readonly<Record<string, Look>> = {
   completed: { tone: 'good', icon: IconCheck },
   finished: { tone: 'good', icon: IconCheck },
   resolved: { tone: 'good', icon: IconCheck },
+  done: { tone: 'good', icon: IconCheck },
+  refused: { tone: 'warn', icon: IconBan },
   ok: { tone: 'good', icon: IconCheck },
   failed: { tone: 'bad', icon: IconX },
   dead: { tone: 'bad', icon: IconX },
