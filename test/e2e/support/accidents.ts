@@ -42,11 +42,20 @@ function isCoreOf(parent: number, pid: number): boolean {
 
 /** In the middle of a chunk: a part is open that has not got its name yet. */
 export function isWriting(pid: number, out: string): boolean {
+  return chunkWrittenBy(pid, out) !== null;
+}
+
+/** Number of the chunk of which a core has a part open, `.tmp-part-<stage>-<chunk>-…`; null when it has none. */
+export function chunkWrittenBy(pid: number, out: string): number | null {
   const descriptors = join('/proc', String(pid), 'fd');
+  const before = join(out, '.tmp-');
   try {
-    return readdirSync(descriptors).some((name) => readlinkSync(join(descriptors, name)).startsWith(join(out, '.tmp-')));
+    const part = readdirSync(descriptors)
+      .map((name) => readlinkSync(join(descriptors, name)))
+      .find((path) => path.startsWith(before));
+    return part === undefined ? null : Number(/-[a-z][a-z0-9]*-(\d{6,})[-.]/.exec(part.slice(before.length))?.[1] ?? Number.NaN);
   } catch {
-    return false;
+    return null;
   }
 }
 
