@@ -58,9 +58,9 @@ describe('millrace', () => {
     await expectRefusal(['run', spec], 2, /formt.*format/);
     await expectRefusal(['run', spec], 2, /chunkSize/);
     await expectRefusal(
-      ['run', file, '--out', bench.path('x'), '--set', 'retention.history=1d'],
+      ['run', file, '--out', bench.path('x'), '--set', 'inputs.pin=file'],
       2,
-      /retention other than its default is not available in this version/,
+      /pin: file without a written schema is not available in this version/,
     );
     await expectRefusal(['run', file, '--out', bench.path('x'), '--sql', 'SELEC id FROM input'], 2, /SELEC|syntax|expected/i);
     writeFileSync(bench.path('broken.yaml'), 'name: [');

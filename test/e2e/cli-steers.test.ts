@@ -51,7 +51,7 @@ async function settledCount(out: string, jobId: string): Promise<number> {
 
 describe('a run that another terminal steers', () => {
   it('is paused, resumed and cancelled, and goes on from its receipts when it is run again', async () => {
-    const { directory: data } = bench.generate('steered', { records: 100_000, files: 2 });
+    const { directory: data } = bench.generate('steered', { records: 600_000, files: 2 });
     const out = join(data, 'out');
     const args = ['run', join(data, 'spec.yaml'), '--set', 'execution.chunkSize=64KiB', '--workers', '1', '--json'];
     const running = startCli(args);

@@ -21,7 +21,7 @@ after(() => bench.close());
 async function startedRun(
   name: string,
 ): Promise<{ readonly running: RunningCli; readonly data: string; readonly out: string; readonly args: readonly string[] }> {
-  const { directory: data } = bench.generate(name, { records: 40_000, files: 2 });
+  const { directory: data } = bench.generate(name, { records: 160_000, files: 2 });
   const out = join(data, 'out');
   const args = ['run', join(data, 'spec.yaml'), '--set', 'execution.chunkSize=64KiB', '--workers', '1', '--json'];
   const running = startCli(args);
