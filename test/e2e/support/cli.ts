@@ -14,6 +14,8 @@ export interface RunningCli {
   readonly child: ChildProcess;
   /** What it has said on stderr so far. */
   readonly stderr: () => string;
+  /** And on stdout. */
+  readonly stdout: () => string;
   readonly ended: Promise<CliEnd>;
 }
 
@@ -36,7 +38,7 @@ export function startCli(args: readonly string[], { cwd = process.cwd(), env = {
     stderr += text;
   });
   const ended = new Promise<CliEnd>((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr })));
-  return { child, stderr: () => stderr, ended };
+  return { child, stderr: () => stderr, stdout: () => stdout, ended };
 }
 
 export const cli = (args: readonly string[], options?: CliOptions): Promise<CliEnd> => startCli(args, options).ended;
