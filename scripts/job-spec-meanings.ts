@@ -19,6 +19,7 @@ export const meanings: Readonly<Record<string, string>> = {
   millrace: 'version of this format',
   name: 'the kind of work: lists, error groups and metrics go by it',
   description: 'shown with the job',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how a spec writes it
   params: 'values for `${params.x}` in places and labels, and for `$x` in SQL, where they are bound and never pasted',
   labels: 'tags to search by, as `label.KEY:VALUE`',
   schema: '`auto` infers types from a sample, `text` leaves every column as it is; else a schema, or the URI of one',
