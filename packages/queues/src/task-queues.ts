@@ -276,7 +276,11 @@ class Consumer implements TaskConsumer {
    * ends (seen with BullMQ 6.7, in half of the tries); what it leaves unacknowledged is rescued.
    */
   async #idleFor(ms: number): Promise<void> {
-    if (this.#inHand > 0) await new Promise<void>((resolve) => void (this.#onIdle = resolve));
+    if (this.#inHand > 0) {
+      const idle = Promise.withResolvers<void>();
+      this.#onIdle = idle.resolve;
+      await idle.promise;
+    }
     await sleep(ms, undefined, { ref: false });
   }
 
