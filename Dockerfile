@@ -16,10 +16,10 @@ FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY packages packages
-RUN --mount=type=cache,target=/root/.npm npm install --no-save --ignore-scripts --no-audit --no-fund \
+RUN --mount=type=cache,target=/var/cache/npm npm install --cache /var/cache/npm --no-save --ignore-scripts --no-audit --no-fund \
     && npm run build --workspace packages/dashboard
 # Services run their TypeScript as it is; tests, and what only builds, stay behind. Node is the image's own.
-RUN --mount=type=cache,target=/root/.npm npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+RUN --mount=type=cache,target=/var/cache/npm npm prune --cache /var/cache/npm --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
     && find packages -name '*.test.ts' -delete \
     && find packages -type d -name testing -prune -exec rm -rf {} + \
     && rm -rf packages/dashboard/src packages/dashboard/node_modules
