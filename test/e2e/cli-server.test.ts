@@ -113,7 +113,7 @@ describe('a server that cannot be talked to', () => {
   const refusals: readonly [name: string, args: string[], changes: Record<string, string>, code: number, message: RegExp][] = [
     ['out of reach', ['ls'], { MILLRACE_URL: 'http://127.0.0.1:9' }, 75, /cannot reach http:\/\/127\.0\.0\.1:9: .*\n.*millrace dev/],
     ['without token', ['ls'], { MILLRACE_TOKEN: '' }, 4, /no token for/],
-    ['with a wrong token', ['ls'], { MILLRACE_TOKEN: `mrt_${'A'.repeat(43)}` }, 4, /Make a token on the Settings page/],
+    ['with a wrong token', ['ls'], { MILLRACE_TOKEN: `mrt_${'A'.repeat(43)}` }, 4, /An admin makes tokens/],
     ['not named', ['ls'], { MILLRACE_URL: '' }, 75, /no server is named/],
     ['no address', ['ls', '--url', 'localhost'], {}, 2, /expected the address of a server/],
     ['a job that is not there', ['show', `j${'0'.repeat(26)}`], {}, 3, /./],

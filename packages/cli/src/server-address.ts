@@ -40,7 +40,7 @@ export function serverAddress(urlFlag: string | undefined): ServerAddress | null
   throw new CommandError(
     exitCodes.notAllowed,
     `no token for ${url}`,
-    'Make one on the Settings page, and give it in MILLRACE_TOKEN or in the file that MILLRACE_TOKEN_FILE names.',
+    'An admin makes tokens (`millrace api POST /tokens`); give yours in MILLRACE_TOKEN or in the file that MILLRACE_TOKEN_FILE names.',
   );
 }
 

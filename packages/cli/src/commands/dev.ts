@@ -108,7 +108,7 @@ function tell(call: CommandCall, { url, token }: Server, stack: LocalStack, of: 
   );
   if (of.logFile !== null) call.output.line(`  log                ${of.logFile}`);
   call.output.line();
-  call.output.line('In another terminal:  millrace submit SPEC.yaml --wait    millrace ls    millrace errors ls');
+  call.output.line('In another terminal:  millrace submit SPEC.yaml --wait    millrace ls    millrace show @last');
   call.output.line('Ctrl-C ends it.');
 }
 

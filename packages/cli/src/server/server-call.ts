@@ -60,7 +60,7 @@ function exitOf({ status, code }: ApiError): ExitCode {
 }
 
 function hintOf({ status, code, problem }: ApiError): string | null {
-  if (status === 401) return 'Make a token on the Settings page, and give it in MILLRACE_TOKEN or in the file that MILLRACE_TOKEN_FILE names.';
+  if (status === 401) return 'An admin makes tokens (`millrace api POST /tokens`); give yours in MILLRACE_TOKEN or in the file that MILLRACE_TOKEN_FILE names.';
   if (status >= 500) return `The server's log knows more: request ${problem.requestId}.`;
   return `millrace explain ${code}`;
 }
