@@ -1,10 +1,10 @@
 /** Builds the API from its settings: a core for the journal, Redis as far as it is there, and the server over both. For `main.ts` and for those that compose services. */
 import { randomBytes } from 'node:crypto';
 import { routes } from '@millrace/api-contract';
-import { Connections, type CoreProcess, type CoreWatch, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
+import { Connections, type CoreProcess, type CoreWatch, InspectingCore, SteadyCore, startCore, watchStoreCalls } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal } from '@millrace/journal';
 import { leaseTimes } from '@millrace/protocol';
-import { type CallOperation, type Clock, Health, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
+import { type Clock, Health, idSource, type Log, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Api } from './api.ts';
 import { Auth } from './auth/auth.ts';
 import { Cursors } from './cursors.ts';
@@ -75,7 +75,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const connections = (options.connections ?? Connections.none).withJournal(options.journal);
-  const steady = new SteadyCore(() => startOwnCore(options, connections, watchOf(options.metrics ?? noMetrics)));
+  const steady = new SteadyCore(() => startOwnCore(options, connections, watchStoreCalls((options.metrics ?? noMetrics).recordCall)));
   const core = new InspectingCore(steady);
   const redis = new RedisDoor(
     {
@@ -174,24 +174,6 @@ async function firstSignIn(api: Api, url: string): Promise<string | null> {
   const secret = await api.auth.offerFirstSignIn();
   // Behind the hash: a browser does not send it to any server, and no log of a proxy has it.
   return secret === null ? null : `${url.replace(/\/+$/, '')}/login#link=${secret}`;
-}
-
-const storeOperations: Readonly<Record<string, CallOperation>> = {
-  StorePut: 'write',
-  StoreGet: 'read',
-  StoreStat: 'read',
-  StoreList: 'list',
-  StoreDelete: 'delete',
-};
-
-function watchOf(metrics: ApiMetrics): CoreWatch {
-  return {
-    request: (request, seconds, worked) => {
-      const operation = storeOperations[request.type];
-      if (operation === undefined || !('scope' in request)) return;
-      metrics.recordCall(request.scope.kind === 'journal' ? 'journal' : 'input', operation, worked ? 'ok' : 'failed', seconds);
-    },
-  };
 }
 
 function startOwnCore(options: ApiOptions, connections: Connections, watch: CoreWatch): Promise<CoreProcess> {

@@ -15,3 +15,4 @@ export { coreTimes } from './core-times.ts';
 export type { CoreWatch } from './core-watch.ts';
 export { InspectingCore } from './inspecting-core.ts';
 export { SteadyCore } from './steady-core.ts';
+export { storeOperations, watchStoreCalls } from './store-calls.ts';

@@ -1,9 +1,9 @@
 /** Builds a scheduler from its settings: a core for the journal, the queues, and the service over both. For `main.ts` and for those that compose services. */
-import { Connections, type CoreProcess, type CoreWatch, InspectingCore, SteadyCore, startCore } from '@millrace/core-client';
+import { Connections, type CoreProcess, type CoreWatch, InspectingCore, SteadyCore, startCore, watchStoreCalls } from '@millrace/core-client';
 import { AuditLog, type Journal, openJournal, testStore } from '@millrace/journal';
 import { leaseTimes, newRequestId, type TaskKeys, type TenantShares } from '@millrace/protocol';
 import { openQueues, type Queues } from '@millrace/queues';
-import { type CallOperation, type Clock, Health, idSource, type Log, processMetrics, type Random, systemClock, systemRandom } from '@millrace/service-kit';
+import { type Clock, Health, idSource, type Log, processMetrics, type Random, systemClock, systemRandom } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 import { SchedulerHealth } from './health.ts';
 import { JobFacts } from './job-facts.ts';
@@ -68,7 +68,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   const metrics = options.metrics ?? schedulerMetrics(processMetrics(schedulerFolding), options.pool);
   let core: CoreProcess | null = null;
   const steady = new SteadyCore(async () => {
-    core = await startOwnCore(options, places.map(connectionOf), watchOf(metrics));
+    core = await startOwnCore(options, places.map(connectionOf), watchStoreCalls(metrics.recordCall));
     return core;
   });
   const health = new SchedulerHealth(options.health ?? new Health(clock), times, () => core?.isAlive === true, clock);
@@ -130,24 +130,6 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     await steady.stop();
     throw error;
   }
-}
-
-const storeOperations: Readonly<Record<string, CallOperation>> = {
-  StorePut: 'write',
-  StoreGet: 'read',
-  StoreStat: 'read',
-  StoreList: 'list',
-  StoreDelete: 'delete',
-};
-
-function watchOf(metrics: SchedulerMetrics): CoreWatch {
-  return {
-    request: (request, seconds, worked) => {
-      const operation = storeOperations[request.type];
-      if (operation === undefined || !('scope' in request)) return;
-      metrics.recordCall(request.scope.kind === 'journal' ? 'journal' : 'input', operation, worked ? 'ok' : 'failed', seconds);
-    },
-  };
 }
 
 function startOwnCore(options: SchedulerOptions, places: ReturnType<typeof connectionOf>[], watch: CoreWatch): Promise<CoreProcess> {

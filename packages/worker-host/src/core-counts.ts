@@ -1,8 +1,8 @@
 /** What a host counts of its cores: why each was started, what was asked of it, and how much memory and scratch space they hold together. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CoreGoneError, CoreProcess, CoreWatch, RequestInput } from '@millrace/core-client';
-import type { CallOperation, LastSuccess, Log } from '@millrace/service-kit';
+import { type CoreGoneError, type CoreProcess, type CoreWatch, type RequestInput, storeOperations } from '@millrace/core-client';
+import type { LastSuccess, Log } from '@millrace/service-kit';
 import type { CoreRequestLabel, CoreStartReason, HostMetrics } from './metrics.ts';
 
 const requestLabels: Readonly<Partial<Record<RequestInput['type'], CoreRequestLabel>>> = {
@@ -11,14 +11,6 @@ const requestLabels: Readonly<Partial<Record<RequestInput['type'], CoreRequestLa
   Process: 'process',
   Reduce: 'reduce',
   Inspect: 'inspect',
-};
-
-const storeOperations: Readonly<Partial<Record<RequestInput['type'], CallOperation>>> = {
-  StorePut: 'write',
-  StoreGet: 'read',
-  StoreStat: 'read',
-  StoreList: 'list',
-  StoreDelete: 'delete',
 };
 
 export class CoreCounts {
