@@ -14,6 +14,7 @@ export * from './resources/redrives.ts';
 export * from './resources/rejects.ts';
 export * from './resources/schedules.ts';
 export * from './resources/sessions.ts';
+export * from './resources/specs.ts';
 export * from './resources/stats.ts';
 export * from './resources/stream.ts';
 export * from './resources/tokens.ts';

@@ -41,8 +41,10 @@ export interface Route {
   readonly media?: readonly MediaType[];
   /** Codes of problems that this route itself may answer, besides those that any route may. */
   readonly errors: readonly FailureCode[];
-  /** Changes something: recorded before the act and after it, under this name. Required of all that are not GET. */
+  /** Changes something: recorded before the act and after it, under this name. Required of all that are not GET, but those that are `readOnly`. */
   readonly act?: `${string}.${string}`;
+  /** A POST only because its question is too long for a query: it changes nothing, so there is no act to record and no answer to keep for its key. */
+  readonly readOnly?: true;
   /** Shows content of records: each view is recorded, under this name. */
   readonly view?: `${string}.${string}`;
   /** Shows content of records when it is asked for, by `content=true` or by a media type other than JSON: then it is for stewards, and recorded under this name. */

@@ -11,6 +11,7 @@ import { redriveRoutes } from './resources/redrives.ts';
 import { rejectRoutes } from './resources/rejects.ts';
 import { scheduleRoutes } from './resources/schedules.ts';
 import { sessionRoutes } from './resources/sessions.ts';
+import { specRoutes } from './resources/specs.ts';
 import { statsRoutes } from './resources/stats.ts';
 import { streamRoutes } from './resources/stream.ts';
 import { tokenRoutes } from './resources/tokens.ts';
@@ -21,6 +22,7 @@ export const routes = [
   ...sessionRoutes,
   ...tokenRoutes,
   ...jobRoutes,
+  ...specRoutes,
   ...chunkRoutes,
   ...deadLetterRoutes,
   ...errorRoutes,

@@ -168,7 +168,7 @@ const runningMs = 2 * 60_000;
 /** A call with a key is done once: the same again gets the first answer. What was not done leaves no answer, so that it may be tried again. */
 async function once(asked: Asked, call: Call<Route>, api: Api, doIt: () => Promise<AnyAnswer>): Promise<Reply> {
   const { route, caller } = asked;
-  if (route.method !== 'POST' || route.ownKey === true || call.idempotencyKey === null) return doIt();
+  if (route.method !== 'POST' || route.ownKey === true || route.readOnly === true || call.idempotencyKey === null) return doIt();
   const { calls } = api.redis.queues();
   const id = digestOf([caller.by, route.method, route.path, asked.params, call.idempotencyKey]);
   const body = asked.body instanceof Uint8Array ? createHash('sha256').update(asked.body).digest('hex') : digestOf(asked.body ?? null);

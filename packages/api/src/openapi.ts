@@ -80,7 +80,7 @@ function parametersOf(route: Route, components: Record<string, Json>): Json[] {
 function headersOf(route: Route): Json[] {
   const text = { type: 'string' };
   return [
-    ...(route.method === 'POST' && (route.ownKey !== true || route.operationId === 'submitJob')
+    ...(route.method === 'POST' && route.readOnly !== true && (route.ownKey !== true || route.operationId === 'submitJob')
       ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { ...text, maxLength: 255 } }]
       : []),
     ...(route.ifMatch === true ? [{ name: 'If-Match', in: 'header', required: true, schema: text }] : []),

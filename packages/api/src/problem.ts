@@ -80,13 +80,19 @@ function filterProblem(error: FilterError): Known {
   return plain('FILTER_INVALID', error.message, [issue]);
 }
 
-function specProblem(issues: readonly SpecIssue[], at = '/spec'): Known {
+function specProblem(issues: readonly SpecIssue[]): Known {
   const count = issues.length === 1 ? '1 field of the job spec is wrong' : `${issues.length} fields of the job spec are wrong`;
-  return plain(
-    issues[0]?.code ?? 'SPEC_BAD_VALUE',
-    count,
-    issues.map(({ pointer, code, message, suggestion }) => ({ pointer: at + pointer, code, message, ...(suggestion === undefined ? {} : { suggestion }) })),
-  );
+  return plain(issues[0]?.code ?? 'SPEC_BAD_VALUE', count, specIssues(issues));
+}
+
+/** With their places in the body of a request. */
+export function specIssues(issues: readonly SpecIssue[]): ProblemIssue[] {
+  return issues.map(({ pointer, code, message, suggestion }) => ({
+    pointer: `/spec${pointer}`,
+    code,
+    message,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  }));
 }
 
 /** What the scheduler refused, as the problem it stands for. */

@@ -129,6 +129,8 @@ const writtenSpec = z.record(z.string(), z.unknown()).meta({
   id: 'JobSpec',
   description: `A job spec, at most ${maxSpecBytes} bytes. It is checked by its own schema, which tells every issue at once.`,
 });
+/** What is submitted, and what is checked before. */
+export const submittedSpec = z.strictObject({ spec: writtenSpec, params: z.record(z.string().max(128), scalar).optional() });
 const jobParams = z.strictObject({ jobId });
 const steer = <const Word extends 'pause' | 'resume' | 'cancel'>(word: Word, summary: string) =>
   ({
@@ -152,9 +154,7 @@ export const jobRoutes = [
     operationId: 'submitJob',
     summary: 'Submits a job; with `Idempotency-Key` the same key and spec name the same job for as long as it is kept',
     role: 'operator',
-    body: z.strictObject({
-      spec: writtenSpec,
-      params: z.record(z.string().max(128), scalar).optional(),
+    body: submittedSpec.extend({
       /** `journal`: answered when the job is durable. `queue`: when Redis has the request. */
       ack: z.enum(['journal', 'queue']).prefault('journal'),
     }),

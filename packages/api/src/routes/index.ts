@@ -13,6 +13,7 @@ import { redriveHandlers } from './redrives.ts';
 import { rejectHandlers } from './rejects.ts';
 import { scheduleHandlers } from './schedules.ts';
 import { sessionHandlers } from './sessions.ts';
+import { specHandlers } from './specs.ts';
 import { statsHandlers } from './stats.ts';
 import { streamHandlers } from './stream.ts';
 import { tokenHandlers } from './tokens.ts';
@@ -23,6 +24,7 @@ const all = {
   ...sessionHandlers,
   ...tokenHandlers,
   ...jobHandlers,
+  ...specHandlers,
   ...jobDetailHandlers,
   ...chunkHandlers,
   ...rejectHandlers,

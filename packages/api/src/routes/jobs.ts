@@ -119,7 +119,7 @@ async function steer(
 // Submit
 
 /** Throws `SpecError` with every issue, pointing into the spec as it was sent; `SPEC_TENANT_DENIED` for a tenant that the caller does not reach. */
-function acceptedSpec(written: Readonly<Record<string, unknown>>, params: Params | undefined, caller: Caller): ResolvedJobSpec {
+export function acceptedSpec(written: Readonly<Record<string, unknown>>, params: Params | undefined, caller: Caller): ResolvedJobSpec {
   const checked = checkJobSpec(withTenant(written, caller), { params });
   if ('issues' in checked) throw new SpecError(checked.issues);
   const { spec } = checked;
