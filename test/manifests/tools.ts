@@ -31,8 +31,8 @@ export function installTools(): void {
 }
 
 /** Output of a tool, and whether it was content. */
-export function run(tool: string, args: readonly string[]): { readonly ok: boolean; readonly output: string } {
-  const done = spawnSync(join(home, 'bin', tool), args, { cwd: root, encoding: 'utf8' });
+export function run(tool: string, args: readonly string[], cwd: string = root): { readonly ok: boolean; readonly output: string } {
+  const done = spawnSync(join(home, 'bin', tool), args, { cwd, encoding: 'utf8' });
   return { ok: done.status === 0, output: `${done.stdout}${done.stderr}` };
 }
 
