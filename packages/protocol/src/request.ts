@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type { AttemptView } from './attempts.ts';
 import type { ErrorGroup } from './error-group.ts';
 import { isJobId, isRequestId, type JobId, type RequestId } from './ids.ts';
+import type { LookupFile } from './job-record.ts';
+import type { ResolvedJobSpec } from './job-spec-shape.ts';
 import { maxBatchChunks, maxChunkKeyLength, maxIdempotencyKeyLength, maxInlineChunkBytes, maxInlinePayloadBytes, maxReasonLength } from './limits.ts';
 import { canaryShape, type ItemCounts, type Operation, operationStates, overridesShape, type RedrivePlan, redriveTargets } from './redrive-plan.ts';
 import type { ScheduleRun } from './schedule.ts';
@@ -25,6 +27,10 @@ export const submitRequestShape = z.strictObject({
   spec: z.unknown(),
 });
 export type SubmitRequest = z.output<typeof submitRequestShape>;
+
+/** What a submit of this spec would say. */
+export const checkRequestShape = z.strictObject({ kind: z.literal('check'), ...head, spec: z.unknown() });
+export type CheckRequest = z.output<typeof checkRequestShape>;
 
 export const openRequestShape = z.strictObject({
   kind: z.literal('open'),
@@ -316,6 +322,7 @@ export interface ScheduleView {
 
 export const requestShape = z.discriminatedUnion('kind', [
   submitRequestShape,
+  checkRequestShape,
   openRequestShape,
   chunksRequestShape,
   sealRequestShape,
@@ -345,10 +352,36 @@ export const requestShape = z.discriminatedUnion('kind', [
 export type Request = z.output<typeof requestShape>;
 export type RequestKind = Request['kind'];
 
+/** A file as it stands now. */
+export interface FoundFile {
+  readonly uri: string;
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What an input of a checked spec stands for. */
+export interface FoundInput {
+  readonly files: number;
+  readonly bytes: number;
+  /** The first few, to be shown. */
+  readonly first: readonly FoundFile[];
+  /** Those that planning would probe. */
+  readonly samples: readonly FoundFile[];
+}
+
 /** Answers of each kind of request when it was done. */
 export interface AnswerBodies {
   /** `replayed`: a job with this key and spec was there already, in whatever state. */
   readonly submit: { readonly jobId: JobId; readonly replayed: boolean; readonly status: JobStatus };
+  /** `spec`: resolved and with the schemas that it names, null where it cannot be read. `inputs`: those of the spec in their order; null: an issue says why. */
+  readonly check: {
+    readonly issues: readonly SpecIssue[];
+    readonly spec: ResolvedJobSpec | null;
+    readonly inputs: readonly (FoundInput | null)[];
+    /** Null: an issue says why. */
+    readonly lookups: readonly LookupFile[] | null;
+  };
   readonly open: { readonly jobId: JobId; readonly replayed: boolean; readonly status: JobStatus };
   /** Durable. `duplicates` were there before with the same content; `ahead`: chunks of the stream that are accepted and have no outcome. */
   readonly chunks: { readonly jobId: JobId; readonly accepted: number; readonly duplicates: number; readonly ahead: number };

@@ -2,6 +2,7 @@
 import { type Answer, parseTaskId, type Request, type RequestKind } from '@millrace/protocol';
 import type { ClaimedTask, TaskConsumer, TaskOutcome } from '@millrace/queues';
 import { failpoint } from '@millrace/service-kit/failpoints';
+import { checkSubmit } from './answer-check.ts';
 import { audited } from './audited.ts';
 import { commandJob } from './commands.ts';
 import type { Control } from './control.ts';
@@ -26,6 +27,7 @@ type Handlers = { readonly [Kind in RequestKind]: (request: Extract<Request, { k
 
 const handlers: Handlers = {
   submit: submitJob,
+  check: checkSubmit,
   open: openJobStream,
   chunks: enqueueChunks,
   seal: sealStream,

@@ -25,20 +25,25 @@ import { type Found, fileAt, listBelow } from './stored-inputs.ts';
 export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Promise<InputFile[]> {
   const files: InputFile[] = [];
   for (const [index, input] of spec.inputs.entries()) {
-    const found = await filesOfInput(input, control);
-    const unexpected = checkExpected(input, { files: found.length, bytes: found.reduce((sum, file) => sum + file.size, 0) });
-    if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
-    if (input.pin === 'file' && found.length > maxPinnedFiles) {
-      throw new AppError(
-        'SPEC_OUT_OF_RANGE',
-        `cannot resolve inputs: input ${input.name}: pin: file is for at most ${maxPinnedFiles} files, got ${found.length}`,
-      );
-    }
-    for (const file of withDigest(found, input)) files.push({ file: files.length, input: index, ...file });
+    for (const file of await resolveInput(input, control)) files.push({ file: files.length, input: index, ...file });
   }
   if (files.length > maxFilesPerJob)
     throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: expected at most ${maxFilesPerJob} files, got ${files.length}`);
   return files;
+}
+
+/** The files of one input. Throws as `resolveInputs` does. */
+export async function resolveInput(input: ResolvedInput, control: Control): Promise<Omit<InputFile, 'file' | 'input'>[]> {
+  const found = await filesOfInput(input, control);
+  const unexpected = checkExpected(input, { files: found.length, bytes: found.reduce((sum, file) => sum + file.size, 0) });
+  if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
+  if (input.pin === 'file' && found.length > maxPinnedFiles) {
+    throw new AppError(
+      'SPEC_OUT_OF_RANGE',
+      `cannot resolve inputs: input ${input.name}: pin: file is for at most ${maxPinnedFiles} files, got ${found.length}`,
+    );
+  }
+  return withDigest(found, input);
 }
 
 /** `expect.sha256` speaks of one file: planning holds its bytes against it. */
