@@ -73,21 +73,23 @@ export async function overrideOf(
 }
 
 /**
- * With nothing to run again some jobs have still not come to their end: one that was cancelled when everything was committed, and one that failed by a
- * budget alone, whose receipts are judged anew by a larger one.
+ * With no chunk and no file to run again some jobs have still not come to their end: one of which a later stage was not planned, one that was cancelled or
+ * ran out of its time when everything was committed, and one that failed by a budget alone, whose receipts are judged anew by a larger one.
  */
-function hasOnlyToFinish(view: JobView, override: Override): boolean {
+export function hasOnlyToFinish(view: JobView, isOverridden: boolean): boolean {
+  const plan = view.plans.at(-1);
+  if (plan !== undefined && !isFullyPlanned(plan)) return true;
   const manifest = view.manifests.find(({ generation }) => generation === view.generation);
-  return manifest?.state === 'cancelled' || (override.spec !== null && (manifest?.failure?.code ?? '').startsWith('BUDGET_'));
+  const code = manifest?.failure?.code ?? '';
+  return manifest?.state === 'cancelled' || code === 'JOB_TIME_LIMIT' || (isOverridden && code.startsWith('BUDGET_'));
 }
 
 async function openGeneration(view: JobView, request: RedriveRequest, override: Override, control: Control): Promise<RedriveAnswer> {
   const { jobId } = request;
   const from = view.generation;
   const entering = await selected(view, request.select, control);
-  const plan = view.plans.at(-1);
-  const isNothing = entering.chunks.length === 0 && entering.files.length === 0 && (plan === undefined || isFullyPlanned(plan));
-  if (isNothing && !hasOnlyToFinish(view, override)) {
+  const isNothing = entering.chunks.length === 0 && entering.files.length === 0;
+  if (isNothing && !hasOnlyToFinish(view, override.spec !== null)) {
     return refusal('PLAN_EMPTY', `cannot redrive ${jobId}: nothing selected is without receipt`);
   }
   await control.journal.putOpenMarker(jobId, from + 1);

@@ -2,7 +2,6 @@
  * Freezes a redrive: the filter becomes ids, once; what they would do is counted, sources are looked at, and ids and counts are put into the registry.
  * Nothing runs until somebody starts the plan and repeats its number.
  */
-import { isFullyPlanned } from '@millrace/journal';
 import {
   type AnswerTo,
   type Filter,
@@ -30,6 +29,7 @@ import type { Control } from '../control.ts';
 import { isPartition } from '../dead-letter.ts';
 import { inSteps } from '../in-steps.ts';
 import { selected } from '../next-generation.ts';
+import { hasOnlyToFinish } from '../redrive.ts';
 import { refusal, specRefusal } from '../refusal.ts';
 import { checkSources } from './check-sources.ts';
 import { type FoundLetter, findLetters, lettersById } from './find-letters.ts';
@@ -121,7 +121,7 @@ async function whyMissing(id: string, tenant: string, control: Control): Promise
 
 const jobFields = { id: 'text', job: 'text', name: 'text', state: 'text', created: 'instant', age: 'age' } as const;
 
-/** Of failed and cancelled jobs: everything without a receipt, dead or never run. */
+/** Of failed and cancelled jobs: everything without a receipt, dead or never run; where nothing is, but the job can still come to its end, its finish. */
 async function selectOfJobs(request: PlanRedriveRequest, control: Control): Promise<Selection | Refusal> {
   const filter = request.filter === null ? null : readFilter(request.filter, jobFields);
   if (filter !== null && 'ok' in filter) return filter;
@@ -148,8 +148,10 @@ async function selectOfJobs(request: PlanRedriveRequest, control: Control): Prom
       });
     }
     for (const { file } of files) items.push({ jobId: standing.jobId, id: at('plan', file), code: 'JOB_FAILED', bytes: 0, isPartition: false });
-    const plan = view.plans.at(-1);
-    if (chunks.length === 0 && files.length === 0 && plan !== undefined && isFullyPlanned(plan)) cannot.push({ id, reason: 'PLAN_EMPTY' });
+    if (chunks.length > 0 || files.length > 0) continue;
+    const canFinish = hasOnlyToFinish(view, Object.keys(request.overrides).length > 0);
+    if (canFinish) items.push({ jobId: standing.jobId, id: at('finish', 0), code: 'JOB_FAILED', bytes: 0, isPartition: false });
+    else cannot.push({ id, reason: 'PLAN_EMPTY' });
   }
   return { filter: filter?.text ?? null, matched: items.length + cannot.length, resolvedSince: 0, items, cannot, warnings: [] };
 }

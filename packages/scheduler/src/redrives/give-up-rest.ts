@@ -4,7 +4,7 @@ import type { LedgerJobView } from '@millrace/queues';
 import type { Control } from '../control.ts';
 import { giveUp } from '../dead-letter.ts';
 import { inSteps } from '../in-steps.ts';
-import { abortedReason, itemChunk } from './item-outcomes.ts';
+import { abortedReason, frozenIn, itemChunk } from './item-outcomes.ts';
 import { hasBit } from './observe-job.ts';
 
 const atOnce = 500;
@@ -17,7 +17,7 @@ export async function giveUpRest(job: LedgerJobView, operationId: string, ids: r
   // Nothing begins from here on, so what has no key and no outcome now will have none.
   await ledger.setRelease(jobId, generation, 'hold');
   const rest = await unbegun(job, control);
-  const frozen = new Map(ids.map((id) => [id.slice(0, id.lastIndexOf('.')), Number(id.slice(id.lastIndexOf('.') + 1))]));
+  const frozen = new Map(ids.map((id) => [id.slice(0, id.lastIndexOf('.')), frozenIn(id)]));
   await inSteps(rest.slice(0, atOnce), async ({ stage, chunk }) => {
     const from = frozen.get(chunkId(jobId, stage, chunk));
     const before = from === undefined ? null : await control.journal.readDeadLetter(jobId, stage, chunk, from);

@@ -25,6 +25,9 @@ export function itemChunk(id: string): { readonly jobId: JobId; readonly stage: 
   return parseChunkId(id.slice(0, id.lastIndexOf('.')));
 }
 
+/** The generation that an item was frozen in. */
+export const frozenIn = (id: string): number => Number(id.slice(id.lastIndexOf('.') + 1));
+
 /** What became of an item, and why it is not resolved, as far as that is known. */
 export interface ItemEnd {
   readonly outcome: ItemOutcome;
@@ -49,6 +52,7 @@ export async function outcomeOf(id: string, opened: OpenedGeneration | null, man
   if (opened.select !== 'all' && !opened.select.has(`${stage}.${chunk}`))
     return end('skipped', 'PLAN_USED', 'another redrive took it up since the plan was frozen');
   const { generation } = opened;
+  if (stage === 'finish') return finishEnd(manifest, unfinished);
   const verdict = (await control.journal.readVerdict(jobId, stage, chunk, generation))?.record;
   switch (verdict?.outcome) {
     case 'committed':
@@ -68,5 +72,13 @@ export async function outcomeOf(id: string, opened: OpenedGeneration | null, man
     const again = sealed.record.unplannable.find(({ file }) => file === chunk);
     return again === undefined ? end('resolved') : end('failedAgain', again.code, again.message);
   }
-  return unfinished;
+  // Committed by the last attempt of the generation before, behind the plan: nothing of it is listed in the one that was opened.
+  const before = stage === 'plan' ? null : await control.journal.readVerdict(jobId, stage, chunk, frozenIn(id));
+  return before?.record.outcome === 'committed' ? end('resolved') : unfinished;
+}
+
+/** Of a job that only had to come to its end. */
+function finishEnd(manifest: Manifest | null, unfinished: ItemEnd): ItemEnd {
+  if (manifest === null || manifest.state === 'cancelled') return unfinished;
+  return manifest.state === 'completed' ? end('resolved') : end('failedAgain', manifest.failure?.code, manifest.failure?.message);
 }

@@ -66,9 +66,12 @@ async function countsByBits(job: OperationJob, taken: Taken, live: LedgerJobView
     failedAgain += failed;
     resolved += taken.files.length - failed;
   }
+  if (taken.finish && live.state === 'completed') resolved += 1;
+  if (taken.finish && live.state === 'failed') failedAgain += 1;
   const { total } = job.counts;
   const all = total - taken.left;
-  const released = live.release === null ? all : Math.min(all, live.release.limit + taken.files.length);
+  // What was committed behind the plan has its outcome without being released.
+  const released = live.release === null ? all : Math.min(all, Math.max(live.release.limit + taken.files.length, resolved + failedAgain));
   return { total, released, resolved, failedAgain, skipped: taken.left };
 }
 

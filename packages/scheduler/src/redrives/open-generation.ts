@@ -8,7 +8,7 @@ import { selected } from '../next-generation.ts';
 import { ensureGeneration } from '../rebuild.ts';
 import { isRetired, retiredRefusal } from '../redrive.ts';
 import { takenAlready } from '../replay.ts';
-import { itemChunk } from './item-outcomes.ts';
+import { frozenIn, itemChunk } from './item-outcomes.ts';
 
 /** `waits`: the job has not ended. `nothing`: no item of it is as it was. */
 export type OpenEnd = { readonly end: 'opened'; readonly generation: number } | { readonly end: 'waits' } | { readonly end: 'nothing'; readonly why: string };
@@ -29,13 +29,16 @@ export async function openForOperation(
   }
   if (!view.manifests.some(({ generation }) => generation === view.generation)) return { end: 'waits' };
   if (operation.target === 'rejects') return appendReplay(operation, view, control);
-  const select = await selection(view, ids, control);
+  const select = await selection(view, operation.target, ids, control);
   if (select.length === 0) return { end: 'nothing', why: 'its items were taken up by another redrive' };
   return append(operation, view, select, control);
 }
 
-/** Those whose dead letter is still the newest outcome, or that still have none. */
-async function selection(view: JobView, ids: readonly string[], control: Control): Promise<string[]> {
+/**
+ * Those whose dead letter is still the newest outcome, or that still have none. Of a job that was taken as a whole also what its last attempts have
+ * committed since: it is not run again, and the job still has to be finished.
+ */
+async function selection(view: JobView, target: Operation['target'], ids: readonly string[], control: Control): Promise<string[]> {
   const chunks = new Map(view.chunks.map((chunk) => [`${chunk.stage}.${chunk.chunk.chunk}`, chunk]));
   const unplanned = new Set((await selected({ ...view, chunks: [] }, 'all', control)).files.map(({ file }) => `plan.${file}`));
   const wanted = await inSteps(ids, async (id) => {
@@ -43,11 +46,12 @@ async function selection(view: JobView, ids: readonly string[], control: Control
     const name = `${stage}.${chunk}`;
     if (stage === 'plan') return unplanned.has(name) ? name : null;
     const known = chunks.get(name);
-    const frozen = Number(id.slice(id.lastIndexOf('.') + 1));
+    const frozen = frozenIn(id);
+    if (stage === 'finish') return view.generation === frozen ? name : null;
     // Of a chunk without outcome the generation is that of the job.
     if (known === undefined || known.generation > frozen) return null;
     const outcome = (await control.journal.readOutcome(known))?.record.outcome;
-    return outcome === 'committed' ? null : name;
+    return outcome !== 'committed' || (target === 'jobs' && view.generation === frozen) ? name : null;
   });
   return wanted.filter((name) => name !== null);
 }

@@ -27,6 +27,8 @@ export interface Taken {
   readonly chunks: readonly number[];
   /** Numbers of files that were not planned. */
   readonly files: readonly number[];
+  /** The job has nothing to run, only to come to its end. */
+  readonly finish: boolean;
   /** Items that had changed since the plan was frozen. */
   readonly left: number;
 }
@@ -73,9 +75,13 @@ export class OperationItems {
 function takenOf(ids: readonly string[], { generation, select }: OpenedGeneration): Taken {
   const chunks: number[] = [];
   const files: number[] = [];
+  let finish = false;
+  let left = 0;
   for (const id of ids) {
     const { stage, chunk } = itemChunk(id);
-    if (select === 'all' || select.has(`${stage}.${chunk}`)) (stage === 'plan' ? files : chunks).push(chunk);
+    if (select !== 'all' && !select.has(`${stage}.${chunk}`)) left += 1;
+    else if (stage === 'finish') finish = true;
+    else (stage === 'plan' ? files : chunks).push(chunk);
   }
-  return { generation, chunks, files, left: ids.length - chunks.length - files.length };
+  return { generation, chunks, files, finish, left };
 }

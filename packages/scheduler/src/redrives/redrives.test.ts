@@ -19,7 +19,7 @@ import {
 } from '@millrace/protocol';
 import { idSource } from '@millrace/service-kit';
 import type { RunningScheduler } from '../start-scheduler.ts';
-import { accepted, Bench, redrive, untilEnd } from '../testing/fixture.ts';
+import { accepted, Bench, command, redrive, untilEnd } from '../testing/fixture.ts';
 import { type Script, type ScriptedHost, startScriptedHost } from '../testing/scripted-host.ts';
 
 const tolerant: Partial<JobSpec> = { deadLetters: { maxChunks: null, maxRatio: null } };
@@ -97,6 +97,21 @@ async function outcomes(operationId: string): Promise<Record<string, number>> {
 async function deadJob(name: string, chunks: number, changes: Partial<JobSpec> = tolerant): Promise<JobId> {
   const jobId = await accepted(scheduler, name, bench.spec(await bench.file(`${name}.txt`, chunks), { name, ...changes }, name));
   await untilEnd(scheduler, jobId);
+  return jobId;
+}
+
+/** The receipt of generation 1 stands in the journal. */
+async function committed(jobId: JobId, chunk: number): Promise<void> {
+  while ((await scheduler.control.journal.readVerdict(jobId, 'read', chunk, 1)) === null) await sleep(20);
+}
+
+/** A job of one chunk that was cancelled once the chunk had begun and `reached` holds. */
+async function cancelledBehind(name: string, host: ScriptedHost, reached: () => Promise<void>): Promise<JobId> {
+  const jobId = await accepted(scheduler, name, bench.spec(await bench.file(`${name}.txt`, 1), { name }, name));
+  while (host.attempts.length === 0) await sleep(20);
+  await reached();
+  assert.ok((await command(scheduler, jobId, 'cancel')).ok);
+  assert.equal((await untilEnd(scheduler, jobId)).state, 'cancelled');
   return jobId;
 }
 
@@ -338,6 +353,38 @@ describe('an operation', () => {
       assert.equal((await scheduler.control.facts.spec(jobId, 2))?.spec.execution.maxAttempts, 7);
       const never = await ask('planRedrive', { target: 'jobs', ids: [jobId] });
       assert.ok(!never.ok && never.code === 'PLAN_EMPTY');
+    });
+  });
+
+  test('completes a job that was cancelled when everything was committed', () =>
+    withHost({ chunk: () => 'mute' }, async (host) => {
+      const jobId = await cancelledBehind('whole-mute', host, async () => {
+        await committed(jobIdFromKey('default', 'whole-mute'), 0);
+      });
+      const all = await plan({ target: 'jobs', ids: [jobId] });
+      assert.deepEqual([all.counts, all.jobs.map(({ items }) => items)], [{ matched: 1, willRedrive: 1, resolvedSince: 0, cannot: 0 }, [1]]);
+      host.attempts.length = 0;
+      const ended = await until((await start(all)).operationId, isOver);
+      assert.deepEqual([ended.state, ended.counts], ['finished', { total: 1, released: 1, resolved: 1, failedAgain: 0, skipped: 0 }]);
+      assert.deepEqual(await outcomes(ended.operationId), { resolved: 1 });
+      const status = await untilEnd(scheduler, jobId, 2);
+      assert.deepEqual([status.state, status.chunks.committed, host.attempts], ['completed', 1, []]);
+    }));
+
+  test('completes a cancelled job whose last chunk was committed behind the plan', async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const script: Script = { chunk: () => held.then(() => 'mute' as const) };
+    await withHost(script, async (host) => {
+      const jobId = await cancelledBehind('whole-late', host, async () => undefined);
+      const all = await plan({ target: 'jobs', ids: [jobId] });
+      assert.equal(all.confirm, 1);
+      release();
+      await committed(jobId, 0);
+      const ended = await until((await start(all)).operationId, isOver);
+      assert.deepEqual([ended.state, ended.counts], ['finished', { total: 1, released: 1, resolved: 1, failedAgain: 0, skipped: 0 }]);
+      assert.deepEqual(await outcomes(ended.operationId), { resolved: 1 });
+      const status = await untilEnd(scheduler, jobId, 2);
+      assert.deepEqual([status.state, status.chunks.committed, host.attempts], ['completed', 1, ['0@1']]);
     });
   });
 

@@ -11,7 +11,7 @@ export async function observeReplay(job: OperationJob, operationId: string, cont
   const opened = await openedBy(operationId, job.jobId, control);
   const { total } = job.counts;
   if (opened === null) return { counts: { ...job.counts, released: 0 }, taken: null, live: null };
-  const taken = { generation: opened.generation, chunks: [], files: [], left: 0 };
+  const taken = { generation: opened.generation, chunks: [], files: [], finish: false, left: 0 };
   const known = await control.queues.ledger.job(job.jobId);
   const isLive = known !== null && known.generation === opened.generation && !isTerminalJobState(known.state);
   const manifest = isLive ? null : ((await control.journal.readManifest(job.jobId, opened.generation))?.record ?? null);
