@@ -24,7 +24,10 @@ const checks: readonly Check[] = [
   { name: 'types', command: [bin('tsc'), '-b', '.'] },
   { name: 'import rules', command: [process.execPath, 'scripts/check-boundaries.ts'] },
   { name: 'generated files', command: [process.execPath, 'scripts/generate.ts', ...(fix ? [] : ['--check'])] },
-  { name: 'manifests', command: [process.execPath, '--test', '--test-concurrency=1', '--test-reporter=dot', 'test/manifests/manifests.test.ts', 'test/manifests/pages.test.ts'] },
+  {
+    name: 'manifests',
+    command: [process.execPath, '--test', '--test-concurrency=1', '--test-reporter=dot', 'test/manifests/manifests.test.ts', 'test/manifests/pages.test.ts'],
+  },
   { name: 'rustfmt', command: ['cargo', 'fmt', '--all', ...(fix ? [] : ['--check'])], cwd: rust },
   { name: 'clippy', command: clippy, cwd: rust },
 ];
