@@ -9,12 +9,22 @@ import { loginRoute } from './screens/login/route.ts';
 import { overviewRoute } from './screens/overview/route.ts';
 import { redriveRoutes } from './screens/redrive/routes.ts';
 import { rejectRoutes } from './screens/rejects/routes.ts';
+import { settingsRoutes } from './screens/settings/routes.ts';
 import { installationRoutes } from './screens/workers/routes.ts';
 import { ScreenFailed, ScreenMissing } from './ui/error-boundary.tsx';
 
 const tree = rootRoute.addChildren([
   loginRoute,
-  appRoute.addChildren([overviewRoute, ...jobRoutes, ...errorRoutes, ...rejectRoutes, ...redriveRoutes, ...recordRoutes, ...installationRoutes]),
+  appRoute.addChildren([
+    overviewRoute,
+    ...jobRoutes,
+    ...errorRoutes,
+    ...rejectRoutes,
+    ...redriveRoutes,
+    ...recordRoutes,
+    ...installationRoutes,
+    ...settingsRoutes,
+  ]),
 ]);
 
 function writeSearch(search: Record<string, unknown>): string {

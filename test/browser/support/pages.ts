@@ -32,6 +32,8 @@ export interface OpenPage {
 export class BrowserBench {
   readonly bench: Workbench;
   readonly api: ApiStack;
+  /** Of the account that is signed in. */
+  readonly password: string = password;
   readonly #browser: Browser;
   readonly #context: BrowserContext;
 

@@ -22,9 +22,11 @@ export function Dialog({ title, opened, onClose, wide = false, children }: Dialo
       // Locking the scroll bar would write a style element, which the content security policy forbids.
       lockScroll={false}
       transitionProps={{ duration: 0 }}
+      // A class given to the content itself would also cover what lies around it.
+      classNames={{ content: styles.content ?? '', overlay: styles.overlay ?? '', body: styles.body ?? '' }}
     >
-      <Modal.Overlay className={styles.overlay ?? ''} />
-      <Modal.Content className={styles.content ?? ''} aria-label={title}>
+      <Modal.Overlay />
+      <Modal.Content aria-label={title}>
         {/* The header of the library is a landmark, of which a page may have one. */}
         <div className={styles.header}>
           <h2>{title}</h2>
@@ -32,7 +34,7 @@ export function Dialog({ title, opened, onClose, wide = false, children }: Dialo
             <IconX size={17} aria-hidden />
           </button>
         </div>
-        <Modal.Body className={styles.body ?? ''}>{children}</Modal.Body>
+        <Modal.Body>{children}</Modal.Body>
       </Modal.Content>
     </Modal.Root>
   );
