@@ -23,7 +23,7 @@ import { count, seconds, size } from '../packages/cli/src/output.ts';
 import { describeManifest, describePins, progressLine } from '../packages/cli/src/run-report.ts';
 import { type RejectRow, readRejects } from '../packages/journal/src/index.ts';
 import type { JobHandle } from '../packages/producer/src/index.ts';
-import type { JobStatus, Manifest } from '../packages/protocol/src/index.ts';
+import { type JobStatus, type Manifest, manifestCount } from '../packages/protocol/src/index.ts';
 import { root } from './setup.js';
 
 const TIME_SCALE = 0.1;
@@ -313,7 +313,7 @@ async function showEnd(handle: JobHandle, tookMs: number): Promise<number> {
   });
   step('8  How fast, and where everything lies');
   say(`   ${size(manifest.bytes.in)} in ${seconds(tookMs)}, accidents, rescue and redrive included: ${size((manifest.bytes.in / tookMs) * 1000)}/s`);
-  say(`   outputs  ${shown(out)}   ${manifest.parts.length} parts, ${size(manifest.bytes.out)}`);
+  say(`   outputs  ${shown(out)}   ${manifestCount(manifest, 'parts')} parts, ${size(manifest.bytes.out)}`);
   say(`   rejects  ${shown(join(out, '_rejects'))}`);
   say(`   manifest ${shown(fileURLToPath(result.manifestUri))}`);
   say(`   Look around: npx millrace show ${shown(out)}      npx millrace peek ${shown(out)} --reject 1`);
@@ -323,7 +323,7 @@ async function showEnd(handle: JobHandle, tookMs: number): Promise<number> {
 /** One reject of each of the most frequent codes. */
 async function severalRejects(directory: Directory, manifest: Manifest): Promise<RejectRow[]> {
   const found = new Map<string, RejectRow>();
-  for await (const row of readRejects(directory.core, manifest.rejects)) {
+  for await (const row of readRejects(directory.core, directory.journal.listManifest(manifest, 'rejects'))) {
     if (!found.has(row.code)) found.set(row.code, row);
     if (found.size >= SHOWN_REJECTS) break;
   }

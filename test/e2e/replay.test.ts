@@ -174,7 +174,7 @@ async function correctAll(out: string, jobId: string): Promise<string> {
     assert.ok(exportShape(view).columns.includes('amount'));
     const replayed = await directory.journal.replayedRejects(view);
     const edited = new Map<string, { cells: Map<string, string>; extra: string; raw: string }>();
-    const all = await gatherCorrections(view, done, replayed, directory.core, { edited: null, matches: () => true });
+    const all = await gatherCorrections(view, done.rejects, replayed, directory.core, { edited: null, matches: () => true });
     for (const { rejectId, bytes } of all.rejects) {
       const id = Number(/^\d+/.exec(Buffer.from(bytes).toString())?.[0]);
       edited.set(rejectId, {
@@ -187,7 +187,7 @@ async function correctAll(out: string, jobId: string): Promise<string> {
         raw: '',
       });
     }
-    const gathered = await gatherCorrections(view, done, replayed, directory.core, { edited, matches: () => true });
+    const gathered = await gatherCorrections(view, done.rejects, replayed, directory.core, { edited, matches: () => true });
     assert.deepEqual([gathered.cannot, gathered.unknown], [[], []]);
     return (await directory.journal.putCorrection(jobId as JobId, gathered.rejects, { at: new Date().toISOString(), by: 'test' })).record.correctionId;
   } finally {

@@ -14,7 +14,7 @@ export async function* openRejects({ core, journal }: Directory, view: JobView, 
     throw new CommandError(exitCodes.notFound, message);
   }
   const { replaced } = await journal.replayedRejects(view);
-  yield* readRejects(core, manifest.rejects, replaced);
+  yield* readRejects(core, journal.listManifest(manifest, 'rejects'), replaced);
 }
 
 /** The first reject of each code, for the summary; stops as soon as every code has been seen. */

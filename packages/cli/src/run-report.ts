@@ -1,7 +1,6 @@
 /** What people read before, during and after a run. */
 import type { Journal } from '@millrace/journal';
-import type { Evidence, InputPins, JobId, JobStatus, Manifest } from '@millrace/protocol';
-import { codeInfo } from '@millrace/protocol';
+import { codeInfo, type Evidence, type InputPins, type JobId, type JobStatus, type Manifest, manifestCount } from '@millrace/protocol';
 import { bar, count, seconds, size } from './output.ts';
 
 /** What was decided about the inputs, in a few lines: dialect, encoding, header, types and where they come from. */
@@ -90,11 +89,14 @@ export function describeManifest(
 ): string[] {
   const { balance } = manifest;
   const row = (name: string, value: number, rest = ''): string => `  ${name.padEnd(14)} ${count(value).padStart(13)}${rest === '' ? '' : `   ${rest}`}`;
-  const bytesOut = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
   const lines = [
     headline(manifest),
     row('records in', balance.recordsIn),
-    row('emitted', balance.emitted, `${places.out}   ${count(manifest.parts.length)} parts, ${count(balance.rowsOut)} rows, ${size(bytesOut)}`),
+    row(
+      'emitted',
+      balance.emitted,
+      `${places.out}   ${count(manifestCount(manifest, 'parts'))} parts, ${count(balance.rowsOut)} rows, ${size(manifest.bytes.out)}`,
+    ),
     row('filtered', balance.filtered),
     row('deduplicated', balance.deduplicated),
     row('rejected', balance.rejected, balance.rejected === 0 ? '' : places.rejects),
@@ -109,6 +111,9 @@ export function describeManifest(
   lines.push(...describeStages(manifest));
   lines.push(...describeReplays(manifest), ...describeEvidenceOf(manifest));
   for (const gap of manifest.gaps.slice(0, 5)) lines.push(`  gap: ${gap.chunk} ${gap.code}, accepted by ${gap.acceptedBy}`);
+  const gaps = manifestCount(manifest, 'gaps');
+  if (gaps > manifest.gaps.length)
+    lines.push(`  ${count(gaps)} gaps: in pages of the manifest, ${manifest.pages?.find(({ list }) => list === 'gaps')?.name} and on`);
   return lines;
 }
 

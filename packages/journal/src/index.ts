@@ -4,9 +4,10 @@ export { type Act, type ActEnd, AuditLog } from './audit.ts';
 export type { DecideCommand, NewCommand } from './commands.ts';
 export type { CorrectedReject } from './corrections.ts';
 export type { FailureName } from './failures.ts';
-export { resultOf, statusFromJournal, statusOfManifest } from './job-status.ts';
+export { resultOf, shownFiles, statusFromJournal, statusOfManifest } from './job-status.ts';
 export { Journal, type JournalOptions, openJournal } from './journal.ts';
 export { journalConnection } from './journal-connection.ts';
+export type { ManifestWriter, WrittenLists } from './manifest-writer.ts';
 export type { OpenGeneration } from './open-jobs.ts';
 export {
   commandKey,
@@ -42,6 +43,8 @@ export { inTurns } from './reading/in-turns.ts';
 export { type JobOutline, type JobPlan, KeptJobs } from './reading/kept-jobs.ts';
 export { bitAt, type OutcomeBits } from './reading/outcomes.ts';
 export { type ChunkPlace, type IndexedFile, PlanIndex } from './reading/plan-index.ts';
+export type { PlanReader } from './reading/plan-reader.ts';
+export type { PlannedChunk } from './reading/planned-chunks.ts';
 export { type ReplayedReject, readReplays } from './reading/replays.ts';
 export { type Cell, type ChunkStates, type CutStrip, chunksOfFile, chunksOfStage, fileStrip, stageStrip } from './reading/strip.ts';
 export type { Change, DecideChange, Registered, RegistryChange } from './registry.ts';

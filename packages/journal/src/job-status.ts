@@ -1,5 +1,16 @@
 /** Pure: a job as people and producers see it, from its records. */
-import { chunkBytes, type JobRecord, type JobResult, type JobStatus, jobStages, type Manifest, type StageStatus, zeroBalance } from '@millrace/protocol';
+import {
+  chunkBytes,
+  type JobRecord,
+  type JobResult,
+  type JobStatus,
+  jobStages,
+  type Manifest,
+  type ManifestFile,
+  manifestCount,
+  type StageStatus,
+  zeroBalance,
+} from '@millrace/protocol';
 import { isFullyPlanned, type JobView } from './read-job.ts';
 
 /** Of a terminal generation all is exact; of an open one that the ledger does not hold, outcomes are counted by name and sums are not known yet. */
@@ -67,9 +78,10 @@ function headOf(
 }
 
 /** Files beyond these are in the manifest alone. */
-const shownFiles = 1_000;
+export const shownFiles = 1_000;
 
-export function resultOf(manifest: Manifest, manifestUri: string): JobResult {
+/** `files`: the first of the manifest. */
+export function resultOf(manifest: Manifest, manifestUri: string, files: readonly ManifestFile[]): JobResult {
   return {
     jobId: manifest.jobId,
     generation: manifest.generation,
@@ -77,11 +89,11 @@ export function resultOf(manifest: Manifest, manifestUri: string): JobResult {
     outputUri: manifest.outputUri,
     rejectsUri: manifest.rejectsUri,
     balance: manifest.balance,
-    parts: manifest.parts.length,
-    rows: manifest.parts.reduce((sum, part) => sum + part.rows, 0),
+    parts: manifestCount(manifest, 'parts'),
+    rows: manifest.balance.rowsOut,
     bytes: manifest.bytes.out,
-    gaps: manifest.gaps.length,
+    gaps: manifestCount(manifest, 'gaps'),
     durationMs: manifest.durationMs,
-    files: manifest.files.slice(0, shownFiles).map(({ uri, balance }) => ({ uri, balance })),
+    files: files.slice(0, shownFiles).map(({ uri, balance }) => ({ uri, balance })),
   };
 }

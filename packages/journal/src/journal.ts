@@ -18,6 +18,9 @@ import type {
   JobId,
   JobRecord,
   Manifest,
+  ManifestEntries,
+  ManifestList,
+  ManifestPageRef,
   Pins,
   PlanEnd,
   RegistryKind,
@@ -33,7 +36,8 @@ import { type FailureName, listFailures, putFailure, readFailure, readFailures }
 import { hasHistory, removeHistory } from './history.ts';
 import { putInline, readInline } from './inline.ts';
 import { listInputFiles, listJobIds, putInputs, putJob, readInputs, readJobRecord } from './jobs.ts';
-import { listManifests, putManifest, readManifest, readNewestManifest } from './manifests.ts';
+import { ManifestWriter, type PageSize } from './manifest-writer.ts';
+import { firstOfManifest, listManifest, listManifests, type ManifestOf, putManifest, readManifest, readManifestPage, readNewestManifest } from './manifests.ts';
 import { deleteOpenMarker, hasOpenMarker, listOpenMarkers, type OpenGeneration, putOpenMarker } from './open-jobs.ts';
 import { deleteCallback, listCallbacks, putCallback } from './outbox.ts';
 import { putPins, readPins } from './pins.ts';
@@ -41,6 +45,9 @@ import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPl
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
 import { KeptJobs } from './reading/kept-jobs.ts';
+import type { PlanIndex } from './reading/plan-index.ts';
+import { PlanReader } from './reading/plan-reader.ts';
+import { outcomeOf, type PlannedChunk, plannedChunks } from './reading/planned-chunks.ts';
 import { readAttempts, readReceipts } from './reading/read-attempts.ts';
 import {
   changeRegistered,
@@ -147,6 +154,14 @@ export class Journal {
   putManifest = (record: Manifest): Promise<Put<'manifest'>> => putManifest(this.#store, record);
   readManifest = (jobId: JobId, generation: number): Promise<Stored<'manifest'> | null> => readManifest(this.#store, jobId, generation);
   readNewestManifest = (jobId: JobId): Promise<Stored<'manifest'> | null> => readNewestManifest(this.#store, jobId);
+  /** The lists of a manifest that is being made. `page`: for tests. */
+  manifestWriter = (of: { readonly jobId: JobId; readonly generation: number }, page?: PageSize): ManifestWriter => new ManifestWriter(this.#store, of, page);
+  /** Entries of a list of a manifest, wherever they stand. */
+  listManifest = <List extends ManifestList>(manifest: ManifestOf<List>, list: List): AsyncGenerator<ManifestEntries[List]> =>
+    listManifest(this.#store, manifest, list);
+  firstOfManifest = <List extends ManifestList>(manifest: ManifestOf<List>, list: List, most: number): Promise<ManifestEntries[List][]> =>
+    firstOfManifest(this.#store, manifest, list, most);
+  readManifestPage = (of: Pick<Manifest, 'jobId' | 'generation'>, page: ManifestPageRef): Promise<Uint8Array> => readManifestPage(this.#store, of, page);
   listManifests = (jobId: JobId): Promise<number[]> => listManifests(this.#store, jobId);
 
   // Webhooks that are owed
@@ -184,6 +199,11 @@ export class Journal {
   readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);
   readPlan = (job: JobRecord, generation: number): Promise<PlanView> => readPlan(this.#store, job, generation);
   readOutcome = (chunk: ChunkView, upTo?: number): Promise<Stored<'verdict'> | null> => readOutcome(this.#store, chunk, upTo);
+
+  // A job with very many chunks, one after another
+  planReader = (job: JobRecord): PlanReader => new PlanReader(this.#store, job);
+  plannedChunks = (index: PlanIndex): AsyncGenerator<PlannedChunk> => plannedChunks(this.#store, index);
+  outcomeOf = (jobId: JobId, chunk: PlannedChunk): Promise<Stored<'verdict'> | null> => outcomeOf(this.#store, jobId, chunk);
 
   // For people: a little at a time of jobs that may be very large
   readAttempts = (jobId: JobId, stage: string, chunk: number, generation: number): ReturnType<typeof readAttempts> =>

@@ -45,6 +45,8 @@ export const commandsDir = (jobId: JobId): string => `${jobDir(jobId)}commands/`
 export const commandKey = (jobId: JobId, number: number): string => `${commandsDir(jobId)}${six(number)}.json`;
 export const manifestsDir = (jobId: JobId): string => `${jobDir(jobId)}manifests/`;
 export const manifestKey = (jobId: JobId, generation: number): string => `${manifestsDir(jobId)}${six(generation)}.json`;
+/** `name`: as the manifest names its page. */
+export const manifestPageKey = (jobId: JobId, generation: number, name: string): string => `${manifestsDir(jobId)}${six(generation)}/${name}`;
 export const jobsDir = 'jobs/';
 /** Webhooks that are owed. */
 export const outboxDir = 'outbox/';

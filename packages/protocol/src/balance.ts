@@ -104,28 +104,48 @@ export function addSums(a: ReceiptSums, b: ReceiptSums): ReceiptSums {
   };
 }
 
-/** All of them, each map made once: as many additions as there are entries, however many files or codes a job has. */
-export function sumAll(all: Iterable<ReceiptSums>): ReceiptSums {
-  const total = { ...zeroSums };
-  const [byCode, repairs] = [new Map<string, number>(), new Map<string, number>()];
-  const [byColumn, files] = [new Map<string, Map<string, number>>(), new Map<string, Fates>()];
-  for (const sums of all) {
-    total.balance = addBalances(total.balance, sums.balance);
-    for (const field of ['chunks', 'bytesIn', 'bytesOut', 'blankLines', 'commentLines'] as const) total[field] += sums[field];
-    countInto(byCode, sums.byCode);
-    countInto(repairs, sums.repairs);
+/** Sums that grow: each map is changed in place, so there are as many additions as entries, however many files or codes a job has. */
+export class RunningSums {
+  readonly #numbers = { chunks: 0, bytesIn: 0, bytesOut: 0, blankLines: 0, commentLines: 0 };
+  readonly #byCode = new Map<string, number>();
+  readonly #repairs = new Map<string, number>();
+  readonly #byColumn = new Map<string, Map<string, number>>();
+  readonly #files = new Map<string, Fates>();
+  #balance = zeroBalance;
+
+  add(sums: ReceiptSums): void {
+    this.#balance = addBalances(this.#balance, sums.balance);
+    for (const field of ['chunks', 'bytesIn', 'bytesOut', 'blankLines', 'commentLines'] as const) this.#numbers[field] += sums[field];
+    countInto(this.#byCode, sums.byCode);
+    countInto(this.#repairs, sums.repairs);
     for (const [file, fates] of Object.entries(sums.files)) {
-      const held = files.get(file);
-      files.set(file, held === undefined ? fates : addFates(held, fates));
+      const held = this.#files.get(file);
+      this.#files.set(file, held === undefined ? fates : addFates(held, fates));
     }
     for (const [column, counts] of Object.entries(sums.byColumn)) {
-      const held = byColumn.get(column) ?? new Map<string, number>();
+      const held = this.#byColumn.get(column) ?? new Map<string, number>();
       countInto(held, counts);
-      byColumn.set(column, held);
+      this.#byColumn.set(column, held);
     }
   }
-  const columns = Object.fromEntries([...byColumn].map(([column, counts]) => [column, Object.fromEntries(counts)]));
-  return { ...total, byCode: Object.fromEntries(byCode), byColumn: columns, repairs: Object.fromEntries(repairs), files: Object.fromEntries(files) };
+
+  total(): ReceiptSums {
+    return {
+      balance: this.#balance,
+      ...this.#numbers,
+      byCode: Object.fromEntries(this.#byCode),
+      byColumn: Object.fromEntries([...this.#byColumn].map(([column, counts]) => [column, Object.fromEntries(counts)])),
+      repairs: Object.fromEntries(this.#repairs),
+      files: Object.fromEntries(this.#files),
+    };
+  }
+}
+
+/** All of them together. */
+export function sumAll(all: Iterable<ReceiptSums>): ReceiptSums {
+  const running = new RunningSums();
+  for (const sums of all) running.add(sums);
+  return running.total();
 }
 
 function countInto(counts: Map<string, number>, more: Counts): void {

@@ -20,6 +20,7 @@ export {
   type Fates,
   fileKey,
   type ReceiptSums,
+  RunningSums,
   sumAll,
   sumsOfChunk,
   sumsOfReceipt,
@@ -167,7 +168,22 @@ export {
   maxSqlBytes,
   stderrTailBytes,
 } from './limits.ts';
-export type { FailureEvidence, Gap, Manifest, ManifestFile, ManifestPart, ManifestReplay, ManifestStage } from './manifest.ts';
+export {
+  type FailureEvidence,
+  type Gap,
+  type Manifest,
+  type ManifestEntries,
+  type ManifestFile,
+  type ManifestList,
+  type ManifestPage,
+  type ManifestPageRef,
+  type ManifestPart,
+  type ManifestReplay,
+  type ManifestStage,
+  manifestCount,
+  manifestLists,
+  manifestPageName,
+} from './manifest.ts';
 export {
   attemptClasses,
   attemptCodes,

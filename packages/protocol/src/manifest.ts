@@ -75,6 +75,48 @@ export const manifestReplayShape = z.object({
 });
 export type ManifestReplay = z.output<typeof manifestReplayShape>;
 
+/** The lists of a manifest that grow with the job: they stand in the manifest, or all of them in pages of it. */
+export const manifestLists = ['files', 'parts', 'rejects', 'gaps'] as const;
+export type ManifestList = (typeof manifestLists)[number];
+
+const pageOf = <List extends ManifestList, Entry extends z.ZodType>(list: List, entry: Entry) =>
+  z.object({ ...head('manifestPage'), generation: generationNumber, list: z.literal(list), first: count, entries: z.array(entry) });
+
+/** A page of one list, put before the manifest that names it. `first`: place in the list, from 0, of its first entry. */
+export const manifestPageShape = z.discriminatedUnion('list', [
+  pageOf('files', manifestFileShape),
+  pageOf('parts', placed),
+  pageOf('rejects', placed),
+  pageOf('gaps', gapShape),
+]);
+export type ManifestPage = z.output<typeof manifestPageShape>;
+export interface ManifestEntries {
+  readonly files: ManifestFile;
+  readonly parts: ManifestPart;
+  readonly rejects: ManifestPart;
+  readonly gaps: Gap;
+}
+
+export const manifestPageRefShape = z.object({
+  list: z.enum(manifestLists),
+  /** Below the folder that is called as the manifest without `.json`. It has the beginning of the digest: no page is ever replaced by another. */
+  name: z.string().regex(/^[a-z]+-\d{6,}-[0-9a-f]{16}\.json$/),
+  first: count,
+  count: z.int().min(1),
+  digest,
+});
+export type ManifestPageRef = z.output<typeof manifestPageRefShape>;
+
+/** The name of page `number` (from 0) of a list, whose bytes have this SHA-256. */
+export const manifestPageName = (list: ManifestList, number: number, sha256: string): string =>
+  `${list}-${String(number).padStart(6, '0')}-${sha256.slice(0, 16)}.json`;
+
+/** How many entries a list has, wherever they stand. */
+export function manifestCount<List extends ManifestList>(manifest: Pick<Manifest, List | 'pages'>, list: List): number {
+  const inline: readonly unknown[] = manifest[list];
+  return (manifest.pages ?? []).reduce((sum, page) => (page.list === list ? sum + page.count : sum), inline.length);
+}
+
 export const manifestShape = z.object({
   ...head('manifest'),
   name: z.string(),
@@ -101,6 +143,8 @@ export const manifestShape = z.object({
   parts: z.array(placed),
   rejects: z.array(placed),
   gaps: z.array(gapShape),
+  /** Where the four lists above do not fit: pages of each in order, and the lists are empty. */
+  pages: z.array(manifestPageRefShape).optional(),
   /** By generation; left out when nothing was replayed. */
   replays: z.array(manifestReplayShape).optional(),
 });

@@ -13,7 +13,7 @@ import { deadLetterShape } from './dead-letter.ts';
 import { failureRecordShape } from './failure-record.ts';
 import { inputsRecordShape, jobRecordShape, openMarkerShape } from './job-record.ts';
 import { maxRecordBytes } from './limits.ts';
-import { manifestShape } from './manifest.ts';
+import { manifestPageShape, manifestShape } from './manifest.ts';
 import { leanPins, type Pins, pinsShape } from './pins.ts';
 import { planEndShape, sealedShape, segmentShape } from './plan-segment.ts';
 import { registryEntryShape } from './registry.ts';
@@ -32,6 +32,7 @@ export const recordShapes = {
   deadLetter: deadLetterShape,
   command: commandShape,
   manifest: manifestShape,
+  manifestPage: manifestPageShape,
   registry: registryEntryShape,
   audit: auditShape,
   callback: callbackShape,

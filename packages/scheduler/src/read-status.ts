@@ -1,5 +1,5 @@
 /** Status and result of a job: from the ledger where it has the job, else from the journal. */
-import { manifestKey, resultOf, statusFromJournal } from '@millrace/journal';
+import { manifestKey, resultOf, shownFiles, statusFromJournal } from '@millrace/journal';
 import { type AnswerTo, isTerminalJobState, type JobId, type JobStatus, type ResultRequest, type StatusRequest } from '@millrace/protocol';
 import { noSpeed, statusFromLedger } from '@millrace/queues';
 import type { Control } from './control.ts';
@@ -24,9 +24,10 @@ export async function answerResult(request: ResultRequest, control: Control): Pr
   if (status === null) return notFound(request.jobId);
   if (!isTerminalJobState(status.state)) return { ok: true, kind: 'result', status, result: null };
   const manifest = await control.journal.readManifest(request.jobId, status.generation);
-  const isCompleted = manifest?.record.state === 'completed';
+  if (manifest?.record.state !== 'completed') return { ok: true, kind: 'result', status, result: null };
   const uri = `${control.journalUri}/${manifestKey(request.jobId, status.generation)}`;
-  return { ok: true, kind: 'result', status, result: manifest !== null && isCompleted ? resultOf(manifest.record, uri) : null };
+  const files = await control.journal.firstOfManifest(manifest.record, 'files', shownFiles);
+  return { ok: true, kind: 'result', status, result: resultOf(manifest.record, uri, files) };
 }
 
 /** Another tenant's job is answered like none. What was written last has the speed too. */

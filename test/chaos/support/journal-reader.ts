@@ -38,7 +38,18 @@ export const isAccepted = (out: string, jobId: string): boolean => existsSync(jo
 
 export function manifestOf(out: string, jobId: string, generation: number): Manifest | null {
   const path = join(jobDirectory(out, jobId), 'manifests', `${String(generation).padStart(6, '0')}.json`);
-  return existsSync(path) ? readJson<Manifest>(path) : null;
+  return existsSync(path) ? wholeManifest(path) : null;
+}
+
+/** With the lists that stand in pages, in the folder that is called as the manifest. */
+function wholeManifest(path: string): Manifest {
+  const manifest = readJson<Manifest>(path);
+  for (const { list, name } of manifest.pages ?? []) {
+    const page = readJson<{ list: string; entries: never[] }>(join(path.replace(/\.json$/, ''), name));
+    if (page.list !== list) throw new Error(`${name}: a page of ${page.list}, named as one of ${list}`);
+    manifest[list].push(...page.entries);
+  }
+  return manifest;
 }
 
 export function readJob(out: string, jobId: string): ReadJob {
@@ -47,10 +58,16 @@ export function readJob(out: string, jobId: string): ReadJob {
     jobId,
     listed: recordsBelow(join(home, 'plan')).flatMap(listedIn),
     verdicts: recordsBelow(join(home, 'verdicts')).map(readVerdict),
-    manifests: new Map(recordsBelow(join(home, 'manifests')).map((path) => [Number(/(\d+)\.json$/.exec(path)?.[1]), readJson<Manifest>(path)])),
+    manifests: new Map(namesIn(join(home, 'manifests')).flatMap((name) => manifestNamed(join(home, 'manifests'), name))),
     failures: recordsBelow(join(home, 'failures')).map((path) => readJson<FailureRecord>(path)),
     commands: recordsBelow(join(home, 'commands')).map((path) => readJson<Command>(path)),
   };
+}
+
+/** Pages lie in folders. */
+function manifestNamed(folder: string, name: string): [number, Manifest][] {
+  const generation = /^(\d+)\.json$/.exec(name)?.[1];
+  return generation === undefined ? [] : [[Number(generation), wholeManifest(join(folder, name))]];
 }
 
 function listedIn(path: string): ListedChunk[] {

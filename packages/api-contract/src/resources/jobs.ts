@@ -239,7 +239,7 @@ export const jobRoutes = [
     method: 'GET',
     path: '/jobs/{jobId}/manifest',
     operationId: 'readManifest',
-    summary: 'The manifest of a generation that ended, of the newest when none is named',
+    summary: 'The manifest of a generation that ended, of the newest when none is named; or one of the pages that it names',
     role: 'viewer',
     params: jobParams,
     query: z.strictObject({
@@ -248,6 +248,8 @@ export const jobRoutes = [
         .regex(/^[1-9][0-9]{0,5}$/, { error: 'expected a generation from 1' })
         .transform(Number)
         .optional(),
+      /** Of a job with very many parts or files: a `name` of the manifest's `pages`. */
+      page: z.string().max(64).optional(),
     }),
     answers: { 200: z.record(z.string(), z.unknown()).meta({ id: 'Manifest', description: 'The record as it stands in the journal: docs/records.md' }) },
     errors: ['NOT_FOUND'],

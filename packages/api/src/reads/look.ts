@@ -27,6 +27,8 @@ export interface LookedAt {
   readonly state: JobState;
   /** Of the newest generation; null while it has not ended. */
   readonly manifest: Manifest | null;
+  /** Rejects as receipts count them, those that a replay took up since among them; null while the generation runs. */
+  readonly rejectRows: number | null;
   readonly states: ChunkStates;
   /** Chunks that wait or run, by number. */
   readonly live: ReadonlyMap<number, LedgerChunkView>;
@@ -68,9 +70,10 @@ export async function lookAt(jobId: JobId, caller: Caller, api: Api): Promise<Lo
     if (bitAt(bits.dead, chunk)) return 'dead';
     return live.get(chunk)?.state ?? (state === 'cancelled' ? 'cancelled' : 'pending');
   };
-  const counted = manifest === null ? (known?.rejected ?? unknownRejects) : { byChunk: rejectsOfManifest(manifest), all: true };
+  const counted = manifest === null ? (known?.rejected ?? unknownRejects) : { byChunk: await rejectsOfManifest(manifest, api), all: true };
   const rejectsOf = (chunk: number): number | null => counted.byChunk.get(chunk) ?? (counted.all || !bitAt(bits.committed, chunk) ? 0 : null);
-  return { record: outline.job.record, outline, plan, ledger, state, manifest, states: { stateOf, rejectsOf }, live };
+  const rejectRows = manifest === null ? null : [...counted.byChunk.values()].reduce((sum, rows) => sum + rows, 0);
+  return { record: outline.job.record, outline, plan, ledger, state, manifest, states: { stateOf, rejectsOf }, rejectRows, live };
 }
 
 /** A ledger that is being rebuilt, or that has not heard of the newest generation yet, is not asked. */
@@ -98,11 +101,11 @@ const unknownRejects = { byChunk: new Map<number, number>(), all: false };
 const byManifest = new WeakMap<Manifest, ReadonlyMap<number, number>>();
 
 /** Rejects by chunk, as receipts count them: those that a replay took up since are among them. */
-function rejectsOfManifest(manifest: Manifest): ReadonlyMap<number, number> {
+async function rejectsOfManifest(manifest: Manifest, api: Api): Promise<ReadonlyMap<number, number>> {
   const known = byManifest.get(manifest);
   if (known) return known;
   const found = new Map<number, number>();
-  for (const { chunk, rows } of manifest.rejects) {
+  for await (const { chunk, rows } of api.journal.listManifest(manifest, 'rejects')) {
     const number = chunkNumber(chunk);
     found.set(number, (found.get(number) ?? 0) + rows);
   }

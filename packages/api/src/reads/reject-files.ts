@@ -25,7 +25,8 @@ function filesOfManifest(manifest: Manifest): ReadonlyMap<number, readonly File[
 
 /** The files of rejects of one chunk. */
 export async function rejectFiles({ manifest, record, outline, plan }: LookedAt, chunk: number, api: Api): Promise<readonly File[]> {
-  if (manifest !== null) return filesOfManifest(manifest).get(chunk) ?? [];
+  // One with pages is not read through for the files of one chunk.
+  if (manifest !== null && manifest.pages === undefined) return filesOfManifest(manifest).get(chunk) ?? [];
   const place = plan.index.at(chunk);
   if (place === null) return [];
   const receipts = await api.journal.readReceipts(record.jobId, place.stage, chunk, outline.generation);

@@ -121,7 +121,8 @@ async function sumsOf({ record, status }: IndexedJob, api: Api): Promise<JobSums
   if (known !== undefined) return known;
   const manifest = (await api.journal.readManifest(jobId, status.generation))?.record;
   if (manifest === undefined) return runningSums(jobId, api);
-  const files = manifest.files.flatMap(({ uri, balance: { rejected } }) => (rejected > 0 ? [{ uri, rejected }] : []));
+  const files: { uri: string; rejected: number }[] = [];
+  for await (const { uri, balance } of api.journal.listManifest(manifest, 'files')) if (balance.rejected > 0) files.push({ uri, rejected: balance.rejected });
   const sums = { byCode: manifest.byCode, byColumn: manifest.byColumn, files: files.sort((a, b) => b.rejected - a.rejected).slice(0, mostFiles) };
   kept.set(key, sums);
   const oldest = kept.keys().next();

@@ -2,7 +2,17 @@
 import type { TimelineEntry } from '@millrace/api-contract';
 import type { JobOutline } from '@millrace/journal';
 import { specOfGeneration } from '@millrace/journal';
-import { type CallbackEvent, type Command, callbacksOf, type Delivery, isOperationId, type JobEvent, type JobRecord, type Manifest } from '@millrace/protocol';
+import {
+  type CallbackEvent,
+  type Command,
+  callbacksOf,
+  type Delivery,
+  isOperationId,
+  type JobEvent,
+  type JobRecord,
+  type Manifest,
+  manifestCount,
+} from '@millrace/protocol';
 import type { Api } from '../api.ts';
 
 export async function timelineOf(outline: JobOutline, api: Api): Promise<TimelineEntry[]> {
@@ -41,9 +51,10 @@ function commandEntry(command: Command): TimelineEntry {
   };
 }
 
-function endEntry({ endedAt, generation, state, failure, balance, gaps }: Manifest): TimelineEntry {
+function endEntry(manifest: Manifest): TimelineEntry {
+  const { endedAt, generation, state, failure, balance } = manifest;
   const why = failure === null ? null : { code: failure.code, message: failure.message };
-  return { kind: 'ended', at: endedAt, generation, state, failure: why, rejected: balance.rejected, gaps: gaps.length };
+  return { kind: 'ended', at: endedAt, generation, state, failure: why, rejected: balance.rejected, gaps: manifestCount(manifest, 'gaps') };
 }
 
 /** Changes of state alone; what the journal tells too is left to it. */

@@ -34,7 +34,7 @@ export const jobDetailHandlers: HandlersOf<typeof jobDetailRoutes> = {
 
   'GET /jobs/{jobId}/files': async ({ params, query, caller }, api) => {
     const outline = await outlineOf(params.jobId, caller, api);
-    if (retirementOf(outline, 'history') !== null) return { status: 200, body: filesOfManifest(outline, query, api) };
+    if (retirementOf(outline, 'history') !== null) return { status: 200, body: await filesOfManifest(outline, query, api) };
     return { status: 200, body: await filesPage(await lookAt(params.jobId, caller, api), query, api) };
   },
 
@@ -104,10 +104,11 @@ async function filesPage(looked: LookedAt, query: PageQuery, api: Api) {
   const first = numberOf(list, query, api) ?? 0;
   const files = await readFiles(looked, first, query.limit, api);
   const [failures, rejects] = await Promise.all([unplannedFiles(looked, files, api), rejectsByFile(looked, api)]);
+  const ended = await endedFiles(looked.manifest, api);
   const chunks = await chunksByFile(looked, first, files.length);
   const inputs = looked.record.spec.inputs;
   const data = files.map((file): JobFileView => {
-    const known = endedFile(looked.manifest, file.file);
+    const known = ended.get(file.file);
     const counts = known?.balance ?? rejects?.[file.file] ?? null;
     return {
       file: file.file,
@@ -128,8 +129,8 @@ async function filesPage(looked: LookedAt, query: PageQuery, api: Api) {
 }
 
 /** What is left of the files of a job whose plans are kept no longer. */
-function filesOfManifest({ job, manifests }: JobOutline, query: PageQuery, api: Api) {
-  const all = manifests.at(-1)?.files ?? [];
+async function filesOfManifest({ job, manifests }: JobOutline, query: PageQuery, api: Api) {
+  const all = [...(await endedFiles(manifests.at(-1) ?? null, api)).values()];
   const list = `files ${job.record.jobId}`;
   const first = numberOf(list, query, api) ?? 0;
   const data = all.slice(first, first + query.limit).map(({ file, uri, etag, size, balance }): JobFileView => {
@@ -194,11 +195,13 @@ async function chunksByFile({ plan, states }: LookedAt, first: number, files: nu
 
 const filesOfManifests = new WeakMap<Manifest, ReadonlyMap<number, ManifestFile>>();
 
-function endedFile(manifest: Manifest | null, file: number): ManifestFile | null {
-  if (manifest === null) return null;
-  const files = filesOfManifests.get(manifest) ?? new Map(manifest.files.map((one) => [one.file, one]));
+async function endedFiles(manifest: Manifest | null, api: Api): Promise<ReadonlyMap<number, ManifestFile>> {
+  const known = manifest === null ? new Map<number, ManifestFile>() : filesOfManifests.get(manifest);
+  if (known !== undefined || manifest === null) return known ?? new Map();
+  const files = new Map<number, ManifestFile>();
+  for await (const file of api.journal.listManifest(manifest, 'files')) files.set(file.file, file);
   filesOfManifests.set(manifest, files);
-  return files.get(file) ?? null;
+  return files;
 }
 
 /** Of a job that runs. */

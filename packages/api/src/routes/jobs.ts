@@ -1,6 +1,6 @@
 /** Jobs: submit, list, read, steer. What changes a job is asked of the scheduler; what is read comes from the ledger or the journal. */
 import { type Job, type JobSummary, jobFields, type jobRoutes, type Sent } from '@millrace/api-contract';
-import { manifestKey, newestGeneration, resultOf, statusOfManifest } from '@millrace/journal';
+import { manifestKey, newestGeneration, resultOf, shownFiles, statusOfManifest } from '@millrace/journal';
 import {
   assertAvailable,
   type BudgetSums,
@@ -76,7 +76,8 @@ export const jobHandlers: Handlers = {
     if (!isTerminalJobState(state)) return { status: 202, body: { jobId, state, generation } };
     if (state === 'completed') {
       const manifest = await requireManifest(record, generation, api);
-      return { status: 200, body: resultOf(manifest, `${api.settings.journalUri}/${manifestKey(jobId, generation)}`) };
+      const files = await api.journal.firstOfManifest(manifest, 'files', shownFiles);
+      return { status: 200, body: resultOf(manifest, `${api.settings.journalUri}/${manifestKey(jobId, generation)}`, files) };
     }
     const code = state === 'failed' ? 'JOB_FAILED' : 'JOB_CANCELLED';
     const why = failure === null ? '' : `: ${failure.message}`;
@@ -95,7 +96,11 @@ export const jobHandlers: Handlers = {
 
   'GET /jobs/{jobId}/manifest': async ({ params: { jobId }, query, caller }, api) => {
     const record = await api.jobs.require(jobId, caller);
-    return { status: 200, body: { ...(await requireManifest(record, query.generation ?? null, api)) } };
+    const manifest = await requireManifest(record, query.generation ?? null, api);
+    if (query.page === undefined) return { status: 200, body: { ...manifest } };
+    const page = manifest.pages?.find(({ name }) => name === query.page);
+    if (page === undefined) throw new ApiProblem('NOT_FOUND', `the manifest of job ${jobId} has no page ${query.page}: its pages are those that it names`);
+    return { status: 200, body: JSON.parse(new TextDecoder().decode(await api.journal.readManifestPage(manifest, page))) };
   },
 
   'POST /jobs/{jobId}/pause': (call, api) => steer('pause', call, api),
@@ -215,14 +220,16 @@ async function jobOf(record: JobRecord, api: Api): Promise<Sent<Job>> {
 }
 
 async function budgetsOf(record: JobRecord, status: JobStatus, spec: ResolvedJobSpec, manifest: Manifest | null, api: Api): Promise<Sent<Job['budgets']>> {
-  const sums = manifest === null ? await sumsOfLedger(record, status, api) : sumsOfManifest(record, manifest);
+  const sums = manifest === null ? await sumsOfLedger(record, status, api) : await sumsOfManifest(record, manifest, api);
   if (sums === null) return [];
   return budgetUses(sums, spec).map(({ budget, subject, value, of, limit }) => ({ budget, subject, value, of, limit }));
 }
 
-function sumsOfManifest(record: JobRecord, manifest: Manifest): BudgetSums {
+async function sumsOfManifest(record: JobRecord, manifest: Manifest, api: Api): Promise<BudgetSums> {
   const { balance, byCode, byColumn, chunks } = manifest;
-  const files = manifest.files.map(({ uri, balance: { recordsIn, rejected } }) => ({ uri, recordsIn, rejected }));
+  const files: { uri: string; recordsIn: number; rejected: number }[] = [];
+  for await (const { uri, balance } of api.journal.listManifest(manifest, 'files'))
+    files.push({ uri, recordsIn: balance.recordsIn, rejected: balance.rejected });
   const dead = { deadChunks: chunks.dead, deadBytes: balance.unreadBytes, plannedBytes: record.inputBytes };
   return { recordsIn: balance.recordsIn, rejected: balance.rejected, byCode, byColumn, files, inferred: [], ...dead };
 }

@@ -73,7 +73,7 @@ export const rejectHandlers: HandlersOf<typeof rejectRoutes> = {
       replaced: new Set(replays.filter(({ isCommitted }) => isCommitted).map(({ rejectId }) => rejectId)),
       pending: new Map(replays.filter(({ isCommitted }) => !isCommitted).map(({ rejectId, stage, chunk }) => [rejectId, `${stage}.${chunk}`])),
     };
-    const gathered = await gatherCorrections(job, manifest, replayed, api.core, {
+    const gathered = await gatherCorrections(job, api.journal.listManifest(manifest, 'rejects'), replayed, api.core, {
       edited,
       matches: () => true,
     }).catch(tooMany);
@@ -136,9 +136,9 @@ async function listed(looked: LookedAt, query: RejectQuery, call: ListCall, api:
 }
 
 /** Exact without a filter, once the generation has ended; else nobody has counted. */
-function totalOf({ manifest }: LookedAt, { filter, replays }: RejectQuery): number | null {
+function totalOf({ manifest, rejectRows }: LookedAt, { filter, replays }: RejectQuery): number | null {
   if (manifest === null || filter.terms.length > 0) return null;
-  return rowsOf(manifest.rejects) - [...replays.values()].filter(({ isCommitted }) => isCommitted).length;
+  return (rejectRows ?? 0) - [...replays.values()].filter(({ isCommitted }) => isCommitted).length;
 }
 
 function exported(media: 'text/csv' | 'application/x-ndjson', looked: LookedAt, query: RejectQuery, call: ListCall, api: Api) {

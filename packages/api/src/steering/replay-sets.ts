@@ -37,7 +37,7 @@ export async function unchangedSet(
     return isIt;
   };
   const replayed = await api.journal.replayedRejects(view);
-  const gathered = await gatherCorrections(view, manifest, replayed, api.core, { edited: null, matches });
+  const gathered = await gatherCorrections(view, api.journal.listManifest(manifest, 'rejects'), replayed, api.core, { edited: null, matches });
   const unknown = [...(wanted ?? [])].filter((id) => !seen.has(id) && !replayed.replaced.has(id));
   if (unknown.length > 0) {
     throw new ApiProblem('REJECT_UNKNOWN', `${unknown.length} ids name no reject of job ${jobId}`, { details: { ids: unknown.slice(0, shownCannot) } });

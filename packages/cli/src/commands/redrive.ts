@@ -2,7 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import type { JobView } from '@millrace/journal';
-import { defaultCanary, filePath, letterFields } from '@millrace/protocol';
+import { defaultCanary, filePath, letterFields, manifestCount } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { assertCanConfirm, confirmed } from '../confirm.ts';
@@ -141,7 +141,7 @@ async function planRedrive(call: CommandCall): Promise<RedrivePlan> {
   return withJob(call.args[0], async (directory, view) => {
     const manifest = view.manifests.find(({ generation }) => generation === view.generation);
     if (manifest === undefined) throw new CommandError(exitCodes.conflict, 'the job has not ended', 'Run the same `millrace run` again: it continues.');
-    if (manifest.state === 'completed' && manifest.gaps.length === 0)
+    if (manifest.state === 'completed' && manifestCount(manifest, 'gaps') === 0)
       throw new CommandError(exitCodes.conflict, 'the job is completed and has no gap: nothing to redrive');
     const letters = (await readLetters(directory, view))
       .filter(({ state }) => state === 'open')

@@ -45,7 +45,7 @@ async function planReplay(call: CommandCall, directory: Directory, view: JobView
   if (manifest === undefined) throw new CommandError(exitCodes.conflict, 'the job has not ended', 'Run the same `millrace run` again: it continues.');
   const file = textFlag(call.flags, 'corrections');
   const edited = file === undefined ? null : readCorrections(file, view);
-  const gathered = await gatherCorrections(view, manifest, await journal.replayedRejects(view), core, { edited, matches });
+  const gathered = await gatherCorrections(view, journal.listManifest(manifest, 'rejects'), await journal.replayedRejects(view), core, { edited, matches });
   refuseUnknown(gathered, file);
   if (gathered.rejects.length === 0) {
     const [first] = gathered.cannot;

@@ -13,6 +13,7 @@ import {
   type JobStatus,
   jobIdFromKey,
   type Manifest,
+  manifestCount,
   parseInputList,
   type ResolvedJobSpec,
   resolveJobSpec,
@@ -298,7 +299,7 @@ async function reportEnd(call: CommandCall, job: RunJob, directory: Directory, v
     failure: manifest.failure,
     outputUri: manifest.outputUri,
     rejectsUri: manifest.rejectsUri,
-    parts: manifest.parts.length,
+    parts: manifestCount(manifest, 'parts'),
     manifestUri: `${manifest.outputUri}_manifests/${manifest.jobId}.${String(manifest.generation).padStart(6, '0')}.json`,
     exitCode,
   });

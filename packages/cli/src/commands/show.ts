@@ -1,5 +1,5 @@
 import { isFullyPlanned as isPlanned, type JobView, type PlanView } from '@millrace/journal';
-import { type JobStage, jobStages, type ManifestStage } from '@millrace/protocol';
+import { type JobStage, jobStages, type ManifestStage, manifestCount } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet } from '../command.ts';
 import { type Directory, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -86,7 +86,7 @@ async function summarise({ journal }: Directory, view: JobView): Promise<Summary
     failure: manifest?.failure ?? null,
     outputUri: job.spec.output.uri,
     rejectsUri: job.spec.rejects.uri ?? `${job.spec.output.uri}_rejects/`,
-    parts: manifest?.parts.length ?? 0,
+    parts: manifest === null ? 0 : manifestCount(manifest, 'parts'),
     generations: view.manifests.map(({ generation, state, failure }) => ({ generation, state, failure: failure?.code ?? null })),
   };
 }

@@ -25,6 +25,7 @@ interface ManifestView {
   readonly files: readonly { readonly uri: string; readonly balance: Readonly<Record<string, number>> }[];
   readonly parts: readonly { readonly uri: string }[];
   readonly rejects: readonly { readonly uri: string }[];
+  readonly pages?: readonly { readonly list: string; readonly name: string }[];
 }
 
 const SHOWN = 5;
@@ -62,7 +63,14 @@ function readText(path: string): string {
 function readManifest(outDirectory: string): ManifestView {
   const success = JSON.parse(readText(join(outDirectory, '_SUCCESS'))) as { manifest: string };
   const path = success.manifest.startsWith('file:') ? fileURLToPath(success.manifest) : join(outDirectory, success.manifest);
-  return JSON.parse(readText(path)) as ManifestView;
+  const manifest = JSON.parse(readText(path)) as ManifestView;
+  const lists = { files: [...manifest.files], parts: [...manifest.parts], rejects: [...manifest.rejects] };
+  // Of a job with very many parts they stand in pages, in the folder that is called as the manifest.
+  for (const { list, name } of manifest.pages ?? []) {
+    const page = JSON.parse(readText(join(path.replace(/\.json$/, ''), name))) as { entries: never[] };
+    if (list in lists) lists[list as keyof typeof lists].push(...page.entries);
+  }
+  return { ...manifest, ...lists };
 }
 
 async function openDuckDb(): Promise<DuckDBConnection> {

@@ -66,6 +66,8 @@ export class PlanIndex {
   readonly #headers = new Map<string, string[]>();
   /** Files of the few groups whose files do not follow one another. */
   readonly #gapped = new Map<number, ReadonlySet<number>>();
+  /** Chunk of replayed rejects → the generation that took them up. */
+  readonly #replayedIn = new Map<number, number>();
   readonly #objects: string[] = [];
   readonly #objectNumbers = new Map<string, number>();
   #columns = columnsOf(1_024);
@@ -161,6 +163,18 @@ export class PlanIndex {
     return { first, last: gapped === undefined ? first + (this.#columns.files[chunk] ?? 1) - 1 : Math.max(...gapped) };
   }
 
+  /** Of a chunk of replayed rejects: the first generation whose plan lists it, which took them up. Null of others. */
+  replayedIn(chunk: number): number | null {
+    return this.#replayedIn.get(chunk) ?? null;
+  }
+
+  /** Of all chunks; 0 where there are none. */
+  largestBytes(): number {
+    let largest = 0;
+    for (let chunk = 0; chunk < this.#size; chunk += 1) largest = Math.max(largest, this.#columns.bytes[chunk] ?? 0);
+    return largest;
+  }
+
   /** Its offsets are rows of a file of columns. */
   isOfRows(chunk: number): boolean {
     return this.#columns.kind[chunk] === kinds.indexOf('rows');
@@ -198,6 +212,7 @@ export class PlanIndex {
     const [first, ...others] = filesOfChunk(chunk);
     const share = fileShares(chunk)[0];
     if (chunk.kind === 'files' && others.some((file, place) => file !== (first ?? 0) + place + 1)) this.#gapped.set(at, new Set([first ?? 0, ...others]));
+    if (isReplay(chunk) && !this.#replayedIn.has(at)) this.#replayedIn.set(at, this.segments[segment]?.generation ?? 1);
     columns.segment[at] = segment;
     columns.kind[at] = isReplay(chunk) ? replayKind : kinds.indexOf(chunk.kind);
     columns.file[at] = first ?? none;

@@ -1,5 +1,5 @@
 /** Rejects that are to be replayed, with their bytes: from an edited export, or as they were. Says of each that cannot be why. */
-import { type Manifest, type Origin, stagesOf } from '@millrace/protocol';
+import { type ManifestPart, type Origin, stagesOf } from '@millrace/protocol';
 
 import type { CorrectedReject } from '../corrections.ts';
 import { type JobView, specOfGeneration } from '../read-job.ts';
@@ -28,21 +28,28 @@ const maxRejects = 200_000;
 /** What of a job decides how its rejects are corrected. */
 export type CorrectedJob = PlannedView & Pick<JobView, 'job' | 'commands' | 'generation'>;
 
-export async function gatherCorrections(view: CorrectedJob, manifest: Manifest, replayed: Replayed, core: CoreLike, options: GatherOptions): Promise<Gathered> {
+/** `files`: those of the manifest of its newest generation. */
+export async function gatherCorrections(
+  view: CorrectedJob,
+  files: Iterable<ManifestPart> | AsyncIterable<ManifestPart>,
+  replayed: Replayed,
+  core: CoreLike,
+  options: GatherOptions,
+): Promise<Gathered> {
   const shape = exportShape(view);
-  const files = filesByUri(view);
+  const numbers = filesByUri(view);
   const reduce = new Set(stagesOf(specOfGeneration(view, view.generation).spec).flatMap(({ name, kind }) => (kind === 'reduce' ? [name] : [])));
   const arrays = arrayFiles(view);
   const rejects: CorrectedReject[] = [];
   const cannot: { rejectId: string; reason: string }[] = [];
   const unknown = new Set(options.edited?.keys() ?? []);
   // Those that were replayed are read too: who names one must hear that.
-  for await (const row of readRejects(core, filesToRead(manifest, options.edited))) {
+  for await (const row of readRejects(core, filesToRead(files, options.edited))) {
     const edited = options.edited?.get(row.rejectId) ?? null;
     unknown.delete(row.rejectId);
     if ((options.edited !== null && edited === null) || !options.matches(row)) continue;
     if (options.edited === null && replayed.replaced.has(row.rejectId)) continue;
-    const found = correctionOf(row, edited, { shape, files, reduce, arrays, replayed });
+    const found = correctionOf(row, edited, { shape, files: numbers, reduce, arrays, replayed });
     if ('cannot' in found) cannot.push({ rejectId: row.rejectId, reason: found.cannot });
     else rejects.push(found);
     if (rejects.length > maxRejects) throw new RangeError(`cannot replay more than ${maxRejects} rejects at once: choose some with --code`);
@@ -51,10 +58,9 @@ export async function gatherCorrections(view: CorrectedJob, manifest: Manifest, 
 }
 
 /** Of an edited export only the chunks that its ids name: a job may have very many rejects besides. */
-function filesToRead(manifest: Manifest, edited: GatherOptions['edited']): Manifest['rejects'] {
-  if (edited === null) return manifest.rejects;
-  const named = new Set([...edited.keys()].map((id) => id.split('.').slice(1, 3).join('.')));
-  return manifest.rejects.filter(({ chunk }) => named.has(chunk));
+async function* filesToRead(files: Iterable<ManifestPart> | AsyncIterable<ManifestPart>, edited: GatherOptions['edited']): AsyncGenerator<ManifestPart> {
+  const named = edited === null ? null : new Set([...edited.keys()].map((id) => id.split('.').slice(1, 3).join('.')));
+  for await (const file of files) if (named === null || named.has(file.chunk)) yield file;
 }
 
 interface Facts {

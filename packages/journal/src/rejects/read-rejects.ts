@@ -35,10 +35,13 @@ export interface RejectRow {
 const PAGE_ROWS = 1_000;
 const DEADLINE_MS = 120_000;
 
-/** In the order of chunks, then of records. `replaced`: ids of rejects that are none any more. */
-export async function* readRejects(core: CoreLike, files: readonly ManifestPart[], replaced: ReadonlySet<string> = new Set()): AsyncGenerator<RejectRow> {
-  const ordered = [...files].sort((a, b) => chunkOf(a) - chunkOf(b));
-  for (const file of ordered) {
+/** In the order of the files, which in a manifest is that of chunks, then of records. `replaced`: ids of rejects that are none any more. */
+export async function* readRejects(
+  core: CoreLike,
+  files: Iterable<ManifestPart> | AsyncIterable<ManifestPart>,
+  replaced: ReadonlySet<string> = new Set(),
+): AsyncGenerator<RejectRow> {
+  for await (const file of files) {
     for (let start = 0; start < file.rows; ) {
       const rows = await readRejectRows(core, file.uri, { start, rows: PAGE_ROWS });
       if (rows.length === 0) break;
@@ -47,8 +50,6 @@ export async function* readRejects(core: CoreLike, files: readonly ManifestPart[
     }
   }
 }
-
-const chunkOf = ({ chunk }: ManifestPart): number => Number(chunk.slice(chunk.lastIndexOf('.') + 1));
 
 /** Some rows of one file, from `start` on; fewer than asked where the file ends, or where they would not fit into one answer. */
 export async function readRejectRows(

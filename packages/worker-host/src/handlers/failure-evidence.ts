@@ -2,7 +2,7 @@
  * What a failed generation leaves beside its code: which budget it was, and where to look first. Places and codes alone: what stood there is in the
  * rejects, whose readers are fewer. Samples that cannot be read are left out: evidence must not keep a job from ending.
  */
-import type { CoreLike } from '@millrace/journal';
+import type { CoreLike, ManifestWriter } from '@millrace/journal';
 import {
   budgetEvidence,
   chunkId,
@@ -17,6 +17,9 @@ import { describeError } from '@millrace/service-kit';
 import { z } from 'zod';
 import type { Host } from '../host.ts';
 import type { GenerationSummary } from './summarise-generation.ts';
+
+/** The budget's sums, and lists of the manifest that is being made. */
+export type EndedGeneration = Pick<GenerationSummary, 'budget'> & { readonly lists: Pick<ManifestWriter, 'list'> };
 
 const MAX_SAMPLES = 10;
 /** Of each file of rejects; a column's own may stand behind others. */
@@ -37,7 +40,7 @@ type Sample = z.output<typeof rowShape>;
 /** Undefined for ends that are not a budget's. */
 export async function evidenceOfEnd(
   code: string,
-  summary: GenerationSummary,
+  summary: EndedGeneration,
   spec: ResolvedJobSpec,
   job: { readonly jobId: JobId; readonly generation: number },
   host: Pick<Host, 'store' | 'journal' | 'log'>,
@@ -45,7 +48,10 @@ export async function evidenceOfEnd(
   const evidence = budgetEvidence(summary.budget, spec, code);
   if (evidence === null) return undefined;
   try {
-    const samples = code === 'BUDGET_DEAD_LETTERS' ? await letterSamples(summary, job, host) : await rejectSamples(evidence, code, summary.rejects, host.store);
+    const samples =
+      code === 'BUDGET_DEAD_LETTERS'
+        ? await letterSamples(summary, job, host)
+        : await rejectSamples(evidence, code, await first(summary.lists.list('rejects'), FILES_LOOKED_AT), host.store);
     return { ...evidence, samples };
   } catch (err) {
     host.log.warn({ err: describeError(err), jobId: job.jobId }, 'samples of rejects not read');
@@ -54,12 +60,12 @@ export async function evidenceOfEnd(
 }
 
 async function letterSamples(
-  { gaps }: GenerationSummary,
+  { lists }: EndedGeneration,
   { jobId, generation }: { jobId: JobId; generation: number },
   { journal }: Pick<Host, 'journal'>,
 ): Promise<FailureEvidence['samples']> {
   const samples: FailureEvidence['samples'] = [];
-  for (const gap of gaps.slice(0, MAX_SAMPLES)) {
+  for (const gap of await first(lists.list('gaps'), MAX_SAMPLES)) {
     const [stage = '', chunk = '0'] = gap.chunk.split('.');
     let letter = null;
     // It may have died in an earlier generation and not have been taken up since.
@@ -85,11 +91,17 @@ async function rejectSamples(
     return code === 'BUDGET_COLUMN' ? row.column === subject : codeMatches(subject, row.code);
   };
   const samples: Sample[] = [];
-  for (const { uri } of files.slice(0, FILES_LOOKED_AT)) {
+  for (const { uri } of files) {
     samples.push(...(await firstRows(uri, core)).filter(counts));
     if (samples.length >= MAX_SAMPLES) break;
   }
   return samples.slice(0, MAX_SAMPLES);
+}
+
+async function first<Item>(items: AsyncIterable<Item>, most: number): Promise<Item[]> {
+  const some: Item[] = [];
+  for await (const item of items) if (some.push(item) >= most) break;
+  return some;
 }
 
 async function firstRows(uri: string, core: CoreLike): Promise<Sample[]> {

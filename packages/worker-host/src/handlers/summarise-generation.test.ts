@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Waivers } from '@millrace/journal';
 import { type AttemptId, checkBalance, type InputFile, jobIdFromKey, type RangeChunk, type Receipt, type Verdict, zeroBalance } from '@millrace/protocol';
 import fc from 'fast-check';
-import { type ChunkRecord, type GenerationRecords, summariseGeneration } from './summarise-generation.ts';
+import { type ChunkRecord, type GenerationRecords, type GenerationSummary, GenerationSums, type Placed } from './summarise-generation.ts';
 
 const jobId = jobIdFromKey('default', 'summarise');
 const digest = '0'.repeat(64);
@@ -59,7 +59,18 @@ const dead = (chunk: number, of: Figures): ChunkRecord => ({ stage: 'clean', chu
 
 const files: InputFile[] = [0, 1, 2].map((file) => ({ file, input: 0, uri: `file:///in/${file}.csv`, etag: `e${file}`, size: 1_000_000 + file }));
 
-function recordsOf(chunks: readonly ChunkRecord[], changes: Partial<GenerationRecords> = {}): GenerationRecords {
+type Records = GenerationRecords & { readonly chunks: readonly ChunkRecord[] };
+
+/** All chunks one after another, and what they placed. */
+function summariseGeneration({ chunks, ...of }: Records): GenerationSummary & Placed {
+  const sums = new GenerationSums(of);
+  const placed = chunks.map((chunk) => sums.add(chunk));
+  const summary = sums.summary();
+  const listed = { parts: placed.flatMap(({ parts }) => parts), rejects: placed.flatMap(({ rejects }) => rejects) };
+  return { ...summary, ...listed, gaps: [...placed.flatMap(({ gaps }) => gaps), ...summary.gaps] };
+}
+
+function recordsOf(chunks: readonly ChunkRecord[], changes: Partial<Records> = {}): Records {
   const stages = [{ name: 'clean', kind: 'map', from: ['input'] }] as const;
   return { stages, generation: 1, chunks, files, ended: [], unplannable: [], inferred: [], waivers: new Waivers([]), ...changes };
 }
@@ -196,7 +207,7 @@ describe('summariseGeneration', () => {
     const chunks = [committed(0, some), { ...committed(1, some), verdict: null }, { ...committed(2, some), verdict: closed }];
     const { missing, counts } = summariseGeneration(recordsOf(chunks));
     assert.deepEqual(
-      missing.map(({ chunk }) => chunk.chunk),
+      missing.map(({ chunk }) => chunk),
       [1, 2],
     );
     assert.deepEqual(counts, { total: 3, committed: 1, dead: 0, open: 2 });

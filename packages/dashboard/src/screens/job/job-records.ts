@@ -22,6 +22,12 @@ export function gapsOf(manifest: unknown): ShownGap[] {
   }));
 }
 
+/** Gaps that stand in pages of the manifest: a job has very many. */
+export function gapsInPages(manifest: unknown): number {
+  if (!isObject(manifest)) return 0;
+  return listOf(manifest['pages']).reduce((sum, { list, count }) => (list === 'gaps' && typeof count === 'number' ? sum + count : sum), 0);
+}
+
 export interface ShownPin {
   /** Such as `dialect.delimiter`. */
   readonly key: string;

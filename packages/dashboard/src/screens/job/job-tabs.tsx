@@ -12,7 +12,7 @@ import { Facts, Waiting } from '../../ui/page.tsx';
 import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
-import { gapsOf, pinsOf } from './job-records.ts';
+import { gapsInPages, gapsOf, pinsOf } from './job-records.ts';
 import styles from './job-tabs.module.css';
 import { manifestQuery, resultQuery, specQuery, timelineQuery } from './queries.ts';
 import { timelineLines } from './timeline-lines.ts';
@@ -161,6 +161,7 @@ function Outputs({ job }: { readonly job: Job }) {
   const result = useQuery({ ...resultQuery(job.jobId), enabled: isCompleted });
   const manifest = useQuery({ ...manifestQuery(job.jobId), enabled: job.endedAt !== null, retry: false });
   const gaps = gapsOf(manifest.data);
+  const paged = gapsInPages(manifest.data);
   const answer = result.data !== undefined && 'manifestUri' in result.data ? result.data : null;
   return (
     <>
@@ -181,7 +182,7 @@ function Outputs({ job }: { readonly job: Job }) {
       {job.endedAt !== null && manifest.data !== undefined && (
         <>
           <h3 className={styles.heading}>Gaps</h3>
-          {gaps.length === 0 ? (
+          {gaps.length + paged === 0 ? (
             <p>None: every chunk that was planned is in the output{isCompleted ? '' : ' or has no outcome'}.</p>
           ) : (
             <ul className={styles.gaps}>
@@ -200,6 +201,7 @@ function Outputs({ job }: { readonly job: Job }) {
             </ul>
           )}
           {gaps.length > 200 && <p>{formatCount(gaps.length - 200)} more stand in the manifest.</p>}
+          {paged > 0 && <p>{formatCount(paged)} stand in pages that the manifest names.</p>}
         </>
       )}
     </>
