@@ -25,6 +25,11 @@ import { until } from '../e2e/support/until.ts';
 const times = leaseTimes(1 / 30);
 const directory = mkdtempSync(join(tmpdir(), 'millrace-users-'));
 const passwordOf = (user: string): string => `pass-of-${user}`;
+/** For the producers of a tenant: the commands of a service on its own questions and answers alone. Installations add one line of this kind a tenant. */
+const tenantUser =
+  `user acme on #${createHash('sha256').update(passwordOf('acme')).digest('hex')} resetchannels &millrace:* ` +
+  '~millrace:{m}:intake:* ~millrace:{m}:request:acme:* %R~millrace:{m}:answer:acme:* %R~millrace:{m}:status:acme:* %R~millrace:{m}:events:acme:* ' +
+  '-@all +@read +@write +@connection +@pubsub +@transaction +eval +evalsha +time -@dangerous -@admin +info +client|setname +client|id -function';
 let server: ChildProcess;
 let port = 0;
 
@@ -41,7 +46,7 @@ before(async () => {
     /#HASH_([A-Z]+)/g,
     (_, user: string) => `#${createHash('sha256').update(passwordOf(user.toLowerCase())).digest('hex')}`,
   );
-  writeFileSync(join(directory, 'users.acl'), rules);
+  writeFileSync(join(directory, 'users.acl'), `${rules.trimEnd()}\n${tenantUser}\n`);
   port = await freePort();
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction', '--aclfile', join(directory, 'users.acl')];
   server = spawn('redis-server', ['--dir', directory, ...settings], { stdio: 'ignore' });
@@ -123,6 +128,129 @@ describe('users of Redis', () => {
     client.disconnect();
   });
 });
+
+/** F30: what may be run is asked of Redis itself, for each command that it has and each user. */
+describe('F30: every command for every user', () => {
+  const services = ['scheduler', 'worker', 'api', 'acme'];
+  const users = [...services, 'reader', 'keda', 'probe'];
+  let admin: ChildProcess;
+  let client: Redis;
+  /** The same rules on a second Redis, whose default user may ask what others may do. */
+  before(async () => {
+    const home = mkdtempSync(join(directory, 'admin-'));
+    const rules = readFileSync(join(directory, 'users.acl'), 'utf8').replace(/^user default .*$/m, 'user default on nopass ~* &* +@all');
+    writeFileSync(join(home, 'users.acl'), rules);
+    const path = join(home, 'redis.sock');
+    admin = spawn('redis-server', ['--dir', home, '--port', '0', '--unixsocket', path, '--save', '', '--aclfile', join(home, 'users.acl')], {
+      stdio: 'ignore',
+    });
+    client = new Redis({ path, maxRetriesPerRequest: null });
+    client.on('error', () => {});
+    await until('the second Redis to answer', async () => (await client.ping().catch(() => '')) === 'PONG');
+  });
+  after(() => {
+    client.disconnect();
+    admin.kill('SIGKILL');
+  });
+
+  const list = async (category?: string): Promise<string[]> =>
+    (await client.call('COMMAND', 'LIST', ...(category === undefined ? [] : ['FILTERBY', 'ACLCAT', category]))) as string[];
+
+  /** Commands that the user may run on keys of its own; subcommands as `container|name`. */
+  async function allowed(user: string): Promise<Set<string>> {
+    const found = new Set<string>();
+    const names = await list();
+    // A container is nothing that can be run: its subcommands are.
+    const containers = new Set(names.flatMap((name) => (name.includes('|') ? [name.split('|')[0]] : [])));
+    for (const name of names.filter((one) => !containers.has(one))) if (!/no permissions to run/.test(await tried(user, name))) found.add(name);
+    return found;
+  }
+
+  async function tried(user: string, name: string): Promise<string> {
+    const [info] = (await client.call('COMMAND', 'INFO', name)) as [[string, number] | null];
+    // Some commands are parsed before they are judged: `1` serves as a number, as a count of keys and as anything else.
+    const args = Array.from({ length: Math.max(0, Math.abs(info?.[1] ?? 1) - name.split('|').length) }, () => '1');
+    return String(await client.call('ACL', 'DRYRUN', user, ...name.split('|'), ...args).catch((error: Error) => error.message));
+  }
+
+  it('Redis knows more than two hundred commands, and default none of them in an installation', async () => {
+    assert.ok((await list()).length > 200);
+    const rules = readFileSync(new URL('../../k8s/components/redis/users.acl', import.meta.url), 'utf8');
+    assert.match(rules, /^user default off$/m);
+  });
+
+  for (const user of users) {
+    it(`${user}: nothing that is dangerous or for administrators but INFO`, async () => {
+      const may = await allowed(user);
+      assert.ok(may.has('ping'), 'the question reaches Redis');
+      const dangerous = new Set([...(await list('dangerous')), ...(await list('admin'))]);
+      assert.deepEqual(
+        [...may].filter((name) => dangerous.has(name)),
+        user === 'keda' || user === 'probe' ? [] : ['info'],
+      );
+      for (const name of [
+        'flushall',
+        'keys',
+        'script|flush',
+        'function|load',
+        'config|set',
+        'acl|setuser',
+        'debug',
+        'monitor',
+        'shutdown',
+        'replicaof',
+        'client|list',
+      ]) {
+        assert.ok(!may.has(name), name);
+      }
+    });
+  }
+
+  it('services may run the same and all that we use; who only reads may write nothing', async () => {
+    const [first, ...others] = await Promise.all(services.map(allowed));
+    assert.ok(first !== undefined);
+    for (const other of others) assert.deepEqual([...other].sort(), [...first].sort());
+    for (const name of ['eval', 'evalsha', 'hset', 'zadd', 'xadd', 'publish', 'subscribe', 'multi', 'exec', 'bzpopmin', 'brpoplpush', 'time', 'info']) {
+      assert.ok(first.has(name), name);
+    }
+    const writes = new Set(await list('write'));
+    for (const user of ['reader', 'keda', 'probe']) {
+      assert.deepEqual(
+        [...(await allowed(user))].filter((name) => writes.has(name)),
+        [],
+        user,
+      );
+    }
+    const [keda, probe] = [await allowed('keda'), await allowed('probe')];
+    assert.deepEqual([...keda].sort(), ['client|setname', 'eval', 'hello', 'hlen', 'llen', 'ping', 'scard', 'type', 'zcard', ...unavoidable(keda)].sort());
+    assert.deepEqual([...probe].sort(), ['hello', 'ping', ...unavoidable(probe)].sort());
+  });
+
+  it('no user reaches keys of others, also inside scripts', async () => {
+    for (const user of services) {
+      const own = user === 'acme' ? 'millrace:{m}:request:acme:1' : 'millrace:{m}:leader';
+      const foreign =
+        user === 'acme' ? ['elsewhere', 'millrace:{m}:leader', 'millrace:{m}:request:other:1', 'millrace:{m}:answer:other:1'] : ['elsewhere', 'bull:x:id'];
+      const connection = connect(user);
+      try {
+        assert.equal(await connection.set(own, 'x'), 'OK');
+        for (const key of foreign) {
+          await assert.rejects(connection.get(key), /NOPERM/, `${user} ${key}`);
+          await assert.rejects(connection.eval("return redis.call('GET', KEYS[1])", 1, key), /NOPERM|permissions|can't access/, `${user} ${key}`);
+          await assert.rejects(connection.eval("return redis.call('GET', ARGV[1])", 0, key), /NOPERM|permissions|can't access/, `${user} ${key} not named`);
+        }
+        if (user !== 'acme') continue;
+        assert.equal(await connection.get('millrace:{m}:answer:acme:1'), null);
+        await assert.rejects(connection.set('millrace:{m}:answer:acme:1', 'forged'), /NOPERM/);
+      } finally {
+        connection.disconnect();
+      }
+    }
+  });
+});
+
+/** What Redis lets anybody run. */
+const unavoidable = (may: ReadonlySet<string>): string[] => ['auth', 'quit', 'reset'].filter((name) => may.has(name));
 
 describe('a plain BullMQ viewer', () => {
   it('mounts on our queues with the user that may only read: tasks are shown without error, and nothing is changed', async () => {

@@ -1,8 +1,11 @@
 /** F2: death in every gap of an attempt, once each, of the process that stands in it. The job must come out as if nothing had been. */
 import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { until } from '../e2e/support/until.ts';
 import type { Cluster, Role } from './support/cluster.ts';
-import { readJob } from './support/journal-reader.ts';
+import { manifestOf, readJob } from './support/journal-reader.ts';
 import { Lab } from './support/lab.ts';
 
 let lab: Lab;
@@ -55,4 +58,52 @@ describe('F2: a process dies in a gap of an attempt', () => {
 
   it('schedulers, from the ledger to the tick', () =>
     lab.run({ name: 'schedulers' }, (cluster) => schedulersDieIn(['chunk.1-2', 'chunk.2-3', 'chunk.3-4', 'chunk.13-14'], cluster)).then(() => {}));
+
+  it('whoever buried a chunk dies before the mark and Redis forgets that it was dying: the next attempt finds the verdict, and the job ends', async () => {
+    let buried = -1;
+    const cluster = await lab.run({ name: 'buried', check: { ending: 'any' } }, async (cluster) => {
+      const host = cluster.host({ failpoints: 'chunk.5-6=stop' });
+      await cluster.ready(cluster.scheduler(), host);
+      const { jobId } = await cluster.submit('buried', cluster.spec({ deadLetters: { maxChunks: 1_000 } }));
+      await until('the host to stand in its first chunk', () => host.fired('chunk.5-6'));
+      buried = bury(cluster, jobId);
+      host.signal('SIGCONT');
+      await cluster.untilEnded(jobId);
+      assert.deepEqual(manifestOf(cluster.out, jobId, 1)?.chunks.dead, 1);
+    });
+    const [jobId = ''] = cluster.client.entries.map((entry) => entry.jobId);
+    const found = readJob(cluster.out, jobId).failures.filter(({ chunk, outcome }) => chunk === buried && outcome === 'superseded');
+    assert.equal(found.length, 1, 'it is found once and not again and again');
+  });
 });
+
+/** Dead letter and verdict of the last chunk that is listed so far, as a scheduler leaves them; the ledger is not told. */
+function bury(cluster: Cluster, jobId: string): number {
+  const listed = readJob(cluster.out, jobId).listed.toSorted((one, other) => one.chunk - other.chunk);
+  const last = listed.at(-1);
+  assert.ok(last !== undefined && listed.length > 1, 'chunks are planned beside the one in hand');
+  const { stage, chunk } = last;
+  const six = String(chunk).padStart(6, '0');
+  const deadLetter = `jobs/${jobId}/dead/${stage}/${six}.000001.json`;
+  const place = { version: 1, jobId, stage, chunk, generation: 1 };
+  const cause = { class: 'input', code: 'INPUT_CHANGED', message: 'by hand', fingerprint: `fp1-${'0'.repeat(16)}`, reason: 'retrying cannot cure it' };
+  const letter = {
+    record: 'deadLetter',
+    deadLetterId: `${jobId}.${stage}.${chunk}.1`,
+    ...place,
+    ...cause,
+    range: null,
+    diedAt: '2026-11-23T10:00:00.000Z',
+    attempts: [],
+  };
+  const verdict = { record: 'verdict', outcome: 'dead', ...place, deadLetter, code: cause.code };
+  for (const [key, record] of [
+    [deadLetter, letter],
+    [`jobs/${jobId}/verdicts/${stage}/${six}.json`, verdict],
+  ] as const) {
+    const path = join(cluster.out, '_journal', key);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, JSON.stringify(record));
+  }
+  return chunk;
+}

@@ -362,6 +362,20 @@ backToPending()
 return 1
 `;
 
+/**
+ * The open attempt has found that the verdict says dead, and nobody told this ledger: whoever buried the chunk died before the mark, or spoke of an
+ * earlier epoch. The steps of burying are repeated.
+ */
+const foundDead = `
+if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
+if c('kind') == 'chunk' then tally({ released = 1 }) end
+move('retrying')
+clearAttempt()
+redis.call('HSETNX', chunk, 'dying', A.reason)
+redis.call('ZADD', due, -1, A.chunkId)
+return 1
+`;
+
 const setNextTry = `
 if not ours() or c('state') ~= 'retrying' or int(c('number')) ~= A.number then return 0 end
 if int(redis.call('ZSCORE', due, A.chunkId)) ~= 0 then return 0 end
@@ -565,6 +579,7 @@ const bodies = {
   progress,
   failAttempt,
   releaseAttempt,
+  foundDead,
   setNextTry,
   retryNow,
   flagDying,

@@ -487,6 +487,11 @@ export class Ledger {
     return this.#flag('failAttempt', parseChunkId(id).jobId, id, args);
   }
 
+  /** The open attempt has read a verdict that says dead and that this ledger knows nothing of: the chunk is dying, so that it is buried once more. */
+  async foundDead(id: ChunkId, generation: number, attemptId: AttemptId): Promise<boolean> {
+    return this.#flag('foundDead', parseChunkId(id).jobId, id, { generation, attemptId, reason: 'its verdict says dead' });
+  }
+
   /** The attempt was given back (drain, pause): pending again, costs nothing. `late`: its record, when the journal could not take it. */
   async releaseAttempt(id: ChunkId, generation: number, attemptId: AttemptId, late: { key: string; record: string } | null = null): Promise<boolean> {
     const kept = late === null ? {} : { recordKey: late.key, record: late.record };

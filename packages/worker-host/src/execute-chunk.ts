@@ -31,8 +31,8 @@ export type ChunkRun =
 /** How the attempt ended, after the journal was asked. */
 type ChunkEnd =
   | { readonly outcome: 'committed'; readonly receipt: Receipt }
-  /** The verdict was filled by another: with this receipt, or null when the chunk is dead or closed. */
-  | { readonly outcome: 'superseded'; readonly winner: Receipt | null }
+  /** The verdict was filled by another: with a receipt, or by what ends the chunk in this generation. */
+  | { readonly outcome: 'superseded'; readonly by: Verdict }
   | { readonly outcome: 'released' | 'cancelled' }
   | { readonly outcome: 'failed'; readonly failure: ClassifiedFailure };
 
@@ -104,10 +104,8 @@ async function decideEnd(attempt: OpenedAttempt<AttemptOrders>, run: ChunkRun, h
   try {
     const told = run.kind === 'committed' || run.kind === 'superseded' ? run.verdict : null;
     const verdict = told ?? (await confirmCommit(attempt.orders, host));
-    if (verdict?.outcome === 'committed') {
-      return verdict.attemptId === attempt.attemptId ? { outcome: 'committed', receipt: verdict } : { outcome: 'superseded', winner: verdict };
-    }
-    if (verdict !== null) return { outcome: 'superseded', winner: null };
+    if (verdict?.outcome === 'committed' && verdict.attemptId === attempt.attemptId) return { outcome: 'committed', receipt: verdict };
+    if (verdict !== null) return { outcome: 'superseded', by: verdict };
   } catch (error) {
     // Unknown: the next attempt reads the verdict before it does anything.
     return { outcome: 'failed', failure: run.kind === 'failed' ? run.failure : classifyThrown(error) };
@@ -144,12 +142,15 @@ async function settle(
       log.info({ records: counts.recordsIn, rows: counts.rowsOut, rejects: counts.rejected, bytes: counts.bytesIn, durationMs }, 'attempt committed');
       return 'acknowledge';
     }
-    case 'superseded':
-      // The winner's mark may have been lost, so it is made again; the bit makes that harmless.
-      if (end.winner !== null) await markCommitted(orders, chunk, end.winner, host);
-      await recordRelease(orders.chunkId, recordOf(attempt, place, supersededBy(end.winner), run, host, 'superseded'), host);
-      log.info({ winner: end.winner?.attemptId ?? null, durationMs }, 'attempt superseded');
+    case 'superseded': {
+      // The winner's mark may have been lost, so it is made again; the bit makes that harmless. The same of a death, which would be found again and again.
+      const winner = end.by.outcome === 'committed' ? end.by : null;
+      if (winner !== null) await markCommitted(orders, chunk, winner, host);
+      if (end.by.outcome === 'dead') await host.queues.ledger.foundDead(orders.chunkId, orders.generation, attemptId);
+      await recordRelease(orders.chunkId, recordOf(attempt, place, supersededBy(winner), run, host, 'superseded'), host);
+      log.info({ winner: winner?.attemptId ?? null, durationMs }, 'attempt superseded');
       return 'acknowledge';
+    }
     case 'released':
     case 'cancelled':
       await recordRelease(orders.chunkId, recordOf(attempt, place, releasedFor(end.outcome), run, host, end.outcome), host);

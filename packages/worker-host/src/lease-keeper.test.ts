@@ -125,6 +125,23 @@ describe('a lease', () => {
     }
   });
 
+  it('F32: is renewed at the same moments whatever the wall clock says: two minutes back, an hour ahead, a storm of steps', async () => {
+    for (const stepsMs of [[-120_000], [3_600_000], [0, -120_000, 3_600_000, -1, 180_000]]) {
+      const clock = new FakeClock(0);
+      let looks = 0;
+      clock.nowMs = () => clock.monotonicMs() + (stepsMs[looks++ % stepsMs.length] as number);
+      const task = new ScriptedTask(clock);
+      const lease = await keepLease(task, times, clock);
+      await pass(clock, 65_000, () => lease.showLife());
+      assert.deepEqual(
+        task.sentAt.map((at) => Math.round(at / 10_000)),
+        [0, 1, 2, 3, 4, 5, 6],
+      );
+      assert.equal(lease.signal.aborted, false);
+      lease.stop();
+    }
+  });
+
   it('leaves no timer behind when it is stopped', async () => {
     const { clock, lease } = await keptLease();
     lease.stop();

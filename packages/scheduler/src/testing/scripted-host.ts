@@ -189,46 +189,12 @@ class Host implements ScriptedHost {
 
   /** The commit point, as the core does it: the receipt that stands is the one that counts. */
   async #commit(orders: AttemptOrders, attemptId: AttemptId): Promise<Receipt> {
-    const { jobId, stage, chunk, generation, specDigest, segmentDigest } = orders;
+    const { jobId, stage, chunk, generation, segmentDigest } = orders;
     const rejected = this.#script.rejectsOf?.(chunk) ?? 0;
     const segment = await this.#control.journal.readSegment(orders.segmentKey, segmentDigest);
     const listed = segment.record.chunks.find((one) => one.chunk === chunk);
     if (!listed || segment.record.generation !== generation) throw new Error(`${orders.segmentKey} does not list chunk ${chunk}`);
-    const rows = listed.kind === 'partition' ? listed.rows : 1;
-    const isReduce = listed.kind === 'partition';
-    const fates = { recordsIn: rows + (isReduce ? 0 : rejected), emitted: rows - (isReduce ? rejected : 0), filtered: 0, deduplicated: 0, rejected };
-    const receipt: Receipt = {
-      record: 'verdict',
-      version: 1,
-      outcome: 'committed',
-      jobId,
-      stage,
-      chunk,
-      generation,
-      attemptId,
-      specDigest,
-      segmentDigest,
-      resultVersion: 1,
-      coreVersion: '0',
-      counts: {
-        ...fates,
-        rowsOut: fates.emitted,
-        repaired: 0,
-        bytesIn: chunkBytes(listed),
-        blankLines: 0,
-        commentLines: 0,
-        suspectRecords: 0,
-        damagedBytes: 0,
-        damagedLines: 0,
-      },
-      byCode: rejected === 0 ? {} : { TYPE_NUMBER: rejected },
-      byColumn: rejected === 0 ? {} : { a: { TYPE_NUMBER: rejected } },
-      repairs: {},
-      files: isReduce ? [] : [{ file: listed.kind === 'range' ? listed.file : null, key: null, ...fates }],
-      parts: [],
-      rejects: [],
-      inputsDigest: listed.kind === 'partition' ? listed.slices.digest : null,
-    };
+    const receipt = receiptOf(orders, attemptId, listed, rejected);
     const bytes = encodeRecord('verdict', receipt);
     const scope = { connection: 'journal', kind: 'journal', jobKey: null, specDigest: null } as const;
     const put = { type: 'StorePut', scope, key: verdictKey(jobId, stage, chunk, generation), mode: 'create', ifMatch: null, sha256: sha256Hex(bytes) } as const;
@@ -396,9 +362,49 @@ class Host implements ScriptedHost {
   }
 }
 
+/** A record a chunk, besides those rejected; of a partition its rows. It names no parts. */
+export function receiptOf(orders: AttemptOrders, attemptId: AttemptId, listed: Chunk, rejected = 0): Receipt {
+  const { jobId, stage, chunk, generation, specDigest, segmentDigest } = orders;
+  const rows = listed.kind === 'partition' ? listed.rows : 1;
+  const isReduce = listed.kind === 'partition';
+  const fates = { recordsIn: rows + (isReduce ? 0 : rejected), emitted: rows - (isReduce ? rejected : 0), filtered: 0, deduplicated: 0, rejected };
+  return {
+    record: 'verdict',
+    version: 1,
+    outcome: 'committed',
+    jobId,
+    stage,
+    chunk,
+    generation,
+    attemptId,
+    specDigest,
+    segmentDigest,
+    resultVersion: 1,
+    coreVersion: '0',
+    counts: {
+      ...fates,
+      rowsOut: fates.emitted,
+      repaired: 0,
+      bytesIn: chunkBytes(listed),
+      blankLines: 0,
+      commentLines: 0,
+      suspectRecords: 0,
+      damagedBytes: 0,
+      damagedLines: 0,
+    },
+    byCode: rejected === 0 ? {} : { TYPE_NUMBER: rejected },
+    byColumn: rejected === 0 ? {} : { a: { TYPE_NUMBER: rejected } },
+    repairs: {},
+    files: isReduce ? [] : [{ file: listed.kind === 'range' ? listed.file : null, key: null, ...fates }],
+    parts: [],
+    rejects: [],
+    inputsDigest: listed.kind === 'partition' ? listed.slices.digest : null,
+  };
+}
+
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
-function pinsOf(job: JobRecord): Pins {
+export function pinsOf(job: JobRecord): Pins {
   const schema = { fields: [], missingValues: [''], match: 'name', caseSensitive: true, missingColumns: 'fail', extraColumns: 'drop', primaryKey: [] } as const;
   const input = {
     name: 'input',
@@ -420,7 +426,8 @@ function pinsOf(job: JobRecord): Pins {
   return { record: 'pins', version: 1, jobId: job.jobId, rules: 1, inputs: [input as never], partitions: {}, lookups: [] };
 }
 
-function segmentOf(job: JobView, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {
+/** The chunks of a file behind those that stand already, as the next segment. */
+export function segmentOf(job: JobView, orders: WorkOrders, pinsDigest: string, file: InputFile, segment: number, firstChunk: number): Segment {
   const chunks: Chunk[] = [];
   // What an earlier planner had come to stands; the file goes on behind it.
   const standing = job.chunks.flatMap(({ chunk }) => (chunk.kind === 'range' && chunk.file === file.file ? [chunk] : []));
