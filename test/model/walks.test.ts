@@ -10,16 +10,15 @@ before(async () => {
   redis = walkRedis(await startTestRedis());
 });
 after(async () => {
-  redis.close();
   await redis.redis.stop();
 });
 
 it('F39: whatever is submitted, claimed, lost, committed late, redriven, cancelled and forgotten comes to one end', async (test) => {
   const seed = Number(process.env['MILLRACE_SEED'] ?? 39);
   test.diagnostic(`seed ${seed}`);
-  const { steps } = await walk(redis, { seed, walks: 20, steps: 80 });
+  const { steps } = await walk(redis, { seed, walks: 12, steps: 80 });
   test.diagnostic(`${steps} steps`);
-  assert.ok(steps > 200, `${steps} steps`);
+  assert.ok(steps > 100, `${steps} steps`);
 });
 
 it('F39: a job that had ended is accepted again by a scheduler that was slow, after Redis forgot it: its dead chunk is found dead, and it ends', async () => {

@@ -1,9 +1,10 @@
 /** F39: random walks through `walk-world.ts`, as fast-check makes them: a walk that breaks something is shortened until each of its steps is needed. */
 
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { type JobId, jobIdFromKey } from '@millrace/protocol';
 import type { TestRedis } from '@millrace/queues/testing';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
 import { World } from './walk-world.ts';
 
 /** The small model: what a client was told, and nothing else. What must follow from it is asked of the world. */
@@ -12,6 +13,7 @@ interface Told {
   steps: number;
 }
 
+const execute = promisify(execFile);
 const keys = ['tolerant', 'strict'] as const;
 const idOf = (key: string): JobId => jobIdFromKey('default', key);
 
@@ -37,12 +39,11 @@ const key = fc.constantFrom(...keys);
 export interface WalkRedis {
   readonly redis: TestRedis;
   flush(): Promise<void>;
-  close(): void;
 }
 
 export function walkRedis(redis: TestRedis): WalkRedis {
-  const client = new Redis(redis.url.replace(/^unix:\/\//, ''));
-  return { redis, flush: async () => void (await client.flushall()), close: () => client.disconnect() };
+  const socket = redis.url.replace(/^unix:\/\//, '');
+  return { redis, flush: async () => void (await execute('redis-cli', ['-e', '-s', socket, 'FLUSHALL'])) };
 }
 
 function stepsOver(redis: WalkRedis): fc.Arbitrary<Step>[] {

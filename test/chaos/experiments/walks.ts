@@ -23,7 +23,6 @@ export const walks: Experiment = {
         steps += done.steps;
       }
     });
-    redis.close();
     await redis.redis.stop();
     Object.assign(findings.figures, { walks: count, steps });
     return findings;
