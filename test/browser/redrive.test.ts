@@ -48,3 +48,35 @@ test('dead chunks are found by their cause, planned, redriven behind a canary, a
   await page.getByText('generation 2').first().waitFor();
   await close();
 });
+
+test('dead letters are waived from the inbox by keyboard, under a reason, and the job completes with its gap named', async () => {
+  const { jobId } = await brokenJob(pages, 'waived');
+  const { chunks } = await pages.api.client.call('GET /jobs/{jobId}', { params: { jobId: jobId as never } });
+  const { page, close } = await pages.open(`/dead?q=job:${jobId}`);
+  await page.getByText(`${chunks.dead} dead letters`).first().waitFor();
+  await page.keyboard.press('n');
+  assert.equal(await page.getByRole('dialog').count(), 0, 'no row is meant yet');
+  await page.keyboard.press('j');
+  await page.keyboard.press('n');
+  await page.getByRole('textbox', { name: 'Note' }).fill('not worth another night');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('a');
+  await page.getByText(`All ${chunks.dead} dead letters that match`).waitFor();
+  await page.keyboard.press('v');
+  await page.getByText('will be waived').waitFor();
+  await expectAccessible(page, 'a plan of a waiver');
+  const start = page.getByRole('button', { name: `Waive ${chunks.dead}`, exact: true });
+  assert.ok(await start.isDisabled(), 'a waiver stands under a reason');
+  await page.getByRole('textbox', { name: 'Reason' }).fill('the shop has closed');
+  await page.keyboard.press('Control+Enter');
+  await page.getByText(`Waiver of ${chunks.dead} items`).first().waitFor();
+  await page.getByText('finished').first().waitFor();
+  await page.getByRole('link', { name: 'orders-import' }).click();
+  await page.getByRole('heading', { level: 1 }).getByText('completed').waitFor();
+  await page.getByText(`waive by user:nina of ${chunks.dead} chunks`).waitFor();
+  await page.getByText('the shop has closed').first().waitFor();
+  await page.goto(`${pages.api.url}/jobs/${jobId}?tab=outputs`);
+  await page.getByText('INPUT_NOT_FOUND').first().waitFor();
+  await close();
+});

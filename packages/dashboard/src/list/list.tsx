@@ -27,6 +27,13 @@ export type { Column } from './column.ts';
 /** What is selected: some rows, or all that match the filter, also those that are not loaded. */
 export type Selection = { readonly kind: 'ids'; readonly ids: readonly string[] } | { readonly kind: 'all'; readonly q: string; readonly total: number };
 
+/** A key that acts on what is selected, or on the row that is current; it opens a plan or a dialog and does nothing by itself. */
+export interface SelectionKey {
+  readonly keys: string;
+  readonly does: string;
+  readonly run: (selection: Selection) => void;
+}
+
 export interface ListProps<Row> {
   /** What one row is, in singular and plural: `job`, `jobs`. */
   readonly nouns: readonly [string, string];
@@ -45,6 +52,7 @@ export interface ListProps<Row> {
   readonly drawer?: (id: string, row: Row | null) => ReactNode;
   /** Acts on what is selected. Without it rows cannot be selected. */
   readonly bulk?: (selection: Selection, clear: () => void) => ReactNode;
+  readonly selectionKeys?: readonly SelectionKey[];
   /** Shown when there is nothing and no filter: what to do first. */
   readonly empty: ReactNode;
   /** Beside the filter. */
@@ -156,6 +164,12 @@ export function List<Row>(props: ListProps<Row>) {
             },
           },
         ]),
+    ...(props.selectionKeys ?? []).map(({ keys, does, run }) => ({
+      keys,
+      does,
+      group: 'List',
+      run: () => (isAll || selected.size > 0 ? run(selection) : withRow((row) => run({ kind: 'ids', ids: [idOf(row)] }))),
+    })),
   ]);
   function withRow(act: (row: Row) => void): void {
     const row = rows[at()];

@@ -101,7 +101,7 @@ function ConfirmForm({ verb, danger = false, act, onDone, onClose, children }: C
       {mutation.isError && <ProblemNote error={mutation.error} doing={verb.toLowerCase()} />}
       <div className={styles.acts}>
         <Button onClick={onClose}>Keep as it is</Button>
-        <Button type="submit" tone={danger ? 'danger' : 'accent'} disabled={!mayAct} busy={mutation.isPending}>
+        <Button type="submit" tone={danger || isProduction ? 'danger' : 'accent'} disabled={!mayAct} busy={mutation.isPending}>
           {verb}
         </Button>
       </div>

@@ -37,6 +37,7 @@ export function ProblemNote({ error, doing, onRetry }: ProblemNoteProps) {
             Try again
           </Button>
         )}
+        {code === 'AUTH_STALE' && <a href={`/login?next=${encodeURIComponent(window.location.pathname + window.location.search)}`}>Sign in again</a>}
         {code !== null && (
           <a href={`/docs/errors/${encodeURIComponent(code)}`}>
             <code>{code}</code>

@@ -17,7 +17,7 @@ import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Countdown } from '../../ui/time.tsx';
 import { BalanceSum } from '../job/balance-sum.tsx';
-import { FreezeButton } from '../job/freeze-button.tsx';
+import { FreezeButton, useFreeze } from '../job/freeze-button.tsx';
 import { jobKey, useJob } from '../job/queries.ts';
 import { AttemptDifference } from './attempt-difference-table.tsx';
 import { AttemptStory } from './attempt-story.tsx';
@@ -71,7 +71,17 @@ export function ChunkScreen() {
 function ChunkActs({ chunk }: { readonly chunk: ChunkDetail }) {
   const { jobId, stage, index, state, retryAt, deadLetterId } = chunk;
   const mayOperate = useMay('operator');
+  const maySteward = useMay('steward');
   const [asking, setAsking] = useState(false);
+  const freeze = useFreeze();
+  useKeys([
+    ...(mayOperate && deadLetterId !== null
+      ? [{ keys: 'r', does: 'Redrive the chunk', group: 'Chunk', run: () => freeze.mutate({ target: 'deadLetters', ids: [deadLetterId] }) }]
+      : []),
+    ...(maySteward && deadLetterId !== null
+      ? [{ keys: 'v', does: 'Waive the chunk', group: 'Chunk', run: () => freeze.mutate({ target: 'waiveDeadLetters', ids: [deadLetterId] }) }]
+      : []),
+  ]);
   if (!mayOperate) return null;
   return (
     <>
@@ -87,6 +97,11 @@ function ChunkActs({ chunk }: { readonly chunk: ChunkDetail }) {
         </Button>
       )}
       {deadLetterId !== null && <FreezeButton body={{ target: 'deadLetters', ids: [deadLetterId] }}>Redrive</FreezeButton>}
+      {deadLetterId !== null && maySteward && (
+        <FreezeButton quiet body={{ target: 'waiveDeadLetters', ids: [deadLetterId] }}>
+          Waive
+        </FreezeButton>
+      )}
       <ConfirmDialog
         opened={asking}
         onClose={() => setAsking(false)}

@@ -15,7 +15,7 @@ import { Empty, Page } from '../../ui/page.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Countdown } from '../../ui/time.tsx';
 import { FileStrip, StripLegend } from '../job/file-strip.tsx';
-import { FreezeButton } from '../job/freeze-button.tsx';
+import { type FreezeBody, FreezeButton, useFreeze } from '../job/freeze-button.tsx';
 import { stagesQuery, useJob } from '../job/queries.ts';
 import { chunkFilterFields } from '../jobs/job-fields.ts';
 import styles from './chunks.module.css';
@@ -112,7 +112,9 @@ export function ChunksScreen() {
   const search = useSearch({ from: '/app/jobs/$job/stages/$stage' });
   const navigate = useNavigate();
   const mayOperate = useMay('operator');
+  const freeze = useFreeze();
   const { data } = useJob(jobId);
+  const generation = data?.generation ?? 1;
   const stages = useQuery(stagesQuery(jobId)).data?.data;
   const shown = stages?.find(({ name }) => name === stage);
   const name = data === undefined ? '' : visibleText(data.name);
@@ -178,23 +180,32 @@ export function ChunksScreen() {
             </p>
           </Empty>
         }
-        {...(mayOperate ? { bulk: (selection: Selection) => <RedriveSelected jobId={jobId} selection={selection} generation={data?.generation ?? 1} /> } : {})}
+        {...(mayOperate
+          ? {
+              selectionKeys: [
+                {
+                  keys: 'r',
+                  does: 'Redrive what is dead of the selection, or the row',
+                  run: (selection: Selection) => freeze.mutate(lettersOf(jobId, selection, generation)),
+                },
+              ],
+              bulk: (selection: Selection) => (
+                <FreezeButton small body={lettersOf(jobId, selection, generation)}>
+                  Redrive what is dead
+                </FreezeButton>
+              ),
+            }
+          : {})}
       />
     </Page>
   );
 }
 
 /** Dead letters have the id of their chunk and the generation in which it died. */
-function RedriveSelected({ jobId, selection, generation }: { readonly jobId: Job; readonly selection: Selection; readonly generation: number }) {
-  const body =
-    selection.kind === 'all'
-      ? ({ target: 'deadLetters', filter: `job:${jobId} state:open ${lettersFilter(selection.q)}`.trim() } as const)
-      : ({ target: 'deadLetters', ids: selection.ids.map((id) => `${id}.${generation}`) } as const);
-  return (
-    <FreezeButton small body={{ ...body, ...('ids' in body ? { ids: [...body.ids] } : {}) }}>
-      Redrive what is dead
-    </FreezeButton>
-  );
+function lettersOf(jobId: Job, selection: Selection, generation: number): FreezeBody {
+  return selection.kind === 'all'
+    ? { target: 'deadLetters', filter: `job:${jobId} state:open ${lettersFilter(selection.q)}`.trim() }
+    : { target: 'deadLetters', ids: selection.ids.map((id) => `${id}.${generation}`) };
 }
 
 /** Of a filter of chunks the terms that dead letters know too. */

@@ -1,13 +1,14 @@
 /** The inbox of dead letters: work that used up its attempts, or that retrying cannot cure. */
-import type { DeadLetterRow } from '@millrace/api-contract';
+import type { DeadLetterDetail, DeadLetterRow } from '@millrace/api-contract';
 import { failureClasses } from '@millrace/protocol/browser';
-import { useQuery } from '@tanstack/react-query';
+import { queryOptions, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
 import { api } from '../../api.ts';
 import { formatBytes, formatCount, formatNoun } from '../../format/numbers.ts';
 import { fileName, visibleText } from '../../format/texts.ts';
 import type { FilterField } from '../../list/filter-text.ts';
-import { type Column, List, type Selection } from '../../list/list.tsx';
+import { type Column, List, type Selection, type SelectionKey } from '../../list/list.tsx';
 import type { FetchPage } from '../../list/use-pages.ts';
 import { useMay } from '../../session.ts';
 import { Go, pathOf } from '../../ui/go.tsx';
@@ -16,7 +17,8 @@ import { Empty, Facts, Page, Waiting } from '../../ui/page.tsx';
 import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
-import { FreezeButton } from '../job/freeze-button.tsx';
+import { NoteDialog } from '../errors/decision-form.tsx';
+import { FreezeButton, useFreeze } from '../job/freeze-button.tsx';
 import styles from './dead-letters.module.css';
 
 const fields: readonly FilterField[] = [
@@ -75,8 +77,43 @@ export function DeadLettersScreen() {
   const search = useSearch({ from: '/app/dead' });
   const navigate = useNavigate();
   const mayOperate = useMay('operator');
+  const maySteward = useMay('steward');
+  const freeze = useFreeze();
+  const [notedLetter, setNotedLetter] = useState<string | null>(null);
+  const keys: readonly SelectionKey[] = [
+    ...(mayOperate
+      ? [
+          {
+            keys: 'r',
+            does: 'Redrive what is selected, or the row',
+            run: (selection: Selection) => freeze.mutate({ target: 'deadLetters', ...whatOf(selection) }),
+          },
+        ]
+      : []),
+    ...(maySteward
+      ? [
+          {
+            keys: 'v',
+            does: 'Waive what is selected, or the row',
+            run: (selection: Selection) => freeze.mutate({ target: 'waiveDeadLetters', ...whatOf(selection) }),
+          },
+        ]
+      : []),
+    ...(mayOperate
+      ? [
+          {
+            keys: 'n',
+            does: 'Note on the error of the row',
+            run: (selection: Selection) => setNotedLetter(selection.kind === 'ids' ? (selection.ids[0] ?? null) : null),
+          },
+        ]
+      : []),
+  ];
   return (
-    <Page title="Dead letters" lead="Work that used up its attempts, or that trying again cannot cure. A redrive puts it back; nothing is lost meanwhile.">
+    <Page
+      title="Dead letters"
+      lead="Work that used up its attempts, or that trying again cannot cure. A redrive puts it back; nothing is lost meanwhile. A waiver accepts the gap."
+    >
       <List
         nouns={['dead letter', 'dead letters']}
         queryKey={['deadLetters']}
@@ -93,29 +130,47 @@ export function DeadLettersScreen() {
             <p>No work is dead. What fails in passing is tried again by itself; its errors are grouped under Errors.</p>
           </Empty>
         }
-        {...(mayOperate ? { bulk: (selection: Selection) => <Redrive selection={selection} /> } : {})}
+        selectionKeys={keys}
+        {...(mayOperate
+          ? {
+              bulk: (selection: Selection) => (
+                <>
+                  <FreezeButton small body={{ target: 'deadLetters', ...whatOf(selection) }}>
+                    Redrive
+                  </FreezeButton>
+                  {maySteward && (
+                    <FreezeButton small quiet body={{ target: 'waiveDeadLetters', ...whatOf(selection) }}>
+                      Waive
+                    </FreezeButton>
+                  )}
+                </>
+              ),
+            }
+          : {})}
       />
+      {notedLetter !== null && <NoteOnLetter id={notedLetter} onClose={() => setNotedLetter(null)} />}
     </Page>
   );
 }
 
-function Redrive({ selection }: { readonly selection: Selection }) {
-  const body =
-    selection.kind === 'all'
-      ? { target: 'deadLetters' as const, filter: selection.q === '' ? 'state:open' : selection.q }
-      : { target: 'deadLetters' as const, ids: [...selection.ids] };
-  return (
-    <FreezeButton small body={body}>
-      Redrive
-    </FreezeButton>
-  );
-}
+const whatOf = (selection: Selection): { filter: string } | { ids: string[] } =>
+  selection.kind === 'all' ? { filter: selection.q === '' ? 'state:open' : selection.q } : { ids: [...selection.ids] };
 
-function Letter({ id }: { readonly id: string }) {
-  const { data, error, refetch } = useQuery({
+const letterQuery = (id: string) =>
+  queryOptions({
     queryKey: ['deadLetter', id],
     queryFn: ({ signal }) => api.call('GET /dead-letters/{deadLetterId}', { params: { deadLetterId: id } }, { signal }),
   });
+
+/** Notes stand with the error group of a letter. */
+function NoteOnLetter({ id, onClose }: { readonly id: string; readonly onClose: () => void }) {
+  const { data } = useQuery(letterQuery(id));
+  return data?.fingerprint == null ? null : <NoteDialog fingerprint={data.fingerprint} onClose={onClose} />;
+}
+
+function Letter({ id }: { readonly id: string }) {
+  const { data, error, refetch } = useQuery(letterQuery(id));
+  const maySteward = useMay('steward');
   const mayOperate = useMay('operator');
   if (error !== null) return <ProblemNote error={error} doing="read the dead letter" onRetry={() => void refetch()} />;
   if (data === undefined) return <Waiting what="the dead letter" />;
@@ -139,6 +194,7 @@ function Letter({ id }: { readonly id: string }) {
     end,
     attempts,
     fingerprint,
+    waiver,
   } = data;
   return (
     <>
@@ -163,6 +219,7 @@ function Letter({ id }: { readonly id: string }) {
           start === null || end === null ? null : ['Range', `${formatCount(start)} to ${formatCount(end)}`],
           ['Size', formatBytes(bytes)],
           ['Attempts', formatNoun(attempts.length, 'attempt')],
+          waiver === null ? null : ['Waived', <Waiver key="waiver" waiver={waiver} />],
         ]}
       />
       <p className={styles.acts}>
@@ -172,8 +229,22 @@ function Letter({ id }: { readonly id: string }) {
             All of this error
           </FreezeButton>
         )}
+        {maySteward && state === 'open' && (
+          <FreezeButton quiet body={{ target: 'waiveDeadLetters', ids: [id] }}>
+            Waive
+          </FreezeButton>
+        )}
       </p>
       {notRedrivable !== null && <p className={styles.hint}>Not redrivable: {visibleText(notRedrivable)}</p>}
+    </>
+  );
+}
+
+/** Who has accepted that its work is missing. */
+function Waiver({ waiver: { by, at, reason } }: { readonly waiver: NonNullable<DeadLetterDetail['waiver']> }) {
+  return (
+    <>
+      by {visibleText(by)} <Time at={at} />: “{visibleText(reason)}”
     </>
   );
 }

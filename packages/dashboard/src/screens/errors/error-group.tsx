@@ -4,15 +4,12 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../../api.ts';
-import { nowMs } from '../../clock.ts';
 import { formatCount, formatNoun, formatShare } from '../../format/numbers.ts';
 import { fileName, visibleText } from '../../format/texts.ts';
 import { useLiveRefetch } from '../../live/use-live.ts';
 import { useIdentity, useMay } from '../../session.ts';
 import { useAct } from '../../ui/act.tsx';
 import { Button } from '../../ui/button.tsx';
-import { Dialog } from '../../ui/dialog.tsx';
-import { AreaField, SelectField } from '../../ui/field.tsx';
 import { Go, pathOf } from '../../ui/go.tsx';
 import { Id } from '../../ui/id.tsx';
 import { Columns, Facts, Page, Panel, Waiting } from '../../ui/page.tsx';
@@ -20,17 +17,13 @@ import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
 import { FreezeButton } from '../job/freeze-button.tsx';
+import { type Decision, DecisionDialog, groupKey, groupQuery } from './decision-form.tsx';
 import styles from './error-group.module.css';
-
-const keyOf = (fingerprint: string) => ['errors', 'group', fingerprint] as const;
 
 export function ErrorGroupScreen() {
   const { fingerprint } = useParams({ from: '/app/errors/$fingerprint' });
-  const { data, error, refetch } = useQuery({
-    queryKey: [...keyOf(fingerprint), 'group'],
-    queryFn: ({ signal }) => api.call('GET /errors/{fingerprint}', { params: { fingerprint } }, { signal }),
-  });
-  useLiveRefetch(['errors'], [keyOf(fingerprint)], ({ type }) => type === 'errorGroup');
+  const { data, error, refetch } = useQuery(groupQuery(fingerprint));
+  useLiveRefetch(['errors'], [groupKey(fingerprint)], ({ type }) => type === 'errorGroup');
   return (
     <Page
       title={data?.code ?? 'Error group'}
@@ -181,7 +174,7 @@ function Spread({
 
 function Samples({ fingerprint }: { readonly fingerprint: string }) {
   const { data, error, refetch } = useQuery({
-    queryKey: [...keyOf(fingerprint), 'samples'],
+    queryKey: [...groupKey(fingerprint), 'samples'],
     queryFn: ({ signal }) => api.call('GET /errors/{fingerprint}/samples', { params: { fingerprint }, query: { limit: 10 } }, { signal }),
   });
   return (
@@ -209,17 +202,10 @@ function Samples({ fingerprint }: { readonly fingerprint: string }) {
   );
 }
 
-type Decision = 'resolve' | 'ignore' | 'reopen' | 'note';
-const decisions: Readonly<Record<Decision, { readonly title: string; readonly verb: string }>> = {
-  resolve: { title: 'Is the cause cured?', verb: 'Resolve' },
-  ignore: { title: 'Ignore this group', verb: 'Ignore' },
-  reopen: { title: 'Open it again?', verb: 'Reopen' },
-  note: { title: 'Add a note', verb: 'Add' },
-};
-
 function Acts({ group }: { readonly group: ErrorGroupDetail }) {
   const { fingerprint, state, dead, owner, version } = group;
   const mayOperate = useMay('operator');
+  const maySteward = useMay('steward');
   const me = useIdentity();
   const queries = useQueryClient();
   const [asking, setAsking] = useState<Decision | null>(null);
@@ -233,6 +219,11 @@ function Acts({ group }: { readonly group: ErrorGroupDetail }) {
   return (
     <>
       {dead > 0 && <FreezeButton body={{ target: 'deadLetters', fingerprint }}>Redrive {formatCount(dead)} dead</FreezeButton>}
+      {dead > 0 && maySteward && (
+        <FreezeButton quiet body={{ target: 'waiveDeadLetters', fingerprint }}>
+          Waive
+        </FreezeButton>
+      )}
       {state === 'open' || state === 'regressed' ? (
         <>
           <Button onClick={() => setAsking('resolve')}>Resolve</Button>
@@ -245,79 +236,7 @@ function Acts({ group }: { readonly group: ErrorGroupDetail }) {
         {isMine ? 'Give it back' : 'Assign to me'}
       </Button>
       <Button onClick={() => setAsking('note')}>Note</Button>
-      {asking !== null && (
-        <Dialog title={decisions[asking].title} opened onClose={() => setAsking(null)}>
-          <DecisionForm group={group} decision={asking} onClose={() => setAsking(null)} />
-        </Dialog>
-      )}
+      {asking !== null && <DecisionDialog group={group} decision={asking} onClose={() => setAsking(null)} />}
     </>
-  );
-}
-
-const spans = [
-  { value: 'always', label: 'for good' },
-  { value: '1h', label: 'for an hour' },
-  { value: '24h', label: 'for a day' },
-  { value: '100', label: 'until 100 more failures' },
-] as const;
-
-const hourMs = 3_600_000;
-
-function untilOf(span: string, failures: number): { readonly at: string | null; readonly failures: number | null } | null {
-  if (span === '1h' || span === '24h') return { at: new Date(nowMs() + (span === '1h' ? 1 : 24) * hourMs).toISOString(), failures: null };
-  return span === '100' ? { at: null, failures: failures + 100 } : null;
-}
-
-function DecisionForm({ group, decision, onClose }: { readonly group: ErrorGroupDetail; readonly decision: Decision; readonly onClose: () => void }) {
-  const { fingerprint, version, failures } = group;
-  const queries = useQueryClient();
-  const [text, setText] = useState('');
-  const [span, setSpan] = useState<string>('24h');
-  const act = useAct({
-    call: (_: null, actKey): Promise<unknown> => {
-      const call = { idempotencyKey: actKey, ifMatch: `"${version}"` };
-      const params = { fingerprint };
-      const note = text.trim();
-      switch (decision) {
-        case 'resolve':
-          return api.call('POST /errors/{fingerprint}/resolve', { params, body: { note } }, call);
-        case 'reopen':
-          return api.call('POST /errors/{fingerprint}/reopen', { params, body: { note } }, call);
-        case 'ignore':
-          return api.call('POST /errors/{fingerprint}/ignore', { params, body: { note, until: untilOf(span, failures) } }, call);
-        case 'note':
-          return api.call('POST /errors/{fingerprint}/note', { params, body: { text: note } }, call);
-        default:
-          return decision satisfies never;
-      }
-    },
-    showsFailure: true,
-    onDone: () => {
-      void queries.invalidateQueries({ queryKey: ['errors'] });
-      onClose();
-    },
-  });
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        act.mutate(null);
-      }}
-    >
-      {decision === 'resolve' && <p className={styles.say}>Seen again, it comes back as regressed.</p>}
-      {decision === 'ignore' && <SelectField label="How long" options={spans} value={span} onChange={(event) => setSpan(event.currentTarget.value)} />}
-      <AreaField
-        label={decision === 'note' ? 'Note' : 'Note (optional)'}
-        rows={3}
-        maxLength={1_000}
-        value={text}
-        data-autofocus
-        onChange={(event) => setText(event.currentTarget.value)}
-      />
-      {act.error !== null && <ProblemNote error={act.error} doing={decision === 'note' ? 'add the note' : `${decision} the group`} />}
-      <Button type="submit" tone="accent" busy={act.isPending} disabled={decision === 'note' && text.trim() === ''}>
-        {decisions[decision].verb}
-      </Button>
-    </form>
   );
 }

@@ -2,17 +2,21 @@
 import type { ErrorGroupRow } from '@millrace/api-contract';
 import { failureClasses } from '@millrace/protocol/browser';
 import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
 import { api } from '../../api.ts';
 import { formatCount, formatNoun } from '../../format/numbers.ts';
 import { visibleText } from '../../format/texts.ts';
 import type { FilterField } from '../../list/filter-text.ts';
-import { type Column, List } from '../../list/list.tsx';
+import { type Column, List, type Selection, type SelectionKey } from '../../list/list.tsx';
 import type { FetchPage } from '../../list/use-pages.ts';
+import { useMay } from '../../session.ts';
 import { Go, pathOf } from '../../ui/go.tsx';
 import { Id } from '../../ui/id.tsx';
 import { Empty, Page } from '../../ui/page.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
+import { useFreeze } from '../job/freeze-button.tsx';
+import { NoteDialog } from './decision-form.tsx';
 
 /** Spelled here: the file of the protocol that has them would bring zod along. */
 const groupStates = ['open', 'resolved', 'ignored', 'regressed'] as const satisfies readonly ErrorGroupRow['state'][];
@@ -71,6 +75,23 @@ const fetchGroups: FetchPage<ErrorGroupRow> = ({ q, cursor, limit }, signal) =>
 export function ErrorsScreen() {
   const search = useSearch({ from: '/app/errors' });
   const navigate = useNavigate();
+  const mayOperate = useMay('operator');
+  const maySteward = useMay('steward');
+  const freeze = useFreeze();
+  const [noted, setNoted] = useState<string | null>(null);
+  const ofRow = (act: (fingerprint: string) => void) => (selection: Selection) => {
+    const [fingerprint] = selection.kind === 'ids' ? selection.ids : [];
+    if (fingerprint !== undefined) act(fingerprint);
+  };
+  const keys: readonly SelectionKey[] = [
+    ...(mayOperate
+      ? [{ keys: 'r', does: 'Redrive what died of the row', run: ofRow((fingerprint) => freeze.mutate({ target: 'deadLetters', fingerprint })) }]
+      : []),
+    ...(maySteward
+      ? [{ keys: 'v', does: 'Waive what died of the row', run: ofRow((fingerprint) => freeze.mutate({ target: 'waiveDeadLetters', fingerprint })) }]
+      : []),
+    ...(mayOperate ? [{ keys: 'n', does: 'Note on the row', run: ofRow(setNoted) }] : []),
+  ];
   return (
     <Page
       title="Errors"
@@ -94,8 +115,10 @@ export function ErrorsScreen() {
         search={search}
         onSearch={(change) => void navigate({ to: '/errors', search: (old) => ({ ...old, ...change }), replace: change.row === undefined })}
         onOpen={({ fingerprint }) => void navigate({ to: pathOf.errorGroup(fingerprint) })}
+        selectionKeys={keys}
         empty={<Empty title="No attempt has failed yet." />}
       />
+      {noted !== null && <NoteDialog fingerprint={noted} onClose={() => setNoted(null)} />}
     </Page>
   );
 }

@@ -2,7 +2,7 @@
 import type { PlanView } from '@millrace/api-contract';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type KeyboardEvent, type SubmitEvent, useState } from 'react';
 import { api } from '../../api.ts';
 import { useNow } from '../../clock.ts';
 import { formatBytes, formatCount, formatDuration, formatNoun } from '../../format/numbers.ts';
@@ -17,9 +17,9 @@ import { Columns, Empty, Page, Panel, Waiting } from '../../ui/page.tsx';
 import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Countdown } from '../../ui/time.tsx';
-import { type FreezeBody, FreezeButton } from '../job/freeze-button.tsx';
+import { FreezeButton } from '../job/freeze-button.tsx';
 import styles from './redrive.module.css';
-import { startProblem } from './start-choices.ts';
+import { startProblem, waiverProblem } from './start-choices.ts';
 
 export function PlanScreen() {
   const { plan: planId } = useSearch({ from: '/app/redrives/new' });
@@ -43,7 +43,7 @@ export function PlanScreen() {
     );
   }
   return (
-    <Page title="Redrive" lead={plan.data !== undefined && <PlanLead plan={plan.data} />}>
+    <Page title={wordsOf(plan.data?.target).title} lead={plan.data !== undefined && <PlanLead plan={plan.data} />}>
       {plan.error !== null && (
         <>
           <ProblemNote error={plan.error} doing="read the plan" onRetry={() => void plan.refetch()} />
@@ -55,6 +55,22 @@ export function PlanScreen() {
     </Page>
   );
 }
+
+/** What the acts of a plan are called. */
+interface PlanWords {
+  readonly title: string;
+  readonly verb: string;
+  /** What happens to those that are taken. */
+  readonly will: string;
+  readonly cannot: string;
+}
+
+const redriveWords: PlanWords = { title: 'Redrive', verb: 'Redrive', will: 'will be redriven', cannot: 'Cannot be redriven' };
+const wordsOf = (target: PlanView['target'] | undefined): PlanWords => {
+  if (target === 'rejects') return { title: 'Replay', verb: 'Replay', will: 'will be replayed', cannot: 'Cannot be replayed' };
+  if (target === 'waiveDeadLetters') return { title: 'Waiver', verb: 'Waive', will: 'will be waived', cannot: 'Cannot be waived' };
+  return redriveWords;
+};
 
 const targetWords: Readonly<Record<PlanView['target'], string>> = {
   deadLetters: 'dead letters',
@@ -91,6 +107,8 @@ function Plan({ plan }: { readonly plan: PlanView }) {
   const { counts, bytesToRead, estimate, byCode, jobs, reduceAgain, warnings, cannot, changes, operationId, expiresAt, filter, target } = plan;
   const now = useNow();
   const isOver = Date.parse(expiresAt) <= now;
+  const words = wordsOf(target);
+  const isWaiver = target === 'waiveDeadLetters';
   return (
     <>
       {operationId !== null && (
@@ -101,7 +119,7 @@ function Plan({ plan }: { readonly plan: PlanView }) {
       {isOver && operationId === null && (
         <div className={styles.note}>
           <p>It has expired. Freezing it again shows what has changed since.</p>
-          {filter !== null && isTarget(target) && <FreezeButton body={{ target, filter }}>Freeze again</FreezeButton>}
+          {filter !== null && target !== 'rejects' && <FreezeButton body={{ target, filter }}>Freeze again</FreezeButton>}
         </div>
       )}
       {warnings.map(({ code, message }) => (
@@ -118,15 +136,23 @@ function Plan({ plan }: { readonly plan: PlanView }) {
               <SumLine sign="−" value={counts.cannot} name="cannot, see below" />
             </tbody>
             <tfoot>
-              <SumLine sign="=" value={counts.willRedrive} name={target === 'rejects' ? 'will be replayed' : 'will be redriven'} />
+              <SumLine sign="=" value={counts.willRedrive} name={words.will} />
             </tfoot>
           </table>
-          <p className={styles.estimate}>
-            {formatBytes(bytesToRead)} to read · about {formatDuration(estimate.requeueSeconds * 1_000)} to requeue
-            {estimate.workSeconds !== null && <>, {formatDuration(estimate.workSeconds * 1_000)} of work</>}
-          </p>
+          {isWaiver && (
+            <p className={styles.estimate}>
+              {formatBytes(bytesToRead)} stay unread. Each counts as tolerated and its gap is named in the manifest; a job that failed for its budget alone then
+              completes.
+            </p>
+          )}
+          {!isWaiver && (
+            <p className={styles.estimate}>
+              {formatBytes(bytesToRead)} to read · about {formatDuration(estimate.requeueSeconds * 1_000)} to requeue
+              {estimate.workSeconds !== null && <>, {formatDuration(estimate.workSeconds * 1_000)} of work</>}
+            </p>
+          )}
         </Panel>
-        <Start plan={plan} isOver={isOver} />
+        {operationId === null && !isOver && plan.confirm > 0 && (isWaiver ? <StartWaiver plan={plan} /> : <Start plan={plan} />)}
       </Columns>
       <Columns>
         <Panel title="By code">
@@ -183,7 +209,7 @@ function Plan({ plan }: { readonly plan: PlanView }) {
         </Panel>
       )}
       {cannot.length > 0 && (
-        <Panel title={`Cannot be redriven (${formatCount(counts.cannot)})`} folded={cannot.length > 20}>
+        <Panel title={`${words.cannot} (${formatCount(counts.cannot)})`} folded={cannot.length > 20}>
           <ul className={styles.lines}>
             {cannot.slice(0, 200).map(({ id, reason }) => (
               <li key={id}>
@@ -201,8 +227,6 @@ function Plan({ plan }: { readonly plan: PlanView }) {
   );
 }
 
-const isTarget = (target: PlanView['target']): target is FreezeBody['target'] => target === 'deadLetters' || target === 'rejects' || target === 'jobs';
-
 function SumLine({ sign, value, name }: { readonly sign: string; readonly value: number; readonly name: string }) {
   return (
     <tr>
@@ -216,8 +240,8 @@ function SumLine({ sign, value, name }: { readonly sign: string; readonly value:
 /** Above so many items the number is typed: a hand that presses Enter too fast is not enough. */
 const typeAbove = 1_000;
 
-function Start({ plan, isOver }: { readonly plan: PlanView; readonly isOver: boolean }) {
-  const { planId, confirm, operationId } = plan;
+function Start({ plan }: { readonly plan: PlanView }) {
+  const { planId, confirm } = plan;
   const navigate = useNavigate();
   const isProduction = useIsProduction();
   const [rate, setRate] = useState(plan.rate === null ? '' : String(plan.rate));
@@ -245,23 +269,12 @@ function Start({ plan, isOver }: { readonly plan: PlanView; readonly isOver: boo
     showsFailure: true,
     onDone: (operation) => void navigate({ to: pathOf.operation(operation.operationId) }),
   });
-  if (operationId !== null || isOver || confirm === 0) return null;
   const submit = (): void => {
     if (problem === null && !act.isPending) act.mutate(null);
   };
   return (
     <Panel title="Start">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-        onKeyDown={(event) => {
-          if (event.key !== 'Enter' || (!event.metaKey && !event.ctrlKey)) return;
-          event.preventDefault();
-          submit();
-        }}
-      >
+      <form {...submitting(submit)}>
         <div className={styles.fields}>
           <TextField label="Items a second" hint="Empty: no limit." inputMode="decimal" value={rate} onChange={(event) => setRate(event.currentTarget.value)} />
           <TextField
@@ -288,18 +301,71 @@ function Start({ plan, isOver }: { readonly plan: PlanView; readonly isOver: boo
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}
         />
-        {confirm > typeAbove && (
-          <TextField
-            label={`Type ${confirm} to confirm`}
-            inputMode="numeric"
-            autoComplete="off"
-            value={typed}
-            onChange={(event) => setTyped(event.currentTarget.value)}
-          />
-        )}
+        {confirm > typeAbove && <TypedField confirm={confirm} value={typed} onChange={setTyped} />}
         {act.error !== null && <ProblemNote error={act.error} doing="start it" />}
-        <Button type="submit" tone="accent" disabled={problem !== null} busy={act.isPending} title={problem ?? '⌘Enter'}>
-          {plan.target === 'rejects' ? 'Replay' : 'Redrive'} {formatCount(confirm)}
+        <Button type="submit" tone={isProduction ? 'danger' : 'accent'} disabled={problem !== null} busy={act.isPending} title={problem ?? '⌘Enter'}>
+          {wordsOf(plan.target).verb} {formatCount(confirm)}
+        </Button>
+        {problem !== null && <p className={styles.problem}>{problem}</p>}
+      </form>
+    </Panel>
+  );
+}
+
+/** A submit by button or Enter in a field, and ⌘Enter from anywhere in the form. */
+const submitting = (submit: () => void) => ({
+  onSubmit: (event: SubmitEvent) => {
+    event.preventDefault();
+    submit();
+  },
+  onKeyDown: (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || (!event.metaKey && !event.ctrlKey)) return;
+    event.preventDefault();
+    submit();
+  },
+});
+
+function TypedField({ confirm, value, onChange }: { readonly confirm: number; readonly value: string; readonly onChange: (text: string) => void }) {
+  return (
+    <TextField
+      label={`Type ${confirm} to confirm`}
+      inputMode="numeric"
+      autoComplete="off"
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value)}
+    />
+  );
+}
+
+/** A waiver runs nothing, so it has no pace; it stands under a reason, always. */
+function StartWaiver({ plan: { planId, confirm } }: { readonly plan: PlanView }) {
+  const navigate = useNavigate();
+  const [reason, setReason] = useState('');
+  const [typed, setTyped] = useState('');
+  const problem = waiverProblem({ reason, typed, confirm, mustType: confirm > typeAbove });
+  const act = useAct({
+    call: (_: null, actKey) => api.call('POST /waivers', { body: { planId, confirm, reason: reason.trim() } }, { idempotencyKey: actKey }),
+    showsFailure: true,
+    onDone: (operation) => void navigate({ to: pathOf.operation(operation.operationId) }),
+  });
+  const submit = (): void => {
+    if (problem === null && !act.isPending) act.mutate(null);
+  };
+  return (
+    <Panel title="Start">
+      <form {...submitting(submit)}>
+        <AreaField
+          label="Reason"
+          hint="Why the gap may stay. Kept in the audit, with each letter and in the timeline of its job."
+          rows={2}
+          maxLength={1_000}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
+        {confirm > typeAbove && <TypedField confirm={confirm} value={typed} onChange={setTyped} />}
+        {act.error !== null && <ProblemNote error={act.error} doing="waive it" />}
+        <Button type="submit" tone="danger" disabled={problem !== null} busy={act.isPending} title={problem ?? '⌘Enter'}>
+          Waive {formatCount(confirm)}
         </Button>
         {problem !== null && <p className={styles.problem}>{problem}</p>}
       </form>

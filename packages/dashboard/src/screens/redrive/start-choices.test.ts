@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startProblem } from './start-choices.ts';
+import { startProblem, waiverProblem } from './start-choices.ts';
 
 const good = { rate: '', canaryCount: '', minResolved: '80', reason: '', typed: '', confirm: 2_301, mustType: false, needsReason: false };
 
@@ -22,4 +22,11 @@ test('a plan starts only as it was understood', () => {
     if (expected === null) assert.equal(problem, null, JSON.stringify(change));
     else assert.match(problem ?? '', expected, JSON.stringify(change));
   }
+});
+
+test('a waiver asks for a reason everywhere, and for the number when it is large', () => {
+  const waiver = { reason: 'the shop has closed', typed: '', confirm: 2_301, mustType: false };
+  assert.equal(waiverProblem(waiver), null);
+  assert.match(waiverProblem({ ...waiver, reason: ' ' }) ?? '', /reason/);
+  assert.match(waiverProblem({ ...waiver, mustType: true }) ?? '', /Type 2301/);
 });

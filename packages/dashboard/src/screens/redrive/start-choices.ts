@@ -20,6 +20,13 @@ export function startProblem({ rate, canaryCount, minResolved, reason, typed, co
   if (hasCanary && !(Number.isInteger(Number(canaryCount)) && Number(canaryCount) >= 1)) return 'Canary: a whole number from 1, or nothing.';
   if (hasCanary && !(minResolved.trim() !== '' && Number(minResolved) >= 0 && Number(minResolved) <= 100)) return 'Resolved: a share from 0 to 100 %.';
   if (needsReason && reason.trim() === '') return 'A production installation asks for a reason.';
-  if (mustType && typed.trim().replaceAll(',', '') !== String(confirm)) return `Type ${confirm} to confirm.`;
-  return null;
+  return typedProblem({ typed, confirm, mustType });
 }
+
+/** The same of a waiver, which stands under a reason everywhere. */
+export function waiverProblem({ reason, ...typing }: Pick<StartChoices, 'reason' | 'typed' | 'confirm' | 'mustType'>): string | null {
+  return reason.trim() === '' ? 'A waiver stands under a reason.' : typedProblem(typing);
+}
+
+const typedProblem = ({ typed, confirm, mustType }: Pick<StartChoices, 'typed' | 'confirm' | 'mustType'>): string | null =>
+  mustType && typed.trim().replaceAll(',', '') !== String(confirm) ? `Type ${confirm} to confirm.` : null;

@@ -17,7 +17,7 @@ import { Masked } from '../../ui/masked.tsx';
 import { Empty, Page } from '../../ui/page.tsx';
 import { ProblemNote, problemLine } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
-import { FreezeButton } from '../job/freeze-button.tsx';
+import { FreezeButton, useFreeze } from '../job/freeze-button.tsx';
 import { jobKey, useJob } from '../job/queries.ts';
 import { ExportRejects } from './export-rejects.tsx';
 import { rejectFilterFields } from './reject-fields.ts';
@@ -84,6 +84,7 @@ export function JobRejectsScreen() {
   const search = useSearch({ from: '/app/jobs/$job/rejects' });
   const navigate = useNavigate();
   const maySteward = useMay('steward');
+  const freeze = useFreeze();
   const { data } = useJob(jobId);
   const name = data === undefined ? 'Job' : visibleText(data.name);
   const q = search.q ?? '';
@@ -144,7 +145,20 @@ export function JobRejectsScreen() {
         drawer={(rejectId) => <RejectPeek rejectId={rejectId} onShow={(row) => change({ row })} />}
         empty={<NoReject records={data?.balance.recordsIn ?? null} />}
         {...(maySteward && data !== undefined && data.endedAt !== null
-          ? { bulk: (selection: Selection) => <ReplaySelected jobId={jobId} selection={selection} /> }
+          ? {
+              selectionKeys: [
+                {
+                  keys: 'r',
+                  does: 'Replay what is selected, or the row',
+                  run: (selection: Selection) => freeze.mutate({ target: 'rejects', jobId, ...whatOf(selection) }),
+                },
+              ],
+              bulk: (selection: Selection) => (
+                <FreezeButton small body={{ target: 'rejects', jobId, ...whatOf(selection) }}>
+                  Replay
+                </FreezeButton>
+              ),
+            }
           : {})}
       />
     </Page>
@@ -173,11 +187,5 @@ function NoReject({ records }: { readonly records: number | null }) {
   return <Empty title={records === null ? 'No rejects.' : `No rejects: ${formatNoun(records, 'record')} read.`} />;
 }
 
-function ReplaySelected({ jobId, selection }: { readonly jobId: JobId; readonly selection: Selection }) {
-  const what = selection.kind === 'ids' ? { ids: [...selection.ids] } : { filter: selection.q === '' ? 'state:open' : selection.q };
-  return (
-    <FreezeButton small body={{ target: 'rejects', jobId, ...what }}>
-      Replay
-    </FreezeButton>
-  );
-}
+const whatOf = (selection: Selection): { filter: string } | { ids: string[] } =>
+  selection.kind === 'ids' ? { ids: [...selection.ids] } : { filter: selection.q === '' ? 'state:open' : selection.q };
