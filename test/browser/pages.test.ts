@@ -45,7 +45,7 @@ const screens = (): readonly (readonly [string, string])[] => [
   ['/workers', 'Scaling of pool'],
   ['/queues', 'new jobs'],
   ['/status', 'copy as text'],
-  ['/settings', 'No token yet.'],
+  ['/settings', 'New password'],
 ];
 
 test('every page is accessible, in light and in dark', async () => {

@@ -65,6 +65,40 @@ test('a token is made, shown once, works within its bounds, and is revoked', asy
   await close();
 });
 
+test('somebody is invited by a link, chooses a password, and is taken out again', async () => {
+  const { page, close } = await pages.open('/settings');
+  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  await page.getByLabel('User').fill('bob');
+  await page.getByLabel('Role').selectOption('viewer');
+  await page.getByLabel('Reason').fill('night shift');
+  await expectAccessible(page, 'an invitation');
+  await page.getByRole('button', { name: 'Make the link' }).click();
+  const shown = page.getByText(/\/login#link=[\w-]{43}&user=bob$/);
+  await shown.waitFor();
+  const link = (await shown.textContent()) ?? '';
+  await page.getByRole('button', { name: 'I have it' }).click();
+
+  const stranger = await pages.openAsStranger(link.slice(pages.api.url.length));
+  await stranger.getByRole('heading', { name: 'Welcome: choose your password' }).waitFor();
+  assert.equal(await stranger.getByLabel('User').inputValue(), 'bob');
+  await expectAccessible(stranger, 'the link of an invitation');
+  await stranger.getByLabel('Password').fill('a password of the night');
+  await stranger.getByRole('button', { name: 'Set it and sign in' }).click();
+  await stranger.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  await stranger.goto(`${pages.api.url}/settings`);
+  await stranger.getByText('Only administrators set things up.').waitFor();
+
+  await page.reload();
+  await page.getByRole('button', { name: 'New password for bob' }).waitFor();
+  await page.getByRole('button', { name: 'Take out bob' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Take out' }).click();
+  await page.getByRole('button', { name: 'Take out bob' }).waitFor({ state: 'detached' });
+  await stranger.goto(`${pages.api.url}/jobs`);
+  await stranger.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await stranger.context().close();
+  await close();
+});
+
 test('who signed in a while ago is asked for the password again, and loses nothing that was written', async () => {
   const { page, close } = await pages.open('/settings', { expected: /status of 403/ });
   aheadMs = 11 * 60_000;

@@ -96,6 +96,56 @@ test('a session reads with its cookie, and acts only from a page of the server i
   assert.equal((await call('POST', '/tokens', token, { 'content-type': 'application/json', origin: api.url, cookie })).status, 201);
 });
 
+test('an admin lets others in by links, sets them free of a forgotten password, and takes them out', async () => {
+  const admin = { ...ownPage, cookie: cookieOf(await call('POST', '/sessions', { user: 'ada', password })) };
+  const linkOf = ({ json }: Said): string => new URLSearchParams(String(json['link']).split('#')[1]).get('link') ?? '';
+  const bob = { user: 'bob', role: 'operator', tenants: ['default'], reason: 'night shift' };
+  const invited = await call('POST', '/users', bob, admin);
+  assert.deepEqual([invited.status, invited.json['user'], invited.json['role']], [201, 'bob', 'operator']);
+  assert.match(String(invited.json['link']), /^\/login#link=[\w-]{43}&user=bob$/);
+  const listed = async (): Promise<unknown[]> => ((await call('GET', '/users', undefined, admin)).json['data'] as { user: string }[]).map(({ user }) => user);
+  assert.deepEqual(await listed(), ['ada'], 'who was invited has no account before the link is followed');
+
+  const link = linkOf(invited);
+  assert.equal((await call('POST', '/sessions', { user: 'eve', password, link })).status, 401, 'the link is for one name');
+  const first = await call('POST', '/sessions', { user: 'bob', password: 'a first password', link });
+  assert.deepEqual([first.status, first.json['role'], first.json['tenants']], [201, 'operator', ['default']]);
+  assert.equal((await call('POST', '/sessions', { user: 'bob', password: 'a first password', link })).status, 401, 'it works once');
+  assert.deepEqual((await listed()).sort(), ['ada', 'bob']);
+  const twice = await call('POST', '/users', bob, admin);
+  assert.deepEqual([twice.status, twice.json['code']], [409, 'STATE_CONFLICT']);
+
+  aheadMs = 1_000;
+  try {
+    const forgotten = linkOf(await call('POST', '/users/bob/link', { reason: 'forgot it' }, admin));
+    const second = await call('POST', '/sessions', { user: 'bob', password: 'another password', link: forgotten });
+    assert.deepEqual([second.status, second.json['role']], [201, 'operator']);
+    assert.equal((await call('GET', '/me', undefined, { cookie: cookieOf(first) })).status, 401, 'sessions of the old password are over');
+    assert.equal((await call('POST', '/sessions', { user: 'bob', password: 'a first password' })).status, 401);
+
+    const removed = await call('DELETE', '/users/bob', {}, admin);
+    assert.equal(removed.status, 204);
+    assert.equal((await call('GET', '/me', undefined, { cookie: cookieOf(second) })).status, 401);
+    const last = await call('DELETE', '/users/ada', {}, admin);
+    assert.deepEqual([last.status, last.json['code']], [409, 'STATE_CONFLICT'], 'the last admin stays');
+    assert.equal((await call('POST', '/users', bob, admin)).status, 201, 'who was taken out may be invited again');
+  } finally {
+    aheadMs = 0;
+  }
+  assert.ok((await acts('act:user.invite outcome:done')).some(([by]) => by === 'user:ada'));
+});
+
+test('an admin of some tenants grants no more than that, and sees nobody else', async () => {
+  const { secret } = await api.client.call('POST /tokens', { body: { name: 'acme', role: 'admin', tenants: ['acme'], reason: 'test' } });
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${secret}` };
+  const beyond = await call('POST', '/users', { user: 'mallory', role: 'admin', tenants: ['default'], reason: 'test' }, headers);
+  assert.deepEqual([beyond.status, beyond.json['code']], [403, 'AUTH_FORBIDDEN']);
+  const within = await call('POST', '/users', { user: 'carol', role: 'admin', reason: 'test' }, headers);
+  assert.deepEqual([within.status, within.json['tenants']], [201, ['acme']]);
+  assert.deepEqual((await call('GET', '/users', undefined, headers)).json['data'], []);
+  assert.equal((await call('DELETE', '/users/ada', {}, headers)).status, 404);
+});
+
 test('a sign-out ends the session at once', async () => {
   const cookie = cookieOf(await call('POST', '/sessions', { user: 'ada', password }));
   const end = await call('DELETE', '/sessions/current', {}, { ...ownPage, cookie });

@@ -18,6 +18,7 @@ export * from './resources/specs.ts';
 export * from './resources/stats.ts';
 export * from './resources/stream.ts';
 export * from './resources/tokens.ts';
+export * from './resources/users.ts';
 export * from './resources/waivers.ts';
 export * from './resources/workers.ts';
 export * from './route.ts';

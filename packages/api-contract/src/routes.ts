@@ -15,12 +15,14 @@ import { specRoutes } from './resources/specs.ts';
 import { statsRoutes } from './resources/stats.ts';
 import { streamRoutes } from './resources/stream.ts';
 import { tokenRoutes } from './resources/tokens.ts';
+import { userRoutes } from './resources/users.ts';
 import { waiverRoutes } from './resources/waivers.ts';
 import { workerRoutes } from './resources/workers.ts';
 
 export const routes = [
   ...sessionRoutes,
   ...tokenRoutes,
+  ...userRoutes,
   ...jobRoutes,
   ...specRoutes,
   ...chunkRoutes,

@@ -58,6 +58,6 @@ export { answerScaling, readPosted, type ScalingAnswer } from './scaling-answer.
 export type { Posted, ScalingBoard } from './scaling-board.ts';
 export type { Finding, Sentinel, SentinelState } from './sentinel.ts';
 export { coarser, type Series, type SeriesStep, type SeriesWindow, sumOfSteps, waitAt } from './series.ts';
-export type { Session, Sessions } from './sessions.ts';
+export type { Invitation, Session, Sessions } from './sessions.ts';
 export type { ClaimedTask, QueueCounts, TaskConsumer, TaskEntry, TaskOutcome, TaskQueues } from './task-queues.ts';
 export type { LiveWorker, WorkerRegistry, WorkerView } from './worker-registry.ts';

@@ -71,6 +71,8 @@ export interface Keys {
   readonly tokenUse: string;
   /** The link that creates the first account, by the digest of its secret. */
   firstSignIn(digest: string): string;
+  /** What the holder of a link may make of it, by the digest of the link's secret. */
+  invitation(digest: string): string;
   /** Tries to sign in, by what they are counted for. */
   signInTries(of: string): string;
   /** Matches all keys of an epoch that is over. */
@@ -137,6 +139,7 @@ export function keysUnder(prefix: string): Keys {
     callAnswer: (digest) => at('call', digest),
     tokenUse: at('token-use'),
     firstSignIn: (digest) => at('first-sign-in', digest),
+    invitation: (digest) => at('invitation', digest),
     signInTries: (of) => at('sign-in-tries', of),
     job: (epoch, jobId) => [
       at('sentinel'),

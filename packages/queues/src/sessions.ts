@@ -2,6 +2,7 @@
  * Browser sessions, and what belongs to signing in. They die with Redis, on purpose: whoever was signed in signs in again. Keys hold digests, so what is read
  * out of Redis opens nothing.
  */
+import type { Role } from '@millrace/protocol';
 import type { Keys } from './keys.ts';
 import type { RedisClient } from './redis.ts';
 
@@ -10,6 +11,16 @@ export interface Session {
   readonly createdAtMs: number;
   /** When a password was last given. */
   readonly provedAtMs: number;
+}
+
+/** An account that its owner makes by a link, or, with `isNew` false, gives a new password. */
+export interface Invitation {
+  readonly user: string;
+  readonly role: Role;
+  readonly tenants: readonly string[] | null;
+  readonly isNew: boolean;
+  /** Who made the link. */
+  readonly by: string;
 }
 
 export class Sessions {
@@ -58,6 +69,21 @@ export class Sessions {
   /** True for one caller alone. */
   async takeFirstSignIn(digest: string): Promise<boolean> {
     return (await this.#redis.getdel(this.#keys.firstSignIn(digest))) !== null;
+  }
+
+  async putInvitation(digest: string, invitation: Invitation, lifeMs: number): Promise<void> {
+    await this.#redis.set(this.#keys.invitation(digest), JSON.stringify(invitation), 'PX', lifeMs);
+  }
+
+  /** Null: there is none, it was taken, or its time is over. */
+  async readInvitation(digest: string): Promise<Invitation | null> {
+    const text = await this.#redis.get(this.#keys.invitation(digest));
+    return text === null ? null : (JSON.parse(text) as Invitation);
+  }
+
+  /** True for one caller alone. */
+  async takeInvitation(digest: string): Promise<boolean> {
+    return (await this.#redis.getdel(this.#keys.invitation(digest))) !== null;
   }
 
   async noteTokenUse(tokenId: string, at: string): Promise<void> {

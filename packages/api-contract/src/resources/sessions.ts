@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { defineRoute, roles, scopes } from '../route.ts';
 import { instant, plainName } from '../shapes.ts';
 
+/** Names of people. */
+export const userNamePattern = /^[a-z0-9][a-z0-9._@-]{0,127}$/;
+export const userNameError = 'expected a user name: lower-case letters, digits and . _ @ -';
+
 export const roleShape = z.enum(roles).meta({ id: 'Role' });
 
 export const identityShape = z
@@ -26,19 +30,17 @@ export const identityShape = z
   .meta({ id: 'Identity' });
 export type Identity = z.output<typeof identityShape>;
 
-const userName = z.string().regex(/^[a-z0-9][a-z0-9._@-]{0,127}$/, { error: 'expected a user name: lower-case letters, digits and . _ @ -' });
-
 export const sessionRoutes = [
   defineRoute({
     method: 'POST',
     path: '/sessions',
     operationId: 'signIn',
-    summary: 'Signs in by user name and password, or by the one-time link that the first start prints, which sets both; answers with the session cookie',
+    summary: 'Signs in by user name and password, or by a one-time link, which sets the password; answers with the session cookie',
     role: 'public',
     body: z.union([
       z.strictObject({ user: z.string().min(1).max(128), password: z.string().min(1).max(1_024) }),
       z.strictObject({
-        user: userName,
+        user: z.string().regex(userNamePattern, { error: userNameError }),
         /** At least 12 characters. */
         password: z.string().min(12, { error: 'expected at least 12 characters' }).max(1_024),
         /** The secret part of the link. */

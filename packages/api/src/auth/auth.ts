@@ -2,16 +2,18 @@
  * Who asks: by an API token, whose digest lies in the registry, or by a browser session, which lies in Redis. Roles and revocations are read again after at
  * most 10 s. Every way to be nobody is answered alike.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Journal } from '@millrace/journal';
-import { apiTokenPattern, type Role, type Scope, type TokenDocument, toId, tokenIdOf, type UserDocument } from '@millrace/protocol';
+import { apiTokenPattern, type Role, type Scope, type TokenDocument, tokenIdOf, type UserDocument } from '@millrace/protocol';
 import { isRedisFault, type Session } from '@millrace/queues';
 import type { Clock, Log, Random } from '@millrace/service-kit';
 import { ApiProblem } from '../problem.ts';
 import type { RedisDoor } from '../redis-door.ts';
 import { authRequired, type Caller, nobody } from './caller.ts';
+import { digestOf } from './digest.ts';
 import { Kept } from './kept.ts';
 import { digestPassword, isPassword } from './passwords.ts';
+import { People, userIdOf } from './people.ts';
 
 export const sessionIdleMs = 30 * 60_000;
 export const sessionLifeMs = 12 * 3_600_000;
@@ -56,12 +58,11 @@ export interface StartedSession {
   readonly caller: Caller;
 }
 
-export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
-
 /** Null: the account of a dev token, which has no password of its own. */
 type Account = Omit<UserDocument, 'password'> & { readonly password: UserDocument['password'] | null };
 
 export class Auth {
+  readonly people: People;
   readonly #parts: AuthParts;
   readonly #tokens: Kept<TokenDocument | null>;
   readonly #users: Kept<Account | null>;
@@ -71,6 +72,7 @@ export class Auth {
 
   constructor(parts: AuthParts) {
     this.#parts = parts;
+    this.people = new People(parts);
     const kept = { lifeMs: rereadMs, limit: keptEntries, nowMs: () => parts.clock.monotonicMs() };
     this.#tokens = new Kept(kept);
     this.#users = new Kept(kept);
@@ -210,11 +212,19 @@ export class Auth {
     return this.#startSession(found);
   }
 
-  /** The first account, an admin's, made by who holds the link that the first start printed. */
-  async signInFirst(user: string, password: string, link: string, from: string): Promise<StartedSession> {
-    await this.#countTries('first sign-in', from);
+  /** By a one-time link, which sets the password: of an admin, or of the first start, which makes the first admin. */
+  async signInByLink(user: string, password: string, link: string, from: string): Promise<StartedSession> {
+    await this.#countTries('by a link', from);
+    const invited = await this.people.followLink(user, password, link);
+    if (invited === null) return this.#signInFirst(user, password, link);
+    this.#users.forget(user);
+    return this.#startSession(invited);
+  }
+
+  async #signInFirst(user: string, password: string, link: string): Promise<StartedSession> {
     const { journal, redis, clock } = this.#parts;
-    if (!(await redis.queues().sessions.takeFirstSignIn(digestOf(link))) || (await this.hasUsers())) throw authRequired('the link is not valid any more');
+    if (!(await redis.queues().sessions.takeFirstSignIn(digestOf(link))) || (await this.people.isAnybodyKnown()))
+      throw authRequired('the link is not valid any more');
     const at = clock.nowIso();
     const body: UserDocument = { user, role: 'admin', tenants: null, password: await digestPassword(password), createdAt: at, passwordSetAt: at };
     const put = await journal.putRegistered('users', userIdOf(user), 1, { at, by: `user:${user}`, reason: 'first sign-in', body });
@@ -231,15 +241,16 @@ export class Auth {
 
   /** Secret of a link that creates the first account; null when there is one. */
   async offerFirstSignIn(): Promise<string | null> {
-    if (await this.hasUsers()) return null;
+    if (await this.people.isAnybodyKnown()) return null;
     const secret = Buffer.from(this.#parts.random.bytes(32)).toString('base64url');
     await this.#parts.redis.queues().sessions.putFirstSignIn(digestOf(secret), firstSignInMs);
     return secret;
   }
 
-  async hasUsers(): Promise<boolean> {
-    for await (const _ of this.#parts.journal.listRegistered('users')) return true;
-    return false;
+  /** Throws `STATE_CONFLICT` for the last admin of all tenants. */
+  async removeUser(found: UserDocument, caller: Caller): Promise<void> {
+    await this.people.remove(found, caller);
+    this.#users.forget(found.user);
   }
 
   async #startSession(user: Account): Promise<StartedSession> {
@@ -274,12 +285,9 @@ export class Auth {
 
   async #readUserNow(user: string): Promise<Account | null> {
     if (this.#isDev(user)) return devUser;
-    const found = await this.#parts.journal.readRegistered('users', userIdOf(user));
-    return found === null || found.removed ? null : found.body;
+    return this.people.read(user);
   }
 }
-
-const userIdOf = (user: string): string => toId('u', user);
 
 /** In the same time wherever they differ. */
 function isSame(one: string, other: string): boolean {

@@ -17,12 +17,14 @@ import { specHandlers } from './specs.ts';
 import { statsHandlers } from './stats.ts';
 import { streamHandlers } from './stream.ts';
 import { tokenHandlers } from './tokens.ts';
+import { userHandlers } from './users.ts';
 import { waiverHandlers } from './waivers.ts';
 import { workerHandlers } from './workers.ts';
 
 const all = {
   ...sessionHandlers,
   ...tokenHandlers,
+  ...userHandlers,
   ...jobHandlers,
   ...specHandlers,
   ...jobDetailHandlers,

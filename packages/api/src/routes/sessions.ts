@@ -13,7 +13,7 @@ export const sessionHandlers: HandlersOf<typeof sessionRoutes> = {
     // A page of another site may not sign a browser in as somebody else.
     checkSignInPage(site, { fetchSite: header('sec-fetch-site'), origin: header('origin'), host: header('host') });
     const { user, password } = body;
-    const { secret, caller } = 'link' in body ? await api.auth.signInFirst(user, password, body.link, from) : await api.auth.signIn(user, password, from);
+    const { secret, caller } = 'link' in body ? await api.auth.signInByLink(user, password, body.link, from) : await api.auth.signIn(user, password, from);
     const { name, attributes } = cookieRule(site);
     api.log.info({ by: caller.by, from }, 'signed in');
     const cookie = `${name}=${secret}; ${attributes}; Max-Age=${sessionLifeMs / 1_000}`;

@@ -3,9 +3,9 @@ import type { Sent, Token, tokenRoutes } from '@millrace/api-contract';
 import type { TokenDocument } from '@millrace/protocol';
 import { z } from 'zod';
 import type { Api } from '../api.ts';
-import type { Caller } from '../auth/caller.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem } from '../problem.ts';
+import { isWithin, tenantsWithin } from './within.ts';
 
 const list = 'tokens';
 const position = z.string().regex(/^t[0-9a-z]{26}$/);
@@ -30,13 +30,7 @@ export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
     return { status: 200, body: { data, nextCursor: last === undefined ? null : api.cursors.write(list, last.token.tokenId), total: null } };
   },
   'POST /tokens': async ({ body, caller }, api) => {
-    // Without a choice: all that whoever makes it may reach.
-    const tenants = body.tenants ?? (caller.tenants === null ? null : [...caller.tenants]);
-    if (!isWithin(caller, tenants)) {
-      throw new ApiProblem('AUTH_FORBIDDEN', `a token may reach no more than who makes it: ${caller.tenants?.join(', ')}`, {
-        issues: [{ pointer: '/tenants', code: 'AUTH_FORBIDDEN', message: `expected some of ${caller.tenants?.join(', ')}` }],
-      });
-    }
+    const tenants = tenantsWithin(caller, body.tenants, 'a token');
     const { token, secret } = await api.auth.createToken(caller, { ...body, tenants });
     const after = { name: token.name, role: token.role, tenants: token.tenants, scopes: token.scopes, expiresAt: token.expiresAt };
     return { status: 201, body: { ...shown(token, false, null), secret }, object: `token:${token.tokenId}`, after };
@@ -48,11 +42,6 @@ export const tokenHandlers: HandlersOf<typeof tokenRoutes> = {
     return { status: 204, body: null };
   },
 };
-
-function isWithin(caller: Caller, tenants: readonly string[] | null): boolean {
-  const own = caller.tenants;
-  return own === null || (tenants?.every((tenant) => own.includes(tenant)) ?? false);
-}
 
 /** A hint for people: null for all while Redis is away. */
 async function lastUses(tokenIds: readonly string[], api: Api): Promise<readonly (string | null)[]> {

@@ -36,5 +36,5 @@ export const navigation: readonly NavigationItem[] = [
   { to: '/workers', label: 'Workers', letter: 'w', icon: IconServer2, about: 'hosts, slots, drain, scaling' },
   { to: '/audit', label: 'Audit', letter: 'a', icon: IconReportSearch, about: 'who did what and looked at what' },
   { to: '/status', label: 'Status', icon: IconHeartbeat, about: 'checks of doctor, versions' },
-  { to: '/settings', label: 'Settings', icon: IconSettings, about: 'access tokens' },
+  { to: '/settings', label: 'Settings', icon: IconSettings, about: 'people, access tokens' },
 ];

@@ -1,29 +1,22 @@
-/** What an administrator sets up: the tokens by which programs, command lines and autoscalers come in. A secret is shown once, here, and kept nowhere. */
-import type { Role, Token } from '@millrace/api-contract';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
-import { api } from '../../api.ts';
-import { formatNoun } from '../../format/numbers.ts';
+/** What an administrator sets up: the people who sign in, and the tokens by which programs, command lines and autoscalers come in. */
 import { visibleText } from '../../format/texts.ts';
 import { useIdentity, useMay } from '../../session.ts';
-import { ConfirmDialog } from '../../ui/act.tsx';
-import { Button } from '../../ui/button.tsx';
-import { Dialog } from '../../ui/dialog.tsx';
-import { CopyButton, Id } from '../../ui/id.tsx';
-import { Empty, Facts, Page, Panel, Waiting } from '../../ui/page.tsx';
-import { ProblemNote } from '../../ui/problem.tsx';
-import { StateBadge } from '../../ui/state-badge.tsx';
-import { Time } from '../../ui/time.tsx';
-import { NewToken } from './new-token.tsx';
-import styles from './settings.module.css';
-
-const tokensKey = ['tokens'] as const;
+import { Empty, Page } from '../../ui/page.tsx';
+import { People } from './people.tsx';
+import { Tokens } from './tokens.tsx';
 
 export function SettingsScreen() {
   const isAdmin = useMay('admin');
   return (
-    <Page title="Settings" lead="Access tokens">
-      {isAdmin ? <Tokens /> : <NotForYou />}
+    <Page title="Settings" lead="Who comes in, and may do what">
+      {isAdmin ? (
+        <>
+          <People />
+          <Tokens />
+        </>
+      ) : (
+        <NotForYou />
+      )}
     </Page>
   );
 }
@@ -38,156 +31,5 @@ function NotForYou() {
         </p>
       )}
     </Empty>
-  );
-}
-
-interface Made {
-  readonly name: string;
-  readonly secret: string;
-}
-
-/** All pages of the list: an installation has a few dozen tokens. */
-async function listTokens(signal: AbortSignal): Promise<Token[]> {
-  const tokens: Token[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await api.call('GET /tokens', { query: { limit: 200, ...(cursor === undefined ? {} : { cursor }) } }, { signal });
-    tokens.push(...page.data);
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor !== undefined);
-  return tokens;
-}
-
-function Tokens() {
-  const queries = useQueryClient();
-  const { data, error, refetch } = useQuery({ queryKey: tokensKey, queryFn: ({ signal }) => listTokens(signal) });
-  const [making, setMaking] = useState(false);
-  const [made, setMade] = useState<Made | null>(null);
-  const changed = (): void => void queries.invalidateQueries({ queryKey: tokensKey });
-  return (
-    <Panel
-      title="Tokens"
-      aside={
-        <Button small tone="accent" onClick={() => setMaking(true)}>
-          New token
-        </Button>
-      }
-    >
-      {made !== null && <Secret made={made} onDone={() => setMade(null)} />}
-      {error !== null && <ProblemNote error={error} doing="list the tokens" onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <Waiting what="the tokens" />}
-      {data !== undefined && <TokenLists tokens={data} onChanged={changed} />}
-      <Dialog title="New token" opened={making} onClose={() => setMaking(false)}>
-        <NewToken
-          onClose={() => setMaking(false)}
-          onMade={(token) => {
-            setMaking(false);
-            setMade(token);
-            changed();
-          }}
-        />
-      </Dialog>
-    </Panel>
-  );
-}
-
-/** The one time that the secret is seen. */
-function Secret({ made, onDone }: { readonly made: Made; readonly onDone: () => void }) {
-  return (
-    <div className={styles.secret} role="status">
-      <p>
-        The token <b>{visibleText(made.name)}</b>. Copy it now: it is not shown again, and nobody can look it up.
-      </p>
-      <p className={styles.secretText}>
-        <code>{made.secret}</code>
-        <CopyButton text={made.secret} what="token" />
-      </p>
-      <p className={styles.about}>
-        Programs send it as <code>Authorization: Bearer …</code>; the command line reads it from <code>MILLRACE_TOKEN</code>, with{' '}
-        <code>MILLRACE_URL={window.location.origin}</code>.
-      </p>
-      <Button small onClick={onDone}>
-        I have it
-      </Button>
-    </div>
-  );
-}
-
-const isOver = ({ revoked, expiresAt }: Token, nowMs: number): boolean => revoked || Date.parse(expiresAt) <= nowMs;
-
-function TokenLists({ tokens, onChanged }: { readonly tokens: readonly Token[]; readonly onChanged: () => void }) {
-  const nowMs = Date.now();
-  const open = tokens.filter((token) => !isOver(token, nowMs));
-  const over = tokens.filter((token) => isOver(token, nowMs));
-  return (
-    <>
-      {open.length === 0 && <Empty title={over.length === 0 ? 'No token yet.' : 'No token is valid.'} />}
-      <TokenList tokens={open} onChanged={onChanged} />
-      {over.length > 0 && (
-        <details className={styles.over}>
-          <summary>{formatNoun(over.length, 'token')} revoked or run out</summary>
-          <TokenList tokens={over} onChanged={onChanged} />
-        </details>
-      )}
-    </>
-  );
-}
-
-function TokenList({ tokens, onChanged }: { readonly tokens: readonly Token[]; readonly onChanged: () => void }) {
-  return (
-    <ul className={styles.tokens} data-dims>
-      {tokens.map((token) => (
-        <TokenRow key={token.tokenId} token={token} onChanged={onChanged} />
-      ))}
-    </ul>
-  );
-}
-
-/** A token of such a role reads or changes what few programs need. */
-const isMighty = (role: Role): boolean => role === 'admin' || role === 'steward';
-
-function TokenRow({ token, onChanged }: { readonly token: Token; readonly onChanged: () => void }) {
-  const [revoking, setRevoking] = useState(false);
-  const { tokenId, name, role, tenants, scopes, createdAt, createdBy, expiresAt, revoked, lastUsedAt } = token;
-  const over = isOver(token, Date.now());
-  return (
-    <li className={styles.token}>
-      <div className={styles.head}>
-        <h3>{visibleText(name)}</h3>
-        <StateBadge state={isMighty(role) ? 'warning' : 'ok'} word={role} />
-        {over && <StateBadge state="cancelled" word={revoked ? 'revoked' : 'run out'} />}
-        <Id id={tokenId} what="token id" />
-        {!over && (
-          <Button small tone="danger" onClick={() => setRevoking(true)} label={`Revoke ${name}`}>
-            Revoke
-          </Button>
-        )}
-      </div>
-      <Facts
-        facts={[
-          ['May reach', tenants === null ? 'every tenant' : tenants.map((tenant) => visibleText(tenant)).join(', ')],
-          ['Only for', scopes === null ? 'all that its role may' : scopes.join(', ')],
-          ['Last used', lastUsedAt === null ? 'never' : <Time key="used" at={lastUsedAt} />],
-          [over && !revoked ? 'Ran out' : 'Runs out', <Time key="ends" at={expiresAt} absolute />],
-          [
-            'Made',
-            <span key="made">
-              <Time at={createdAt} /> by {visibleText(createdBy)}
-            </span>,
-          ],
-        ]}
-      />
-      <ConfirmDialog
-        opened={revoking}
-        onClose={() => setRevoking(false)}
-        title={`Revoke ${visibleText(name)}?`}
-        verb="Revoke"
-        danger
-        act={(_reason, actKey) => api.call('DELETE /tokens/{tokenId}', { params: { tokenId } }, { idempotencyKey: actKey })}
-        onDone={onChanged}
-      >
-        <p className={styles.about}>What uses it is refused within 30 seconds. It cannot be taken back.</p>
-      </ConfirmDialog>
-    </li>
   );
 }
