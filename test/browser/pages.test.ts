@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { generatedSpec } from '../e2e/support/workbench.ts';
-import { type BrokenJob, brokenJob, dirtyJob, hostile, submit, untilEnded } from './support/jobs.ts';
+import { type BrokenJob, brokenJob, dirtyJob, hostile, steerChunks, submit, untilEnded } from './support/jobs.ts';
 import { BrowserBench, expectAccessible, expectNoSideways } from './support/pages.ts';
 
 let pages: BrowserBench;
@@ -144,6 +144,7 @@ test('texts from data are texts', async () => {
 test('a job is paused and cancelled with a reason that the timeline keeps', async () => {
   const { bench } = pages;
   const { directory } = bench.generate('long', { records: 60_000, files: 1 });
+  await steerChunks(pages, true);
   const jobId = await submit(pages, generatedSpec(directory, bench.path('out', 'long'), '64KiB'));
   const { page, close } = await pages.open(`/jobs/${jobId}`);
   await page.getByRole('button', { name: 'Pause' }).click();
@@ -155,6 +156,7 @@ test('a job is paused and cancelled with a reason that the timeline keeps', asyn
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel the job' }).click();
   await page.getByText('cancelled').first().waitFor();
   assert.equal(await untilEnded(pages, jobId), 'cancelled');
+  await steerChunks(pages, false);
   await close();
 });
 
@@ -162,14 +164,22 @@ test('a spec with mistakes shows each at its line, and is accepted once they are
   const { bench } = pages;
   const { directory } = bench.generate('written', { records: 500 });
   const spec = generatedSpec(directory, bench.path('out', 'written'), '64KiB', { priorty: 7 });
-  const { page, close } = await pages.open('/jobs/new', { expected: /status of 422/ });
+  const { page, close } = await pages.open('/jobs/new');
   await page.getByLabel('job spec').fill(JSON.stringify(spec, null, 2));
-  await page.getByRole('button', { name: 'Check and submit' }).click();
+  await page.getByRole('button', { name: 'Check' }).click();
   await page.getByText('1 issue').waitFor();
   await page.getByRole('region', { name: 'issues' }).getByText('/priorty').waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Submit' }).isDisabled(), 'an issue blocks the submit');
   await expectAccessible(page, 'a spec with an issue');
   const { priorty: _, ...mended } = spec;
   await page.getByLabel('job spec').fill(JSON.stringify(mended, null, 2));
+  await page.getByLabel('job spec').press('Control+Enter');
+  await page.getByText('Nothing is wrong with it').waitFor();
+  await page.getByRole('region', { name: 'What there is to do' }).getByText('about 1').waitFor();
+  await page.getByText('set by the spec').first().waitFor();
+  await expectAccessible(page, 'a spec that was checked');
+  await page.setViewportSize({ width: 360, height: 780 });
+  await expectNoSideways(page, 'a spec that was checked');
   await page.getByLabel('job spec').press('Control+Enter');
   await page.getByText('adds up').waitFor();
   await close();

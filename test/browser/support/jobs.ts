@@ -133,7 +133,7 @@ export async function nightJob(pages: BrowserBench): Promise<NightJob> {
 }
 
 /** Holds all chunks back, or lets them go. */
-async function steerChunks({ api: { client } }: BrowserBench, paused: boolean): Promise<void> {
+export async function steerChunks({ api: { client } }: BrowserBench, paused: boolean): Promise<void> {
   const name = 'chunk-default-r1' as never;
   const found = await patiently('the queues', () => client.call('GET /queues', {}));
   const version = found.data.find((queue) => queue.name === name)?.version ?? 0;

@@ -1,4 +1,4 @@
-/** A new job: a spec to paste or edit, issues at their lines, and submit. The server checks it; nothing is accepted while an issue is left. */
+/** A new job: a spec to paste or edit; a check that shows issues at their lines, how inputs would be read and how much there is; then submit. */
 import { ApiError } from '@millrace/api-contract/client';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
@@ -13,6 +13,7 @@ import { pathOf } from '../../ui/go.tsx';
 import { Page } from '../../ui/page.tsx';
 import { ProblemNote } from '../../ui/problem.tsx';
 import { specQuery } from '../job/queries.ts';
+import { CheckedSpec } from './checked-spec.tsx';
 import styles from './new-job.module.css';
 import { readSpec } from './spec-text.ts';
 
@@ -34,6 +35,13 @@ interface Issue {
   readonly suggestion: string | null;
 }
 
+interface Asked {
+  /** The text that is checked: another one is another spec. */
+  readonly of: string;
+  readonly spec: Record<string, unknown>;
+  readonly content: boolean;
+}
+
 export function NewJobScreen() {
   const { from } = useSearch({ from: '/app/jobs/new' });
   const navigate = useNavigate();
@@ -50,9 +58,17 @@ export function NewJobScreen() {
     showsFailure: true,
     onDone: ({ jobId }) => void navigate({ to: pathOf.job(jobId) }),
   });
+  const check = useAct({
+    call: async ({ of, spec, content }: Asked) => ({
+      of,
+      found: await api.call('POST /specs/check', { body: { spec }, query: content ? { content: 'true' } : {} }),
+    }),
+    showsFailure: true,
+  });
+  const checked = check.data?.of === text ? check.data.found : null;
   const [submitted, setSubmitted] = useState<string | null>(null);
   const refusal = act.error instanceof ApiError && submitted === text ? act.error : null;
-  const refused: readonly Issue[] = (refusal?.problem.errors ?? []).map(({ pointer, message, suggestion = null }) => ({
+  const refused: readonly Issue[] = (refusal?.problem.errors ?? checked?.issues ?? []).map(({ pointer, message, suggestion = null }) => ({
     line: written.lineOf(pointer),
     pointer,
     message,
@@ -60,12 +76,23 @@ export function NewJobScreen() {
   }));
   const issues: readonly Issue[] =
     text.trim() === '' ? [] : written.faults.length > 0 ? written.faults.map((fault) => ({ ...fault, pointer: '', suggestion: null })) : refused;
+  const ask = (content = false): void => {
+    if (written.spec !== null && !check.isPending) check.mutate({ of: text, spec: written.spec, content });
+  };
   const submit = (): void => {
     if (written.spec === null || act.isPending) return;
     setSubmitted(text);
     act.mutate(written.spec);
   };
 
+  const help =
+    text === ''
+      ? 'Paste a spec, or begin with an example.'
+      : checked?.valid
+        ? 'Nothing is wrong with it. Below is what would be done; submit begins it.'
+        : 'It can be read. A check says whether its fields are right and how its inputs would be read; nothing runs yet.';
+  const isReady = checked?.valid === true;
+  const checkFailed = check.error !== null && check.variables?.of === text;
   return (
     <Page
       title="New job"
@@ -79,15 +106,24 @@ export function NewJobScreen() {
           <Button disabled={text === ''} onClick={() => download(text)}>
             Download
           </Button>
-          <Button tone="accent" disabled={written.spec === null} busy={act.isPending} title="⌘Enter" onClick={submit}>
-            Check and submit
+          <Button tone={isReady ? 'plain' : 'accent'} disabled={written.spec === null} busy={check.isPending} title="⌘Enter" onClick={() => ask()}>
+            Check
+          </Button>
+          <Button
+            tone={isReady ? 'accent' : 'plain'}
+            disabled={written.spec === null || issues.length > 0}
+            busy={act.isPending}
+            title={isReady ? '⌘Enter' : 'The server checks it all the same'}
+            onClick={submit}
+          >
+            Submit
           </Button>
         </>
       }
     >
       {origin.error !== null && <ProblemNote error={origin.error} doing="read that spec" />}
       <div className={styles.columns}>
-        <SpecEditor text={text} onChange={setText} lines={new Set(issues.map(({ line }) => line))} onSubmit={submit} />
+        <SpecEditor text={text} onChange={setText} lines={new Set(issues.map(({ line }) => line))} onSubmit={isReady ? submit : () => ask()} />
         <section className={styles.issues} aria-label="issues">
           {issues.length > 0 && (
             <>
@@ -110,14 +146,20 @@ export function NewJobScreen() {
             </>
           )}
           {act.error !== null && submitted === text && refused.length === 0 && <ProblemNote error={act.error} doing="submit the job" />}
-          {issues.length === 0 && act.error === null && (
+          {checkFailed && <ProblemNote error={check.error} doing="check the spec" onRetry={() => ask()} />}
+          {issues.length === 0 && act.error === null && !checkFailed && (
             <div className={styles.help}>
-              <p>{text === '' ? 'Paste a spec, or begin with an example.' : 'It can be read. What its fields say is checked when it is submitted.'}</p>
+              <p role="status">{help}</p>
               {text === '' && <Button onClick={() => setText(example)}>Begin with an example</Button>}
             </div>
           )}
         </section>
       </div>
+      {checked !== null && (
+        <div className={styles.checked}>
+          <CheckedSpec check={checked} onReveal={() => ask(true)} isBusy={check.isPending} />
+        </div>
+      )}
     </Page>
   );
 }
