@@ -41,6 +41,8 @@ export class StreamHub {
   readonly #sources: readonly Source[];
   readonly #listeners = new Set<Listener>();
   readonly #events: Sent[] = [];
+  /** Notices of what is wrong now, by code. */
+  readonly #standing = new Map<string, Sent>();
   #bytes = 0;
   #number = 0;
   #idleTicks = 0;
@@ -87,6 +89,11 @@ export class StreamHub {
     return this.#events.filter((event) => event.number > number);
   }
 
+  /** What a stream that begins is told first: what is wrong already. */
+  standing(): readonly Sent[] {
+    return [...this.#standing.values()];
+  }
+
   #start(): void {
     this.#idleTicks = 0;
     if (this.#running) return;
@@ -127,9 +134,15 @@ export class StreamHub {
     const text = JSON.stringify(all);
     const sent: Sent = { ...change, number: this.#number, bytes: text.length, texts: new Map([['*', text]]) };
     this.#events.push(sent);
+    if (change.event === 'notice') this.#keepNotice(sent, all as { readonly code: string; readonly ok: boolean });
     this.#bytes += sent.bytes;
     while (this.#events.length > keptEvents || (this.#bytes > keptBytes && this.#events.length > 1)) this.#bytes -= this.#events.shift()?.bytes ?? 0;
     for (const listener of this.#listeners) listener.hear(sent);
+  }
+
+  #keepNotice(sent: Sent, { code, ok }: { readonly code: string; readonly ok: boolean }): void {
+    if (ok) this.#standing.delete(code);
+    else this.#standing.set(code, sent);
   }
 }
 

@@ -13,7 +13,12 @@ function sent(number: number, topic: string, tenant: string, bytes = 10): Sent {
   return { number, topic, event: 'operation', dataFor, bytes, texts: new Map() };
 }
 
-const store = (lastNumber: number, kept: readonly Sent[] | null = null): EventStore => ({ id: 'hub', lastNumber, since: () => kept });
+const store = (lastNumber: number, kept: readonly Sent[] | null = null, standing: readonly Sent[] = []): EventStore => ({
+  id: 'hub',
+  lastNumber,
+  since: () => kept,
+  standing: () => standing,
+});
 
 function framesOf({ stream }: Listener): string[] {
   const text = String(stream.read() ?? '');
@@ -71,4 +76,13 @@ test('a reader that falls behind is skipped, and told to read anew when it is th
   const told = text.split('\n').filter((line) => line.startsWith('event: '));
   assert.deepEqual(told.slice(-2), ['event: reset', 'event: operation']);
   assert.ok(told.length < 20, String(told.length));
+});
+
+test('who comes while something is wrong is told so, without going back in the stream', () => {
+  const away: Sent = { ...sent(3, '*', 'acme'), event: 'notice', dataFor: () => ({ code: 'REDIS_UNAVAILABLE', ok: false, message: 'away' }) };
+  for (const lastEventId of [null, 'other-8']) {
+    const listener = new Listener(store(9, null, [away]), ofAcme, 'b', ['jobs']);
+    listener.begin(lastEventId);
+    assert.match(framesOf(listener).at(-1) ?? '', /^event: notice\ndata: \{"code":"REDIS_UNAVAILABLE"/, String(lastEventId));
+  }
 });

@@ -14,6 +14,8 @@ export interface EventStore {
   readonly lastNumber: number;
   /** Events behind this number; null: they are kept no longer. */
   since(number: number): readonly Sent[] | null;
+  /** Notices of what is wrong now. */
+  standing(): readonly Sent[];
 }
 
 export class Listener {
@@ -38,7 +40,10 @@ export class Listener {
   /** The first frame; events behind `lastEventId` follow, or a `reset` when they are not known any more. */
   begin(lastEventId: string | null): void {
     this.#write(`retry: ${retryMs}\nid: ${this.#id(this.#hub.lastNumber)}\n\n`);
-    if (lastEventId === null) return;
+    if (lastEventId === null) {
+      this.#tellStanding();
+      return;
+    }
     const [hubId, number] = lastEventId.split('-');
     const missed = hubId === this.#hub.id && /^\d{1,15}$/.test(number ?? '') ? this.#hub.since(Number(number)) : null;
     if (missed === null) this.#reset();
@@ -84,6 +89,15 @@ export class Listener {
 
   #reset(): void {
     this.#write(`id: ${this.#id(this.#hub.lastNumber)}\nevent: reset\ndata: ${JSON.stringify({ topics: [...this.topics] })}\n\n`);
+    this.#tellStanding();
+  }
+
+  /** Without ids: they are older than where the stream stands. */
+  #tellStanding(): void {
+    for (const event of this.#hub.standing()) {
+      const text = this.#textOf(event);
+      if (text !== null) this.#write(`event: ${event.event}\ndata: ${text}\n\n`);
+    }
   }
 
   #id(number: number): string {

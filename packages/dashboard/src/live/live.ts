@@ -36,6 +36,8 @@ class LiveEvents {
   private readonly watchers = new Set<() => void>();
   private status: LiveStatus = { state: 'reconnecting', heardAtMs: null };
   private others: Wants = new Map();
+  /** What is wrong now, by code, for tabs that come later. */
+  private readonly standing = new Map<string, unknown>();
   private isLeader = false;
   private isPaused = false;
   private source: EventSource | null = null;
@@ -95,6 +97,7 @@ class LiveEvents {
   private onMessage(message: ChannelMessage): void {
     switch (message.kind) {
       case 'wants':
+        if (this.isLeader && !this.others.has(message.tab)) this.tellStanding();
         if (message.topics.length === 0) this.others.delete(message.tab);
         else this.others.set(message.tab, { topics: message.topics, atMs: nowMs() });
         this.wireSoon();
@@ -164,8 +167,20 @@ class LiveEvents {
       return;
     }
     this.publishState('live');
+    if (type === 'notice') this.keepNotice(data);
+    if (type === 'reset') this.standing.clear();
     this.channel.postMessage({ kind: 'event', type, data } satisfies ChannelMessage);
     this.hand({ type, data });
+  }
+
+  private keepNotice(data: unknown): void {
+    const { code, ok } = data as { readonly code: string; readonly ok: boolean };
+    if (ok) this.standing.delete(code);
+    else this.standing.set(code, data);
+  }
+
+  private tellStanding(): void {
+    for (const data of this.standing.values()) this.channel.postMessage({ kind: 'event', type: 'notice', data } satisfies ChannelMessage);
   }
 
   private onTick(): void {
@@ -190,7 +205,8 @@ class LiveEvents {
   }
 
   private hand(event: LiveEvent): void {
-    if (this.isPaused) return;
+    // What is wrong with the server is told to who looks at data that stand still, too.
+    if (this.isPaused && event.type !== 'notice') return;
     for (const listener of [...this.listeners.keys()]) listener(event);
   }
 

@@ -255,6 +255,8 @@ interface Notice {
 function Notices() {
   const [notices, setNotices] = useState<readonly Notice[]>([]);
   useLive(['jobs'], ({ type, data }) => {
+    // After a gap the server tells anew what is wrong; a reset of this page itself has no data.
+    if (type === 'reset' && data !== null) setNotices([]);
     if (type !== 'notice') return;
     const { code, ok, message } = data as StreamEventData<'notice'>;
     setNotices((all) => [...all.filter((each) => each.code !== code), ...(ok ? [] : [{ code, message }])]);

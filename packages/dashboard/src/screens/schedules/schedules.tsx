@@ -3,6 +3,7 @@ import type { ScheduleSummary } from '@millrace/api-contract';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.ts';
+import { cronWords } from '../../format/cron-words.ts';
 import { formatNoun } from '../../format/numbers.ts';
 import { visibleText } from '../../format/texts.ts';
 import { useLiveRefetch } from '../../live/use-live.ts';
@@ -61,12 +62,14 @@ const catchUpWords: Readonly<Record<ScheduleSummary['catchUp'], string>> = {
 
 function Schedule({ schedule }: { readonly schedule: ScheduleSummary }) {
   const { tenant, name, cron, timezone, overlap, catchUp, paused, next, runs, missed, changedAt, changedBy, reason } = schedule;
+  const words = cronWords(cron);
   return (
     <li className={styles.schedule}>
       <div className={styles.head}>
         <h2>{visibleText(name)}</h2>
         {paused && <StateBadge state="paused" />}
         <span className={styles.about}>
+          {words !== null && <>{words} · </>}
           <code>{visibleText(cron)}</code> {visibleText(timezone)}
         </span>
         <Acts schedule={schedule} />
