@@ -142,7 +142,7 @@ describe('claims and leases', () => {
         short,
       );
       const job = await queue.add('task', {}, { jobId: 'a.1', attempts: 5 });
-      await until('two stalls', async () => (state === 'failed' ? await job.isFailed() : runs >= 4), { within: 10_000 });
+      await until('two stalls', async () => (state === 'failed' ? await job.isFailed() : runs >= 4));
       const found = await queue.getJob('a.1');
       if (state === 'failed') assert.match(found?.failedReason ?? '', /stalled more than allowable limit/);
       else assert.equal(await job.isFailed(), false);
@@ -272,7 +272,7 @@ describe('enqueueing', () => {
     await raw.del(`bull:${queue.name}:a.1`);
     const seen: unknown[] = [];
     workerOf(queue, async (job) => void seen.push([job.id, job.data]));
-    await until('the ghost', () => seen.length === 1, { within: 5_000 });
+    await until('the ghost', () => seen.length === 1);
     assert.deepEqual(seen, [['a.1', {}]]);
   });
 

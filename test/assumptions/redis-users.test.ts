@@ -51,7 +51,7 @@ before(async () => {
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction', '--aclfile', join(directory, 'users.acl')];
   server = spawn('redis-server', ['--dir', directory, ...settings], { stdio: 'ignore' });
   const probe = connect('probe', '-');
-  await until('Redis to answer', async () => (await probe.ping().catch(() => '')) === 'PONG', { within: 10_000 });
+  await until('Redis to answer', async () => (await probe.ping().catch(() => '')) === 'PONG');
   probe.disconnect();
 });
 after(() => {

@@ -15,7 +15,7 @@ before(() => {
 });
 after(() => lab.close());
 
-const busyOn = (host: Role): Promise<void> => until(`${host.name} to be busy`, () => host.has('attempt opened'), { within: 20_000, every: 2 });
+const busyOn = (host: Role): Promise<void> => until(`${host.name} to be busy`, () => host.has('attempt opened'), { every: 2 });
 const exitOf = async (host: Role): Promise<number | null> => (await host.ended).code;
 const jobOf = (cluster: Cluster, jobId: string) => readJob(cluster.out, jobId);
 
@@ -44,7 +44,7 @@ describe('F37: a host is asked to end', () => {
         await cluster.ready(cluster.scheduler(), host);
         const { jobId } = await cluster.submit('hang');
         // A core that stands still in the middle of a chunk keeps its attempt in hand.
-        await until('a core to stand still', () => stopsWritingCore(host, cluster.out), { within: 20_000, every: 1 });
+        await until('a core to stand still', () => stopsWritingCore(host, cluster.out), { every: 1 });
         const askedAt = performance.now();
         for (let turn = 0; turn < signals; turn += 1) {
           host.signal('SIGTERM');
@@ -53,7 +53,7 @@ describe('F37: a host is asked to end', () => {
         assert.equal(await exitOf(host), 0, host.tail());
         assert.ok(performance.now() - askedAt < 15_000, 'it ended soon');
         // A host in a hurry may leave the record with the ledger, from where the next sweep puts it.
-        await until('the attempt in hand to be on record', () => jobOf(cluster, jobId).failures.length > 0, { within: 30_000, describe: () => host.tail() });
+        await until('the attempt in hand to be on record', () => jobOf(cluster, jobId).failures.length > 0, { describe: () => host.tail() });
         for (const record of jobOf(cluster, jobId).failures)
           assert.deepEqual([record.outcome, record.code, record.worker], ['released', 'ATTEMPT_RELEASED', host.name], JSON.stringify(record));
         assert.equal(jobOf(cluster, jobId).failures.length, 1, 'the attempt in hand was released');
@@ -80,7 +80,7 @@ describe('a host whose cores die on three different chunks', () => {
           killWritingCores(broken, cluster.out, met);
           return broken.isGone;
         },
-        { within: 60_000, every: 1, describe: () => broken.tail() },
+        { every: 1, describe: () => broken.tail() },
       );
       assert.equal((await broken.ended).code, 1);
       assert.ok(broken.has('cores died on different chunks in a row; this host drains'), broken.tail());

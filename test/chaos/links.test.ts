@@ -42,7 +42,7 @@ describe('links to Redis', () => {
           );
           link.swallow((answer) => answer % 29 === 0);
           const { jobId } = await cluster.submit('answers');
-          await until('enough answers to be lost', () => link.swallowed >= 12, { within: 60_000 });
+          await until('enough answers to be lost', () => link.swallowed >= 12);
           await cluster.untilEnded(jobId, 1, 90_000);
           const { failures } = readJob(cluster.out, jobId);
           assert.ok(
@@ -97,10 +97,8 @@ describe('processes', () => {
         await cluster.untilEnded(jobId);
         for (const pid of cores) process.kill(pid, 'SIGCONT');
         host.signal('SIGCONT');
-        await until(
-          'it to serve again',
-          () => host.lines.some(({ msg }) => msg === 'attempt superseded' || msg === 'attempt committed' || msg === 'attempt failed' || msg === 'task refused'),
-          { within: 20_000 },
+        await until('it to serve again', () =>
+          host.lines.some(({ msg }) => msg === 'attempt superseded' || msg === 'attempt committed' || msg === 'attempt failed' || msg === 'task refused'),
         );
       })
       .then(() => {}));
@@ -111,7 +109,7 @@ describe('processes', () => {
         const host = cluster.host({ failpoints: 'chunk.8-9=block-6300' });
         await cluster.ready(cluster.scheduler(), host);
         const { jobId } = await cluster.submit('blocked');
-        await until('the event loop to stand still', () => host.fired('chunk.8-9'), { within: 20_000 });
+        await until('the event loop to stand still', () => host.fired('chunk.8-9'));
         cluster.host();
         await cluster.untilEnded(jobId);
       })
@@ -128,7 +126,7 @@ describe('processes', () => {
         assert.notEqual(orphan, join(cluster.out, part));
         // As a core that is killed between its parts and its receipt leaves them.
         for (const name of [orphan, join(cluster.out, `.tmp-${part}-7`)]) copyFileSync(join(cluster.out, part), name);
-        await until('the late sweep', () => cluster.lines.some(({ msg }) => msg === 'late sweep done'), { within: 30_000 });
+        await until('the late sweep', () => cluster.lines.some(({ msg }) => msg === 'late sweep done'));
         assert.equal(existsSync(orphan), false);
       })
       .then(() => {}));
@@ -139,11 +137,11 @@ describe('processes', () => {
       const { jobId } = await cluster.submit('orphans');
       for (let turn = 0; turn < 4; turn += 1) {
         const host = cluster.host({ slots: 2 });
-        await until('cores to be busy', () => host.has('attempt opened') || host.isGone, { within: 20_000, every: 1 });
+        await until('cores to be busy', () => host.has('attempt opened') || host.isGone, { every: 1 });
         const cores = coresOf(host.pid);
         assert.ok(cores.length >= 2);
         await host.kill();
-        await until('its cores to end', () => cores.every((pid) => !isAlive(pid)), { within: 5_000, describe: () => cores.join(' ') });
+        await until('its cores to end', () => cores.every((pid) => !isAlive(pid)), { describe: () => cores.join(' ') });
       }
       cluster.host();
       await cluster.untilEnded(jobId);
@@ -164,9 +162,7 @@ describe('processes', () => {
           await until(
             'the other to dispatch',
             () => receiptsOf(readJob(cluster.out, jobId)).length > before || (cluster.lines.some(({ msg }) => msg === 'work done') && isEnded(cluster, jobId)),
-            {
-              within: 10_000,
-            },
+            {},
           );
           scheduler.signal('SIGCONT');
         }
@@ -193,19 +189,16 @@ describe('Redis', () => {
         const first = cluster.host();
         await first.says('task refused: its signature does not hold');
         await until('the window to be filled', async () => receiptsOf(readJob(cluster.out, jobId)).length >= 1, {
-          within: 30_000,
           describe: () => cluster.describe(),
         });
         await first.kill();
-        await until('chunks to wait', async () => (await waiting('chunk-default-r1')).length >= 2, { within: 20_000 });
+        await until('chunks to wait', async () => (await waiting('chunk-default-r1')).length >= 2);
         const [ghost = '', one = ''] = await waiting('chunk-default-r1');
         // A ghost: its hash is gone, its id waits on. BullMQ runs it with nothing in it.
         await cluster.redis.command('DEL', `millrace:{m}:chunk-default-r1:${ghost}`);
         await cluster.redis.command('HSET', `millrace:{m}:chunk-default-r1:${one}`, 'data', '{}');
         const second = cluster.host();
-        await until('both to be set aside', () => second.lines.filter(({ msg }) => msg === 'task refused: its signature does not hold').length >= 2, {
-          within: 20_000,
-        });
+        await until('both to be set aside', () => second.lines.filter(({ msg }) => msg === 'task refused: its signature does not hold').length >= 2, {});
         await cluster.untilEnded(jobId);
       })
       .then(() => {}));
@@ -249,7 +242,7 @@ describe('Redis in the middle of a job', () => {
         await someReceipts(cluster, jobId, 1);
         await cluster.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
         assert.equal((await host.ended).code, 1, 'the host drains itself');
-        await until('the scheduler to stop its rounds', () => /it would drop waiting work/.test(scheduler.tail()), { within: 20_000 });
+        await until('the scheduler to stop its rounds', () => /it would drop waiting work/.test(scheduler.tail()));
         await cluster.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
         cluster.host();
         await cluster.untilEnded(jobId);

@@ -114,7 +114,7 @@ describe('F36: a store without space', () => {
       await until('a receipt', () => receiptsOf(readJob(cluster.out, jobId)).length >= 1, { every: 5 });
       stub.fault = ({ verb }) =>
         ['put', 'create', 'piece', 'startUpload'].includes(verb) ? { kind: 'status', status: 507, code: 'InsufficientStorage' } : null;
-      await until('writes to be refused', () => stub.faults >= 5, { within: 30_000 });
+      await until('writes to be refused', () => stub.faults >= 5);
       stub.fault = () => null;
       await cluster.untilEnded(jobId);
     });
@@ -134,7 +134,7 @@ describe('F56: a receipt that lands late', () => {
         return { kind: 'hold', until: landing.promise };
       };
       const { jobId } = await cluster.submit('late', cluster.spec({ deadLetters: { maxChunks: 1_000 } }));
-      await until('a receipt to be under way', () => held !== '', { within: 20_000 });
+      await until('a receipt to be under way', () => held !== '');
       await slow.kill();
       const [files, away] = [lab.data, join(lab.bench.home, 'data-away')];
       renameSync(files, away);
@@ -165,7 +165,7 @@ describe('F29: a secret of the store', () => {
         await cluster.ready(cluster.scheduler(), cluster.host());
         const { jobId } = await cluster.submit('canary', cluster.spec({ deadLetters: { maxChunks: 1_000 } }), 60_000);
         stub.fault = ({ number }) => (number % 9 === 0 ? { kind: 'status', status: 403, code: 'AccessDenied' } : null);
-        await until('faults', () => stub.faults > 5, { within: 30_000 });
+        await until('faults', () => stub.faults > 5);
         stub.fault = () => null;
         await cluster.untilEnded(jobId);
         const canary = 'stub-canary-6f1d';

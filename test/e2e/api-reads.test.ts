@@ -13,6 +13,7 @@ import { ApiError, type Client, createClient, type DataOf } from '../../packages
 import { parseCsv } from '../../packages/journal/src/rejects/edited-export.ts';
 import { type ApiStack, newToken, startApiStack } from './support/api-stack.ts';
 import { followToEnd } from './support/follow.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
 import { deadLetters, isSealed, manifest } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
@@ -83,31 +84,37 @@ async function allPages<Row>(page: (cursor: string | undefined) => Promise<{ dat
   }
 }
 
+/** Answers the states of chunks that are not committed. */
+async function lookAround(): Promise<string[]> {
+  const strip = await client.call('GET /jobs/{jobId}/strip', { ...of({}), query: { file: 0, cells: 20 } });
+  expectWhole(strip);
+  const { data: chunks, total } = await client.call('GET /jobs/{jobId}/chunks', { ...of({}), query: { q: '-state:committed', limit: 200 } });
+  for (const { attempts } of chunks) assert.notEqual(attempts, null);
+  assert.equal(chunks.length, Math.min(200, total ?? 0));
+  const { data: stages } = await client.call('GET /jobs/{jobId}/stages', of({}));
+  assert.deepEqual(stages.map(({ kind, sealed }) => [kind, sealed])[0], ['map', true]);
+  const { data: files } = await client.call('GET /jobs/{jobId}/files', of({}));
+  assert.equal(sum(files.map(({ chunks: { total: planned } }) => planned)), stages[0]?.chunks.total);
+  await client.call('GET /jobs/{jobId}/rejects', of({}));
+  return chunks.map(({ state }) => state);
+}
+
 test('a job that runs can be looked at from all sides', async () => {
   const generated = bench.generate('data', { records: 40_000, files: 3 });
   data = generated.directory;
   const spec = generatedSpec(data, join(out, 'orders'), '64KiB', { deadLetters: { maxChunks: null, maxRatio: null } });
-  ({ jobId } = await client.call('POST /jobs', { body: { spec } }));
-  await until('the plan', () => isSealed(out, jobId), { every: 2 });
-  renameSync(join(data, moved), join(data, away));
   const states = new Set<string>();
-  for (let isOver = false; !isOver; ) {
-    const strip = await client.call('GET /jobs/{jobId}/strip', { ...of({}), query: { file: 0, cells: 20 } });
-    expectWhole(strip);
-    const { data: chunks, total } = await client.call('GET /jobs/{jobId}/chunks', { ...of({}), query: { q: '-state:committed', limit: 200 } });
-    for (const { state, attempts } of chunks) {
-      states.add(state);
-      assert.notEqual(attempts, null);
-    }
-    assert.equal(chunks.length, Math.min(200, total ?? 0));
-    const { data: stages } = await client.call('GET /jobs/{jobId}/stages', of({}));
-    assert.deepEqual(stages.map(({ kind, sealed }) => [kind, sealed])[0], ['map', true]);
-    const { data: files } = await client.call('GET /jobs/{jobId}/files', of({}));
-    assert.equal(sum(files.map(({ chunks: { total: planned } }) => planned)), stages[0]?.chunks.total);
-    await client.call('GET /jobs/{jobId}/rejects', of({}));
-    isOver = (await client.call('GET /jobs/{jobId}', of({}))).state === 'completed';
-  }
-  assert.ok(states.has('pending') || states.has('queued') || states.has('running'), [...states].join());
+  await whileChunksWait(stack.stack.redisUrl, async () => {
+    ({ jobId } = await client.call('POST /jobs', { body: { spec } }));
+    await until('the plan', () => isSealed(out, jobId));
+    renameSync(join(data, moved), join(data, away));
+    for (const state of await lookAround()) states.add(state);
+    assert.ok(states.has('pending') || states.has('queued'), [...states].join());
+  });
+  await until('the end of the job', async () => {
+    for (const state of await lookAround()) states.add(state);
+    return (await client.call('GET /jobs/{jobId}', of({}))).state === 'completed';
+  });
   ended = manifest(out, jobId, 1);
   assert.ok(ended.chunks.dead > 1 && ended.balance.rejected > 50, JSON.stringify([ended.chunks, ended.balance]));
 });

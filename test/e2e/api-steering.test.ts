@@ -11,6 +11,7 @@ import { ApiError } from '../../packages/api-contract/src/client.ts';
 import type { OperationView } from '../../packages/api-contract/src/resources/operations.ts';
 import type { PlanView } from '../../packages/api-contract/src/resources/redrives.ts';
 import { type ApiStack, startApiStack } from './support/api-stack.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
 import { isSealed, manifest } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
@@ -49,7 +50,7 @@ async function untilOperation(operationId: string, isIt: (operation: OperationVi
       last = await api.client.call('GET /operations/{operationId}', { params: { operationId } });
       return isIt(last);
     },
-    { within: 60_000, every: 50, describe: () => JSON.stringify(last) },
+    { every: 50, describe: () => JSON.stringify(last) },
   );
   return last as unknown as OperationView;
 }
@@ -63,7 +64,7 @@ async function untilEnd(jobId: string, generation = 1): Promise<string> {
       ({ state } = job);
       return job.generation === generation && ['completed', 'failed', 'cancelled'].includes(state);
     },
-    { within: 60_000, every: 50, describe: () => state },
+    { every: 50, describe: () => state },
   );
   return state;
 }
@@ -89,10 +90,12 @@ async function brokenJob(name: string, changes: Record<string, unknown>): Promis
   const [gone, away] = [join(directory, 'orders-02.csv'), join(directory, 'away-02')];
   const place = bench.path('out', name);
   const spec = { ...generatedSpec(directory, place, '64KiB', changes), name };
-  const { jobId } = await api.client.call('POST /jobs', { body: { spec } }, { idempotencyKey: name });
-  await until('the plan', () => isSealed(out, jobId), { every: 2 });
-  renameSync(gone, away);
-  return { jobId, gone, away, place };
+  return whileChunksWait(api.stack.redisUrl, async () => {
+    const { jobId } = await api.client.call('POST /jobs', { body: { spec } }, { idempotencyKey: name });
+    await until('the plan', () => isSealed(out, jobId));
+    renameSync(gone, away);
+    return { jobId, gone, away, place };
+  });
 }
 
 describe('dead letters', () => {

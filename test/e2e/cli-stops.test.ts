@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { cli, documents, type RunningCli, startCli } from './support/cli.ts';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
+import { holdChunks, redisOfRun } from './support/hold-chunks.ts';
 import { isSealed, jobIds, verdictCount } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { Workbench } from './support/workbench.ts';
@@ -17,10 +18,10 @@ before(() => {
 });
 after(() => bench.close());
 
-/** Starts a run of generated data in small chunks and waits until some have committed. */
+/** Starts a run of generated data in small chunks, waits until some have committed, and holds the rest: it does not end by itself. */
 async function startedRun(
   name: string,
-): Promise<{ readonly running: RunningCli; readonly data: string; readonly out: string; readonly args: readonly string[] }> {
+): Promise<{ readonly running: RunningCli; readonly data: string; readonly out: string; readonly args: readonly string[]; readonly redis: string }> {
   const { directory: data } = bench.generate(name, { records: 160_000, files: 2 });
   const out = join(data, 'out');
   const args = ['run', join(data, 'spec.yaml'), '--set', 'execution.chunkSize=64KiB', '--workers', '1', '--json'];
@@ -29,10 +30,12 @@ async function startedRun(
     every: 5,
     describe: running.stderr,
   });
+  const redis = redisOfRun(out);
+  await holdChunks(redis);
   // While it shows what was detected it has a core of its own, whose directory a kill in that instant would leave.
   const reading = (): boolean => readdirSync(bench.temporary).some((entry) => entry.startsWith('millrace-core-'));
   await until('what was detected to be shown', () => !reading() && running.stdout().includes('"pins"'), { every: 5, describe: running.stderr });
-  return { running, data, out, args };
+  return { running, data, out, args, redis };
 }
 
 async function expectContinued(data: string, out: string, args: readonly string[]): Promise<void> {
@@ -70,8 +73,9 @@ describe('a run that is stopped', () => {
 
 describe('a run that fails', () => {
   it('shows its dead letters and is redriven', async () => {
-    const { running, data, out } = await startedRun('redriven');
+    const { running, data, out, redis } = await startedRun('redriven');
     renameSync(join(data, 'orders-02.csv'), join(data, 'away'));
+    await holdChunks(redis, false);
     const failed = await running.ended;
     assert.equal(failed.code, 7, failed.stderr);
     assert.match(failed.stderr, /dead letter clean\.\d+: INPUT_NOT_FOUND/);

@@ -11,7 +11,8 @@ import { flushRedis, killRole } from './support/accidents.ts';
 import { expectSameRows, partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
-import { deadLetters, verdictCount } from './support/journal-files.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
+import { deadLetters, isSealed, verdictCount } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { Workbench, type WrittenSpec } from './support/workbench.ts';
 
@@ -41,13 +42,25 @@ const truth = (): string =>
 
 type Accident = (local: LocalStack, out: string, handle: JobHandle) => Promise<void>;
 
-async function run(name: string, output: WrittenSpec, changes: WrittenSpec = {}, accident: Accident = async () => {}, generation = 1): Promise<Manifest> {
+/** `planned`: what happens once the files are planned, before any chunk begins. */
+async function run(
+  name: string,
+  output: WrittenSpec,
+  changes: WrittenSpec = {},
+  accident: Accident = async () => {},
+  { generation = 1, planned = () => {} }: { readonly generation?: number; readonly planned?: () => void } = {},
+): Promise<Manifest> {
   const out = bench.path(name);
   const local = await bench.stack({ out, readRoots: [bench.home], hostSlots: [1, 1] });
   try {
     const input = { uri: url(join(data, 'events-*.csv')), format: 'csv' };
     const written = { name: 'compacted', inputs: input, schema, output: { uri: `${url(out)}/`, ...output }, execution: { chunkSize: '64KiB' }, ...changes };
-    const handle = await local.producer.submit(written as never, { idempotencyKey: name });
+    const handle = await whileChunksWait(local.redisUrl, async () => {
+      const submitted = await local.producer.submit(written as never, { idempotencyKey: name });
+      await until('the plan', () => isSealed(out, submitted.jobId));
+      planned();
+      return submitted;
+    });
     await accident(local, out, handle);
     const status = await followToEnd(handle, generation);
     assert.equal(status.state, 'completed', `${status.failure?.message} ${deadLetters(out, handle.jobId).map(({ message }) => message)}`);
@@ -104,8 +117,6 @@ describe('output.compact', () => {
 
   it('merges again what a redrive has brought back', async () => {
     const accident: Accident = async (_, out, handle) => {
-      await until('the first receipt', () => verdictCount(out, handle.jobId, 'read') >= 1, { every: 2 });
-      renameSync(fileOf(2), join(data, 'away'));
       const first = await followToEnd(handle);
       renameSync(join(data, 'away'), fileOf(2));
       assert.equal(first.state, 'completed', first.failure?.message);
@@ -113,7 +124,10 @@ describe('output.compact', () => {
       assert.ok(before.gaps.length > 0 && before.parts.length === 1 && before.balance.recordsIn < RECORDS);
       await handle.redrive('the file is back');
     };
-    const manifest = await run('redriven', { compact: true }, { deadLetters: { maxChunks: 100 } }, accident, 2);
+    const manifest = await run('redriven', { compact: true }, { deadLetters: { maxChunks: 100 } }, accident, {
+      generation: 2,
+      planned: () => renameSync(fileOf(2), join(data, 'away')),
+    });
     assert.equal(manifest.parts.length, 1);
     await expectSameRows('rows', partsOf(manifest), truth());
   });

@@ -33,14 +33,13 @@ describe('millrace dev', () => {
       said += text;
     });
     await until('the demo to be submitted', () => said.includes('access-log') && said.trimEnd().split('/jobs/').length === 6, {
-      within: 60_000,
       describe: () => `${said}${dev.stderr()}`,
     });
     const token = /mrt_[A-Za-z0-9_-]{43}/.exec(said)?.[0] ?? assert.fail(said);
     const client = createClient({ baseUrl: `http://127.0.0.1:${port}`, token });
     const states = async (): Promise<Record<string, string>> =>
       Object.fromEntries((await client.call('GET /jobs', {})).data.map(({ name, state }) => [name, state]));
-    await until('all five to end', async () => Object.values(await states()).every((state) => state === 'completed' || state === 'failed'), { within: 60_000 });
+    await until('all five to end', async () => Object.values(await states()).every((state) => state === 'completed' || state === 'failed'));
     assert.deepEqual(await states(), {
       'orders-import': 'completed',
       'events-import': 'completed',

@@ -104,7 +104,7 @@ async function startDev(text: string): Promise<End> {
       said += more;
     });
   }
-  await until('millrace dev to be there', () => said.includes('access-log'), { within: 60_000, describe: () => said });
+  await until('millrace dev to be there', () => said.includes('access-log'), { describe: () => said });
   env['MILLRACE_URL'] = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0] ?? assert.fail(said);
   env['MILLRACE_TOKEN'] = /mrt_[\w-]{43}/.exec(said)?.[0] ?? assert.fail(said);
   env['REDIS_URL'] = /^ +Redis +(\S+)$/m.exec(said)?.[1] ?? assert.fail(said);

@@ -11,6 +11,7 @@ import type { LocalStack } from '../../packages/cli/src/local-stack.ts';
 import { cli, documents } from './support/cli.ts';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
 import { isSealed, manifest } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
@@ -29,7 +30,7 @@ async function untilOperation(local: LocalStack, id: string, isIt: (operation: O
       last = await local.producer.redrives.operation(id);
       return isIt(last);
     },
-    { within: 60_000, every: 50, describe: () => JSON.stringify(last) },
+    { every: 50, describe: () => JSON.stringify(last) },
   );
   return last as unknown as Operation;
 }
@@ -54,14 +55,16 @@ describe('an operation over dead letters', () => {
     let jobId = '';
     let total = 0;
     try {
-      const handle = await local.producer.submit(spec as never, { idempotencyKey: 'two' });
+      const handle = await whileChunksWait(local.redisUrl, async () => {
+        const submitted = await local.producer.submit(spec as never, { idempotencyKey: 'two' });
+        await until('the plan', () => isSealed(out, submitted.jobId));
+        renameSync(gone, goneAway);
+        renameSync(changed, changedAway);
+        writeFileSync(changed, 'another file\n');
+        return submitted;
+      });
       ({ jobId } = handle);
-      const first = followToEnd(handle);
-      await until('the plan', () => isSealed(out, jobId), { every: 2 });
-      renameSync(gone, goneAway);
-      renameSync(changed, changedAway);
-      writeFileSync(changed, 'another file\n');
-      const ended = await first;
+      const ended = await followToEnd(handle);
       assert.equal(ended.state, 'completed', 'both are within the budget');
       const { gaps, chunks } = manifest(out, jobId, 1);
       ({ total } = chunks);

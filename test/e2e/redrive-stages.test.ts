@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { JobHandle } from '@millrace/producer';
-import type { LocalStack } from '../../packages/cli/src/local-stack.ts';
 import { expectSameRows, partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
 import { deadLetters, isSealed, manifest, verdictDigests } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { Workbench } from './support/workbench.ts';
@@ -38,7 +38,8 @@ after(() => bench.close());
 
 const schema = { fields: [{ name: 'key' }, { name: 'amount', type: 'integer' }, { name: 'note' }] };
 
-async function withJob(name: string, changes: object, act: (handle: JobHandle, out: string, local: LocalStack) => Promise<void>): Promise<void> {
+/** `planned`: what happens once every chunk is planned and none has begun. */
+async function withJob(name: string, changes: object, planned: () => void, act: (handle: JobHandle, out: string) => Promise<void>): Promise<void> {
   const out = bench.path(name);
   const local = await bench.stack({ out, readRoots: [bench.home], hostSlots: [1, 1] });
   try {
@@ -47,7 +48,13 @@ async function withJob(name: string, changes: object, act: (handle: JobHandle, o
     ];
     const spec = { name, inputs: ['many', 'few'].map((input) => ({ name: input, uri: url(fileOf(input)), format: 'csv' })), schema, pipeline };
     const written = { ...spec, output: { uri: `${url(out)}/` }, execution: { chunkSize: '64KiB', maxAttempts: 1 }, ...changes };
-    await act(await local.producer.submit(written as never, { idempotencyKey: name }), out, local);
+    const handle = await whileChunksWait(local.redisUrl, async () => {
+      const submitted = await local.producer.submit(written as never, { idempotencyKey: name });
+      await until('the plan', () => isSealed(out, submitted.jobId));
+      planned();
+      return submitted;
+    });
+    await act(handle, out);
   } finally {
     await local.stop();
   }
@@ -62,34 +69,38 @@ const ofGeneration = (names: Iterable<string>, generation: number): string[] =>
 
 describe('a redrive across a reduce stage', () => {
   it('runs only the partitions again whose inputs changed', () =>
-    withJob('comes-back', { deadLetters: { maxChunks: 100 } }, async (handle, out) => {
-      await until('the plan', () => isSealed(out, handle.jobId), { every: 1 });
-      renameSync(fileOf('few'), join(data, 'away'));
-      const first = await followToEnd(handle);
-      renameSync(join(data, 'away'), fileOf('few'));
-      assert.equal(first.state, 'completed', first.failure?.message);
-      const before = manifest(out, handle.jobId);
-      assert.ok(before.gaps.length > 0);
-      const stood = verdictDigests(out, handle.jobId, 'sums');
-      assert.equal(stood.size, PARTITIONS);
-      await handle.redrive('the file is back');
-      const status = await followToEnd(handle, 2);
-      assert.equal(status.state, 'completed', status.failure?.message);
-      const after = expectTidy(out, handle.jobId, 2);
-      await expectSameRows('groups', `SELECT * FROM (${partsOf(after)})`, truth());
-      const verdicts = verdictDigests(out, handle.jobId, 'sums');
-      const again = ofGeneration(verdicts.keys(), 2);
-      assert.ok(again.length >= 1 && again.length <= 2, `${again.length} of ${PARTITIONS} partitions ran again`);
-      for (const [name, digest] of stood) assert.equal(verdicts.get(name), digest);
-      assert.deepEqual([after.balance.recordsIn, after.gaps.length], [24_000, 0]);
-      const [[rows]] = (await query(`SELECT sum(n) FROM (${partsOf(after)})`)) as [[bigint]];
-      assert.equal(Number(rows), 24_000);
-    }));
+    withJob(
+      'comes-back',
+      { deadLetters: { maxChunks: 100 } },
+      () => renameSync(fileOf('few'), join(data, 'away')),
+      async (handle, out) => {
+        const first = await followToEnd(handle);
+        renameSync(join(data, 'away'), fileOf('few'));
+        assert.equal(first.state, 'completed', first.failure?.message);
+        const before = manifest(out, handle.jobId);
+        assert.ok(before.gaps.length > 0);
+        const stood = verdictDigests(out, handle.jobId, 'sums');
+        assert.equal(stood.size, PARTITIONS);
+        await handle.redrive('the file is back');
+        const status = await followToEnd(handle, 2);
+        assert.equal(status.state, 'completed', status.failure?.message);
+        const after = expectTidy(out, handle.jobId, 2);
+        await expectSameRows('groups', `SELECT * FROM (${partsOf(after)})`, truth());
+        const verdicts = verdictDigests(out, handle.jobId, 'sums');
+        const again = ofGeneration(verdicts.keys(), 2);
+        assert.ok(again.length >= 1 && again.length <= 2, `${again.length} of ${PARTITIONS} partitions ran again`);
+        for (const [name, digest] of stood) assert.equal(verdicts.get(name), digest);
+        assert.deepEqual([after.balance.recordsIn, after.gaps.length], [24_000, 0]);
+        const [[rows]] = (await query(`SELECT sum(n) FROM (${partsOf(after)})`)) as [[bigint]];
+        assert.equal(Number(rows), 24_000);
+      },
+    ));
 
   it('takes of two dead partitions the one that is named', () =>
     withJob(
       'named',
       { inputs: [{ uri: url(fileOf('long')), format: 'csv' }], output: { uri: `${url(bench.path('named'))}/`, partitionBy: ['key'] } },
+      () => undefined,
       async (handle, out) => {
         const first = await followToEnd(handle);
         assert.deepEqual([first.state, first.failure?.code], ['failed', 'BUDGET_DEAD_LETTERS']);

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { JobFailedError, StateError } from '@millrace/producer';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
 import { deadLetters, isSealed, manifest, openMarkers, verdictDigests } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
@@ -25,11 +26,14 @@ describe('a file that was moved away', () => {
     const out = bench.path('out');
     const local = await bench.stack({ out, readRoots: [data], hostSlots: [1, 1] });
     try {
-      const handle = await local.producer.submit(generatedSpec(data, out, '64KiB') as never, { idempotencyKey: 'moved' });
+      const handle = await whileChunksWait(local.redisUrl, async () => {
+        const submitted = await local.producer.submit(generatedSpec(data, out, '64KiB') as never, { idempotencyKey: 'moved' });
+        await until('the plan', () => isSealed(out, submitted.jobId));
+        renameSync(file, away);
+        return submitted;
+      });
       const { jobId } = handle;
       const first = followToEnd(handle);
-      await until('the plan', () => isSealed(out, jobId), { every: 2 });
-      renameSync(file, away);
 
       const failed = await first;
       assert.deepEqual([failed.state, failed.failure?.code, failed.generation], ['failed', 'BUDGET_DEAD_LETTERS', 1]);

@@ -124,8 +124,8 @@ describe('retention of a job that completed with rejects', () => {
     assert.deepEqual(inJob(out), before);
 
     await daysLater(41, out, async (redrive) => {
-      await until('the rejects to go', () => rejectFiles(out).length === 0, { within: 20_000 });
-      await until('the history to go', () => inJob(out).length === 3, { within: 20_000 });
+      await until('the rejects to go', () => rejectFiles(out).length === 0);
+      await until('the history to go', () => inJob(out).length === 3);
       assert.equal((await redrive()).code, 'GONE');
     });
     assert.deepEqual(inJob(out), ['commands', 'job.json', 'manifests']);
@@ -165,7 +165,7 @@ describe('retention of a job that failed', () => {
     const parts = (): string[] => readdirSync(out).filter((name) => name.startsWith('part-'));
     assert.ok(parts().length > 0);
     await daysLater(1, out, async () => {
-      await until('the history to go', () => inJob(out).length === 3 && parts().length === 0 && rejectFiles(out).length === 0, { within: 20_000 });
+      await until('the history to go', () => inJob(out).length === 3 && parts().length === 0 && rejectFiles(out).length === 0);
     });
     assert.ok(existsSync(join(jobFolder(out), 'manifests', '000001.json')));
   });

@@ -14,6 +14,7 @@ import { flushRedis, killRole } from './support/accidents.ts';
 import { expectSameRows, partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
+import { whileChunksWait } from './support/hold-chunks.ts';
 import { deadLetters, isSealed, verdictCount } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { Workbench, type WrittenSpec } from './support/workbench.ts';
@@ -71,6 +72,8 @@ const undisturbed: Accident = async () => {};
 interface Run {
   readonly chunkSize?: string;
   readonly hostSlots?: readonly number[];
+  /** Happens once the files are planned, before any chunk begins. */
+  readonly planned?: () => void;
   readonly accident?: Accident;
   readonly generation?: number;
 }
@@ -78,13 +81,20 @@ interface Run {
 async function run(
   name: string,
   spec: WrittenSpec,
-  { chunkSize = '64KiB', hostSlots = [1], accident = undisturbed, generation = 1 }: Run = {},
+  { chunkSize = '64KiB', hostSlots = [1], planned, accident = undisturbed, generation = 1 }: Run = {},
 ): Promise<Manifest> {
   const out = bench.path(name);
   const local = await bench.stack({ out, readRoots: [bench.home], hostSlots });
   try {
     const written = { name: 'keyed', ...spec, output: { uri: `${url(out)}/` }, execution: { chunkSize } };
-    const handle = await local.producer.submit(written as never, { idempotencyKey: name });
+    const submit = () => local.producer.submit(written as never, { idempotencyKey: name });
+    const submitPlanned = async (): Promise<JobHandle> => {
+      const submitted = await submit();
+      await until('the plan', () => isSealed(out, submitted.jobId));
+      planned?.();
+      return submitted;
+    };
+    const handle = planned === undefined ? await submit() : await whileChunksWait(local.redisUrl, submitPlanned);
     const following = generation === 1 ? followToEnd(handle) : Promise.resolve(null);
     following.catch(() => {});
     await accident(local, out, handle);
@@ -189,7 +199,7 @@ describe('a primary key', () => {
 });
 
 const underWay = (out: string, { jobId }: JobHandle, stage: string): Promise<void> =>
-  until(`some chunks of ${stage} to commit`, () => verdictCount(out, jobId, stage) >= 2, { every: 2, within: 30_000 });
+  until(`some chunks of ${stage} to commit`, () => verdictCount(out, jobId, stage) >= 2, { every: 2 });
 
 describe('a file that was moved away', () => {
   const [here, away] = [(): string => fileOf(1), (): string => join(data, 'away')];
@@ -197,8 +207,6 @@ describe('a file that was moved away', () => {
   it('while its keys were read leaves a gap; once it is back its records come after all that were read before', async () => {
     let early = '';
     const accident: Accident = async (_, out, handle) => {
-      await until('the plan', () => isSealed(out, handle.jobId), { every: 2 });
-      renameSync(here(), away());
       const status = await followToEnd(handle);
       renameSync(away(), here());
       assert.equal(status.state, 'completed', status.failure?.message);
@@ -208,7 +216,11 @@ describe('a file that was moved away', () => {
       early = `SELECT seq FROM (${partsOf(first)}) UNION ALL SELECT seq FROM (${rejectedSeqs(first)})`;
       await handle.redrive('the file is back');
     };
-    const manifest = await run('moved-keys', { ...byEmail(), deadLetters: { maxChunks: 100 } }, { accident, generation: 2 });
+    const manifest = await run(
+      'moved-keys',
+      { ...byEmail(), deadLetters: { maxChunks: 100 } },
+      { planned: () => renameSync(here(), away()), accident, generation: 2 },
+    );
     assert.deepEqual([manifest.balance.recordsIn, manifest.gaps.length], [RECORDS, 0]);
     const expected = `(WITH ${typed()}, early AS (${early}), ranked AS (SELECT *, CASE WHEN seq IN (SELECT seq FROM early) THEN seq ELSE seq + ${RECORDS} END AS rank FROM typed),
       owned AS (SELECT *, email IS NULL OR rank = min(rank) OVER (PARTITION BY email) AS owns FROM ranked) SELECT ${columns} FROM owned WHERE fits AND owns)`;

@@ -106,7 +106,7 @@ export class Role {
     return this.lines.some((line) => line.msg === message);
   }
 
-  async says(message: string, within = 20_000): Promise<void> {
+  async says(message: string, within = 120_000): Promise<void> {
     await until(`${this.name} to say "${message}"`, () => this.has(message), { within, describe: () => this.tail() });
   }
 
@@ -115,7 +115,7 @@ export class Role {
   }
 
   /** Resolves when the process died in that gap. */
-  async diesIn(gap: string, within = 30_000): Promise<void> {
+  async diesIn(gap: string, within = 120_000): Promise<void> {
     await until(`${this.name} to die in ${gap}`, () => this.isGone, { within, describe: () => this.tail() });
     if (!this.fired(gap)) throw new Error(`${this.name} ended without ${gap}: ${this.tail()}`);
   }
@@ -172,7 +172,7 @@ export class Cluster {
         if (role.isGone) throw new Error(`${role.name} ended before it served: ${role.tail()}`);
         return role.has('service started');
       };
-      await until(`${role.name} to serve`, started, { within: 30_000, describe: () => role.tail() });
+      await until(`${role.name} to serve`, started, { describe: () => role.tail() });
     }
   }
 
@@ -187,7 +187,7 @@ export class Cluster {
   }
 
   /** Submits until the answer is known or the patience is over; each try is in the client log. */
-  async submit(key: string, spec: WrittenSpec = this.spec(), within = 30_000): Promise<JobHandle> {
+  async submit(key: string, spec: WrittenSpec = this.spec(), within = 120_000): Promise<JobHandle> {
     for (const deadline = performance.now() + within; ; ) {
       const answer = await this.client.submit(await this.producer(), key, spec, '3s');
       if (answer !== null) return answer;
@@ -196,7 +196,7 @@ export class Cluster {
   }
 
   /** Until a generation has its manifest and no marker is left: the quiet state of I1, as the journal tells it. */
-  async untilEnded(jobId: string, generation = 1, within = 60_000): Promise<void> {
+  async untilEnded(jobId: string, generation = 1, within = 120_000): Promise<void> {
     const isEnded = (): boolean => {
       const marker = generation === 1 ? jobId : `${jobId}.${String(generation).padStart(6, '0')}`;
       return manifestOf(this.out, jobId, generation) !== null && !openMarkers(this.out).includes(marker);

@@ -1,6 +1,6 @@
 /** Finds and kills what a running job consists of. */
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -63,19 +63,23 @@ export function chunkWrittenBy(pid: number, out: string): number | null {
 export async function killBusyCore(local: LocalStack, signal: 'SIGKILL' | 'SIGSEGV', out: string, jobId: string): Promise<void> {
   const known = failures(out, jobId).length;
   const host = roleOf(local, 'worker-host').child.pid ?? 0;
+  // To find them takes longer than a chunk may.
+  let cores = coresOf(host);
   const look = (): boolean => {
-    const writing = coresOf(host).find((pid) => isWriting(pid, out));
+    const writing = cores.find((pid) => isWriting(pid, out));
     if (writing !== undefined) process.kill(writing, signal);
+    if (!cores.every((pid) => existsSync(`/proc/${pid}`))) cores = coresOf(host);
     return failures(out, jobId).length > known;
   };
-  await until(`a core to be hit by ${signal}`, look, { every: 1, within: 20_000 });
+  await until(`a core to be hit by ${signal}`, look, { every: 1 });
 }
 
 /** Stops a core of any host in the middle of a chunk: that attempt stays in hand until its host ends, which ends the core. */
 export async function holdBusyCore(local: LocalStack, out: string): Promise<void> {
   const hosts = local.stack.roles.filter(({ role }) => role === 'worker-host').map(({ child }) => child.pid ?? 0);
-  const look = (): boolean => hosts.flatMap(coresOf).some((pid) => isWriting(pid, out) && isHeld(pid, out));
-  await until('a core to be held in the middle of a chunk', look, { every: 1, within: 20_000 });
+  const cores = hosts.flatMap(coresOf);
+  const look = (): boolean => cores.some((pid) => isWriting(pid, out) && isHeld(pid, out));
+  await until('a core to be held in the middle of a chunk', look, { every: 1 });
 }
 
 /** The signal takes effect a moment later, when the core may stand behind its commit: then it goes on. */

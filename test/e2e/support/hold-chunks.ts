@@ -2,16 +2,31 @@
 import { leaseTimes, workQueueName } from '@millrace/protocol';
 import { openQueues } from '@millrace/queues';
 import { silentLog } from '@millrace/service-kit';
+import { findStack } from '../../../packages/cli/src/running-stack.ts';
 
-/** While `act` runs no host takes a chunk; what is in hand goes on, and files are planned. */
-export async function whileChunksWait<T>(redis: string, act: () => Promise<T>): Promise<T> {
+/** Hosts take no chunk any more, or take them again; what they have in hand goes on, and files are planned. */
+export async function holdChunks(redis: string, held = true): Promise<void> {
   const queues = await openQueues({ redis, times: leaseTimes(1), log: silentLog });
-  const queue = workQueueName('chunk', 'default', 1);
   try {
-    await queues.tasks.setPaused(queue, true);
-    return await act();
+    await queues.tasks.setPaused(workQueueName('chunk', 'default', 1), held);
   } finally {
-    await queues.tasks.setPaused(queue, false);
     await queues.close();
   }
+}
+
+/** While `act` runs no host takes a chunk. */
+export async function whileChunksWait<T>(redis: string, act: () => Promise<T>): Promise<T> {
+  await holdChunks(redis);
+  try {
+    return await act();
+  } finally {
+    await holdChunks(redis, false);
+  }
+}
+
+/** Redis of the `millrace run` that is at work in this directory. */
+export function redisOfRun(out: string): string {
+  const stack = findStack(out);
+  if (stack === null) throw new Error(`nothing runs in ${out}`);
+  return stack.redisUrl;
 }

@@ -56,7 +56,7 @@ export class ProbedRole {
   }
 
   /** Waits for an answer of this kind; its message shows the last one. */
-  async until(path: Probe, http: number, holds: (report: Report) => boolean = () => true, within = 30_000): Promise<Report> {
+  async until(path: Probe, http: number, holds: (report: Report) => boolean = () => true, within = 120_000): Promise<Report> {
     let last: Report | null = null;
     const isIt = async (): Promise<boolean> => {
       last = await this.probe(path);

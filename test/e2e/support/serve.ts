@@ -35,7 +35,7 @@ const isUp = (): Promise<boolean> =>
     () => true,
     () => false,
   );
-await until('the API to answer', isUp, { within: 20_000, describe: () => stack.stack.roles.flatMap(({ tail }) => tail.slice(-3)).join('\n') });
+await until('the API to answer', isUp, { describe: () => stack.stack.roles.flatMap(({ tail }) => tail.slice(-3)).join('\n') });
 console.log(`${url}\ntoken: ${token}\nlogs: ${out}.log\n`);
 await submitJobs(client);
 console.log('\nCtrl-C ends it.');

@@ -88,9 +88,8 @@ export class Workbench {
 
   /** Throws when processes or temporary directories are there although everything was stopped. */
   async expectNothingRuns(): Promise<void> {
-    await until('all processes to end', () => this.processes().length === 0, { within: 10_000, describe: () => JSON.stringify(this.processes()) });
+    await until('all processes to end', () => this.processes().length === 0, { describe: () => JSON.stringify(this.processes()) });
     await until('temporary directories to go', () => readdirSync(this.temporary).length === 0, {
-      within: 10_000,
       describe: () => readdirSync(this.temporary).join(' '),
     });
   }
