@@ -34,7 +34,7 @@ test('a core is leased to one caller at a time, and used again', async (t) => {
     isSecondHere = true;
     return lease;
   });
-  await first.core.ping({ deadlineMs: 5_000 });
+  await first.core.ping({ deadlineMs: 120_000 });
   assert.equal(isSecondHere, false);
   first.release();
   first.release();
@@ -62,7 +62,7 @@ test('a dead or panicked core is replaced by a fresh one', async (t) => {
   for (const key of ['crash', 'panic', 'fine']) {
     const lease = await pool.lease();
     pids.add(lease.core.pid);
-    await lease.core.request(get(key), { deadlineMs: 5_000 }).catch(() => {});
+    await lease.core.request(get(key), { deadlineMs: 120_000 }).catch(() => {});
     lease.release();
   }
   assert.equal(pids.size, 3);
@@ -110,7 +110,7 @@ test('an aborted wait leaves the line', async (t) => {
 test('stop ends leased cores too, waits for them, and lets nobody in', async (t) => {
   const { pool, started } = poolOf(t, { slots: 1 });
   const lease = await pool.lease();
-  const held = lease.core.request(get('hold'), { deadlineMs: 20_000 });
+  const held = lease.core.request(get('hold'), { deadlineMs: 120_000 });
   held.catch(() => {});
   const waiting = pool.lease();
   waiting.catch(() => {});

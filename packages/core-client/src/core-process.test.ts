@@ -9,7 +9,7 @@ import { type CapturedLog, capturedLog, type Greeting, scriptedCoreOptions } fro
 
 const scope = { connection: 'journal', kind: 'journal', jobKey: null, specDigest: null } as const;
 const get = (key: string) => ({ type: 'StoreGet', scope, key, range: null, ifMatch: null }) as const satisfies Omit<StoreGet, 'call'>;
-const soon = { deadlineMs: 20_000 } as const;
+const soon = { deadlineMs: 120_000 } as const;
 
 function work(attemptId: string, mode: Process['mode'] = 'commit') {
   return {
@@ -95,7 +95,7 @@ for (const [greeting, code, message] of [
   ['pollution', 'PROTOCOL_VIOLATION', /expected the magic MR/],
   ['crash', 'CORE_START', /by SIGABRT/],
 ] as const satisfies readonly (readonly [Greeting, string, RegExp])[]) {
-  test(`a core that greets like this is refused: ${greeting}`, { timeout: 30_000 }, async () => {
+  test(`a core that greets like this is refused: ${greeting}`, { timeout: 120_000 }, async () => {
     const end = await goneOf(startCore(scriptedCoreOptions(greeting)));
     assert.equal(end.code, code);
     assert.match(end.message, message);
@@ -235,7 +235,7 @@ test('lines of stderr are logged again with their level, and other text as a war
 test('a flood of stderr is drained and counted, and its end is kept', async (t) => {
   const log = capturedLog();
   const core = await start(t, log);
-  await core.request(get('flood'), { deadlineMs: 20_000 });
+  await core.request(get('flood'), { deadlineMs: 120_000 });
   const end = await core.stop();
   assert.equal(end.stderrTail.length, 64 * 1024);
   const dropped = log.lines.filter((line) => line.message === 'core wrote too much to stderr');

@@ -7,7 +7,7 @@ import { scriptedCoreOptions } from './testing/index.ts';
 
 const scope = { connection: 'j', kind: 'journal', jobKey: null, specDigest: null } as const;
 const get = (key: string) => ({ type: 'StoreGet', scope, key, range: null, ifMatch: null }) as const;
-const soon = { deadlineMs: 20_000 } as const;
+const soon = { deadlineMs: 120_000 } as const;
 
 function steadyCore(t: TestContext, failures = 0): { readonly steady: SteadyCore; readonly started: CoreProcess[]; readonly tries: () => number } {
   const started: CoreProcess[] = [];

@@ -171,7 +171,7 @@ function redrive(jobId: JobId, generation: number, opens: number): NewCommand {
 
 /** Receipts are the core's to write; a test stands in for it through the same verb. */
 async function putReceipt(record: Receipt): Promise<void> {
-  const store = new Store(shared.core, { connection: 'journal', deadlineMs: 10_000 });
+  const store = new Store(shared.core, { connection: 'journal', deadlineMs: 120_000 });
   await store.create(verdictKey(record.jobId, record.stage, record.chunk, record.generation), Buffer.from(JSON.stringify(record)));
 }
 

@@ -376,7 +376,7 @@ describe('a failure', () => {
     const [undecided] = (await queues.ledger.undecidedRetries(100)).filter((view) => view.jobId === jobId);
     assert.ok(undecided);
     assert.deepEqual([undecided.past.transient, undecided.last?.code, undecided.attempt], [1, 'X', null]);
-    assert.equal(await queues.ledger.setNextTry(undecided, { mode: 'less', delayMs: 150 }), true);
+    assert.equal(await queues.ledger.setNextTry(undecided, { mode: 'less', delayMs: 1_500 }), true);
     assert.equal(await queues.ledger.setNextTry(undecided, { mode: 'bisect', delayMs: 1 }), false, 'the first decision stands');
     assert.equal(
       (await queues.ledger.dueRetries(100)).some((view) => view.jobId === jobId),
@@ -384,7 +384,7 @@ describe('a failure', () => {
     );
     assert.equal(await queues.ledger.dispatch({ ...undecided }), null, 'not before its time');
     let due = undefined as typeof undecided | undefined;
-    for (let waited = 0; !due && waited < 3_000; waited += 20) {
+    for (let waited = 0; !due && waited < 120_000; waited += 20) {
       await sleep(20);
       due = (await queues.ledger.dueRetries(100)).find((view) => view.jobId === jobId);
     }

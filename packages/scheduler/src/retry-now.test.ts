@@ -19,7 +19,7 @@ const ids = idSource();
 
 function retryNow(jobId: Awaited<ReturnType<typeof accepted>>, chunk: number, tenant = 'default') {
   const request = { kind: 'retryNow', requestId: newRequestId(ids), tenant, by: 'test', jobId, stage: 'read', chunk, reason: 'the store is back' } as const;
-  return scheduler.control.queues.requests.ask(request, { timeoutMs: 15_000 });
+  return scheduler.control.queues.requests.ask(request, { timeoutMs: 120_000 });
 }
 
 test('a chunk that waits for its next try gets it at once when somebody says so, and nothing else does', async () => {

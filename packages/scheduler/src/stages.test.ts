@@ -225,26 +225,32 @@ describe('a job with unique keys', () => {
 });
 
 describe('a loss of Redis amid a reduce stage', () => {
-  test('costs time only: what committed stays, nothing counts twice', () =>
-    withHost({ chunk: async (chunk) => (chunk === 13 ? sleep(1_500).then(() => 'commit') : 'commit') }, async (host) => {
+  test('costs time only: what committed stays, nothing counts twice', () => {
+    const { promise: flushed, resolve: goOn } = Promise.withResolvers<void>();
+    return withHost({ chunk: (chunk) => (chunk === 13 ? flushed.then(() => 'commit' as const) : 'commit') }, async (host) => {
       const jobId = await submitted('flushed', 12);
       await untilStatus(scheduler, jobId, ({ stages }) => (stages[1]?.chunks.committed ?? 0) === 1);
       await promisify(execFile)('redis-cli', ['-s', bench.redis.url.slice('unix://'.length), 'flushall']);
+      goOn();
       const status = await untilEnd(scheduler, jobId);
       assert.equal(status.state, 'completed', status.failure?.message);
       assert.deepEqual(await stagesOf(jobId), ['read 12/12/0 12>12', 'once 2/2/0 12>12']);
       assert.ok(host.attempts.filter((attempt) => attempt !== '13@1').length === 13, host.attempts.join(' '));
       const answer = await result(scheduler, jobId);
       assert.ok(answer.ok && answer.result?.balance.recordsIn === 12);
-    }));
+    });
+  });
 
-  test('between two stages: the next one is planned after it', () =>
-    withHost({ chunk: async (chunk) => (chunk === 2 ? sleep(800).then(() => 'mute') : 'commit') }, async () => {
+  test('between two stages: the next one is planned after it', () => {
+    const { promise: flushed, resolve: goOn } = Promise.withResolvers<void>();
+    return withHost({ chunk: (chunk) => (chunk === 2 ? flushed.then(() => 'mute' as const) : 'commit') }, async () => {
       const jobId = await submitted('flushed-between', 3);
       await untilStatus(scheduler, jobId, ({ chunks }) => chunks.committed === 2);
       await promisify(execFile)('redis-cli', ['-s', bench.redis.url.slice('unix://'.length), 'flushall']);
+      goOn();
       const status = await untilEnd(scheduler, jobId);
       assert.equal(status.state, 'completed', status.failure?.message);
       assert.deepEqual(await stagesOf(jobId), ['read 3/3/0 3>3', 'once 2/2/0 3>3']);
-    }));
+    });
+  });
 });

@@ -22,7 +22,7 @@ after(() => bench.clear());
 
 const ids = idSource();
 const head = () => ({ requestId: newRequestId(ids), tenant: 'default', by: 'test' });
-const patience = { timeoutMs: 15_000 };
+const patience = { timeoutMs: 120_000 };
 
 async function open(key: string, sealTimeLimitMs = 60_000, of = scheduler): Promise<JobId> {
   const { inputs: _, ...spec } = bench.spec('file:///none', {}, key);

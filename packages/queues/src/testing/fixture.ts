@@ -10,8 +10,8 @@ export const quietLog: Log = { debug: () => undefined, info: () => undefined, wa
 /** Leases of two seconds and what goes with them. */
 export const testTimes = leaseTimes(1 / 30);
 
-export async function openTestQueues(redis: string, prefix = `t${randomBytes(4).toString('hex')}:{m}`): Promise<Queues> {
-  const queues = await openQueues({ redis, prefix, times: testTimes, log: quietLog });
+export async function openTestQueues(redis: string, prefix = `t${randomBytes(4).toString('hex')}:{m}`, times = testTimes): Promise<Queues> {
+  const queues = await openQueues({ redis, prefix, times, log: quietLog });
   await queues.sentinel.begin();
   return queues;
 }

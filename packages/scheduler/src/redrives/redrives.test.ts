@@ -47,7 +47,7 @@ type Body<Kind extends Request['kind']> = Omit<Extract<Request, { kind: Kind }>,
 
 async function ask<Kind extends Request['kind']>(kind: Kind, body: Partial<Body<Kind>>, tenant = 'default'): Promise<AnswerTo<Kind>> {
   const request = { kind, requestId: newRequestId(ids), tenant, by: 'test', ...body } as unknown as Request;
-  return (await scheduler.control.queues.requests.ask(request, { timeoutMs: 20_000 })) as AnswerTo<Kind>;
+  return (await scheduler.control.queues.requests.ask(request, { timeoutMs: 120_000 })) as AnswerTo<Kind>;
 }
 
 /** Asks again while the index of a new epoch is being made. */
@@ -76,7 +76,7 @@ async function until(operationId: string, isIt: (operation: Operation) => boolea
   for (const startMs = performance.now(); ; await sleep(20)) {
     const now = await operation(operationId);
     if (isIt(now)) return now;
-    if (performance.now() - startMs > 30_000) throw new Error(`it did not come to that: ${JSON.stringify(now)}`);
+    if (performance.now() - startMs > 120_000) throw new Error(`it did not come to that: ${JSON.stringify(now)}`);
   }
 }
 

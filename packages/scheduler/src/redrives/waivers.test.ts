@@ -35,7 +35,7 @@ async function withHost(script: Script, use: (host: ScriptedHost) => Promise<voi
 async function ask<Kind extends Request['kind']>(kind: Kind, body: object): Promise<AnswerTo<Kind>> {
   const request = { kind, requestId: newRequestId(ids), tenant: 'default', by: 'user:ann', ...body } as unknown as Request;
   for (;;) {
-    const answer = (await scheduler.control.queues.requests.ask(request, { timeoutMs: 20_000 })) as AnswerTo<Kind>;
+    const answer = (await scheduler.control.queues.requests.ask(request, { timeoutMs: 120_000 })) as AnswerTo<Kind>;
     if (answer.ok || !answer.code.endsWith('REBUILDING')) return answer;
     Object.assign(request, { requestId: newRequestId(ids) });
     await sleep(20);
@@ -55,7 +55,7 @@ async function waived(of: RedrivePlan): Promise<Operation> {
   for (const startMs = performance.now(); ; await sleep(20)) {
     const now = await ask('operation', { operationId });
     if (now.ok && now.operation.endedAt !== null) return now.operation;
-    if (performance.now() - startMs > 30_000) throw new Error(`it did not end: ${JSON.stringify(now)}`);
+    if (performance.now() - startMs > 120_000) throw new Error(`it did not end: ${JSON.stringify(now)}`);
   }
 }
 

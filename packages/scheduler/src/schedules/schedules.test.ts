@@ -31,7 +31,7 @@ async function scheduled(name: string, schedule: JobSpec['schedule'], changes: P
 async function put(spec: JobSpec) {
   const answer = await scheduler.control.queues.requests.ask(
     { kind: 'putSchedule', ...head(), spec: resolveJobSpec(spec), reason: 'a test' },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 120_000 },
   );
   assert.ok(answer.ok, JSON.stringify(answer));
   return answer.schedule;
@@ -51,7 +51,7 @@ async function untilRuns(name: string, isIt: (runs: Schedule['runs']) => boolean
   for (const startMs = performance.now(); ; await sleep(30)) {
     const found = await scheduler.control.journal.readRegistered('schedules', `default.${name}`);
     if (found && isIt(found.body.runs)) return found.body.runs;
-    if (performance.now() - startMs > 20_000) throw new Error(`it did not come to that: ${JSON.stringify(found?.body.runs)}`);
+    if (performance.now() - startMs > 120_000) throw new Error(`it did not come to that: ${JSON.stringify(found?.body.runs)}`);
   }
 }
 
@@ -60,6 +60,7 @@ describe('a schedule', () => {
     const host = await startScriptedHost(scheduler.control);
     const second = await bench.startScheduler();
     try {
+      const startedMs = Date.now();
       await put(await scheduled('nightly', { cron: '* * * * *' }));
       await backdated('nightly', 3);
       const runs = await untilRuns('nightly', ([newest]) => newest?.outcome === 'fired');
@@ -71,7 +72,8 @@ describe('a schedule', () => {
       // The second scheduler, and this one after a restart, see that it was dealt with.
       await sleep(600);
       const after = await untilRuns('nightly', () => true);
-      assert.ok(after.length <= 2, `the next minute may have come: ${JSON.stringify(after)}`);
+      const minutes = 1 + Math.floor((Date.now() - startedMs) / 60_000);
+      assert.ok(after.length <= 1 + minutes, `as many further minutes may have come as it took: ${JSON.stringify(after)}`);
       assert.equal(new Set(after.map(({ at }) => at)).size, after.length);
     } finally {
       await host.stop();
@@ -96,9 +98,9 @@ describe('a schedule', () => {
   });
 
   test('skips a fire while its last run is not over, or lets one wait', async () => {
-    await put(await scheduled('skip', { cron: '* * * * *' }));
+    await put(await scheduled('skip', { cron: '0 0 1 1 *' }));
     const fire = (name: string, act: 'fire' | 'remove' | 'pause') =>
-      scheduler.control.queues.requests.ask({ kind: 'steerSchedule', ...head(), name, act, reason: '' }, { timeoutMs: 10_000 });
+      scheduler.control.queues.requests.ask({ kind: 'steerSchedule', ...head(), name, act, reason: '' }, { timeoutMs: 120_000 });
     const first = await fire('skip', 'fire');
     assert.ok(first.ok && first.schedule.runs[0]?.outcome === 'fired');
     const again = await fire('skip', 'fire');
@@ -124,7 +126,7 @@ describe('a schedule', () => {
   test('remembers why a fire was not accepted', async () => {
     const spec = await scheduled('broken', { cron: '0 0 1 1 *' });
     await put({ ...spec, inputs: { uri: `file://${bench.directory}/in/gone-*.txt` } });
-    await scheduler.control.queues.requests.ask({ kind: 'steerSchedule', ...head(), name: 'broken', act: 'fire', reason: '' }, { timeoutMs: 10_000 });
+    await scheduler.control.queues.requests.ask({ kind: 'steerSchedule', ...head(), name: 'broken', act: 'fire', reason: '' }, { timeoutMs: 120_000 });
     const [run] = await untilRuns('broken', (runs) => runs.length > 0);
     assert.deepEqual([run?.outcome, run?.code, run?.jobId], ['failed', 'INPUT_NONE', null]);
   });
@@ -160,7 +162,7 @@ describe('a webhook', () => {
     assert.ok(owed);
     try {
       assert.equal(await first.control.journal.putCallback(owed), true);
-      for (const startMs = performance.now(); received.length === 0; await sleep(20)) assert.ok(performance.now() - startMs < 15_000);
+      for (const startMs = performance.now(); received.length === 0; await sleep(20)) assert.ok(performance.now() - startMs < 120_000);
       const tried = await untilDelivery(first, owed.callbackId, ({ tries }) => tries === 1);
       assert.deepEqual([tried.state, tried.status], ['pending', 503]);
       // The scheduler that tried is gone; the next one goes on with the same count.
@@ -186,6 +188,6 @@ async function untilDelivery(of: RunningScheduler, id: string, isIt: (body: { st
   for (const startMs = performance.now(); ; await sleep(25)) {
     const found = await of.control.journal.readRegistered('callbacks', id);
     if (found && isIt(found.body)) return found.body;
-    if (performance.now() - startMs > 20_000) throw new Error(`it did not come to that: ${JSON.stringify(found?.body)}`);
+    if (performance.now() - startMs > 120_000) throw new Error(`it did not come to that: ${JSON.stringify(found?.body)}`);
   }
 }

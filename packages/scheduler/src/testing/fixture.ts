@@ -86,7 +86,7 @@ export class Bench {
 }
 
 const head = () => ({ requestId: newRequestId(ids), tenant: 'default', by: 'test' });
-const patience = { timeoutMs: 15_000 };
+const patience = { timeoutMs: 120_000 };
 
 export function submitRequest(key: string, spec: JobSpec): SubmitRequest {
   return { kind: 'submit', ...head(), jobId: jobIdFromKey('default', key), idempotencyKey: key, spec: resolveJobSpec(spec) };
@@ -130,7 +130,7 @@ export async function statusOf(of: RunningScheduler, jobId: JobId): Promise<JobS
 }
 
 /** Polls with a deadline; the failure shows the status. */
-export async function untilStatus(of: RunningScheduler, jobId: JobId, isIt: (status: JobStatus) => boolean, deadlineMs = 30_000): Promise<JobStatus> {
+export async function untilStatus(of: RunningScheduler, jobId: JobId, isIt: (status: JobStatus) => boolean, deadlineMs = 120_000): Promise<JobStatus> {
   for (const startMs = performance.now(); ; await sleep(25)) {
     const status = await statusOf(of, jobId);
     if (isIt(status)) return status;
