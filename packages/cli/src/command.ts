@@ -21,6 +21,8 @@ export interface Command {
   readonly synopsis: string;
   readonly help: string;
   readonly flags: Readonly<Record<string, Flag>>;
+  /** True: with these arguments it only looks. Then it may end as soon as nobody reads what it prints, and `--json=?` may run it. */
+  reads?(args: readonly string[]): boolean;
   run(call: CommandCall): Promise<ExitCode>;
 }
 
@@ -39,8 +41,10 @@ export interface CommandCall {
 
 /** Flags that every command takes. */
 export const GLOBAL_FLAGS: Readonly<Record<string, Flag>> = {
-  json: { type: 'boolean', help: 'print JSON documents on stdout' },
+  json: { type: 'boolean', help: 'print JSON documents; FIELDS: only these, such as jobId,chunks.dead; ?: list them' },
   quiet: { type: 'boolean', short: 'q', help: 'no talk on stderr' },
+  'no-input': { type: 'boolean', help: 'never ask: what would, ends with 9' },
+  'no-color': { type: 'boolean', help: 'nothing is coloured; also by NO_COLOR' },
   yes: { type: 'boolean', short: 'y', help: 'do not ask' },
   progress: { type: 'string', value: 'MODE', help: 'auto, tty, plain, json or none' },
   help: { type: 'boolean', short: 'h', help: 'show this' },

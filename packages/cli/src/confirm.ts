@@ -7,9 +7,12 @@ import { count } from './output.ts';
 
 const typedAbove = 1_000;
 
+/** Somebody has said yes already, or can be asked. */
+export const canConfirm = ({ flags }: CommandCall): boolean => isSet(flags, 'yes') || (process.stdin.isTTY === true && !isSet(flags, 'no-input'));
+
 /** Before anything is begun that somebody has to confirm. */
 export function assertCanConfirm(call: CommandCall): void {
-  if (isSet(call.flags, 'yes') || process.stdin.isTTY === true) return;
+  if (canConfirm(call)) return;
   throw new CommandError(exitCodes.needsConfirmation, 'nobody can be asked without a terminal', 'Look with --dry-run; add --yes if that is what you want.');
 }
 

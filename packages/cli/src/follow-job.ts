@@ -11,14 +11,10 @@ export interface FollowOptions {
   readonly readRoots: readonly string[];
 }
 
-const PLAIN_EVERY_MS = 10_000;
-
 /** The status that ended the generation. */
 export async function followJob(call: CommandCall, handle: JobHandle, options: FollowOptions): Promise<JobStatus> {
   const { output } = call;
   let shown = false;
-  let plainAt = performance.now();
-  let saidState = '';
   let last: JobStatus | null = null;
   for await (const event of handle.watch({ generation: options.generation, throttle: '200ms', signal: call.signal })) {
     output.document(event);
@@ -30,13 +26,7 @@ export async function followJob(call: CommandCall, handle: JobHandle, options: F
       shown = true;
       await showPins(call, handle, options);
     }
-    output.paint(progressLine(last));
-    const isDue = last.state !== saidState || performance.now() - plainAt > PLAIN_EVERY_MS;
-    if (!output.moves && !output.json && isDue) {
-      plainAt = performance.now();
-      saidState = last.state;
-      output.say(progressLine(last));
-    }
+    output.progress({ line: progressLine(last), state: last.state, document: event });
     if (event.type === 'state' && isTerminalJobState(last.state)) break;
   }
   if (last === null) throw new Error(`job ${handle.jobId} told nothing of itself`);

@@ -1,10 +1,10 @@
 /** `millrace`: reads the arguments, runs one command, ends with its exit code. */
 import { nearestName } from '@millrace/protocol';
-import { isSet, textFlag } from './command.ts';
+import { type Command, type FlagValues, isSet, textFlag } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { commands } from './commands/index.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { type Output, openOutput } from './output.ts';
+import { exitWhenWritten, type JsonWanted, type Output, openOutput, type ProgressMode, progressModes, watchPipes } from './output.ts';
 import { commandHelp, readArguments } from './read-arguments.ts';
 
 const VERSION = '0.1.0';
@@ -19,18 +19,34 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const plain = openOutput({ json: false, quiet: false, progress: 'auto' });
   if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') return say(plain, overview());
   if (verb === 'version' || verb === '--version') return say(plain, VERSION);
-  const found = commands[verb];
+  const found = Object.hasOwn(commands, verb) ? commands[verb] : undefined;
   if (found === undefined) return plain.error(unknownVerb(verb));
   const command = await found.load();
   let output = plain;
   try {
-    const { args, flags } = readArguments(command, rest);
+    const { args, flags, json } = readArguments(command, rest);
     if (isSet(flags, 'help')) return say(plain, commandHelp(command));
-    output = openOutput({ json: isSet(flags, 'json'), quiet: isSet(flags, 'quiet'), progress: textFlag(flags, 'progress') ?? 'auto' });
-    return await command.run({ args, flags, output, signal: endSignal(), commands });
+    const onlyReads = command.reads?.(args) === true;
+    refuseFieldsOfActs(command, onlyReads, json);
+    const signal = endSignal();
+    output = openOutput({ json, quiet: isSet(flags, 'quiet'), progress: progressMode(flags), looksUntil: onlyReads ? signal : null });
+    return output.end(await command.run({ args, flags, output, signal, commands }));
   } catch (error) {
     return output.error(error);
   }
+}
+
+/** To list the fields of what is printed, the command has to run. */
+function refuseFieldsOfActs({ name }: Command, onlyReads: boolean, json: JsonWanted): void {
+  if (json !== 'fields' || onlyReads) return;
+  throw new CommandError(exitCodes.usage, `\`--json=?\` lists fields by running the command, and this one does more than look: ${name}`, 'Take `--json`.');
+}
+
+function progressMode(flags: FlagValues): ProgressMode {
+  const text = textFlag(flags, 'progress') ?? 'auto';
+  const mode = progressModes.find((known) => known === text);
+  if (mode !== undefined) return mode;
+  throw new CommandError(exitCodes.usage, `expected ${progressModes.join(', ')} for --progress, got ${JSON.stringify(text)}`);
 }
 
 function say(output: Output, text: string): ExitCode {
@@ -38,7 +54,17 @@ function say(output: Output, text: string): ExitCode {
   return exitCodes.done;
 }
 
+/** Verbs that people look for here, and where what they want is. */
+const elsewhere: Readonly<Record<string, string>> = {
+  logs: 'Servers keep no log of a job: `millrace attempts CHUNK` shows each failure with the last words of its core, `millrace errors` all of them by cause.',
+  auth: 'A token says who asks: MILLRACE_TOKEN, or the file that MILLRACE_TOKEN_FILE names. `millrace api GET /me` shows whose it is.',
+  profile: 'MILLRACE_URL and MILLRACE_TOKEN_FILE say which server is meant.',
+  init: '`millrace probe FILE` prints a spec to begin with.',
+  rollout: 'Every host runs the version of its image.',
+};
+
 function unknownVerb(verb: string): CommandError {
+  if (Object.hasOwn(elsewhere, verb)) return new CommandError(exitCodes.usage, `there is no command ${verb} in this version`, elsewhere[verb]);
   const nearest = nearestName(verb, Object.keys(commands));
   return new CommandError(exitCodes.usage, `unknown command ${verb}${nearest === undefined ? '' : `: did you mean ${nearest}?`}`, 'See `millrace --help`.');
 }
@@ -64,7 +90,5 @@ function endWithStarter(starterPid: number): void {
 
 if (process.env['MILLRACE_PARENT_PID'] !== undefined) endWithStarter(Number(process.env['MILLRACE_PARENT_PID']));
 
-// Exits by itself only once stdout is flushed: a pipe may still be reading.
-process.exitCode = await main(process.argv.slice(2));
-if (process.stdout.writableLength > 0) process.stdout.once('drain', () => process.exit());
-else process.exit();
+watchPipes();
+exitWhenWritten(await main(process.argv.slice(2)));

@@ -1,15 +1,16 @@
 /** A redrive as an operation, for people: its plan in words, and following it until it is over or stands still by itself. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError, type Producer } from '@millrace/producer';
-import { type ItemCounts, isTerminalJobState, type Operation, type RedrivePlan } from '@millrace/protocol';
-import type { CommandCall } from './command.ts';
+import { defaultCanary, type ItemCounts, isTerminalJobState, type Operation, type RedrivePlan } from '@millrace/protocol';
+import { type CommandCall, textFlag } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { itemsText } from './confirm.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { bar, count, size } from './output.ts';
+import { bar, count, seconds, size } from './output.ts';
 
 const lookEveryMs = 300;
-const plainEveryMs = 10_000;
+/** Of a plan; `--json` has more. */
+const shownCannot = 10;
 
 /** Waits while the scheduler reads the dead letters of this journal. */
 export async function planned(producer: Producer, what: Parameters<Producer['redrives']['plan']>[0], call: CommandCall): Promise<RedrivePlan> {
@@ -39,35 +40,60 @@ export function asCommandError(error: unknown): unknown {
   return new CommandError(exitCode, error.message, null, { code: error.code });
 }
 
-export function describePlan(plan: RedrivePlan): string[] {
-  const { counts, estimate } = plan;
-  const parts = [`${count(counts.matched)} match`, `${count(counts.willRedrive)} will be redriven`];
+/** What a plan of a directory and of a server have in common. */
+type ShownPlan = Pick<RedrivePlan, 'target' | 'counts' | 'bytesToRead' | 'rate' | 'byCode' | 'reduceAgain' | 'changes' | 'warnings' | 'cannot' | 'jobs'> & {
+  readonly estimate: RedrivePlan['estimate'];
+};
+
+const will = { redrive: 'will be redriven', replay: 'will be replayed', waive: 'will be waived' } as const;
+
+export function describePlan(plan: ShownPlan, verb: keyof typeof will = 'redrive'): string[] {
+  const { counts } = plan;
+  const parts = [`${count(counts.matched)} match`, `${count(counts.willRedrive)} ${will[verb]}`];
   if (counts.resolvedSince > 0) parts.push(`${count(counts.resolvedSince)} resolved since`);
   if (counts.cannot > 0) parts.push(`${count(counts.cannot)} cannot`);
-  const pace = plan.rate === null ? '' : ` · requeued in ${estimate.requeueSeconds} s at ${plan.rate}/s`;
-  const work = estimate.workSeconds === null ? '' : ` · about ${estimate.workSeconds} s of work`;
-  const lines = [parts.join(' · '), `  ${size(plan.bytesToRead)} to read${pace}${work}`];
-  lines.push(
-    `  ${Object.entries(plan.byCode)
-      .map(([code, items]) => `${code} ${count(items)}`)
-      .join('   ')}`,
-  );
+  const lines = [parts.join(' · ')];
+  if (plan.target === 'jobs') lines.push('  every chunk without a receipt, dead or never run');
+  else if (verb !== 'waive') lines.push(`  ${describeWork(plan)}`);
+  const codes = Object.entries(plan.byCode).sort(([, a], [, b]) => b - a);
+  if (codes.length > 0) lines.push(`  ${codes.map(([code, items]) => `${code} ${count(items)}`).join('   ')}`);
+  if (plan.jobs.length > 1) lines.push(...describeJobs(plan.jobs));
   for (const { stage, partitions } of plan.reduceAgain) lines.push(`  up to ${count(partitions)} partitions of ${stage} run again`);
   for (const { pointer, first, now } of plan.changes)
     lines.push(`  ${pointer.slice(1).replaceAll('/', '.')}: ${JSON.stringify(first)} becomes ${JSON.stringify(now)}`);
   for (const { code, message } of plan.warnings) lines.push(`  warning ${code}: ${message}`);
-  for (const { id, reason } of plan.cannot.slice(0, 10)) lines.push(`  cannot ${id.slice(id.indexOf('.') + 1)}: ${reason}`);
+  for (const { id, reason } of plan.cannot.slice(0, shownCannot)) lines.push(`  cannot ${id.slice(id.indexOf('.') + 1)}: ${reason}`);
+  if (counts.cannot > shownCannot) lines.push(`  … ${count(counts.cannot - shownCannot)} more that cannot`);
   return lines;
 }
 
-export function describeOperation(operation: Operation): string[] {
+function describeWork({ bytesToRead, rate, estimate }: ShownPlan): string {
+  const pace = rate === null ? '' : ` · requeued in ${wholeSeconds(estimate.requeueSeconds)} at ${count(rate)}/s`;
+  const work = estimate.workSeconds === null ? '' : ` · about ${wholeSeconds(estimate.workSeconds)} of work`;
+  return `${size(bytesToRead)} to read${pace}${work}`;
+}
+
+const wholeSeconds = (value: number): string => (value < 60 ? `${value} s` : seconds(value * 1_000));
+
+function describeJobs(jobs: ShownPlan['jobs']): string[] {
+  const largest = [...jobs].sort((a, b) => b.items - a.items).slice(0, 5);
+  const lines = largest.map(({ jobId, name, state, items }) => `  ${jobId}  ${name}  ${state}  ${count(items)}`);
+  return jobs.length > largest.length ? [...lines, `  … ${count(jobs.length - largest.length)} more jobs`] : lines;
+}
+
+type ShownOperation = Pick<
+  Operation,
+  'operationId' | 'state' | 'counts' | 'why' | 'rate' | 'canary' | 'canaryPassed' | 'reason' | 'by' | 'startedAt' | 'endedAt'
+>;
+
+export function describeOperation(operation: ShownOperation): string[] {
   const { operationId, state, counts, why, rate, canary, reason, by, startedAt, endedAt } = operation;
   const lines = [`${operationId}  ${state}  ${describeCounts(counts)}`];
   lines.push(`  started ${startedAt} by ${by}${reason === '' ? '' : `: ${reason}`}${endedAt === null ? '' : `, ended ${endedAt}`}`);
   if (why !== null) lines.push(`  ${why.code}: ${why.message}`);
   const first =
     canary === null ? '' : `canary of ${canary.count}, ${Math.round(canary.minResolved * 100)} % must be resolved${operation.canaryPassed ? ' (passed)' : ''}`;
-  const pace = rate === null ? '' : `${rate} items a second`;
+  const pace = rate === null ? '' : `${count(rate)} items a second`;
   if (first !== '' || pace !== '') lines.push(`  ${[first, pace].filter((text) => text !== '').join(' · ')}`);
   return lines;
 }
@@ -75,20 +101,19 @@ export function describeOperation(operation: Operation): string[] {
 export const describeCounts = ({ total, resolved, failedAgain, skipped }: ItemCounts): string =>
   `${count(resolved)} of ${count(total)} resolved, ${count(failedAgain)} failed again, ${count(skipped)} skipped`;
 
+/** The moving line of an operation. */
+export const operationLine = (counts: ItemCounts): string =>
+  `  ${bar((counts.resolved + counts.failedAgain + counts.skipped) / Math.max(1, counts.total))}  ${describeCounts(counts)}`;
+
 /** Until it is over, and its jobs with it, or until it stands still by itself. A person who leaves leaves it as it is: it goes on with the next run. */
 export async function followOperation(call: CommandCall, producer: Producer, operationId: string): Promise<Operation> {
-  let plainAtMs = performance.now();
   let said = '';
   for (;;) {
     const operation = await producer.redrives.operation(operationId, { signal: call.signal });
     const { counts } = operation;
     const text = describeCounts(counts);
-    call.output.paint(`  ${bar((counts.resolved + counts.failedAgain + counts.skipped) / Math.max(1, counts.total))}  ${text}`);
     if (text !== said) call.output.document({ type: 'operation', operation });
-    if (!call.output.moves && !call.output.json && performance.now() - plainAtMs > plainEveryMs && text !== said) {
-      plainAtMs = performance.now();
-      call.output.say(`  ${text}`);
-    }
+    call.output.progress({ line: operationLine(counts), state: operation.state, document: { type: 'operation', operation } });
     said = text;
     if (operation.state === 'paused' || (operation.endedAt !== null && (await jobsEnded(producer, operation)))) return operation;
     await sleep(lookEveryMs, undefined, { signal: call.signal });
@@ -112,4 +137,48 @@ export function reportOperation(call: CommandCall, operation: Operation, directo
   return operation.state === 'finished' && operation.counts.failedAgain === 0 ? exitCodes.done : exitCodes.jobFailed;
 }
 
-export const startQuestion = (plan: RedrivePlan): string => `${itemsText(plan.confirm)} will be redriven`;
+export const startQuestion = (plan: RedrivePlan, verb: keyof typeof will): string => `${itemsText(plan.confirm)} ${will[verb]}`;
+
+/** Flags of how fast an operation goes, as a start takes them. */
+export function paceOf(call: CommandCall): { rate?: number; canary?: { count: number; minResolved: number } | null } {
+  const [rate, canary] = [numberFlag(call, 'rate'), numberFlag(call, 'canary')];
+  return {
+    ...(rate === undefined ? {} : { rate }),
+    ...(canary === undefined ? {} : { canary: canary === 0 ? null : { count: canary, minResolved: defaultCanary.minResolved } }),
+  };
+}
+
+function numberFlag(call: CommandCall, name: string): number | undefined {
+  const text = textFlag(call.flags, name);
+  if (text === undefined) return undefined;
+  const isWhole = /^\d{1,6}$/.test(text);
+  if (isWhole && (name !== 'rate' || Number(text) > 0)) return Number(text);
+  throw new CommandError(exitCodes.usage, `expected a number for --${name}, got ${JSON.stringify(text)}`);
+}
+
+/** Items a second, as an argument. */
+export function readRate(text: string | undefined): number {
+  if (text !== undefined && /^\d{1,6}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new CommandError(exitCodes.usage, `expected items a second, got ${JSON.stringify(text ?? '')}`);
+}
+
+/** Of `--set`: place in the spec → value. */
+export function overridesOf(call: CommandCall): Record<string, unknown> {
+  const given = call.flags['set'];
+  const overrides: Record<string, unknown> = {};
+  for (const text of Array.isArray(given) ? given.map(String) : []) {
+    const at = text.indexOf('=');
+    if (at <= 0) throw new CommandError(exitCodes.usage, `expected PATH=VALUE for --set, got ${JSON.stringify(text)}`);
+    overrides[text.slice(0, at)] = writtenValue(text.slice(at + 1));
+  }
+  return overrides;
+}
+
+/** JSON where it is some, else the text as it stands. */
+function writtenValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

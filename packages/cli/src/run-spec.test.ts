@@ -18,7 +18,7 @@ after(() => rmSync(home, { recursive: true }));
 const call = (args: readonly string[], flags: FlagValues = {}): CommandCall => ({
   args,
   flags,
-  output: openOutput({ json: false, quiet: true, progress: 'none' }),
+  output: openOutput({ json: false, quiet: true, progress: 'none' } as const),
   signal: new AbortController().signal,
   commands: {},
 });

@@ -53,6 +53,7 @@ export { EditedExportError, readEditedExport, readEditedExportInTurns } from './
 export { type ExportShape, exportCsvHeader, exportCsvRow, exportedFields, exportNdjsonRow, exportShape, type PlannedView } from './rejects/export-rejects.ts';
 export { type CorrectedJob, type Gathered, type GatherOptions, gatherCorrections } from './rejects/gather-corrections.ts';
 export { type RejectRow, type Replayed, readRejectRows, readRejects } from './rejects/read-rejects.ts';
+export { rejectItem } from './rejects/reject-item.ts';
 export { testStore } from './self-test.ts';
 export type { CoreLike } from './store.ts';
 export type { VerdictName } from './verdicts.ts';

@@ -34,11 +34,17 @@ function compareEnds(a: AttemptView, b: AttemptView): number {
 /** Fields that differ between any two attempts of one chunk, and say nothing. */
 const alwaysDifferent = /^\/(record|version|jobId|stage|chunk|attemptId|startedAt|endedAt)$/;
 
+interface Timed {
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+}
+
 /** What an earlier and a later attempt differ in; how long each took counts as a field of its own, in milliseconds. */
-export function attemptDifferences(earlier: FailureRecord, later: FailureRecord): Difference[] {
+export function attemptDifferences<T extends Timed>(earlier: T, later: T): Difference[] {
   const found = specDifferences(earlier, later, 1_000).filter(({ pointer }) => !alwaysDifferent.test(pointer));
   const [first, now] = [durationMs(earlier), durationMs(later)];
   return first === now ? found : [...found, { pointer: '/durationMs', first, now }];
 }
 
-const durationMs = ({ startedAt, endedAt }: FailureRecord): number => Date.parse(endedAt) - Date.parse(startedAt);
+const durationMs = ({ startedAt, endedAt }: Timed): number | null =>
+  startedAt === null || endedAt === null ? null : Date.parse(endedAt) - Date.parse(startedAt);

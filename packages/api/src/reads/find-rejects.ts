@@ -1,7 +1,7 @@
 /** Rejects that a filter holds for, in the order of the job, a page at a time. What one request looks at is bounded; its page may then be short, or empty. */
 import { rejectFields } from '@millrace/api-contract';
-import type { RejectRow, ReplayedReject } from '@millrace/journal';
-import { type Filter, type FilterItem, matchesFilter, parseFilter, wordsField } from '@millrace/protocol';
+import { type RejectRow, type ReplayedReject, rejectItem } from '@millrace/journal';
+import { type Filter, matchesFilter, parseFilter } from '@millrace/protocol';
 import type { Api } from '../api.ts';
 import type { LookedAt } from './look.ts';
 import { chunksWithRejects, type RejectPlace, readRows, rejectFiles } from './reject-files.ts';
@@ -85,24 +85,5 @@ function mayHold({ plan }: LookedAt, chunk: number, { filter, nowMs }: RejectQue
 function candidateOf(row: RejectRow, { filter, replays, nowMs }: RejectQuery): FoundReject | null {
   const state = stateOf(row.rejectId, replays);
   if (state === 'replayed' && filter.terms.every(({ field }) => field !== 'state')) return null;
-  return matchesFilter(filter, itemOf(row, state), nowMs) ? { row, state } : null;
-}
-
-/** Nothing of what stood in the record: who may not see it must not find it out by searching. */
-function itemOf(row: RejectRow, state: FoundReject['state']): FilterItem {
-  const { rejectId, stage, chunk, code, column, file, record, line, byte, byteEnd, message } = row;
-  const short = rejectId.slice(rejectId.indexOf('.') + 1);
-  return {
-    id: [rejectId, short],
-    stage,
-    chunk,
-    code: [code, ...row.errors.map((error) => error.code)],
-    column: [...(column === null ? [] : [column]), ...row.errors.flatMap((error) => error.column ?? [])],
-    file: [file, file.slice(file.lastIndexOf('/') + 1)],
-    record,
-    line,
-    offset: byte === null ? null : { start: byte, end: byteEnd ?? byte + 1 },
-    state,
-    [wordsField]: [rejectId, code, message, file],
-  };
+  return matchesFilter(filter, rejectItem(row, state), nowMs) ? { row, state } : null;
 }

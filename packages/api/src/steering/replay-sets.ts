@@ -1,7 +1,7 @@
 /** Rejects as they are, put together as a set that a replay takes: what an upload of corrections does for rejects that people changed. */
 import { rejectFields } from '@millrace/api-contract';
-import { gatherCorrections, type RejectRow } from '@millrace/journal';
-import { type FilterItem, type JobId, matchesFilter, parseFilter } from '@millrace/protocol';
+import { gatherCorrections, type RejectRow, rejectItem } from '@millrace/journal';
+import { type JobId, matchesFilter, parseFilter } from '@millrace/protocol';
 import type { Api } from '../api.ts';
 import type { Caller } from '../auth/caller.ts';
 import { ApiProblem } from '../problem.ts';
@@ -32,7 +32,7 @@ export async function unchangedSet(
   const wanted = which.ids === undefined ? null : new Set(which.ids);
   const seen = new Set<string>();
   const matches = (row: RejectRow): boolean => {
-    const isIt = wanted === null ? filter === null || matchesFilter(filter, itemOf(row), nowMs) : wanted.has(row.rejectId);
+    const isIt = wanted === null ? filter === null || matchesFilter(filter, rejectItem(row, 'open'), nowMs) : wanted.has(row.rejectId);
     if (isIt) seen.add(row.rejectId);
     return isIt;
   };
@@ -50,21 +50,4 @@ export async function unchangedSet(
   }
   const set = await api.journal.putCorrection(jobId, gathered.rejects, { at: api.clock.nowIso(), by: caller.by });
   return { correctionId: set.record.correctionId, filter: text, cannot };
-}
-
-function itemOf(row: RejectRow): FilterItem {
-  const { rejectId, stage, chunk, code, column, file, record, line, byte, byteEnd, errors } = row;
-  return {
-    id: rejectId,
-    stage,
-    chunk,
-    code: [code, ...errors.map((error) => error.code)],
-    column: [column, ...errors.map((error) => error.column)].filter((name) => name !== null),
-    file: [file, file.slice(file.lastIndexOf('/') + 1)],
-    record,
-    line,
-    offset: byte === null ? null : { start: byte, end: Math.max(byte + 1, byteEnd ?? 0) },
-    state: 'open',
-    words: [rejectId, row.message],
-  };
 }

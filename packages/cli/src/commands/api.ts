@@ -42,7 +42,7 @@ export const api: Command = {
     });
     const text = await response.text();
     // The answer is data, whoever reads it; what is wrong with it is told by the exit code.
-    process.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
+    call.output.raw(text === '' || text.endsWith('\n') ? text : `${text}\n`);
     return exitOf(response.status);
   },
 };

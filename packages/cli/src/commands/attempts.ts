@@ -1,24 +1,30 @@
-/** `millrace attempts DIR CHUNK [--diff A B]`: every attempt at a chunk with its record, newest first, and what two of them differ in. */
-import { type AttemptView, attemptDifferences, attemptsNewestFirst, codeInfo, type FailureRecord } from '@millrace/protocol';
+/** `millrace attempts CHUNK [--diff A B]`: every attempt at a chunk with its record, newest first, and what two of them differ in. */
+import { type AttemptView, attemptDifferences, attemptsNewestFirst } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet } from '../command.ts';
 import { CommandError } from '../command-error.ts';
+import { attemptOfJournal, describeAttempt } from '../describe-attempt.ts';
+import { describeDifference, pairIn } from '../describe-difference.ts';
 import { withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { count, size } from '../output.ts';
+import { namesDirectory } from '../place.ts';
+import { showServerAttempts } from '../server/chunks.ts';
+import { contentFlag, serverFlags } from '../server/server-call.ts';
 
 export const attempts: Command = {
   name: 'attempts',
-  synopsis: 'DIR CHUNK [--diff [A B]]',
-  help: 'Shows every attempt at a chunk (`clean.227`; `plan.3` is the planning of file 3) over all generations, newest first. --diff shows what two differ in: A and B count from 1, the newest; the last two when not given.',
-  flags: { diff: { type: 'boolean', help: 'what two attempts differ in' } },
+  synopsis: '[JOB | DIR] CHUNK [--diff [A B]]',
+  help: 'Shows every attempt at a chunk (`clean.227`; `plan.3` is the planning of file 3) over all generations, newest first. CHUNK may have its job in front; without one the newest job is meant. --diff shows what two differ in: A and B count from 1, the newest; the last two when not given.',
+  flags: { diff: { type: 'boolean', help: 'what two attempts differ in' }, ...contentFlag, ...serverFlags },
+  reads: () => true,
   run: async (call) => {
+    if (!namesDirectory(call.args[0])) return showServerAttempts(call);
     const views = await readAttempts(call);
     if (isSet(call.flags, 'diff')) return showDifference(call, views);
     for (const [index, view] of views.entries()) {
       call.output.document(view);
-      for (const line of describeAttempt(index + 1, view)) call.output.line(line);
+      for (const line of describeAttempt(index + 1, attemptOfJournal(view))) call.output.line(line);
     }
-    if (views.length === 0) call.output.line('No attempt has ended yet.');
+    if (views.length === 0) call.output.say('No attempt has ended yet.');
     return exitCodes.done;
   },
 };
@@ -43,40 +49,10 @@ async function readAttempts(call: CommandCall): Promise<AttemptView[]> {
 }
 
 function showDifference(call: CommandCall, views: readonly AttemptView[]): ExitCode {
-  const [a, b] = call.args.length > 2 ? [Number(call.args[2]), Number(call.args[3])] : [2, 1];
-  const [earlier, later] = [recordAt(views, Math.max(a, b)), recordAt(views, Math.min(a, b))];
+  const records = views.flatMap(({ record }) => (record === null ? [] : [record]));
+  const [earlier, later] = pairIn(records, call.args.slice(2));
   const differences = attemptDifferences(earlier, later);
   call.output.document({ earlier: earlier.attemptId, later: later.attemptId, differences });
-  call.output.line(`${earlier.attemptId}  ${earlier.startedAt}`);
-  call.output.line(`${later.attemptId}  ${later.startedAt}`);
-  for (const { pointer, first, now } of differences) {
-    call.output.line(`  ${pointer.slice(1).replaceAll('/', '.')}`);
-    call.output.line(`    - ${JSON.stringify(first ?? null)}`);
-    call.output.line(`    + ${JSON.stringify(now ?? null)}`);
-  }
-  if (differences.length === 0) call.output.line('  They differ in nothing but their times.');
+  for (const line of describeDifference(earlier, later, differences)) call.output.line(line);
   return exitCodes.done;
-}
-
-function recordAt(views: readonly AttemptView[], number: number): FailureRecord {
-  const records = views.flatMap(({ record }) => (record === null ? [] : [record]));
-  const found = Number.isInteger(number) ? records[number - 1] : undefined;
-  if (found === undefined) throw new CommandError(exitCodes.notFound, `there are ${records.length} attempts with a record, no number ${number}`);
-  return found;
-}
-
-function describeAttempt(number: number, { attemptId, generation, outcome, record }: AttemptView): string[] {
-  if (record === null) return [`${number}  ${attemptId}  generation ${generation}  ${outcome}`];
-  const lines = [
-    `${number}  ${attemptId}  generation ${generation}  ${outcome}  ${record.code} (${record.class})  on ${record.worker}`,
-    `    ${record.startedAt} to ${record.endedAt}, ${count(record.recordsDone)} records and ${size(record.bytesDone)} done, mode ${record.mode}`,
-    `    ${record.message}`,
-  ];
-  const { hint } = codeInfo(record.code);
-  if (hint !== '') lines.push(`    hint: ${hint}`);
-  if (record.signal !== null || record.exitCode !== null) lines.push(`    core ended: ${record.signal ?? `exit code ${record.exitCode}`}`);
-  if (record.peakRssBytes !== null) lines.push(`    peak memory: ${size(record.peakRssBytes)}`);
-  for (const cause of record.causes) lines.push(`    caused by: ${cause}`);
-  for (const line of record.stderrTail?.trim().split('\n').slice(-5) ?? []) if (line !== '') lines.push(`    | ${line}`);
-  return lines;
 }

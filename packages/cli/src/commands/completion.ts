@@ -16,12 +16,13 @@ export const completion: Command = {
   synopsis: 'bash|zsh|fish',
   help: 'Prints a script for your shell: `source <(millrace completion bash)`, or `millrace completion fish | source`.',
   flags: {},
+  reads: () => true,
   run: async (call) => {
     const shell = call.args[0] ?? '';
     const script = scripts[shell];
     if (script === undefined || call.args.length > 1)
       throw new CommandError(exitCodes.usage, `expected bash, zsh or fish, got ${JSON.stringify(call.args.join(' '))}`);
-    process.stdout.write(`${script(await allVerbs(call.commands))}\n`);
+    call.output.raw(`${script(await allVerbs(call.commands))}\n`);
     return exitCodes.done;
   },
 };

@@ -6,19 +6,31 @@ import { CommandError } from '../command-error.ts';
 import { type Directory, shortChunk, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { count, size } from '../output.ts';
+import { namesDirectory } from '../place.ts';
 import { readFilter } from '../read-filter.ts';
+import { listLetters, showLetter } from '../server/dead.ts';
+import { limitFlag } from '../server/paged.ts';
+import { contentFlag, serverFlags } from '../server/server-call.ts';
 
-/** `millrace dead ls DIR`, `millrace dead show DIR ID`: work that retrying could not cure, with every attempt. */
+/** `millrace dead ls`, `millrace dead show ID`: work that retrying could not cure, with every attempt. */
 export const dead: Command = {
   name: 'dead',
-  synopsis: 'ls DIR [FILTER] [--all]   |   show DIR ID',
-  help: 'Lists the dead letters of a directory that `run` wrote (FILTER: `code:INPUT_* file:orders* offset:1GB..2GB age:<2d -class:lost`), or shows one with every attempt, newest first. ID is `clean.227` or the whole id.',
-  flags: { all: { type: 'boolean', help: 'also those that a later generation resolved' } },
+  synopsis: '[ls] [JOB | DIR] [FILTER]   |   show [JOB | DIR] ID',
+  help: 'Lists open dead letters of a server, of a job, or of a directory that `run` wrote (FILTER: `code:INPUT_* file:orders* offset:1GB..2GB age:<2d -class:lost`), or shows one with every attempt, newest first. ID is the whole id or, of the newest job, `clean.227`.',
+  flags: {
+    all: { type: 'boolean', help: 'of a directory: also those that a later generation resolved' },
+    ...contentFlag,
+    ...limitFlag,
+    ...serverFlags,
+  },
+  reads: () => true,
   run: (call) => {
-    const [verb, ...rest] = call.args;
-    if (verb === 'ls') return listLetters({ ...call, args: rest });
-    if (verb === 'show') return showLetter({ ...call, args: rest });
-    throw new CommandError(exitCodes.usage, `expected \`dead ls\` or \`dead show\`, got ${JSON.stringify(verb ?? '')}`);
+    const [first, ...rest] = call.args;
+    const isVerb = first === 'ls' || first === 'show';
+    const next = isVerb ? { ...call, args: rest } : call;
+    const isLocal = namesDirectory(next.args[0]);
+    if (first === 'show') return isLocal ? showLocal(next) : showLetter(next);
+    return isLocal ? listLocal(next) : listLetters(next);
   },
 };
 
@@ -42,7 +54,7 @@ export async function readLetters({ journal }: Directory, view: JobView): Promis
   return letters;
 }
 
-async function listLetters(call: CommandCall): Promise<ExitCode> {
+async function listLocal(call: CommandCall): Promise<ExitCode> {
   await withJob(call.args[0], async (directory, view) => {
     const all = (await readLetters(directory, view)).filter(({ state }) => state === 'open' || call.flags['all'] === true);
     const filter = readFilter(call.args.slice(1).join(' '), letterFields);
@@ -53,9 +65,9 @@ async function listLetters(call: CommandCall): Promise<ExitCode> {
       call.output.line(`${shortChunk(letter.stage, letter.chunk)}.${letter.generation}  ${state}  ${letter.code}  ${letter.attempts.length} attempts${where}`);
       call.output.line(`    ${letter.message}`);
     }
-    if (letters.length === 0) call.output.line(all.length === 0 ? 'No open dead letter.' : `None of ${all.length} open dead letters matches ${filter.text}.`);
+    if (letters.length === 0) call.output.say(all.length === 0 ? 'No open dead letter.' : `None of ${all.length} open dead letters matches ${filter.text}.`);
     else
-      call.output.line(
+      call.output.say(
         `${letters.length} in all. One of them: millrace dead show ${call.args[0]} ${shortChunk(letters[0]?.letter.stage ?? '', letters[0]?.letter.chunk ?? 0)}`,
       );
   });
@@ -69,7 +81,7 @@ function filterable(letter: DeadLetter, state: LetterView['state'], view: JobVie
   return { ...letter, jobName: name, labels: spec.labels, state, attempts: attempts.length, worker: attempts[0]?.worker ?? null, bytes };
 }
 
-async function showLetter(call: CommandCall): Promise<ExitCode> {
+async function showLocal(call: CommandCall): Promise<ExitCode> {
   const [out, id] = call.args;
   if (id === undefined) throw new CommandError(exitCodes.usage, 'expected `dead show DIR ID`');
   await withJob(out, async (directory, view) => {

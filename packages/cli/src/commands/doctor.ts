@@ -32,6 +32,7 @@ export const doctor: Command = {
     verbose: { type: 'boolean', short: 'v', help: 'also what is well' },
     ...serverFlags,
   },
+  reads: () => true,
   run: async (call) => {
     const checks = isSet(call.flags, 'ready') ? await serverChecks(call, true) : [...(await localChecks()), ...(await serverChecks(call, false))];
     for (const check of checks) call.output.document(check);

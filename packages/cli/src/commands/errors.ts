@@ -1,4 +1,4 @@
-/** `millrace errors ls|show|resolve|ignore|reopen DIR [FINGERPRINT]`: what failed in a directory, by cause, from its journal alone. */
+/** `millrace errors [ls|show|resolve|…]`: what failed, by cause, on a server or in a directory from its journal alone. */
 import type { FailureName, JobView } from '@millrace/journal';
 import {
   codeInfo,
@@ -9,6 +9,7 @@ import {
   foldFailures,
   groupFields,
   jobStages,
+  nearestName,
   type Triage,
   type TriageVersion,
 } from '@millrace/protocol';
@@ -16,28 +17,52 @@ import { type Command, type CommandCall, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type Directory, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { count } from '../output.ts';
+import { count, counted } from '../output.ts';
+import { namesDirectory } from '../place.ts';
 import { readFilter } from '../read-filter.ts';
+import { type Decision, decideOnServer, listGroups, showGroup } from '../server/errors.ts';
+import { limitFlag } from '../server/paged.ts';
+import { serverFlags } from '../server/server-call.ts';
 import { readLetters } from './dead.ts';
 
 const states = { resolve: 'resolved', ignore: 'ignored', reopen: 'open' } as const;
-type Decision = keyof typeof states;
+type LocalDecision = keyof typeof states;
+const decisions: readonly string[] = ['resolve', 'ignore', 'reopen', 'assign', 'note'] satisfies readonly Decision[];
 const atOnce = 16;
 
 export const errors: Command = {
   name: 'errors',
-  synopsis: 'ls DIR [FILTER]   |   show DIR FINGERPRINT   |   resolve|ignore|reopen DIR FINGERPRINT',
-  help: 'Groups the failed attempts of a directory by their cause: how many, since when, where, which are dead. A resolved group that is seen again has regressed.',
-  flags: { note: { type: 'string', value: 'TEXT', help: 'why, for the record' } },
+  synopsis:
+    '[ls] [DIR] [FILTER]   |   show [DIR] FINGERPRINT   |   resolve|ignore|reopen [DIR] FINGERPRINT [--note TEXT]   |   assign FINGERPRINT WHO   |   note FINGERPRINT TEXT',
+  help: 'Groups failed attempts by their cause, over all jobs of a server or of a directory: how many, since when, where, which are dead. A resolved group that is seen again has regressed. FILTER: `state:open code:STORAGE_* age:<2d`.',
+  flags: {
+    note: { type: 'string', value: 'TEXT', help: 'why, for the record' },
+    until: { type: 'string', value: 'WHEN', help: 'ignore: for a time (2d), until an instant, or until so many failures' },
+    ...limitFlag,
+    ...serverFlags,
+  },
+  reads: ([verb]) => !(verb !== undefined && decisions.includes(verb)),
   run: (call) => {
-    const [verb, ...rest] = call.args;
-    const next = { ...call, args: rest };
+    const [first, ...rest] = call.args;
+    const isVerb = first === 'ls' || first === 'show' || (first !== undefined && decisions.includes(first));
+    const [verb, next] = isVerb ? [first, { ...call, args: rest }] : ['ls', call];
+    if (!isVerb && first !== undefined && isWord(first))
+      throw new CommandError(exitCodes.usage, `expected ls, show, ${decisions.join(', ')} or a filter, got ${JSON.stringify(first)}`);
+    if (!namesDirectory(next.args[0])) return onServer(verb, next);
     if (verb === 'ls') return list(next);
     if (verb === 'show') return show(next);
-    if (verb !== undefined && Object.hasOwn(states, verb)) return decide(verb as Decision, next);
-    throw new CommandError(exitCodes.usage, `expected ls, show, resolve, ignore or reopen, got ${JSON.stringify(verb ?? '')}`);
+    if (Object.hasOwn(states, verb) && textFlag(call.flags, 'until') === undefined) return decide(verb as LocalDecision, next);
+    throw new CommandError(exitCodes.usage, `a directory has no ${verb === 'ignore' ? 'ignore --until' : verb}: that is for servers`);
   },
 };
+
+function onServer(verb: string, call: CommandCall): Promise<ExitCode> {
+  if (verb === 'ls') return listGroups(call);
+  return verb === 'show' ? showGroup(call) : decideOnServer(verb as Decision, call);
+}
+
+/** A word that is no term of a filter people would write here, but rather a verb with a mistake in it. */
+const isWord = (text: string): boolean => /^[a-z]+$/.test(text) && !namesDirectory(text) && nearestName(text, ['ls', 'show', ...decisions]) !== undefined;
 
 async function list(call: CommandCall): Promise<ExitCode> {
   const text = call.args.slice(1).join(' ');
@@ -51,7 +76,7 @@ async function list(call: CommandCall): Promise<ExitCode> {
     );
     call.output.line(`    ${group.message}`);
   }
-  if (found.length === 0) call.output.line(groups.length === 0 ? 'Nothing failed.' : `None of ${groups.length} groups matches.`);
+  if (found.length === 0) call.output.say(groups.length === 0 ? 'Nothing failed.' : `None of ${groups.length} groups matches.`);
   return exitCodes.done;
 }
 
@@ -67,7 +92,7 @@ function describe(group: ErrorGroup): string[] {
     `${group.fingerprint}  ${group.state}  ${group.code} (${group.class})`,
     `  ${group.message}`,
     `  hint: ${codeInfo(group.code).hint}`,
-    `  ${count(group.failures)} attempts failed so, ${count(group.dead)} chunks are dead of it; first seen ${group.firstSeenAt}, last ${group.lastSeenAt}`,
+    `  ${counted(group.failures, 'attempt')} failed so, ${counted(group.dead, 'dead letter')} open; first seen ${group.firstSeenAt}, last ${group.lastSeenAt}`,
   ];
   for (const { uri, start, end } of group.places) lines.push(`  in ${uri} bytes ${count(start)}–${count(end)}`);
   for (const sample of group.samples) lines.push(`  ${sample}`);
@@ -75,7 +100,7 @@ function describe(group: ErrorGroup): string[] {
   return lines;
 }
 
-async function decide(decision: Decision, call: CommandCall): Promise<ExitCode> {
+async function decide(decision: LocalDecision, call: CommandCall): Promise<ExitCode> {
   const group = await withJob(call.args[0], async (directory, view) => {
     const { fingerprint } = one(await readGroups(directory, view), call.args[1]);
     const { tenant } = view.job.record;

@@ -19,6 +19,7 @@ export const explain: Command = {
   synopsis: 'CODE   |   --all',
   help: 'Says what an error code means, what becomes of a chunk that meets it, and what to do. Works without a server.',
   flags: { all: { type: 'boolean', help: 'every code, a line each' } },
+  reads: () => true,
   run: async (call) => {
     if (call.flags['all'] === true) {
       for (const code of Object.keys(failureCodes)) {

@@ -1,4 +1,4 @@
-/** `millrace ops ls|show|pause|resume|abort|rate DIR [OP]`: operations of a directory, read from and written to its journal. */
+/** `millrace ops [ls|show|watch|pause|resume|abort|rate] [OP]`: operations of a server, or of a directory, read from and written to its journal. */
 import type { Journal } from '@millrace/journal';
 import { type Operation, steeredOperation } from '@millrace/protocol';
 import { type Command, type CommandCall, textFlag } from '../command.ts';
@@ -6,31 +6,51 @@ import { CommandError } from '../command-error.ts';
 import { withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { defaultSlots, startLocalStack } from '../local-stack.ts';
-import { asCommandError, describeOperation, followOperation, reportOperation } from '../redrive-operation.ts';
+import { namesDirectory } from '../place.ts';
+import { asCommandError, describeOperation, followOperation, readRate, reportOperation } from '../redrive-operation.ts';
 import { findStack } from '../running-stack.ts';
+import { type Act, listOperations, showOperation, steerOperation, watchOperation } from '../server/operations.ts';
+import { limitFlag } from '../server/paged.ts';
+import { serverFlags } from '../server/server-call.ts';
 import { placesOf } from './redrive.ts';
 import { explained } from './run.ts';
 
-type Act = 'pause' | 'resume' | 'abort' | 'rate';
 const acts: readonly string[] = ['pause', 'resume', 'abort', 'rate'] satisfies readonly Act[];
+const verbs = ['ls', 'show', 'watch', ...acts];
 
 export const ops: Command = {
   name: 'ops',
-  synopsis: 'ls DIR   |   show DIR OP   |   pause|resume|abort DIR OP   |   rate DIR OP N',
-  help: 'Lists the operations of a directory, shows one, or steers it. A change is durable at once; a `redrive` at work in the directory follows it, and `resume` and `abort` do the work themselves where none is.',
+  synopsis: '[ls] [DIR | FILTER]   |   show|watch|pause|resume|abort [DIR] OP   |   rate [DIR] OP N',
+  help: 'Lists operations (redrives, replays, waivers), shows one with what it did not do, follows it, or steers it; OP may be @last. What was requeued stays so. Of a directory: a change is durable at once, a `redrive` at work there follows it, and `resume` and `abort` do the work themselves where none is.',
   flags: {
     reason: { type: 'string', value: 'TEXT', help: 'why, for the record' },
-    workers: { type: 'string', value: 'N', help: 'cores that work at once (as many as fit)' },
+    workers: { type: 'string', value: 'N', help: 'of a directory: cores that work at once (as many as fit)' },
+    ...limitFlag,
+    ...serverFlags,
   },
+  reads: ([verb]) => verb !== 'watch' && !(verb !== undefined && acts.includes(verb)),
   run: (call) => {
-    const [verb, ...rest] = call.args;
-    const next = { ...call, args: rest };
-    if (verb === 'ls') return list(next);
-    if (verb === 'show') return show(next);
-    if (verb !== undefined && acts.includes(verb)) return steer(verb as Act, next);
-    throw new CommandError(exitCodes.usage, `expected ls, show, pause, resume, abort or rate, got ${JSON.stringify(verb ?? '')}`);
+    const [first, ...rest] = call.args;
+    const isVerb = first !== undefined && verbs.includes(first);
+    const [verb, next] = isVerb ? [first, { ...call, args: rest }] : ['ls', call];
+    if (!isVerb && first !== undefined && !namesDirectory(first) && !first.includes(':'))
+      throw new CommandError(exitCodes.usage, `expected ${verbs.join(', ')} or a filter, got ${JSON.stringify(first)}`);
+    return namesDirectory(next.args[0]) ? inDirectory(verb, next) : onServer(verb, next);
   },
 };
+
+function inDirectory(verb: string, call: CommandCall): Promise<ExitCode> {
+  if (verb === 'ls') return list(call);
+  if (verb === 'show') return show(call);
+  if (verb === 'watch') throw new CommandError(exitCodes.usage, 'the `redrive` at work in a directory tells how it goes; `ops show` says how it stands');
+  return steer(verb as Act, call);
+}
+
+function onServer(verb: string, call: CommandCall): Promise<ExitCode> {
+  if (verb === 'ls') return listOperations(call);
+  if (verb === 'show') return showOperation(call);
+  return verb === 'watch' ? watchOperation(call) : steerOperation(verb as Act, call);
+}
 
 async function list(call: CommandCall): Promise<ExitCode> {
   const found = await withJob(call.args[0], async ({ journal }) => readOperations(journal));
@@ -38,7 +58,7 @@ async function list(call: CommandCall): Promise<ExitCode> {
     call.output.document(operation);
     for (const line of describeOperation(operation)) call.output.line(line);
   }
-  if (found.length === 0) call.output.line('No operation.');
+  if (found.length === 0) call.output.say('No operation.');
   return exitCodes.done;
 }
 
@@ -97,11 +117,6 @@ async function change(journal: Journal, operationId: string, act: Act, ask: { ra
 }
 
 const head = ({ by, reason }: { by: string; reason: string }) => ({ at: new Date().toISOString(), by, reason });
-
-function readRate(text: string | undefined): number {
-  if (text !== undefined && /^\d{1,6}$/.test(text) && Number(text) > 0) return Number(text);
-  throw new CommandError(exitCodes.usage, `expected items a second, got ${JSON.stringify(text ?? '')}`);
-}
 
 /** Starts what a redrive starts and follows the operation from where it stands. */
 async function carryOut(call: CommandCall, operationId: string): Promise<ExitCode> {

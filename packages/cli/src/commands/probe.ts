@@ -28,6 +28,7 @@ export const probe: Command = {
     encoding: { type: 'string', value: 'LABEL', help: 'such as windows-1252, else detected' },
     set: { type: 'string', value: 'PATH=VALUE', multiple: true, help: 'any other place of the spec, such as inputs.format=lines' },
   },
+  reads: () => true,
   run: async (call) => {
     const spec = readSpec(callOfRun(call));
     const { pins, files } = await probeInputs(spec, urisOf(call, spec));

@@ -10,6 +10,7 @@ export const queues: Command = {
   synopsis: '[ls]   |   pause|resume NAME [--reason TEXT]',
   help: 'Lists the task queues with what waits and who takes from them; a paused one hands out nothing until it is resumed.',
   flags: { reason: { type: 'string', value: 'TEXT', help: 'why, for the record' }, ...serverFlags },
+  reads: ([verb]) => verb !== 'pause' && verb !== 'resume',
   run: (call) => {
     const [verb = 'ls', name, ...rest] = call.args;
     if (verb === 'ls' && name === undefined) return list(call);

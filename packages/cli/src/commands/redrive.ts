@@ -1,8 +1,8 @@
-/** `millrace redrive DIR`: reopens a failed job as its next generation, with the same machinery as `run`. */
+/** `millrace redrive`: puts dead work back, on a server or, with the same machinery as `run`, in a directory. */
 
 import { dirname, resolve } from 'node:path';
 import type { JobView } from '@millrace/journal';
-import { defaultCanary, filePath, letterFields, manifestCount } from '@millrace/protocol';
+import { filePath, letterFields, manifestCount } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { assertCanConfirm, confirmed } from '../confirm.ts';
@@ -10,24 +10,32 @@ import { type Directory, withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { followJob } from '../follow-job.ts';
 import { defaultSlots, startLocalStack } from '../local-stack.ts';
+import { namesDirectory } from '../place.ts';
 import { readFilter } from '../read-filter.ts';
-import { asCommandError, describePlan, followOperation, planned, reportOperation, startQuestion } from '../redrive-operation.ts';
+import { asCommandError, describePlan, followOperation, overridesOf, paceOf, planned, reportOperation, startQuestion } from '../redrive-operation.ts';
+import { redriveOnServer } from '../server/redrive.ts';
+import { serverFlags } from '../server/server-call.ts';
 import { readLetters } from './dead.ts';
 import { explained } from './run.ts';
 
 export const redrive: Command = {
   name: 'redrive',
-  synopsis: 'DIR [CHUNK… | FILTER] [--dry-run] [--canary N] [--rate N] [--set PATH=VALUE]… [--workers N]',
-  help: 'Puts dead work back as the next generation of its job: every chunk without a receipt, or the named ones (`clean.227`). With a FILTER (`code:STORAGE_* -file:old*`), a canary, a rate or --set it is an operation over the dead letters that match: frozen, counted, asked for, then let go a few at a time. Committed chunks stay.',
+  synopsis: '[JOB | DIR] [CHUNK… | FILTER] [--dry-run] [--canary N] [--rate N] [--set PATH=VALUE]… [--wait]   |   FINGERPRINT   |   --plan ID',
+  help: 'Puts dead work back as the next generation of its job; committed chunks stay. On a server: the dead letters of a job, of an error group, or those that match a FILTER (`code:STORAGE_* -file:old*`); of a job that failed or was cancelled every chunk without a receipt. What would run is frozen, counted, shown and asked for first. In a directory that `run` wrote the work is done here; there every chunk without a receipt or the named ones (`clean.227`) run at once, and a FILTER, a canary, a rate or --set makes it an operation.',
   flags: {
-    'dry-run': { type: 'boolean', help: 'only say what would run' },
+    'dry-run': { type: 'boolean', help: 'only freeze and say what would run' },
+    plan: { type: 'string', value: 'ID', help: 'start what a --dry-run has frozen' },
     canary: { type: 'string', value: 'N', help: 'run N first; the rest follows if 80 % of them are resolved (20 of more than 100; 0: none)' },
     rate: { type: 'string', value: 'N', help: 'items a second' },
     set: { type: 'string', multiple: true, value: 'PATH=VALUE', help: 'change a place of the spec, such as execution.maxAttempts=8' },
-    workers: { type: 'string', value: 'N', help: 'cores that work at once (as many as fit)' },
+    wait: { type: 'boolean', help: 'follow it to its end; the exit code says whether all were resolved (a directory: always)' },
+    workers: { type: 'string', value: 'N', help: 'of a directory: cores that work at once (as many as fit)' },
     reason: { type: 'string', value: 'TEXT', help: 'why, for the record' },
+    ...serverFlags,
   },
   run: async (call) => {
+    if (!namesDirectory(call.args[0])) return redriveOnServer(call);
+    if (textFlag(call.flags, 'plan') !== undefined) throw new CommandError(exitCodes.usage, 'plans of a directory end with the command that made them');
     if (isOperation(call)) return operate(call);
     const plan = await planRedrive(call);
     call.output.document({ type: 'plan', ...plan });
@@ -46,22 +54,23 @@ function isOperation({ args, flags }: CommandCall): boolean {
   return names.some((name) => !/^[a-z][a-z0-9]{0,31}\.\d+$/.test(name)) || ['canary', 'rate', 'set'].some((flag) => flags[flag] !== undefined);
 }
 
-async function operate(call: CommandCall): Promise<ExitCode> {
+export async function operate(call: CommandCall, verb: 'redrive' | 'waive' = 'redrive'): Promise<ExitCode> {
   const { jobId, directory, readRoots, writeRoots } = await placesOf(call.args[0]);
   readFilter(call.args.slice(1).join(' '), letterFields);
   const filter = `job:${jobId} ${call.args.slice(1).map(asTerm).join(' ')}`;
+  const target = verb === 'waive' ? ({ target: 'waiveDeadLetters' } as const) : { overrides: overridesOf(call) };
   const isDry = isSet(call.flags, 'dry-run');
   if (!isDry) assertCanConfirm(call);
   const hostSlots = isDry ? [] : [Number(textFlag(call.flags, 'workers') ?? defaultSlots())];
   const local = await startLocalStack({ directory, readRoots, writeRoots, hostSlots });
   try {
-    const plan = await Promise.race([planned(local.producer, { filter, overrides: overridesOf(call) }, call), local.failed]);
+    const plan = await Promise.race([planned(local.producer, { filter, ...target }, call), local.failed]);
     call.output.document({ type: 'plan', plan });
-    for (const line of describePlan(plan)) call.output.line(line);
+    for (const line of describePlan(plan, verb)) call.output.line(line);
     if (isDry) return exitCodes.done;
-    if (!(await confirmed(call, startQuestion(plan), plan.confirm))) return exitCodes.needsConfirmation;
+    if (!(await confirmed(call, startQuestion(plan, verb), plan.confirm))) return exitCodes.needsConfirmation;
     const { planId, confirm } = plan;
-    const reason = textFlag(call.flags, 'reason') ?? 'redrive';
+    const reason = textFlag(call.flags, 'reason') ?? verb;
     const { operationId } = await local.producer.redrives.start({ planId, confirm, reason, ...paceOf(call) });
     const operation = await Promise.race([followOperation(call, local.producer, operationId), local.failed]);
     return reportOperation(call, operation, call.args[0] ?? directory);
@@ -74,42 +83,6 @@ async function operate(call: CommandCall): Promise<ExitCode> {
 
 /** A chunk by its name stays one beside other terms. */
 const asTerm = (term: string): string => (/^[a-z][a-z0-9]{0,31}\.\d+$/.test(term) ? `id:${term}` : term);
-
-function paceOf(call: CommandCall): { rate?: number; canary?: { count: number; minResolved: number } | null } {
-  const [rate, canary] = [numberFlag(call, 'rate'), numberFlag(call, 'canary')];
-  return {
-    ...(rate === undefined ? {} : { rate }),
-    ...(canary === undefined ? {} : { canary: canary === 0 ? null : { count: canary, minResolved: defaultCanary.minResolved } }),
-  };
-}
-
-function numberFlag(call: CommandCall, name: string): number | undefined {
-  const text = textFlag(call.flags, name);
-  if (text === undefined) return undefined;
-  const isWhole = /^\d{1,6}$/.test(text);
-  if (isWhole && (name !== 'rate' || Number(text) > 0)) return Number(text);
-  throw new CommandError(exitCodes.usage, `expected a number for --${name}, got ${JSON.stringify(text)}`);
-}
-
-function overridesOf(call: CommandCall): Record<string, unknown> {
-  const given = call.flags['set'];
-  const overrides: Record<string, unknown> = {};
-  for (const text of Array.isArray(given) ? given.map(String) : []) {
-    const at = text.indexOf('=');
-    if (at <= 0) throw new CommandError(exitCodes.usage, `expected PATH=VALUE for --set, got ${JSON.stringify(text)}`);
-    overrides[text.slice(0, at)] = writtenValue(text.slice(at + 1));
-  }
-  return overrides;
-}
-
-/** JSON where it is some, else the text as it stands. */
-function writtenValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
 
 export interface StackPlaces {
   readonly jobId: string;

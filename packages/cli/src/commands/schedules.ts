@@ -15,6 +15,7 @@ export const schedules: Command = {
   synopsis: '[ls]   |   show|fire|pause|resume|rm NAME [--reason TEXT]',
   help: 'Lists schedules with their next fires, shows the last runs of one, fires it now, pauses it, or takes it out. `millrace submit` of a spec with `schedule` makes one.',
   flags: { reason: { type: 'string', value: 'TEXT', help: 'why, for the record' }, ...serverFlags },
+  reads: ([verb]) => verb === undefined || verb === 'ls' || verb === 'show',
   run: (call) => {
     const [verb = 'ls', name, ...rest] = call.args;
     if (verb === 'ls' && name === undefined) return withServer(call, (session) => list(call, session));

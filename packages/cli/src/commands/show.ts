@@ -15,6 +15,7 @@ export const show: Command = {
   synopsis: 'DIR | JOB',
   help: 'Shows the job of a directory that `run` wrote: state, what was detected, balance, rejects by code, dead letters.',
   flags: { evidence: { type: 'boolean', help: 'of a directory: also why each detected value is what it is' }, ...serverFlags },
+  reads: () => true,
   run: async (call) => {
     if (isJobRef(call.args[0])) return showOnServer(call);
     await withJob(call.args[0], async (directory, view) => {

@@ -2,13 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseDuration } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { writtenSpec } from '../run-spec.ts';
 import { followServerJob } from '../server/follow-server-job.ts';
-import { type Session, serverFlags, withServer } from '../server/server-call.ts';
+import { type Session, serverFlags, timeoutOf, withServer } from '../server/server-call.ts';
 
 export const submit: Command = {
   name: 'submit',
@@ -21,7 +20,6 @@ export const submit: Command = {
     set: { type: 'string', value: 'PATH=VALUE', multiple: true, help: 'any other place of the spec' },
     ack: { type: 'string', value: 'WHEN', help: 'journal: when the job is durable (default); queue: when the server has the request' },
     wait: { type: 'boolean', help: 'follow it to its end; the exit code says how it ended' },
-    timeout: { type: 'string', value: 'TIME', help: 'with --wait: give up after so long, such as 30m; the job goes on' },
     ...serverFlags,
   },
   run: async (call) => {
@@ -31,8 +29,10 @@ export const submit: Command = {
     const { spec, baseDirectory } = writtenSpec(call);
     const labels = assignments(call, 'label', (text) => text);
     const whole = absolute({ ...spec, ...(labels === null ? {} : { labels: { ...(spec['labels'] as object | undefined), ...labels } }) }, baseDirectory);
-    return withServer(call, (session) =>
-      'schedule' in whole && whole['schedule'] !== null ? putSchedule(call, whole, session) : submitJob(call, whole, ack, timeoutMs, session),
+    return withServer(
+      call,
+      (session) => ('schedule' in whole && whole['schedule'] !== null ? putSchedule(call, whole, session) : submitJob(call, whole, ack, timeoutMs, session)),
+      { follows: isSet(call.flags, 'wait') },
     );
   },
 };
@@ -112,12 +112,4 @@ function jsonOrText(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-export function timeoutOf(call: CommandCall): number | null {
-  const text = textFlag(call.flags, 'timeout');
-  if (text === undefined) return null;
-  const ms = parseDuration(text);
-  if (ms === null) throw new CommandError(exitCodes.usage, `expected a time such as 30s or 10m for --timeout, got ${JSON.stringify(text)}`);
-  return ms;
 }

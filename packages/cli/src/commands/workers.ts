@@ -10,6 +10,7 @@ export const workers: Command = {
   synopsis: '[ls]   |   drain ID [--reason TEXT]',
   help: 'Lists the hosts that are alive with what they have in hand, or asks one to end what it has and leave.',
   flags: { reason: { type: 'string', value: 'TEXT', help: 'why, for the record' }, ...serverFlags },
+  reads: ([verb]) => verb !== 'drain',
   run: (call) => {
     const [verb = 'ls', id, ...rest] = call.args;
     if (verb === 'ls' && id === undefined) return list(call);

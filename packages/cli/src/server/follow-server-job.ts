@@ -1,58 +1,63 @@
 /** Follows a job on a server to the end of its generation: one moving line on a terminal, else a line every ten seconds and at each change of state. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, DataOf } from '@millrace/api-contract/client';
 import { isTerminalJobState } from '@millrace/protocol';
 import type { CommandCall } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { count } from '../output.ts';
+import { count, type ProgressStep } from '../output.ts';
 import { progressLine } from '../run-report.ts';
 
 type Job = DataOf<'GET /jobs/{jobId}'>;
 
 const lookEveryMs = 500;
-const plainEveryMs = 10_000;
 
 export interface FollowServerOptions {
   /** Gives up after so long; the job goes on. */
   readonly timeoutMs: number | null;
 }
 
-/** The exit code that the end of the job means. Ctrl-C detaches. */
+/** The exit code that the end of the job means. Ctrl-C detaches, and so does a reader of stdout that leaves. */
 export async function followServerJob(call: CommandCall, client: Client, jobId: string, { timeoutMs }: FollowServerOptions): Promise<ExitCode> {
-  const begunMs = performance.now();
-  let said = { state: '', atMs: Number.NEGATIVE_INFINITY, line: '' };
-  for (;;) {
-    const job = await client.call('GET /jobs/{jobId}', { params: { jobId } });
-    const line = progressLine(job as never);
-    if (line !== said.line) call.output.document({ type: 'progress', at: new Date().toISOString(), status: job });
-    call.output.paint(line);
-    const isDue = job.state !== said.state || performance.now() - said.atMs > plainEveryMs;
-    if (!call.output.moves && !call.output.json && isDue) call.output.say(line);
-    said = { state: job.state, atMs: isDue ? performance.now() : said.atMs, line };
-    if (isTerminalJobState(job.state)) return tellEnd(call, job);
-    if (timeoutMs !== null && performance.now() - begunMs > timeoutMs) {
-      throw new CommandError(exitCodes.timedOut, `${jobId} has not ended within ${timeoutMs / 1_000} s; it goes on`, `millrace watch ${jobId}`);
-    }
-    if (!(await waited(call.signal))) {
-      call.output.say(`Detached. The job goes on: millrace watch ${jobId}`);
-      return exitCodes.interrupted;
-    }
-  }
+  const looked = await untilEnd(call, {
+    look: () => client.call('GET /jobs/{jobId}', { params: { jobId } }),
+    step: (job) => ({ line: progressLine(job as never), state: job.state, document: { type: 'progress', at: new Date().toISOString(), status: job } }),
+    isOver: (job) => isTerminalJobState(job.state),
+    timeoutMs,
+  });
+  if (looked.end === 'over') return tellEnd(call, looked.value);
+  const goesOn = `millrace watch ${jobId}`;
+  if (looked.end === 'late') throw new CommandError(exitCodes.timedOut, `${jobId} has not ended within ${(timeoutMs ?? 0) / 1_000} s; it goes on`, goesOn);
+  call.output.say(`Detached. The job goes on: ${goesOn}`);
+  return exitCodes.interrupted;
 }
 
-/** False: the person does not wait any longer. */
-function waited(signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
-  return new Promise((done) => {
-    const end = (value: boolean): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', aborted);
-      done(value);
-    };
-    const aborted = (): void => end(false);
-    const timer = setTimeout(() => end(true), lookEveryMs);
-    signal.addEventListener('abort', aborted);
-  });
+export interface Following<T> {
+  look(): Promise<T>;
+  step(value: T): ProgressStep;
+  isOver(value: T): boolean;
+  readonly timeoutMs: number | null;
+}
+
+/** Looks twice a second and tells each change, until it is over, it is late, or nobody waits any longer. */
+export async function untilEnd<T>(
+  call: CommandCall,
+  { look, step, isOver, timeoutMs }: Following<T>,
+): Promise<{ readonly end: 'over'; readonly value: T } | { readonly end: 'late' | 'left' }> {
+  const left = AbortSignal.any([call.signal, call.output.closed]);
+  const begunMs = performance.now();
+  let said = '';
+  for (;;) {
+    if (left.aborted) return { end: 'left' };
+    const value = await look();
+    const told = step(value);
+    if (told.line !== said) call.output.document(told.document);
+    said = told.line;
+    call.output.progress(told);
+    if (isOver(value)) return { end: 'over', value };
+    if (timeoutMs !== null && performance.now() - begunMs > timeoutMs) return { end: 'late' };
+    await sleep(lookEveryMs, undefined, { signal: left }).catch(() => undefined);
+  }
 }
 
 function tellEnd(call: CommandCall, job: Job): ExitCode {
