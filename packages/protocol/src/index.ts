@@ -51,6 +51,7 @@ export {
 } from './callback.ts';
 export { canonicalJson, sha256Hex } from './canonical-json.ts';
 export { type ChunkMode, type ChunkState, canMoveChunk, chunkModes, chunkMoves, chunkStates, isChunkDone } from './chunk.ts';
+export { estimatedChunks, tooManyChunks } from './chunk-estimate.ts';
 export { type Command, type CommandWord, commandWords } from './command.ts';
 export { authOf, bucketParts, type ConnectionSetting, type CredentialSource, kindOfScheme, parseConnections } from './connections.ts';
 export { type CorrectionPart, type CorrectionSet, maxCorrectionBytes, maxCorrectionRecords } from './correction.ts';

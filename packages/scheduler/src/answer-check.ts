@@ -11,6 +11,7 @@ import {
   type ResolvedJobSpec,
   type SpecIssue,
   spreadSamples,
+  tooManyChunks,
 } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import { callbackIssues, checkSql, checkWritten, foreignOutput, recurringIssues } from './check-spec.ts';
@@ -41,6 +42,9 @@ export async function checkSubmit(request: CheckRequest, control: Control): Prom
     if ('issue' in found) issues.push(found.issue);
     inputs.push('issue' in found ? null : found.value);
   }
+  const bytes = inputs.reduce((sum, input) => sum + (input?.bytes ?? 0), 0);
+  const tooMany = tooManyChunks(bytes, spec.execution.chunkSize);
+  if (tooMany !== null) issues.push({ pointer: '/execution/chunkSize', code: 'SPEC_OUT_OF_RANGE', message: tooMany });
   return { ok: true, kind: 'check', issues, spec, inputs, lookups: 'issue' in lookups ? null : lookups.value };
 }
 

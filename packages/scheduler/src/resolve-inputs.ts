@@ -15,6 +15,7 @@ import {
   type ResolvedInput,
   type ResolvedJobSpec,
   schemeOf,
+  tooManyChunks,
 } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
@@ -29,6 +30,11 @@ export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Pr
   }
   if (files.length > maxFilesPerJob)
     throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: expected at most ${maxFilesPerJob} files, got ${files.length}`);
+  const tooMany = tooManyChunks(
+    files.reduce((sum, { size }) => sum + size, 0),
+    spec.execution.chunkSize,
+  );
+  if (tooMany !== null) throw new AppError('SPEC_OUT_OF_RANGE', `cannot resolve inputs: ${tooMany}`);
   return files;
 }
 

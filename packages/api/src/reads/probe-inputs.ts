@@ -1,6 +1,6 @@
 /** How the inputs of a checked spec would be read: probed as planning does, through the API's own core. Nothing is kept. */
 import type { ProblemIssue, Sent, SpecCheck } from '@millrace/api-contract';
-import { type AnswerTo, type FoundFile, type FoundInput, type InputPins, inputPinsShape, pinsWithoutFiles, type ResolvedJobSpec } from '@millrace/protocol';
+import { type AnswerTo, type FoundFile, type InputPins, inputPinsShape, pinsWithoutFiles, type ResolvedJobSpec } from '@millrace/protocol';
 import type { Failed } from '@millrace/protocol/wire';
 import { AppError } from '@millrace/service-kit';
 import type { Api } from '../api.ts';
@@ -55,9 +55,4 @@ type CheckedPins = NonNullable<SpecCheck['pins']>[number];
 export function pinsOf({ name, format, compression, encoding, dialect, columns, schema, inferred, evidence, notes }: InputPins): Sent<CheckedPins> {
   const fields = schema.fields.map((field) => ({ name: field.name, type: field.type, format: field.format, inferred: inferred.includes(field.name) }));
   return { input: name, format, compression, encoding, dialect, header: columns, columns: fields, evidence, notes };
-}
-
-/** Bytes over the chunk size: planning cuts at the ends of records, and lets small files share a chunk. */
-export function estimatedChunks({ bytes }: Pick<FoundInput, 'bytes'>, chunkSize: number): number {
-  return Math.ceil(bytes / chunkSize);
 }

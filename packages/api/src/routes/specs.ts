@@ -1,11 +1,11 @@
 /** Specs that are not jobs yet. */
 import type { ProblemIssue, Sent, SpecCheck, specRoutes } from '@millrace/api-contract';
-import { type ResolvedJobSpec, SpecError, specDigest, stagesOf } from '@millrace/protocol';
+import { estimatedChunks, type ResolvedJobSpec, SpecError, specDigest, stagesOf } from '@millrace/protocol';
 import type { Api } from '../api.ts';
 import { ask } from '../ask.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem, specIssues } from '../problem.ts';
-import { estimatedChunks, type Found, pinsOf, probeInputs } from '../reads/probe-inputs.ts';
+import { type Found, pinsOf, probeInputs } from '../reads/probe-inputs.ts';
 import { perApi } from '../steering/per-api.ts';
 import { acceptedSpec } from './jobs.ts';
 
@@ -67,7 +67,7 @@ function planOf({ spec, inputs }: Found): Checked['plan'] {
   return {
     files: sum(({ files }) => files),
     bytes: sum(({ bytes }) => bytes),
-    estimatedChunks: sum((input) => estimatedChunks(input, spec.execution.chunkSize)),
+    estimatedChunks: sum((input) => estimatedChunks(input.bytes, spec.execution.chunkSize)),
     stages: stagesOf(spec).map(({ name, kind }) => ({ name, kind })),
     inputs: known.map(({ name, files, bytes, first }) => ({ input: name, files, bytes, first: first.map(({ uri, size }) => ({ uri, bytes: size })) })),
   };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub use column::text_rows;
 pub use recut::{BATCH_BYTES, Cuts, Recut, batch_bytes};
 
 mod arrow;

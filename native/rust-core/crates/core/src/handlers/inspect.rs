@@ -25,6 +25,7 @@ use millrace_wire::message::{InputRef, Inspect, InspectDone, InspectKind, Respon
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::preview::preview;
 use super::{Answer, Work, not_available, stages};
 use crate::base64;
 use crate::failure::of_store;
@@ -50,11 +51,11 @@ pub fn inspect(work: &mut Work, request: &Inspect, running: &Running) -> Answer 
         InspectKind::Check => check(work, request),
         InspectKind::SelfTest => self_test(work, request),
         InspectKind::Footer => Err(not_available("looking at the footer of a Parquet file")),
-        InspectKind::Preview => Err(not_available("previewing a spec")),
+        InspectKind::Preview => preview(work, request, running),
     }
 }
 
-fn answer(value: &Value) -> (Response, Payload) {
+pub(super) fn answer(value: &Value) -> (Response, Payload) {
     (Response::done(InspectDone { truncated: false }), Payload::from(value.to_string().into_bytes()))
 }
 
@@ -452,11 +453,7 @@ fn columns(work: &mut Work, job_key: &str, spec: &str) -> Answer {
     let job = journal::job_under(&work.places, job_key, spec)?;
     let pins = work.journal.pins(&work.places, job_key)?;
     let stages = stages::columns_of_all(work, &job, &pins)?;
-    let described = stages.iter().map(|(stage, columns)| {
-        let fields = columns.fields().iter();
-        let described: Vec<Value> = fields.map(|field| json!({ "name": field.name(), "type": field.data_type().to_string() })).collect();
-        json!({ "stage": stage, "columns": described })
-    });
+    let described = stages.iter().map(|(stage, columns)| json!({ "stage": stage, "columns": stages::described(columns) }));
     Ok(answer(&json!({ "ok": true, "stages": described.collect::<Vec<Value>>() })))
 }
 

@@ -19,6 +19,7 @@ use stages::StagePlan;
 
 mod inspect;
 mod plan;
+mod preview;
 mod probe;
 mod process;
 mod reduce;

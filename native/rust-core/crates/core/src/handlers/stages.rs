@@ -14,6 +14,7 @@ use millrace_engine::stages::{COMPACT, Stage, StageKind, find, reader_of, stages
 use millrace_engine::unique::{key_exchange, unique_keys};
 use millrace_engine::{Error, sha256_hex};
 use millrace_formats::write::folders::Folders;
+use serde_json::{Value, json};
 
 use super::process::compile_stage;
 use super::{ProgramKey, Work};
@@ -51,6 +52,11 @@ pub fn check_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<(), Error> {
 pub fn columns_of_all(work: &mut Work, job: &Job, pins: &Pins) -> Result<Tables, Error> {
     let stages = stages_of(&job.spec);
     stages.iter().map(|stage| Ok((stage.name.clone(), output_columns(work, &stages, stage, job, pins)?))).collect()
+}
+
+/// Columns as answers tell them.
+pub fn described(columns: &SchemaRef) -> Vec<Value> {
+    columns.fields().iter().map(|field| json!({ "name": field.name(), "type": field.data_type().to_string() })).collect()
 }
 
 /// The stage that reads the keys that are unique over the whole job, and the one that finds who owns them. No stage of a spec has these names.

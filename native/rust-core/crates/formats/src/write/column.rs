@@ -17,8 +17,8 @@ use arrow_array::types::{
     Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, IntervalMonthDayNanoArray, LargeStringArray, ListArray, PrimitiveArray, StringArray,
-    StringViewArray, StructArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, IntervalMonthDayNanoArray, LargeStringArray, ListArray, PrimitiveArray, RecordBatch,
+    StringArray, StringViewArray, StructArray,
 };
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 
@@ -241,6 +241,20 @@ impl Column {
     }
 }
 
+/// The first rows of a batch as text, in the forms above; a longer value ends behind so many characters.
+///
+/// Errors: `SPEC_SQL_TYPE` for a column without a form as text.
+pub fn text_rows(rows: &RecordBatch, most: usize, characters: usize) -> Result<Vec<Vec<Option<String>>>, Error> {
+    let columns = rows.columns().iter().map(Column::of).collect::<Result<Vec<_>, Error>>()?;
+    let text = |column: &Column, row: usize| {
+        let mut out = Vec::new();
+        column.append(row, &mut out);
+        String::from_utf8_lossy(&out).chars().take(characters).collect()
+    };
+    let cells = |row: usize| columns.iter().map(|column| (!column.is_null(row)).then(|| text(column, row))).collect();
+    Ok((0..rows.num_rows().min(most)).map(cells).collect())
+}
+
 /// Appends `{"key":value,…}`; the keys come from `json_key`.
 pub(crate) fn append_json_object(columns: &[(Vec<u8>, Column)], row: usize, out: &mut Vec<u8>) {
     for (index, (key, column)) in columns.iter().enumerate() {
@@ -460,6 +474,17 @@ mod tests {
         let mut out = Vec::new();
         append(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_first_rows_as_text_are_bounded_in_rows_and_characters() {
+        let numbers: ArrayRef = Arc::new(PrimitiveArray::<Int64Type>::from(vec![Some(7), None, Some(-1)]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("äöüß"), None]));
+        let rows = RecordBatch::try_from_iter([("n", numbers), ("t", texts)]).unwrap();
+        let owned = |cells: &[Option<&str>]| cells.iter().map(|cell| cell.map(str::to_owned)).collect::<Vec<_>>();
+        assert_eq!(text_rows(&rows, 2, 3).unwrap(), [owned(&[Some("7"), Some("a")]), owned(&[None, Some("äöü")])]);
+        assert_eq!(text_rows(&rows, 9, 9).unwrap().len(), 3);
+        assert!(text_rows(&rows, 0, 9).unwrap().is_empty());
     }
 
     #[test]
