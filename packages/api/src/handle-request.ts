@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Route } from '@millrace/api-contract';
-import type { ActEnd } from '@millrace/journal';
-import { canonicalJson, maxIdempotencyKeyLength } from '@millrace/protocol';
+import type { Act, ActEnd, AuditPlace } from '@millrace/journal';
+import { canonicalJson, isJobId, maxIdempotencyKeyLength } from '@millrace/protocol';
 import type { KeptAnswer } from '@millrace/queues';
 import type { Api } from './api.ts';
 import { type Caller, checkAccess } from './auth/caller.ts';
@@ -99,7 +99,7 @@ function checkMedia(route: Route, contentType: string | undefined): void {
 export async function act(asked: Asked, handler: AnyHandler, api: Api): Promise<Reply> {
   const call = callOf(asked);
   checkReason(asked.route, call.body, api.settings.environment);
-  return once(asked, call, api, () => recorded(asked, call, api, () => handler(call, api)));
+  return once(asked, call, api, () => recorded(asked, call, api, (audit) => handler({ ...call, audit }, api)));
 }
 
 function callOf(asked: Asked): Call<Route> {
@@ -110,6 +110,7 @@ function callOf(asked: Asked): Call<Route> {
     caller,
     requestId,
     idempotencyKey: idempotencyKey(header('idempotency-key')),
+    audit: null,
     ifMatch: ifMatchOf(route, header('if-match')),
     accept: acceptOf(header('accept')),
     header,
@@ -202,17 +203,17 @@ const digestOf = (value: unknown): string => createHash('sha256').update(canonic
 // The audit
 
 /** Before and after: an act or a view whose first record cannot be written is not done. */
-async function recorded(asked: Asked, call: Call<Route>, api: Api, doIt: () => Promise<AnyAnswer>): Promise<AnyAnswer> {
+async function recorded(asked: Asked, call: Call<Route>, api: Api, doIt: (audit: AuditPlace | null) => Promise<AnyAnswer>): Promise<AnyAnswer> {
   const name = asked.route.act ?? asked.route.view;
-  if (name === undefined) return doIt();
+  if (name === undefined) return doIt(null);
   const body: unknown = call.body;
   const reason = typeof body === 'object' && body !== null && 'reason' in body ? String(body.reason) : '';
   let hasBegun = false;
   const during = api.audit.during<Done>(
-    { ...actOf(asked, asked.caller), reason },
-    () => {
+    { ...actOf(asked, asked.caller), ...(await jobBefore(asked, api)), reason },
+    (first) => {
       hasBegun = true;
-      return doneOrRefused(doIt);
+      return doneOrRefused(() => doIt(first));
     },
     endOf,
   );
@@ -224,6 +225,19 @@ async function recorded(asked: Asked, call: Call<Route>, api: Api, doIt: () => P
     api.log.info({ by: asked.caller.by, from: asked.from, act: name, requestId: asked.requestId }, 'content shown');
   if ('refused' in done) throw done.refused;
   return done.answer;
+}
+
+/** Of a job that is acted on: whose it is, and how it stood. Of another tenant's nothing is told, and what cannot be read now holds nobody up. */
+async function jobBefore({ route, params, caller }: Asked, api: Api): Promise<Partial<Pick<Act, 'tenant' | 'before'>>> {
+  const { jobId } = (params ?? {}) as { readonly jobId?: string };
+  if (route.act === undefined || jobId === undefined || !isJobId(jobId)) return {};
+  try {
+    const record = await api.jobs.require(jobId, caller);
+    const { status } = await api.jobs.status(record);
+    return { tenant: record.tenant, before: { state: status.state, generation: status.generation } };
+  } catch {
+    return {};
+  }
 }
 
 function failedAudit(act: string, err: unknown, { requestId }: Arrival, api: Api): void {
@@ -251,9 +265,11 @@ function endOf(done: Done): ActEnd {
   return { outcome: 'done', after: object === undefined && after === undefined ? null : { ...named, ...after }, code: null };
 }
 
-function actOf({ route, params, requestId, from }: Arrival & { readonly params?: unknown }, caller: Caller) {
+/** `body`: where the path does not say what is acted on, the plan that it names does. */
+function actOf({ route, params, body, requestId, from }: Arrival & { readonly params?: unknown; readonly body?: unknown }, caller: Caller) {
   const name = route.act ?? route.view ?? `${route.operationId}.refused`;
   const steps = Object.values((params ?? {}) as Readonly<Record<string, string>>);
+  const planId = typeof body === 'object' && body !== null && 'planId' in body ? String(body.planId) : '';
   return {
     by: caller.by,
     role: caller.role,
@@ -261,7 +277,7 @@ function actOf({ route, params, requestId, from }: Arrival & { readonly params?:
     from,
     requestId,
     act: name,
-    object: `${name.slice(0, name.indexOf('.'))}:${steps.join('/') || '-'}`.slice(0, 512),
+    object: `${name.slice(0, name.indexOf('.'))}:${steps.join('/') || planId || '-'}`.slice(0, 512),
     reason: '',
     before: null,
   };

@@ -1,6 +1,7 @@
 /** What a handler of a route is given and what it answers. The server has done the rest: who asks, whether they may, whether the request has the right shape, the audit. */
 import type { Readable } from 'node:stream';
 import type { AnswerOf, BodyOf, KeyOf, MediaType, ParamsOf, QueryOf, Route } from '@millrace/api-contract';
+import type { AuditPlace } from '@millrace/journal';
 import type { Api } from './api.ts';
 import type { Caller } from './auth/caller.ts';
 
@@ -13,6 +14,8 @@ export interface Call<R extends Route> {
   /** `r…`; stands in the answer, the log and the audit. */
   readonly requestId: string;
   readonly idempotencyKey: string | null;
+  /** The first record of the act, which stands; null: there is nothing to record. */
+  readonly audit: AuditPlace | null;
   /** Version that was looked at, of routes that ask for it. */
   readonly ifMatch: string | null;
   /** Media types of the answer that the caller takes, best first; `*∕*` when it did not say. */

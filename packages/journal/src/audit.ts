@@ -24,6 +24,13 @@ export interface Act {
   readonly from?: string | null;
 }
 
+/** Where the first record of an act stands. */
+export interface AuditPlace {
+  /** `2026-11-23` */
+  readonly day: string;
+  readonly auditId: string;
+}
+
 /** How an act ended. */
 export interface ActEnd {
   readonly outcome: AuditOutcome;
@@ -85,28 +92,28 @@ export class AuditLog {
   }
 
   /** Records the act, does it, and records how it ended. Throws what the act throws, or that the first record could not be written. */
-  async during<Result>(act: Act, doIt: () => Promise<Result>, endOf: (result: Result) => ActEnd): Promise<Result> {
+  async during<Result>(act: Act, doIt: (first: AuditPlace) => Promise<Result>, endOf: (result: Result) => ActEnd): Promise<Result> {
     const first = await this.#append(act, null, null);
     let result: Result;
     try {
-      result = await doIt();
+      result = await doIt(first);
     } catch (error) {
       const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : null;
       // The fault of the act is what its caller must hear of.
-      await this.#append(act, first, { outcome: 'failed', after: null, code }).catch(() => undefined);
+      await this.#append(act, first.auditId, { outcome: 'failed', after: null, code }).catch(() => undefined);
       throw error;
     }
-    await this.#append(act, first, endOf(result));
+    await this.#append(act, first.auditId, endOf(result));
     return result;
   }
 
-  #append(act: Act, follows: string | null, end: ActEnd | null): Promise<string> {
+  #append(act: Act, follows: string | null, end: ActEnd | null): Promise<AuditPlace> {
     const appended = this.#turn.then(() => this.#write(act, follows, end));
     this.#turn = appended.catch(() => this.#onFailure());
     return appended;
   }
 
-  async #write(act: Act, follows: string | null, end: ActEnd | null): Promise<string> {
+  async #write(act: Act, follows: string | null, end: ActEnd | null): Promise<AuditPlace> {
     const auditId = newAuditId(this.#ids);
     const { by, tenant, requestId, reason, before } = act;
     const stored = await this.#put({
@@ -130,6 +137,6 @@ export class AuditLog {
       previous: this.#previous,
     });
     this.#previous = stored.digest;
-    return auditId;
+    return { day: stored.record.at.slice(0, 10), auditId };
   }
 }

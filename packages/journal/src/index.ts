@@ -1,6 +1,6 @@
 /** The durable records, through a core. `paths` names their keys for requests to the core; nobody else spells one. */
 
-export { type Act, type ActEnd, AuditLog } from './audit.ts';
+export { type Act, type ActEnd, AuditLog, type AuditPlace } from './audit.ts';
 export type { DecideCommand, NewCommand } from './commands.ts';
 export type { CorrectedReject } from './corrections.ts';
 export type { FailureName } from './failures.ts';

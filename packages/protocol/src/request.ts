@@ -14,7 +14,9 @@ import type { JobResult, JobStatus } from './status.ts';
 
 const jobId = z.custom<JobId>((value) => typeof value === 'string' && isJobId(value), { error: 'expected a job id' });
 const requestId = z.custom<RequestId>((value) => typeof value === 'string' && isRequestId(value), { error: 'expected a request id' });
-const head = { requestId, tenant: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/), by: z.string().min(1).max(255) };
+/** The record of the act that whoever asks has written already; left out: whoever answers writes its own. */
+const recorded = z.strictObject({ day: z.iso.date(), auditId: z.string().regex(/^e[0-9a-z]{26}$/) });
+const head = { requestId, tenant: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/), by: z.string().min(1).max(255), recorded: recorded.optional() };
 const reason = z.string().max(maxReasonLength);
 
 export const submitRequestShape = z.strictObject({

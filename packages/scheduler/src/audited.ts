@@ -3,14 +3,22 @@ import type { Act, ActEnd } from '@millrace/journal';
 import type { Answer, JobId, Request } from '@millrace/protocol';
 import type { Control } from './control.ts';
 import { readStatus } from './read-status.ts';
+import { type ActName, recordsAct } from './recorded-act.ts';
 
 /** Does what is asked; an act whose record cannot be written is not done. */
 export async function audited<Result extends Answer>(request: Request, control: Control, handle: () => Promise<Result>): Promise<Result> {
   const asked = actOf(request);
-  if (asked === null) return handle();
+  if (asked === null || (await isRecorded(request, asked.act, control))) return handle();
   const { by, tenant, requestId } = request;
   const before = asked.jobId === null ? null : await stateOf(asked.jobId, tenant, control);
   return control.audit.during({ by, tenant, requestId, before, ...asked.act }, handle, endOf);
+}
+
+/** Whoever asked by another door has recorded the act already, and its record stands in the journal, where only services write. */
+async function isRecorded(request: Request, act: ActName, control: Control): Promise<boolean> {
+  if (request.recorded === undefined) return false;
+  const record = await control.journal.readAudit(request.recorded.day, request.recorded.auditId);
+  return record !== null && recordsAct(record, request, act, control.clock.nowMs());
 }
 
 /** Null: a question, or a submit, of which job.json is the record. */
@@ -40,12 +48,18 @@ function actOf(request: Request): { jobId: JobId | null; act: Pick<Act, 'act' | 
         },
       };
     case 'putSchedule':
-      return { jobId: null, act: { act: 'schedule.put', object: `schedule:${request.tenant}`, reason: request.reason } };
+      return { jobId: null, act: { act: 'schedule.put', object: `schedule:${request.tenant}.${nameOf(request.spec)}`, reason: request.reason } };
     case 'steerSchedule':
       return { jobId: null, act: { act: `schedule.${request.act}`, object: `schedule:${request.tenant}.${request.name}`, reason: request.reason } };
     default:
       return null;
   }
+}
+
+/** Of a spec that was not looked at yet. */
+function nameOf(spec: unknown): string {
+  const name = typeof spec === 'object' && spec !== null && 'name' in spec ? String(spec.name) : '';
+  return name === '' ? '-' : name.slice(0, 128);
 }
 
 /** Of another tenant's job nothing is told. */

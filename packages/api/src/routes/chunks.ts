@@ -51,12 +51,12 @@ export const chunkHandlers: HandlersOf<typeof chunkRoutes> = {
     return { status: 200, body: found };
   },
 
-  'POST /jobs/{jobId}/chunks/{stage}/{index}/retry-now': async ({ params, body, caller, signal }, api) => {
+  'POST /jobs/{jobId}/chunks/{stage}/{index}/retry-now': async ({ params, body, caller, signal, audit }, api) => {
     const { jobId, stage, index: chunk } = params;
     const looked = await lookAt(jobId, caller, api);
     placeOf(looked, stage, chunk);
     const { reason = '' } = body;
-    await ask(api, { caller, tenant: looked.record.tenant, signal }, { kind: 'retryNow', jobId, stage, chunk, reason });
+    await ask(api, { caller, tenant: looked.record.tenant, signal, audit }, { kind: 'retryNow', jobId, stage, chunk, reason });
     const [row] = await chunkRows(await lookAt(jobId, caller, api), [chunk], api);
     if (row === undefined) throw new ApiProblem('NOT_FOUND', `cannot find chunk ${stage}.${chunk} of job ${jobId}`);
     return { status: 202, body: { chunkId: row.chunkId, state: row.state, retryAt: row.retryAt }, object: `chunk:${row.chunkId}` };

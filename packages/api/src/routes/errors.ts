@@ -1,6 +1,6 @@
 /** Error groups, and what people decide about them. */
 import type { ErrorGroupDetail, ErrorGroupRow, errorRoutes } from '@millrace/api-contract';
-import { parseSampleKey } from '@millrace/journal';
+import { type AuditPlace, parseSampleKey } from '@millrace/journal';
 import {
   type AttemptId,
   type ChunkId,
@@ -67,16 +67,17 @@ interface ChangeCall {
   readonly caller: Caller;
   readonly signal: AbortSignal;
   readonly ifMatch: string | null;
+  readonly audit: AuditPlace | null;
 }
 
 type Decision = Pick<TriageRequest, 'state'> & Partial<Pick<TriageRequest, 'note' | 'until' | 'owner' | 'remark'>>;
 
-async function change({ params, caller, signal, ifMatch }: ChangeCall, api: Api, decision: Decision) {
+async function change({ params, caller, signal, ifMatch, audit }: ChangeCall, api: Api, decision: Decision) {
   const { fingerprint } = params;
   const version = versionIn(ifMatch);
   const { tenant } = await findGroup(fingerprint, caller, signal, api);
   const asked = { kind: 'triage', fingerprint, until: null, note: '', remark: '', ...decision, version } as const;
-  const { group } = await ask(api, { caller, tenant, signal }, asked);
+  const { group } = await ask(api, { caller, tenant, signal, audit }, asked);
   registryLook(api).forget('triage');
   return { ...answerOf(await groupDetail(group, tenant, api)), object: `error:${fingerprint}`, after: { state: group.state, version: group.version } };
 }

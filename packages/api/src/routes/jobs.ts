@@ -112,11 +112,11 @@ type SteerCall = Parameters<Handlers['POST /jobs/{jobId}/pause']>[0];
 
 async function steer(
   command: 'pause' | 'resume' | 'cancel',
-  { params: { jobId }, body, caller, signal }: Pick<SteerCall, 'params' | 'body' | 'caller' | 'signal'>,
+  { params: { jobId }, body, caller, signal, audit }: Pick<SteerCall, 'params' | 'body' | 'caller' | 'signal' | 'audit'>,
   api: Api,
 ) {
   const { tenant } = await api.jobs.require(jobId, caller);
-  const { status, number } = await ask(api, { caller, tenant, signal }, { kind: 'command', jobId, command, reason: body.reason });
+  const { status, number } = await ask(api, { caller, tenant, signal, audit }, { kind: 'command', jobId, command, reason: body.reason });
   api.index.note(jobId);
   return { status: 202, body: { jobId, state: status.state, generation: status.generation }, after: { command: number, state: status.state } } as const;
 }

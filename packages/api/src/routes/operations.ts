@@ -44,11 +44,11 @@ export const operationHandlers: HandlersOf<typeof operationRoutes> = {
       },
     };
   },
-  'PATCH /operations/{operationId}': async ({ params, body, caller, signal }, api) => {
+  'PATCH /operations/{operationId}': async ({ params, body, caller, signal, audit }, api) => {
     const { operation } = await requireOperation(params.operationId, caller, api);
     const { operationId, tenant } = operation;
     const steer = (act: 'pause' | 'resume' | 'abort' | 'rate', rate: number | null) =>
-      ask(api, { caller, tenant, signal }, { kind: 'steerOperation', operationId, act, rate, reason: body.reason });
+      ask(api, { caller, tenant, signal, audit }, { kind: 'steerOperation', operationId, act, rate, reason: body.reason });
     if (body.rate !== undefined) await steer('rate', body.rate);
     if (body.state !== undefined) await steer(acts[body.state], null);
     const found = await requireOperation(operationId, caller, api);

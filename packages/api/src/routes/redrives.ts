@@ -41,7 +41,7 @@ export const redriveHandlers: HandlersOf<typeof redriveRoutes> = {
     const next = from + ids.length < plan.confirm && ids.length > 0 ? api.cursors.write(list, from + ids.length) : null;
     return { status: 200, body: { data: ids.map((id) => ({ id, jobId: jobOfItem(id) as never })), nextCursor: next, total: plan.confirm } };
   },
-  'POST /redrives': async ({ body, caller, idempotencyKey, signal }, api) => {
+  'POST /redrives': async ({ body, caller, idempotencyKey, signal, audit }, api) => {
     const plan = await requirePlan(body.planId, caller, api);
     if (plan.target === 'waiveDeadLetters') throw badRequest('/planId', 'expected a plan of a redrive; this one is a waiver: POST /v1/waivers');
     if (plan.target === 'rejects' && !mayAct(caller.role, 'steward')) {
@@ -49,7 +49,7 @@ export const redriveHandlers: HandlersOf<typeof redriveRoutes> = {
     }
     const { planId, confirm, reason, ...pace } = body;
     const asked = { kind: 'startRedrive', planId, confirm, reason, idempotencyKey, ...pace } as const;
-    const { operation } = await ask(api, { caller, tenant: plan.tenant, signal }, asked);
+    const { operation } = await ask(api, { caller, tenant: plan.tenant, signal, audit }, asked);
     operationsOf(api).note();
     const found = await requireOperation(operation.operationId, caller, api);
     return { status: 202, body: operationView(found), object: `operation:${operation.operationId}`, after: { items: operation.counts.total } };

@@ -1,6 +1,6 @@
 /** Recurring jobs over HTTP: read from the registry, put and steered by the scheduler. */
 import type { ScheduleSummary, scheduleRoutes } from '@millrace/api-contract';
-import type { Registered } from '@millrace/journal';
+import type { AuditPlace, Registered } from '@millrace/journal';
 import { resolveJobSpec, type Schedule, upcomingFires } from '@millrace/protocol';
 import type { Api } from '../api.ts';
 import { ask } from '../ask.ts';
@@ -23,39 +23,39 @@ export const scheduleHandlers: HandlersOf<typeof scheduleRoutes> = {
     const found = await requireSchedule(params.name, query.tenant, caller, api);
     return { status: 200, body: await withSpec(found, api), etag: String(found.number) };
   },
-  'PUT /schedules/{name}': async ({ params, body, caller, ifMatch, signal }, api) => {
+  'PUT /schedules/{name}': async ({ params, body, caller, ifMatch, signal, audit }, api) => {
     const spec = resolveJobSpec(body.spec as never);
     if (spec.name !== params.name) throw badRequest('/spec/name', `expected ${params.name}, the name in the path, got ${spec.name}`);
     const { tenant } = spec.execution;
     if (!mayReach(caller, tenant)) throw new ApiProblem('SPEC_TENANT_DENIED', `${caller.by} may not act for tenant ${tenant}`);
     const standing = await readSchedule(tenant, params.name, api);
     if (standing !== null) checkVersion(standing, ifMatch);
-    await ask(api, { caller, tenant, signal }, { kind: 'putSchedule', spec, reason: body.reason });
+    await ask(api, { caller, tenant, signal, audit }, { kind: 'putSchedule', spec, reason: body.reason });
     registryLook(api).forget('schedules');
     const found = await requireSchedule(params.name, tenant, caller, api);
     return { status: standing === null ? 201 : 200, body: await withSpec(found, api), etag: String(found.number), object: `schedule:${tenant}.${params.name}` };
   },
-  'DELETE /schedules/{name}': async ({ params, query, caller, ifMatch, signal }, api) => {
+  'DELETE /schedules/{name}': async ({ params, query, caller, ifMatch, signal, audit }, api) => {
     const found = await requireSchedule(params.name, query.tenant, caller, api);
     if (api.settings.environment === 'production' && query.reason.trim() === '') {
       const issue = { pointer: '/query/reason', code: 'REASON_REQUIRED', message: 'expected a reason' };
       throw new ApiProblem('REASON_REQUIRED', 'this installation is marked production: every act needs a reason', { issues: [issue] });
     }
     checkVersion(found, ifMatch);
-    await ask(api, { caller, tenant: found.body.tenant, signal }, { kind: 'steerSchedule', name: params.name, act: 'remove', reason: query.reason });
+    await ask(api, { caller, tenant: found.body.tenant, signal, audit }, { kind: 'steerSchedule', name: params.name, act: 'remove', reason: query.reason });
     registryLook(api).forget('schedules');
     return { status: 204, body: null, object: `schedule:${found.body.tenant}.${params.name}` };
   },
-  'POST /schedules/{name}/fire': async ({ params, query, body, caller, signal }, api) => {
-    const summary = await steer(params.name, query.tenant, 'fire', body.reason, { caller, signal }, api);
+  'POST /schedules/{name}/fire': async ({ params, query, body, caller, signal, audit }, api) => {
+    const summary = await steer(params.name, query.tenant, 'fire', body.reason, { caller, signal, audit }, api);
     return { status: 202, body: summary };
   },
-  'POST /schedules/{name}/pause': async ({ params, query, body, caller, signal }, api) => {
-    const summary = await steer(params.name, query.tenant, 'pause', body.reason, { caller, signal }, api);
+  'POST /schedules/{name}/pause': async ({ params, query, body, caller, signal, audit }, api) => {
+    const summary = await steer(params.name, query.tenant, 'pause', body.reason, { caller, signal, audit }, api);
     return { status: 200, body: summary };
   },
-  'POST /schedules/{name}/resume': async ({ params, query, body, caller, signal }, api) => {
-    const summary = await steer(params.name, query.tenant, 'resume', body.reason, { caller, signal }, api);
+  'POST /schedules/{name}/resume': async ({ params, query, body, caller, signal, audit }, api) => {
+    const summary = await steer(params.name, query.tenant, 'resume', body.reason, { caller, signal, audit }, api);
     return { status: 200, body: summary };
   },
 };
@@ -65,7 +65,7 @@ async function steer(
   tenant: string | undefined,
   act: 'fire' | 'pause' | 'resume',
   reason: string,
-  who: { readonly caller: Caller; readonly signal: AbortSignal },
+  who: { readonly caller: Caller; readonly signal: AbortSignal; readonly audit: AuditPlace | null },
   api: Api,
 ): Promise<ScheduleSummary> {
   const found = await requireSchedule(name, tenant, who.caller, api);

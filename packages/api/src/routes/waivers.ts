@@ -15,12 +15,12 @@ export const waiverHandlers: HandlersOf<typeof waiverRoutes> = {
     const { plan } = await ask(api, { caller, tenant, signal }, asked);
     return { status: 201, body: planView(plan, null), object: `plan:${plan.planId}` };
   },
-  'POST /waivers': async ({ body, caller, idempotencyKey, signal }, api) => {
+  'POST /waivers': async ({ body, caller, idempotencyKey, signal, audit }, api) => {
     const plan = await requirePlan(body.planId, caller, api);
     if (plan.target !== 'waiveDeadLetters') throw badRequest('/planId', 'expected a plan of a waiver; this one is a redrive: POST /v1/redrives');
     const { planId, confirm, reason } = body;
     const asked = { kind: 'startRedrive', planId, confirm, reason, idempotencyKey, rate: null, canary: null } as const;
-    const { operation } = await ask(api, { caller, tenant: plan.tenant, signal }, asked);
+    const { operation } = await ask(api, { caller, tenant: plan.tenant, signal, audit }, asked);
     operationsOf(api).note();
     const found = await requireOperation(operation.operationId, caller, api);
     return { status: 202, body: operationView(found), object: `operation:${operation.operationId}`, after: { items: operation.counts.total } };
