@@ -36,6 +36,8 @@ const requestTimeoutMs = 60_000;
 const headersTimeoutMs = 15_000;
 const keepAliveMs = 75_000;
 const maxHeaderBytes = 32 * 1024;
+/** Of one step of a path; the longest id has 60. */
+const maxStepLength = 300;
 /** How late a revocation is heard by an open event stream. */
 const recheckMs = 20_000;
 
@@ -50,7 +52,13 @@ export async function buildServer(api: Api, options: ServerOptions): Promise<Fas
     exposeHeadRoutes: false,
     genReqId: () => `r${newRequestId(api.ids).slice(1)}`,
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
-    routerOptions: { maxParamLength: 300, caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, querystringParser: parseQuery },
+    routerOptions: {
+      maxParamLength: maxStepLength,
+      caseSensitive: true,
+      ignoreTrailingSlash: false,
+      ignoreDuplicateSlashes: false,
+      querystringParser: parseQuery,
+    },
     http: { maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs },
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket),
     frameworkErrors: (error, request, reply) => answerProblem(error, request, reply, api),
@@ -274,6 +282,8 @@ function foreign(thrown: unknown): unknown {
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_ASYNC_CONSTRAINT':
       return new ApiProblem('REQUEST_INVALID', 'the address cannot be read');
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new ApiProblem('NOT_FOUND', `there is nothing whose name has more than ${maxStepLength} characters`);
     default:
       return thrown;
   }
