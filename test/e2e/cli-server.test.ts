@@ -67,6 +67,31 @@ describe('the command line against a server', () => {
     assert.equal(asProgram.stdout, '');
   });
 
+  it('checks a spec as a submit would, and submits nothing', async () => {
+    const before = documents(await millrace('ls', '--json')).length;
+    const good = writeSpec('checked', tidy, typed);
+    const wrong = writeSpec('unchecked', tidy, { output: { uri: 'out/unchecked/', format: 'parqet' }, rejcts: {} });
+    const [byServer, here, mistakes, offline, asProgram] = await Promise.all([
+      millrace('check', good),
+      cli(['check', good, '--evidence'], { env: { ...env, MILLRACE_URL: '' } }),
+      millrace('check', wrong),
+      millrace('check', wrong, '--offline'),
+      millrace('check', wrong, '--json'),
+    ]);
+    assert.deepEqual([byServer.code, here.code], [0, 0], byServer.stderr + here.stderr);
+    assert.match(byServer.stdout, /csv .*2 columns\n {2}id integer · name string/);
+    assert.match(here.stdout, /checked\.csv .*csv · delimiter ,/);
+    for (const end of [mistakes, offline]) {
+      assert.equal(end.code, 2);
+      assert.match(end.stdout, /^output\.format: .*"parqet" {2}\[SPEC_BAD_VALUE\]$/m);
+      assert.match(end.stdout, /^rejcts: .*rejects.* {2}\[SPEC_UNKNOWN_FIELD\]$/m);
+      assert.match(end.stderr, /2 mistakes/);
+    }
+    const [checked] = documents(asProgram) as unknown as { valid: boolean; issues: { pointer: string }[] }[];
+    assert.deepEqual([asProgram.code, checked?.valid, checked?.issues.length], [2, false, 2]);
+    assert.equal(documents(await millrace('ls', '--json')).length, before);
+  });
+
   it('pauses, resumes and cancels a job by its id', async () => {
     // Nothing of it is begun, so it cannot end meanwhile.
     await millrace('queues', 'pause', 'chunk-default-r1', '--reason', 'a test');

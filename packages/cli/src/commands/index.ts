@@ -5,6 +5,7 @@ export const commands: CommandTable = {
   run: { about: 'a whole job on this computer', load: async () => (await import('./run.ts')).run },
   dev: { about: 'scheduler, worker host, API and dashboard on this computer', load: async () => (await import('./dev.ts')).dev },
   probe: { about: 'how files would be read, and why, as a spec to edit', load: async () => (await import('./probe.ts')).probe },
+  check: { about: 'a spec before it is submitted: every mistake with its place', load: async () => (await import('./check.ts')).check },
   submit: { about: 'submit a job to a server', load: async () => (await import('./submit.ts')).submit },
   ls: { about: 'the jobs of a server', load: async () => (await import('./ls.ts')).ls },
   watch: { about: 'follow a job on a server', load: async () => (await import('./watch.ts')).watch },

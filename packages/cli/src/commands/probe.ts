@@ -32,7 +32,11 @@ export const probe: Command = {
   run: async (call) => {
     const spec = readSpec(callOfRun(call));
     const { pins, files } = await probeInputs(spec, urisOf(call, spec));
-    const artefact = probedSpec(spec, pins, files);
+    const artefact = probedSpec(
+      spec,
+      pins,
+      files.map((some) => some.map(({ uri }) => uri)),
+    );
     call.output.document({ inputs: pins, spec: artefact.spec });
     call.output.line(artefact.text.trimEnd());
     return exitCodes.done;
@@ -61,19 +65,19 @@ function urisOf({ args, flags }: CommandCall, spec: ResolvedJobSpec): string[][]
 const uriOf = (place: string): string => (/^[a-z][a-z0-9+.-]*:\/\//i.test(place) ? place : pathToFileURL(place).href);
 const isLocal = (uri: string): boolean => uri.startsWith('file://');
 
-/** `files`: the URIs of all files of each input. */
-async function probeInputs(spec: ResolvedJobSpec, uris: readonly (readonly string[])[]): Promise<{ pins: InputPins[]; files: string[][] }> {
+/** `files`: all files of each input. */
+export async function probeInputs(spec: ResolvedJobSpec, uris: readonly (readonly string[])[]): Promise<{ pins: InputPins[]; files: RemoteObject[][] }> {
   const local = uris.map((some) => some.filter(isLocal).flatMap(expand));
   const home = mkdtempSync(join(tmpdir(), 'millrace-probe-'));
   const places = [...local.flat().map((path) => dirname(path)), ...uris.flat().filter((uri) => !isLocal(uri))];
   const directory = openDirectoryAt(home, [...new Set(places)]);
   try {
-    const [pins, files]: [InputPins[], string[][]] = [[], []];
+    const [pins, files]: [InputPins[], RemoteObject[][]] = [[], []];
     for (const [index, input] of spec.inputs.entries()) {
       const found = await filesOf(directory, local[index] ?? [], uris[index] ?? []);
       if (found.length === 0) throw new CommandError(exitCodes.notFound, `no file of input ${input.name}: ${uris[index]?.join(', ')}`);
       pins.push(await probeInput(directory, { ...input, schema: input.schema ?? spec.schema }, found));
-      files.push(found.map(({ uri }) => uri));
+      files.push(found);
     }
     return { pins, files };
   } finally {

@@ -44,7 +44,7 @@ async function submitJob(
   timeoutMs: number | null,
   { server, client }: Session,
 ): Promise<ExitCode> {
-  const params = assignments(call, 'param', jsonOrText);
+  const params = paramsOf(call);
   const idempotencyKey = textFlag(call.flags, 'key') ?? `cli-${randomUUID()}`;
   const { jobId, replayed, state } = await client.call(
     'POST /jobs',
@@ -71,7 +71,7 @@ async function putSchedule(call: CommandCall, spec: Record<string, unknown>, { s
 }
 
 /** Places that the spec names relative to itself; a server does not know where it lies. */
-function absolute(spec: Record<string, unknown>, base: string): Record<string, unknown> {
+export function absolute(spec: Record<string, unknown>, base: string): Record<string, unknown> {
   const place = (uri: unknown): unknown => {
     if (Array.isArray(uri)) return uri.map(place);
     if (typeof uri !== 'string' || /^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) return uri;
@@ -92,6 +92,9 @@ function absolute(spec: Record<string, unknown>, base: string): Record<string, u
     ...(isPlaced ? { output: { ...output, uri: place((output as { uri: unknown }).uri) } } : {}),
   };
 }
+
+/** Of `--param`. */
+export const paramsOf = (call: CommandCall): Record<string, unknown> | null => assignments(call, 'param', jsonOrText);
 
 function assignments<T>(call: CommandCall, name: string, read: (text: string) => T): Record<string, T> | null {
   const written = call.flags[name];
