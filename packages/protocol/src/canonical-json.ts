@@ -14,7 +14,7 @@ export function canonicalJson(value: unknown): string {
       return String(value);
     case 'object':
       if (value === null) return 'null';
-      return Array.isArray(value) ? `[${value.map(canonicalJson).join(',')}]` : canonicalObject(value);
+      return Array.isArray(value) ? canonicalList(value) : canonicalObject(value);
     default:
       throw new TypeError(`cannot write canonical JSON: ${typeof value} is not a JSON value`);
   }
@@ -23,6 +23,12 @@ export function canonicalJson(value: unknown): string {
 /** SHA-256 in lower-case hex, the form of every digest in the journal. */
 export function sha256Hex(bytes: Uint8Array | string): string {
   return hash('sha256', bytes, 'hex');
+}
+
+function canonicalList(items: readonly unknown[]): string {
+  // Of a list of texts canonical JSON is plain JSON: a plan has a hundred thousand ids.
+  if (items.every((item) => typeof item === 'string' && item.isWellFormed())) return JSON.stringify(items);
+  return `[${items.map(canonicalJson).join(',')}]`;
 }
 
 function canonicalObject(object: object): string {

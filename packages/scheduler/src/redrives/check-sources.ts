@@ -20,7 +20,7 @@ interface Source {
 }
 
 export async function checkSources(letters: readonly FoundLetter[], control: Control): Promise<CheckedSources> {
-  const sources = [...sourcesOf(letters).values()];
+  const sources = sourcesOf(letters);
   const cannot = new Map<string, string>();
   let unknown = 0;
   await inSteps(sources, async (source) => {
@@ -31,18 +31,23 @@ export async function checkSources(letters: readonly FoundLetter[], control: Con
   return { cannot, unknown };
 }
 
-function sourcesOf(letters: readonly FoundLetter[]): Map<string, Source> {
-  const sources = new Map<string, Source>();
+/** Many letters are of few files: those are told apart without a name made for each letter. */
+function sourcesOf(letters: readonly FoundLetter[]): Source[] {
+  const byUri = new Map<string, Source[]>();
   for (const { jobId, id, letter } of letters) {
     const { range } = letter;
+    if (range === null) continue;
+    const ofUri = byUri.get(range.uri) ?? [];
+    const known = ofUri.find((source) => source.jobId === jobId && source.etag === range.etag);
+    if (known !== undefined) {
+      known.ids.push(id);
+      continue;
+    }
     // Partitions and inline payloads lie in the journal, which keeps them as long as something may be redriven.
-    if (range === null || !/^[a-z][a-z0-9+.-]*:\/\//.test(range.uri)) continue;
-    const key = `${jobId} ${range.etag} ${range.uri}`;
-    const known = sources.get(key);
-    if (known) known.ids.push(id);
-    else sources.set(key, { jobId, uri: range.uri, etag: range.etag, ids: [id] });
+    if (!/^[a-z][a-z0-9+.-]*:\/\//.test(range.uri)) continue;
+    byUri.set(range.uri, [...ofUri, { jobId, uri: range.uri, etag: range.etag, ids: [id] }]);
   }
-  return sources;
+  return [...byUri.values()].flat();
 }
 
 /** Null: it is as it was. */

@@ -89,25 +89,27 @@ async function selectLetters(request: PlanRedriveRequest, control: Control): Pro
   const isWaiver = request.target === 'waiveDeadLetters';
   // Nobody reads them again.
   const { cannot, unknown: unanswered } = isWaiver ? { cannot: new Map<string, string>(), unknown: 0 } : await checkSources(found, control);
-  const taken = found.filter(({ id }) => !cannot.has(id));
+  const taken = cannot.size === 0 ? found : found.filter(({ id }) => !cannot.has(id));
   const notFound = unanswered === 0 ? [] : [{ code: 'STORAGE_UNAVAILABLE', message: `${unanswered} files could not be looked at: the store did not answer` }];
   return {
     filter: filter?.text ?? null,
     matched: found.length + missing.length,
     resolvedSince: missing.length - unknown.length,
-    items: taken.map(itemOf),
+    items: itemsOf(taken),
     cannot: [...unknown, ...[...cannot].map(([id, reason]) => ({ id, reason }))],
     warnings: [...notFound, ...(isWaiver ? [] : await warningsOf(taken, control))],
   };
 }
 
-const itemOf = ({ jobId, id, letter }: FoundLetter): Item => ({
-  jobId,
-  id,
-  code: letter.code,
-  bytes: letter.bytes,
-  isPartition: isPartition({ jobId, range: letter.range }),
-});
+/** A partition's range names its list of slices, which lies in the journal: only there one is looked for. */
+const itemsOf = (letters: readonly FoundLetter[]): Item[] =>
+  letters.map(({ jobId, id, letter: { code, bytes, range } }) => ({
+    jobId,
+    id,
+    code,
+    bytes,
+    isPartition: range !== null && !range.uri.includes('://') && isPartition({ jobId, range }),
+  }));
 
 /** Null: its chunk was resolved or taken up again since. */
 async function whyMissing(id: string, tenant: string, control: Control): Promise<string | null> {
