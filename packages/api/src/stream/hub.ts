@@ -10,6 +10,8 @@ import { makeSources, type Source } from './sources.ts';
 
 /** Half a second: at most two events a second for a topic. */
 const tickMs = 500;
+/** A look may take so long before the next source is looked at. */
+const patienceMs = 5_000;
 const keptEvents = 2_000;
 const keptBytes = 16 * 1024 * 1024;
 /** After the last listener has gone the sources go on for so long: a stream that breaks comes back within seconds. */
@@ -43,6 +45,8 @@ export class StreamHub {
   readonly #events: Sent[] = [];
   /** Notices of what is wrong now, by code. */
   readonly #standing = new Map<string, Sent>();
+  /** Sources whose look has not come back. */
+  readonly #looking = new Set<Source>();
   #bytes = 0;
   #number = 0;
   #idleTicks = 0;
@@ -118,12 +122,18 @@ export class StreamHub {
   async #look(): Promise<void> {
     this.#tick += 1;
     const topics = this.topics();
-    for (const source of this.#sources) {
-      try {
-        for (const change of await source.look(topics, this.#tick)) this.#send(change);
-      } catch (err) {
-        this.#api.log.debug({ err, source: source.name }, 'live events not read');
-      }
+    for (const source of this.#sources) if (!this.#looking.has(source)) await Promise.race([this.#lookAt(source, topics), this.#api.clock.sleep(patienceMs)]);
+  }
+
+  /** One that hangs, as a Redis that does not answer makes it, is left alone until it comes back: the others go on, and the notice of it is one of them. */
+  async #lookAt(source: Source, topics: ReadonlySet<string>): Promise<void> {
+    this.#looking.add(source);
+    try {
+      for (const change of await source.look(topics, this.#tick)) this.#send(change);
+    } catch (err) {
+      this.#api.log.debug({ err, source: source.name }, 'live events not read');
+    } finally {
+      this.#looking.delete(source);
     }
   }
 

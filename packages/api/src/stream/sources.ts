@@ -1,7 +1,7 @@
 /** Where live events come from: the stream of jobs that schedulers write, and looks at what Redis and the registry hold, compared with the look before. */
 import type { QueueView, WorkerSummary } from '@millrace/api-contract';
 import type { JobId, JobStatus } from '@millrace/protocol';
-import { isRedisFault } from '@millrace/queues';
+import { isRedisFault, type Queues } from '@millrace/queues';
 import type { Api } from '../api.ts';
 import { allQueues } from '../routes/queues.ts';
 import { allWorkers } from '../routes/workers.ts';
@@ -220,6 +220,9 @@ function jobsFor(jobs: readonly { readonly tenant: string; readonly status: JobS
   };
 }
 
+/** A Redis that has not answered for so long is away as far as anybody can tell. */
+const answerMs = 4_000;
+
 type Trouble = 'REDIS_UNAVAILABLE' | 'REBUILDING' | 'NO_LEADER';
 
 const sentences = {
@@ -256,14 +259,19 @@ class NoticeSource implements Source {
   async #examine(): Promise<{ wrong: Trouble | null; leader: string | null }> {
     const queues = this.#api.redis.found;
     if (queues === null) return { wrong: 'REDIS_UNAVAILABLE', leader: null };
+    const late = { wrong: 'REDIS_UNAVAILABLE', leader: null } as const;
     try {
-      const [leader, sentinel] = await Promise.all([queues.leader.holder(), queues.sentinel.read()]);
-      if (sentinel === null || !(await queues.ledger.isIndexed())) return { wrong: 'REBUILDING', leader };
-      return { wrong: leader === null ? 'NO_LEADER' : null, leader };
+      return await Promise.race([this.#ask(queues), this.#api.clock.sleep(answerMs).then(() => late)]);
     } catch (error) {
-      if (isRedisFault(error)) return { wrong: 'REDIS_UNAVAILABLE', leader: null };
+      if (isRedisFault(error)) return late;
       throw error;
     }
+  }
+
+  async #ask(queues: Queues): Promise<{ wrong: Trouble | null; leader: string | null }> {
+    const [leader, sentinel] = await Promise.all([queues.leader.holder(), queues.sentinel.read()]);
+    if (sentinel === null || !(await queues.ledger.isIndexed())) return { wrong: 'REBUILDING', leader };
+    return { wrong: leader === null ? 'NO_LEADER' : null, leader };
   }
 
   forget(): void {
