@@ -58,7 +58,7 @@ const MAX_SEED_BYTES: usize = 96 << 10;
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     for (name, texts) in TEXTS {
-        if *name == target || target == "probe" {
+        if *name == target || ["probe", "scan"].contains(&target) {
             found.extend(texts.iter().map(|text| text.to_vec()));
         }
     }

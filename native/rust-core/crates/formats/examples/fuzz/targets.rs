@@ -7,6 +7,9 @@ use millrace_formats::pins::{FilePlan, InputPins};
 use millrace_formats::probe::{Declared, probe, take_sample};
 use millrace_formats::read::{ReadOptions, ReadRange, open_reader, open_rows, plan_file, plan_rows, plan_scan};
 use millrace_formats::source::{ByteSource, SourceError, read_full};
+use millrace_scan::{
+    Division, Kernel, Limits, LineRules, NoTypes, PlanScan, Profile, Rules, Run, ScanDialect, Split, Splitter, Terminator,
+};
 use millrace_wire::{Frame, Kind, Payload};
 use serde_json::{Value, json};
 
@@ -36,8 +39,7 @@ impl Seen {
     pub fn kind(&self) -> u64 {
         let magnitude = u64::BITS - self.records.leading_zeros();
         let text = format!("{} {:?} {magnitude} {}", self.code, self.rejects, self.columns.min(9));
-        // FNV-1a.
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+        crate::fnv(text.as_bytes())
     }
 }
 
@@ -50,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "parquet", run: |bytes, random| text(bytes, &json!({ "format": "parquet" }), random) },
     Target { name: "arrow", run: |bytes, random| text(bytes, &json!({ "format": "arrow" }), random) },
     Target { name: "streams", run: streams },
+    Target { name: "scan", run: boundaries },
     Target { name: "frame", run: |bytes, _| frames(bytes) },
     Target { name: "message", run: |bytes, _| message(bytes) },
 ];
@@ -265,6 +268,75 @@ fn decode(source: &Bytes, compression: Compression, start: Restart) -> Result<Ve
             return Ok(decoded);
         }
         assert!(decoded.len() as u64 <= MOST + (1 << 20) + source.size(), "a stream is cut off at its limit");
+    }
+}
+
+/// Every kernel finds the same boundaries, in one piece and in many, and the same fields.
+fn boundaries(bytes: &[u8], random: &mut Random) -> Seen {
+    let Some(division) = division(random) else { return Seen::error("no rules") };
+    let chunk_size = *random.pick(&[1u64, 64, 1_000, 1 << 20]);
+    let plan = PlanScan::with_kernel(division.clone(), 0, 1, chunk_size, Kernel::SCALAR).scan_slice(bytes);
+    for kernel in Kernel::all() {
+        let found = PlanScan::with_kernel(division.clone(), 0, 1, chunk_size, kernel).scan_slice(bytes);
+        assert!(found == plan, "{} finds other boundaries than the plain kernel", kernel.name());
+    }
+    let mut pieces = PlanScan::with_kernel(division.clone(), 0, 1, chunk_size, Kernel::best());
+    let piece = 1 + random.below(bytes.len() + 1);
+    bytes.chunks(piece).for_each(|block| pieces.push(block));
+    assert!(pieces.finish() == plan, "pieces of {piece} bytes have other boundaries than the whole");
+    if let Division::Csv(rules) = &division {
+        let fields = fields_found(bytes, rules, Kernel::SCALAR);
+        for kernel in Kernel::all() {
+            assert!(fields_found(bytes, rules, kernel) == fields, "{} finds other fields than the plain kernel", kernel.name());
+        }
+    }
+    Seen { code: "scanned", records: plan.totals.records, columns: plan.totals.damages.min(9) as usize, rejects: Vec::new() }
+}
+
+fn division(random: &mut Random) -> Option<Division> {
+    let max_record_bytes = *random.pick(&[20u64, 200, 1 << 20]);
+    match random.below(8) {
+        0 => return Some(Division::Lines(LineRules::json(max_record_bytes))),
+        1 => return Some(Division::Lines(LineRules::text(max_record_bytes))),
+        _ => {}
+    }
+    let plain = ScanDialect::default();
+    let dialect = match random.below(2) {
+        0 => plain,
+        _ => ScanDialect {
+            delimiter: random.pick(&[&b","[..], b";", b"||", b"\t"]).to_vec(),
+            quote: *random.pick(&[Some(b'"'), Some(b'\''), None]),
+            double_quote: random.below(3) > 0,
+            escape: *random.pick(&[None, None, Some(b'\\'), Some(b'"')]),
+            terminator: random.pick(&[Terminator::Any, Terminator::Bytes(b"\n".to_vec()), Terminator::Bytes(b"\r\n".to_vec())]).clone(),
+            comment: random.pick(&[None, None, Some(b"#".to_vec())]).clone(),
+            stray_literal: random.below(4) == 0,
+            ..plain
+        },
+    };
+    let limits = Limits { max_record_bytes, max_record_lines: *random.pick(&[3, 10_000]), resync_lines: *random.pick(&[1, 16]) };
+    let profile = Profile { columns: 1 + random.below(5), check: std::sync::Arc::new(NoTypes) };
+    Some(Division::Csv(std::sync::Arc::new(Rules::new(dialect, limits, profile).ok()?)))
+}
+
+/// Where each extent begins, and where the fields of those end that are proven.
+fn fields_found(bytes: &[u8], rules: &std::sync::Arc<Rules>, kernel: Kernel) -> Vec<(usize, Vec<u32>)> {
+    let splitter = Splitter::with_kernel(rules.clone(), kernel);
+    let mut run = Run::new();
+    let (mut at, mut found) = (0, Vec::new());
+    loop {
+        match splitter.next(&bytes[at..], true, at as u64, u64::MAX, 64, &mut run) {
+            Split::Run => {
+                found.push((at, run.field_ends().to_vec()));
+                at += run.length();
+            }
+            Split::Extent(extent) => {
+                found.push((at, Vec::new()));
+                at += extent.length as usize;
+            }
+            // How a long line is skipped is a matter of its reader.
+            Split::LongLine(_) | Split::NeedMore | Split::Done => return found,
+        }
     }
 }
 
