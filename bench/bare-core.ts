@@ -17,6 +17,8 @@ export interface BareCore {
   processorSeconds: number;
   /** Until what was written is durable. */
   syncSeconds: number;
+  /** Of each round, with its planning; all the rest is of the last one. */
+  roundSeconds: number[];
   phases: { read: number; decode: number; encode: number; write: number; commit: number };
 }
 
@@ -25,11 +27,11 @@ export async function buildExample(crate: string, name: string): Promise<string>
   return join(targetDir(), 'release', 'examples', name);
 }
 
-/** `typed` reads, types and checks; `convert` also writes Parquet with snappy, in chunks of 64 MiB. */
-export function bareCore(binary: string, file: string, mode: 'typed' | 'convert', place = tmpdir()): BareCore {
+/** `typed` reads, types and checks; `convert` also writes Parquet with snappy, in chunks of 64 MiB. `rounds` times in one process. */
+export function bareCore(binary: string, file: string, mode: 'typed' | 'convert', place = tmpdir(), rounds = 1): BareCore {
   const out = mkdtempSync(join(place, 'millrace-bench-'));
   try {
-    return JSON.parse(execFileSync(binary, [file, out, mode, '64', 'snappy'], { encoding: 'utf8' }));
+    return JSON.parse(execFileSync(binary, [file, out, mode, '64', 'snappy', String(rounds)], { encoding: 'utf8' }));
   } finally {
     rmSync(out, { recursive: true, force: true });
   }

@@ -77,8 +77,8 @@ test('a core is replaced after its leases, at its age, and when it has grown', a
   nowMs = 1000;
   await use();
   assert.equal(started.length, 3, 'at its age');
-  await use({ rssBytes: 100 });
-  await use({ rssBytes: 151 });
+  await use({ rssBytes: 300 << 20 });
+  await use({ rssBytes: 451 << 20 });
   assert.equal(started.length, 3);
   await use();
   assert.equal(started.length, 4, 'after it had grown by more than a half');
@@ -86,6 +86,18 @@ test('a core is replaced after its leases, at its age, and when it has grown', a
   await use();
   assert.equal(started.length, 5, 'when asked');
   for (const core of started.slice(0, -1)) assert.equal((await core.gone).killedFor, null, 'the old one left by itself');
+});
+
+test('a core that began with a small chunk is kept behind one of the usual size, and replaced behind a larger one', async (t) => {
+  const { pool, started } = poolOf(t, { slots: 1 });
+  const use = async (rssBytes: number): Promise<void> => (await pool.lease()).release({ rssBytes });
+  await use(20 << 20);
+  await use(250 << 20);
+  await use(380 << 20);
+  await use(390 << 20);
+  assert.equal(started.length, 1, 'usual');
+  await use(20 << 20);
+  assert.equal(started.length, 2, 'grown');
 });
 
 test('a slot whose core does not start gives its error and is free again', async (t) => {

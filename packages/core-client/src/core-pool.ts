@@ -20,6 +20,9 @@ export interface CorePoolOptions {
   readonly maxAgeMs?: number;
   /** Growth over the first lease's resident size at which a core is replaced. Defaults to 1.5. */
   readonly maxGrowth?: number;
+  /** A first lease smaller than this counts as this large: what chunks take at most, or a core that began with a small one is replaced behind
+   * the first large one. Defaults to 256 MiB. */
+  readonly usualBytes?: number;
 }
 
 export interface CoreLease {
@@ -43,6 +46,9 @@ interface Waiting {
   resolve(slot: Slot): void;
   reject(error: Error): void;
 }
+
+/** What a map chunk may hold resident at default settings. */
+const USUAL_BYTES = 256 << 20;
 
 export class CorePool {
   readonly #options: CorePoolOptions;
@@ -167,7 +173,8 @@ export class CorePool {
 
   #hasGrown(slot: Slot, rssBytes: number | undefined): boolean {
     if (rssBytes === undefined) return false;
-    slot.firstRssBytes ??= rssBytes;
+    const { usualBytes = USUAL_BYTES } = this.#options;
+    slot.firstRssBytes ??= Math.max(rssBytes, usualBytes);
     return rssBytes > slot.firstRssBytes * slot.maxGrowth;
   }
 

@@ -1,7 +1,8 @@
 //! The core alone, without queue, journal and Node: reads and types a CSV or NDJSON file with the bench file's ten columns, and writes it as Parquet
 //! through the store, chunk by chunk in one thread. What `npm run bench` compares, and what a profiler is pointed at.
 //!
-//! `bare_core <file> <folder> [typed|convert] [chunk MiB] [compression]` prints one line of JSON: seconds of each phase, seconds of the processor.
+//! `bare_core <file> <folder> [typed|convert] [chunk MiB] [compression] [rounds]` prints one line of JSON: seconds of each phase and of the processor
+//! in the last round, and of each round the seconds with its planning.
 
 use std::error::Error as AnyError;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ const COLUMNS: [(&str, &str); 10] = [
 fn main() -> Result<(), Box<dyn AnyError>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, file, folder, rest @ ..] = &arguments[..] else {
-        return Err("bare_core <file> <folder> [typed|convert] [MiB] [compression]".into());
+        return Err("bare_core <file> <folder> [typed|convert] [MiB] [compression] [rounds]".into());
     };
     let mode = rest.first().map_or("convert", String::as_str);
     let chunk_size = rest.get(1).map_or(Ok(64), |text| text.parse::<u64>())? << 20;
@@ -49,27 +50,28 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     std::fs::create_dir_all(folder)?;
     let folder = std::fs::canonicalize(folder)?;
     let store = LocalStore::new(&[root], std::slice::from_ref(&folder))?;
-    let bench = Bench { store, file, folder, pins: pins(arguments[1].ends_with(".csv"))?, compression: compression.to_owned() };
-    let started = Instant::now();
-    let plan = bench.plan(chunk_size)?;
-    let plan_seconds = started.elapsed().as_secs_f64();
-    let (started, processor) = (Instant::now(), processor_seconds()?);
-    let done = match mode {
-        "typed" => bench.typed(&plan)?,
-        _ => bench.convert(&plan)?,
-    };
-    let (seconds, processor) = (started.elapsed().as_secs_f64(), processor_seconds()? - processor);
-    let of = |micros: u64| micros as f64 / 1e6;
-    let Phases { read_us, decode_us, encode_us, write_us, commit_us, .. } = done.phases;
-    println!(
-        "{}",
-        json!({ "mode": mode, "rows": done.rows, "rejected": done.rejected, "bytesIn": bench.size()?, "bytesOut": done.bytes_out, "chunks": plan.ranges.len(),
-            "planSeconds": plan_seconds, "seconds": seconds, "processorSeconds": processor, "syncSeconds": of(done.sync_us),
-            "phases": { "read": of(read_us), "decode": of(decode_us), "encode": of(encode_us), "write": of(write_us), "commit": of(commit_us) } })
-    );
-    Ok(())
+    let mut bench =
+        Bench { store, file, folder: folder.clone(), pins: pins(arguments[1].ends_with(".csv"))?, compression: compression.to_owned() };
+    let rounds = rest.get(3).map_or(Ok(1), |text| text.parse::<usize>())?;
+    let mut round_seconds = Vec::new();
+    loop {
+        bench.folder = folder.join(round_seconds.len().to_string());
+        std::fs::create_dir(&bench.folder)?;
+        let round = bench.round(mode, chunk_size)?;
+        round_seconds.push(round.plan_seconds + round.seconds);
+        if round_seconds.len() >= rounds {
+            return bench.tell(mode, &round, &round_seconds);
+        }
+    }
 }
 
+struct Round {
+    done: Done,
+    chunks: usize,
+    plan_seconds: f64,
+    seconds: f64,
+    processor_seconds: f64,
+}
 struct Bench {
     store: LocalStore,
     file: PathBuf,
@@ -94,6 +96,33 @@ struct Done {
 }
 
 impl Bench {
+    fn round(&self, mode: &str, chunk_size: u64) -> Result<Round, Box<dyn AnyError>> {
+        let started = Instant::now();
+        let plan = self.plan(chunk_size)?;
+        let plan_seconds = started.elapsed().as_secs_f64();
+        let (started, processor) = (Instant::now(), processor_seconds()?);
+        let done = match mode {
+            "typed" => self.typed(&plan)?,
+            _ => self.convert(&plan)?,
+        };
+        let (seconds, processor_seconds) = (started.elapsed().as_secs_f64(), processor_seconds()? - processor);
+        Ok(Round { done, chunks: plan.ranges.len(), plan_seconds, seconds, processor_seconds })
+    }
+
+    fn tell(&self, mode: &str, round: &Round, round_seconds: &[f64]) -> Result<(), Box<dyn AnyError>> {
+        let Round { done, chunks, plan_seconds, seconds, processor_seconds } = round;
+        let of = |micros: u64| micros as f64 / 1e6;
+        let Phases { read_us, decode_us, encode_us, write_us, commit_us, .. } = done.phases;
+        println!(
+            "{}",
+            json!({ "mode": mode, "rows": done.rows, "rejected": done.rejected, "bytesIn": self.size()?, "bytesOut": done.bytes_out, "chunks": chunks,
+                "planSeconds": plan_seconds, "seconds": seconds, "processorSeconds": processor_seconds, "syncSeconds": of(done.sync_us),
+                "roundSeconds": round_seconds,
+                "phases": { "read": of(read_us), "decode": of(decode_us), "encode": of(encode_us), "write": of(write_us), "commit": of(commit_us) } })
+        );
+        Ok(())
+    }
+
     fn open(&self) -> Result<Source, Box<dyn AnyError>> {
         Ok(Source(self.store.open_input(&self.file, None)?))
     }
