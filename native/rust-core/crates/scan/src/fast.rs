@@ -6,10 +6,12 @@
 //! is in doubt, since no end is taken inside quotes.
 
 use crate::dialect::{Rules, Terminator};
-use crate::masks::{Kernel, Needles, Simd, Task, WORD};
+use crate::masks::{BLOCK_WORDS, Edge, Kernel, Needles, Simd, Task, WORD};
 
 /// Words counted between two looks at the limits: long enough that the state of the scan stays in registers.
-const COUNTED_WORDS: usize = 32;
+const COUNTED_WORDS: usize = BLOCK_WORDS;
+/// Words that are counted one by one behind a block that could not be counted at once: where quotes hold line ends, most cannot.
+const WORDS_BEHIND_ODD: usize = 8 * BLOCK_WORDS;
 
 /// A proven record or blank line. Offsets count from the window's start.
 #[derive(Clone, Copy, Debug)]
@@ -222,6 +224,8 @@ struct Scan<'a, S: Simd, const PLAIN: bool> {
     has_cr: bool,
     /// Words before this one are not tried as a block: a record in them has another number of fields.
     no_block_before: usize,
+    /// As `no_block_before`, of blocks that are counted.
+    no_clean_before: usize,
 }
 
 /// The masks of one word that the records are made of.
@@ -267,6 +271,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             bulk_before,
             has_cr: false,
             no_block_before: 0,
+            no_clean_before: 0,
         }
     }
 
@@ -323,7 +328,12 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             if end * WORD - self.last_end > self.span.fast.limit {
                 break;
             }
-            let reached = match self.has_cr || self.last_cr != 0 {
+            let may_have_cr = self.has_cr || self.last_cr != 0;
+            if !may_have_cr && at >= self.no_clean_before && self.count_clean(&words[at..end], at) {
+                at = end;
+                continue;
+            }
+            let reached = match may_have_cr {
                 true => self.count_block::<true>(words, at, end),
                 false => self.count_block::<false>(words, at, end),
             };
@@ -336,6 +346,30 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             self.delimiters = self.count_delimiters(at * WORD);
         }
         at
+    }
+
+    /// All of `words`, which begin with word `from`, at once, if they are a whole block and all is as in most files. Else nothing is counted, and
+    /// the next blocks are not tried.
+    #[inline(always)]
+    fn count_clean(&mut self, words: &[[u8; WORD]], from: usize) -> bool {
+        let Ok(block) = words.try_into() else { return false };
+        let last_data = !(self.inside | self.last_separator | self.last_close) & 1;
+        let before = Edge { inside: self.inside, quote: self.last_close, end: self.last_ends >> 63, data: last_data };
+        let quote = self.needles.quote.unwrap_or(b'"');
+        let Some(clean) = self.simd.clean_block(block, self.needles.delimiter, quote, before) else {
+            self.no_clean_before = from + WORDS_BEHIND_ODD;
+            return false;
+        };
+        let edge = clean.edge;
+        self.inside = edge.inside;
+        self.last_close = edge.quote & !edge.inside;
+        self.last_separator = !(edge.inside | edge.quote | edge.data) & 1;
+        self.last_ends = clean.ends[BLOCK_WORDS - 1];
+        self.bulk_records += clean.line_ends;
+        if let Some(last) = clean.ends.iter().rposition(|&ends| ends != 0) {
+            self.last_end = (from + last + 1) * WORD - clean.ends[last].leading_zeros() as usize;
+        }
+        true
     }
 
     /// Some words of `count_words`, too few for a record over the limit. Neither quotes nor line ends cost a branch: which words hold

@@ -20,7 +20,7 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, IntervalMonthDayNanoArray, LargeStringArray, ListArray, PrimitiveArray, RecordBatch,
     StringArray, StringViewArray, StructArray,
 };
-use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, IntervalUnit, TimeUnit};
 
 use crate::error::Error;
 use crate::values::duration::{self, Duration};
@@ -104,7 +104,12 @@ impl Column {
             DataType::Float32 => Column::Float32(array.as_primitive().clone()),
             DataType::Float64 => Column::Float64(array.as_primitive().clone()),
             DataType::Float16 => Column::of(&cast(array, &DataType::Float32)?)?,
-            DataType::Decimal128(_, scale) => Column::Decimal(array.as_primitive().clone(), *scale),
+            // A file may declare any two numbers.
+            DataType::Decimal128(precision, scale)
+                if i16::from(*scale) <= i16::from(*precision) && *precision <= DECIMAL128_MAX_PRECISION =>
+            {
+                Column::Decimal(array.as_primitive().clone(), *scale)
+            }
             DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
                 Column::of(&cast(array, &DataType::Decimal128(*precision, *scale))?)?
             }
@@ -516,6 +521,14 @@ mod tests {
         }
         for (bytes, want) in [(&b""[..], ""), (b"a", "YQ=="), (b"ab", "YWI="), (b"abc", "YWJj"), (b"\xff\xfe\xfd\xfc", "//79/A==")] {
             assert_eq!(text(|out| append_base64(bytes, out)), want);
+        }
+    }
+
+    #[test]
+    fn a_decimal_with_more_places_than_digits_has_no_form() {
+        for (precision, scale, has_form) in [(38, 38, true), (10, -3, true), (2, 3, false), (10, 66, false), (200, 60, false)] {
+            let empty = arrow_array::new_empty_array(&DataType::Decimal128(precision, scale));
+            assert_eq!(Column::of(&empty).is_ok(), has_form, "decimal({precision}, {scale})");
         }
     }
 
