@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { startTestJournal } from '@millrace/journal/testing';
+import { newJobId } from '@millrace/protocol';
+import { idSource, systemClock, systemRandom } from '@millrace/service-kit';
 import fc from 'fast-check';
 import { isPartOf } from './job-parts.ts';
-import { runsOf } from './plan-inputs.ts';
+import { gaveUp, runsOf } from './plan-inputs.ts';
 
 describe('runsOf', () => {
   it('groups neighbours', () => {
@@ -27,6 +30,38 @@ describe('runsOf', () => {
         for (const [index, [first]] of runs.entries()) assert.ok(index === 0 || first > (runs[index - 1]?.[0] ?? 0) + (runs[index - 1]?.[1] ?? 0));
       }),
     );
+  });
+});
+
+describe('a file that planning gave up', () => {
+  it('has the code of its newest dead letter, and one of its own without any', async () => {
+    await using kept = await startTestJournal();
+    const jobId = newJobId(idSource(systemClock, systemRandom));
+    const file = { file: 3, uri: 'file:///in/3.csv' };
+    const die = (generation: number, code: string) =>
+      kept.journal.putDeadLetter({
+        record: 'deadLetter',
+        version: 1,
+        deadLetterId: `${jobId}.plan.3.${generation}`,
+        jobId,
+        stage: 'plan',
+        chunk: 3,
+        generation,
+        class: 'resource',
+        code,
+        message: `because of ${code}`,
+        fingerprint: 'fp1-0',
+        diedAt: '2026-11-23T12:00:00.000Z',
+        reason: 'attempts used up',
+        range: null,
+        attempts: [],
+      });
+    assert.equal((await gaveUp(file, { jobId, generation: 2 }, kept.journal)).code, 'CORE_CRASH');
+    await die(1, 'CORE_TIME_LIMIT');
+    assert.deepEqual(await gaveUp(file, { jobId, generation: 2 }, kept.journal), { ...file, code: 'CORE_TIME_LIMIT', message: 'because of CORE_TIME_LIMIT' });
+    await die(2, 'CORE_MEMORY');
+    assert.equal((await gaveUp(file, { jobId, generation: 2 }, kept.journal)).code, 'CORE_MEMORY');
+    assert.equal((await gaveUp(file, { jobId, generation: 1 }, kept.journal)).code, 'CORE_TIME_LIMIT');
   });
 });
 

@@ -2,7 +2,7 @@
  * A plan task: probes the inputs once and pins what was found, lets a core cut the files into exact chunks, and seals the plan. Everything is put if
  * absent, so a second planner finds what the first one did and goes on behind it.
  */
-import { allSegments, isSegment, type Stored } from '@millrace/journal';
+import { allSegments, isSegment, type Journal, type Stored } from '@millrace/journal';
 import { chunkBytes, fileStages, type InputFile, laterIndexOf, plannedRecords, type Sealed, stagesOf, type Unplannable } from '@millrace/protocol';
 import type { PlanDone, PlanSegment } from '@millrace/protocol/wire';
 import type { SegmentRef, WorkOrders } from '@millrace/queues';
@@ -52,7 +52,8 @@ async function planFiles(plan: PlanJob, pins: Stored<'pins'>): Promise<Planned |
   const { orders } = plan.attempt;
   const start = await planStart(plan);
   const totals = { ...start.totals };
-  const unplannable: Unplannable[] = start.files.filter(({ file }) => orders.unplannable.includes(file)).map((file) => gaveUp(file));
+  const given = start.files.filter(({ file }) => orders.unplannable.includes(file));
+  const unplannable: Unplannable[] = await Promise.all(given.map((file) => gaveUp(file, orders, plan.host.journal)));
   for (const { stage, files } of filesByStage(plan, start.files)) {
     for (const run of runsOf(files.map(({ file }) => file).filter((file) => !orders.unplannable.includes(file)))) {
       const from = { stage, firstSegment: totals.segments, firstChunk: start.firstChunk + totals.chunks - start.totals.chunks };
@@ -76,7 +77,18 @@ function filesByStage({ spec }: PlanJob, files: readonly InputFile[]): { stage: 
   }));
 }
 
-const gaveUp = ({ file, uri }: InputFile): Unplannable => ({ file, uri, code: 'CORE_CRASH', message: 'planning this file used up its attempts' });
+/** A file that has a dead letter says why planning gave it up: that of this generation, else of the last one before that has one. */
+export async function gaveUp(
+  { file, uri }: Pick<InputFile, 'file' | 'uri'>,
+  { jobId, generation }: Pick<WorkOrders, 'jobId' | 'generation'>,
+  journal: Pick<Journal, 'readDeadLetter'>,
+): Promise<Unplannable> {
+  for (let at = generation; at > 0; at -= 1) {
+    const letter = await journal.readDeadLetter(jobId, 'plan', file, at);
+    if (letter !== null) return { file, uri, code: letter.record.code, message: letter.record.message };
+  }
+  return { file, uri, code: 'CORE_CRASH', message: 'planning this file used up its attempts' };
+}
 
 interface PlanStart {
   readonly files: readonly InputFile[];
