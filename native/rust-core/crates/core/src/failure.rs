@@ -44,7 +44,7 @@ pub fn failed(error: &Error, progress: Option<Snapshot>) -> Failed {
     Failed {
         code: error.code.into(),
         class: class_of(error.code),
-        message: error.message.clone(),
+        message: reason(error),
         details: "{}".into(),
         causes: Vec::new(),
         position,
@@ -54,6 +54,11 @@ pub fn failed(error: &Error, progress: Option<Snapshot>) -> Failed {
         retry_after_ms: error.retry_after_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
         backtrace: None,
     }
+}
+
+/// What the error says of itself: the wire takes no empty text, and its reader would call the whole answer damaged.
+fn reason(error: &Error) -> String {
+    if error.message.is_empty() { format!("{}, and no more is known", error.code) } else { error.message.clone() }
 }
 
 /// The answer to a request that panicked, or that came after one that did.
@@ -72,6 +77,13 @@ mod tests {
         told.retry_after_ms = Some(7_000);
         let answer = failed(&of_store(told), None);
         assert_eq!((answer.retry_after_ms, answer.class), (Some(7_000), FailureClass::Transient));
+    }
+
+    #[test]
+    fn no_answer_is_without_a_message() {
+        assert_eq!(failed(&Error::new("TRANSFORM_AGGREGATE", ""), None).message, "TRANSFORM_AGGREGATE, and no more is known");
+        assert_eq!(panicked(String::new(), None).message, "CORE_PANIC, and no more is known");
+        assert_eq!(failed(&Error::new("CORE_MEMORY", "told"), None).message, "told");
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl<'a, 'io> Run<'a, 'io> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let counted = end?.read;
+        let counted = end.map_err(|error| self.placed(error))?.read;
         for (index, counters) in read.iter().enumerate() {
             let (own, programs) = (counters.rows.load(Ordering::Relaxed), counted.get(index).copied());
             if programs != Some(own) {
@@ -222,6 +222,15 @@ impl<'a, 'io> Run<'a, 'io> {
             }
         }
         Ok(())
+    }
+
+    /// No row is to blame for a failed aggregate, so its error says in which partition of which stage to look.
+    fn placed(&self, error: ProgramError) -> ProgramError {
+        if error.code != "TRANSFORM_AGGREGATE" {
+            return error;
+        }
+        let message = format!("stage {}, partition {}: {}", self.task.author.stage, self.task.chunk.partition, error.message);
+        ProgramError { message, ..error }
     }
 
     fn run_dedupe(&mut self, spec: Dedupe<'_>, mut streams: Vec<MergedSlices>, space: SortSpace<'_>) -> Result<(), Error> {

@@ -16,6 +16,7 @@ use datafusion_physical_expr::{PhysicalExprRef, PhysicalSortExpr};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 
+use crate::blame::{GROUP_PREFIX, blaming};
 use crate::describe::describe;
 use crate::error::{AGGREGATE, UNSUPPORTED, refuse};
 use crate::group_hash::{Grouping, hashed};
@@ -28,9 +29,9 @@ enum Plan {
     /// The engine's function over the given arguments.
     Plain,
     /// A sum of integers or decimals, over a decimal that cannot overflow.
-    ExactSum(DataType),
+    ExactSum,
     /// A mean of integers or decimals: an exact sum and a count.
-    ExactMean(DataType),
+    ExactMean,
 }
 
 fn unsupported(message: impl Into<String>) -> DataFusionError {
@@ -51,11 +52,40 @@ struct Call<'a> {
 pub fn exact_sum_type(data_type: &DataType) -> Option<DataType> {
     match data_type {
         data_type if data_type.is_integer() => Some(DataType::Decimal128(38, 0)),
+        DataType::Duration(_) => Some(DataType::Decimal128(38, 0)),
         // 10^28 times the most rows that a partition can have stays below 10^38.
         DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => Some(DataType::Decimal128(38, *scale)),
         DataType::Decimal128(precision, scale) if *precision <= 28 => Some(DataType::Decimal128(38, *scale)),
         DataType::Decimal128(_, scale) => Some(DataType::Decimal256(76, *scale)),
         _ => None,
+    }
+}
+
+/// Values as the decimals that are summed in their place, if values of this type are summed exactly.
+pub fn widened(values: PhysicalExprRef, input: &arrow_schema::Schema) -> Result<Option<PhysicalExprRef>> {
+    let data_type = values.data_type(input)?;
+    let Some(wide) = exact_sum_type(&data_type) else { return Ok(None) };
+    // Lengths of time are counts of microseconds, and become decimals only as such.
+    let values = if let DataType::Duration(_) = data_type { cast(values, input, DataType::Int64)? } else { values };
+    cast(values, input, wide).map(Some)
+}
+
+/// A decimal as another type that can hold it; fails for a value that does not fit.
+fn narrowed(decimal: PhysicalExprRef, input: &arrow_schema::Schema, declared: &DataType) -> Result<PhysicalExprRef> {
+    let whole = if let DataType::Duration(_) = declared { cast(decimal, input, DataType::Int64)? } else { decimal };
+    cast(whole, input, declared.clone())
+}
+
+/// Sums that would wrap unseen are refused: there is no wider type to sum them in.
+pub fn check_sum(name: &str, arg: Option<&DataType>) -> Result<()> {
+    match (name, arg) {
+        ("sum" | "avg", Some(DataType::Decimal256(..))) => Err(unsupported(format!(
+            "{name} of a decimal of more than 38 digits could overflow unseen; CAST its argument to DECIMAL(38, …), or to DOUBLE"
+        ))),
+        ("sum" | "avg", Some(DataType::Interval(_))) => {
+            Err(unsupported(format!("{name} of an INTERVAL could overflow unseen; use numbers, such as those of date_part('epoch', …)")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -121,7 +151,7 @@ impl Planner<'_> {
         };
         let (exprs, filters) = engine_calls(&input, &calls, &sequence)?;
         let plan = if is_sorted || keys.is_empty() {
-            let named = keys.iter().enumerate().map(|(index, key)| (Arc::clone(key), format!("_group_{index}"))).collect();
+            let named = keys.iter().enumerate().map(|(index, key)| (Arc::clone(key), format!("{GROUP_PREFIX}{index}"))).collect();
             let (named, shape) = (PhysicalGroupBy::new_single(named), input.schema());
             Arc::new(AggregateExec::try_new(AggregateMode::Single, named, exprs, filters, input, shape)?)
         } else {
@@ -218,17 +248,17 @@ impl Planner<'_> {
                 next += 1;
                 match &call.plan {
                     Plan::Plain => own,
-                    Plan::ExactSum(_) => checked(own, field.data_type(), call.whole, &physical)?,
-                    Plan::ExactMean(_) => {
+                    Plan::ExactSum => checked(own, field.data_type(), call.whole, &physical)?,
+                    Plan::ExactMean => {
                         next += 1;
                         mean(own, place(next - 1), field.data_type(), call.whole, &physical)?
                     }
                 }
             };
             fields.push((qualifier.cloned(), Arc::new(Field::new(field.name(), expr.data_type(&physical)?, true))));
-            exprs.push((expr, field.name().clone()));
+            exprs.push((blaming(expr), field.name().clone()));
         }
-        exprs.extend((0..groups).map(|index| (place(index), format!("_group_{index}"))));
+        exprs.extend((0..groups).map(|index| (place(index), format!("{GROUP_PREFIX}{index}"))));
         let schema = DFSchema::new_with_metadata(fields, std::collections::HashMap::new())?;
         Ok(Node { flow: Flow::Plan(projected(exprs, plan)?), schema, order: groups, is_sorted: groups == 0 || is_ordered })
     }
@@ -252,6 +282,7 @@ fn calls<'a>(
             keys.into_iter().zip(&params.order_by).map(|(expr, key): (_, &SortExpr)| PhysicalSortExpr { expr, options: options_of(key) });
         let types = args.iter().map(|arg| arg.data_type(input)).collect::<Result<Vec<_>>>()?;
         check_distinct(function, &types)?;
+        check_sum(function.func.name(), types.first())?;
         let plan = plan_of(function, &types);
         calls.push(Call { whole, function, plan, args, filter, order_by: order_by.collect() });
     }
@@ -273,8 +304,8 @@ fn check_distinct(function: &AggregateFunction, types: &[DataType]) -> Result<()
 
 fn plan_of(function: &AggregateFunction, types: &[DataType]) -> Plan {
     match (function.func.name(), types.first().and_then(exact_sum_type)) {
-        ("sum", Some(wide)) => Plan::ExactSum(wide),
-        ("avg", Some(wide)) => Plan::ExactMean(wide),
+        ("sum", Some(_)) => Plan::ExactSum,
+        ("avg", Some(_)) => Plan::ExactMean,
         _ => Plan::Plain,
     }
 }
@@ -310,11 +341,15 @@ fn engine_calls(input: &Arc<dyn ExecutionPlan>, calls: &[Call<'_>], sequence: &[
             filters.push(call.filter.clone());
             Ok(())
         };
+        let wide = |args: &[PhysicalExprRef]| {
+            let values = args.first().map(|values| widened(Arc::clone(values), &schema)).transpose()?.flatten();
+            values.map(|values| vec![values]).ok_or_else(|| DataFusionError::Internal("a sum lost its argument".into()))
+        };
         match &call.plan {
             Plan::Plain => add(Arc::clone(&call.function.func), call.args.clone())?,
-            Plan::ExactSum(wide) => add(sum::sum_udaf(), vec![cast(Arc::clone(&call.args[0]), &schema, wide.clone())?])?,
-            Plan::ExactMean(wide) => {
-                add(sum::sum_udaf(), vec![cast(Arc::clone(&call.args[0]), &schema, wide.clone())?])?;
+            Plan::ExactSum => add(sum::sum_udaf(), wide(&call.args)?)?,
+            Plan::ExactMean => {
+                add(sum::sum_udaf(), wide(&call.args)?)?;
                 add(count::count_udaf(), call.args.clone())?;
             }
         }
@@ -327,7 +362,7 @@ pub fn checked(sum: PhysicalExprRef, declared: &DataType, whole: &Expr, input: &
     if sum.data_type(input)? == *declared {
         return Ok(sum);
     }
-    let narrow = cast(sum, input, declared.clone())?;
+    let narrow = narrowed(sum, input, declared)?;
     Ok(Arc::new(Guarded::new(narrow, Deed::Function(AGGREGATE), describe(whole), vec![None])))
 }
 
@@ -350,6 +385,7 @@ fn mean(
     let wide = |expr: PhysicalExprRef, scale: i8| cast(expr, input, DataType::Decimal256(76, scale));
     let scale = match declared {
         DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        DataType::Duration(_) => 0,
         other => return Err(DataFusionError::Internal(format!("a mean is {other}"))),
     };
     let divisor: PhysicalExprRef = Arc::new(datafusion_physical_expr::expressions::CaseExpr::try_new(
@@ -359,6 +395,6 @@ fn mean(
     )?);
     let quotient: PhysicalExprRef =
         Arc::new(BinaryExpr::new(wide(sum, scale)?, Operator::Divide, wide(divisor, 0)?).with_fail_on_overflow(true));
-    let narrow = cast(quotient, input, declared.clone())?;
+    let narrow = narrowed(quotient, input, declared)?;
     Ok(Arc::new(Guarded::new(narrow, Deed::Function(AGGREGATE), describe(whole), vec![None])))
 }

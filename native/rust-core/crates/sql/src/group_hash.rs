@@ -24,6 +24,7 @@ use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
 use datafusion_physical_plan::{ExecutionPlan, SpillManager};
 use futures::{StreamExt, stream};
 
+use crate::blame::GROUP_PREFIX;
 use crate::group_integers::{IntegerSums, summed_integers, table_of};
 use crate::operators::{BATCH_ROWS, StreamExec, boxed};
 
@@ -47,7 +48,7 @@ pub fn hashed(input: Arc<dyn ExecutionPlan>, grouping: Grouping) -> Result<Arc<d
     let shape = input.schema();
     let mut fields = Vec::with_capacity(grouping.keys.len() + grouping.aggregates.len());
     for (index, key) in grouping.keys.iter().enumerate() {
-        fields.push(Arc::new(Field::new(format!("_group_{index}"), key.data_type(&shape)?, true)));
+        fields.push(Arc::new(Field::new(format!("{GROUP_PREFIX}{index}"), key.data_type(&shape)?, true)));
     }
     let keys: SchemaRef = Arc::new(Schema::new(fields.clone()));
     fields.extend(grouping.aggregates.iter().map(|aggregate| Arc::new(aggregate.field().as_ref().clone().with_nullable(true))));

@@ -127,7 +127,7 @@ fn without_added_cast(operand: &PhysicalExprRef) -> &PhysicalExprRef {
 }
 
 /// The one value of an array, as SQL would write it, cut to a readable length.
-fn show_value(array: &ArrayRef) -> String {
+pub fn show_value(array: &ArrayRef) -> String {
     if array.is_empty() || array.is_null(0) {
         return "null".into();
     }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod aggregate;
+mod blame;
 mod compile;
 mod describe;
 mod error;

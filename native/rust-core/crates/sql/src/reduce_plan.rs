@@ -25,6 +25,7 @@ use datafusion_physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion_physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion_physical_plan::sorts::sort::SortExec;
 
+use crate::blame::blaming;
 use crate::error::{MEMORY, NOT_ROWWISE, UNSUPPORTED, refuse};
 use crate::lookup_join::StaticTable;
 use crate::operators::{bounded, concatenated, enumerated};
@@ -172,7 +173,7 @@ impl Planner<'_> {
             Flow::Chain(ref mut chain) => chain.filter(&filter.predicate, &node.schema, &self.options)?,
             Flow::Plan(plan) => {
                 let predicate = self.expressions(&node.schema).compile(&filter.predicate)?;
-                node.flow = Flow::Plan(Arc::new(FilterExec::try_new(predicate.expr, plan)?));
+                node.flow = Flow::Plan(Arc::new(FilterExec::try_new(blaming(predicate.expr), plan)?));
             }
         }
         Ok(node)
@@ -211,7 +212,7 @@ impl Planner<'_> {
                 for (qualifier, name, value) in columns {
                     let data_type = value.expr.data_type(&plan.schema())?;
                     fields.push((qualifier, Arc::new(Field::new(&name, data_type, true))));
-                    exprs.push((value.expr, name));
+                    exprs.push((blaming(value.expr), name));
                 }
                 exprs.extend(hidden(&plan, node.order));
                 let schema = DFSchema::new_with_metadata(fields, HashMap::new())?;
@@ -431,7 +432,7 @@ impl Planner<'_> {
         let predicate = self.expressions(&schema).compile(predicate)?;
         let predicate: PhysicalExprRef = match self.feeds {
             None => predicate.expr,
-            Some(feeds) => Arc::new(WatchedExpr { inner: predicate.expr, feeds: feeds.clone() }),
+            Some(feeds) => Arc::new(WatchedExpr { inner: blaming(predicate.expr), feeds: feeds.clone() }),
         };
         Ok(JoinFilter::new(predicate, indices, Arc::new(Schema::new(schema.fields().clone()))))
     }

@@ -14,14 +14,15 @@ use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_expr::expr::{NullTreatment, WindowFunction};
 use datafusion_expr::{Expr, Window, WindowFunctionDefinition};
 use datafusion_physical_expr::aggregate::AggregateExprBuilder;
-use datafusion_physical_expr::expressions::{Column, cast};
+use datafusion_physical_expr::expressions::Column;
 use datafusion_physical_expr::window::WindowExpr;
 use datafusion_physical_expr::{PhysicalExprRef, PhysicalSortExpr};
 use datafusion_physical_plan::windows::{BoundedWindowAggExec, create_window_expr};
 use datafusion_physical_plan::{ExecutionPlan, InputOrderMode};
 use futures::{StreamExt, stream};
 
-use crate::aggregate::{checked, exact_sum_type};
+use crate::aggregate::{check_sum, checked, widened};
+use crate::blame::blaming;
 use crate::describe::describe;
 use crate::error::{UNSUPPORTED, refuse};
 use crate::operators::{BATCH_ROWS, StreamExec, boxed, rebatched};
@@ -105,7 +106,7 @@ fn finish(plan: Arc<dyn ExecutionPlan>, window: &Window, visible: &DFSchema, wid
         let result: PhysicalExprRef = Arc::new(Column::new(physical.field(place).name(), place));
         let result = checked(result, field.data_type(), whole, &physical)?;
         fields.push((qualifier.cloned(), Arc::new(Field::new(field.name(), field.data_type().clone(), true))));
-        exprs.push((result, field.name().clone()));
+        exprs.push((blaming(result), field.name().clone()));
     }
     let first_hidden = width - order;
     exprs.extend((first_hidden..width).map(|index| {
@@ -140,10 +141,13 @@ fn window_exprs(functions: &[&WindowFunction], calls: &[Call], plan: &Arc<dyn Ex
                 *arg = datafusion_physical_expr::expressions::lit(value.clone());
             }
         }
+        if let Some(first) = args.first() {
+            check_sum(function.fun.name(), Some(&first.data_type(&schema)?))?;
+        }
         if function.fun.name() == "sum"
-            && let Some(wide) = exact_sum_type(&args[0].data_type(&schema)?)
+            && let Some(wide) = widened(Arc::clone(&args[0]), &schema)?
         {
-            args[0] = cast(Arc::clone(&args[0]), &schema, wide)?;
+            args[0] = wide;
         }
         check_sliding(function, &args, &schema)?;
         let frame = Arc::new(params.window_frame.clone());

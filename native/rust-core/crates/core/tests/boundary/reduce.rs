@@ -1,7 +1,7 @@
 //! Reduce stages: `Plan` over the receipts of the stages before, `Reduce` over each partition, down to the parts of the last stage.
 
 use millrace_engine::records::{ChunkEntry, PartitionChunk, Receipt};
-use millrace_wire::message::{DoneBody, Event, Plan, PlanMode, PlanSegment, Reduce};
+use millrace_wire::message::{DoneBody, Event, FailureClass, Plan, PlanMode, PlanSegment, Reduce};
 use serde_json::{Value, json};
 
 use crate::host::Host;
@@ -123,6 +123,26 @@ fn groups_are_counted_and_counted_again() {
     let order = Order { text: EVENTS, chunk_size: 5, pipeline, partitions: json!({ "per": 4, "total": 1 }), ..Order::default() };
     let (job, mut host) = Job::prepare(&order);
     assert_eq!(job.rows(&run(&job, &mut host, &["per", "total"])), ["3,6"]);
+}
+
+#[test]
+fn an_aggregate_that_fails_names_stage_partition_and_group() {
+    let sql = json!({ "sql": "SELECT name, sum(9223372036854775807 - id) AS s FROM input GROUP BY name" });
+    let order = Order {
+        text: EVENTS,
+        pipeline: json!([stage("totals", 1, &["name"], &sql)]),
+        partitions: json!({ "totals": 1 }),
+        ..Order::default()
+    };
+    let (job, mut host) = Job::prepare(&order);
+    let receipts = job.run(&mut host);
+    let next = Next { segment: 1, chunk: receipts.len() as u32 };
+    let (segment, chunk) = &planned(&job, &mut host, "totals", next)[0];
+    let answered = host.ask(reduce(&job, "totals", segment, chunk));
+    let failed = answered.failed();
+    assert_eq!((failed.code.as_str(), failed.class), ("TRANSFORM_AGGREGATE", FailureClass::Input));
+    assert!(failed.message.starts_with("stage totals, partition 0: cannot evaluate sum("), "{}", failed.message);
+    assert!(failed.message.ends_with(", in the group 'a'"), "{}", failed.message);
 }
 
 #[test]
