@@ -168,8 +168,8 @@ impl Seen {
     fn take_new(&mut self, batch: &RecordBatch) -> Result<Fresh, Error> {
         let rows = rows_of(&self.converter, batch, &self.columns)?;
         let (mut kept, mut undecided) = (Vec::with_capacity(batch.num_rows()), Vec::with_capacity(batch.num_rows()));
-        for key in rows.iter() {
-            let (key, hash) = (key.as_ref(), KeyTable::hash(key.as_ref()));
+        let hashes = self.keys.hashes(rows.iter().map(|key| key.data()));
+        for (key, hash) in rows.iter().map(|key| key.data()).zip(hashes) {
             if self.keys.bytes() < self.limit {
                 let (_, is_new) = self.keys.insert(hash, key);
                 kept.push(is_new);
@@ -250,9 +250,10 @@ impl Winners {
         self.bytes += batch.get_array_memory_size() + order.as_ref().map_or(0, Rows::size);
         let at = self.batches.len() as u32;
         self.batches.push((batch, order));
-        for (row, key) in keys.iter().enumerate() {
-            let own = (at, row as u32);
-            let (number, is_new) = self.table.insert(KeyTable::hash(key.as_ref()), key.as_ref());
+        let hashes = self.table.hashes(keys.iter().map(|key| key.data()));
+        for ((row, key), hash) in (0u32..).zip(keys.iter()).zip(hashes) {
+            let own = (at, row);
+            let (number, is_new) = self.table.insert(hash, key.data());
             if is_new {
                 self.best.push(own);
             } else if self.wins(own, self.best[number]) {

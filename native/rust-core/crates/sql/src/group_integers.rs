@@ -17,6 +17,8 @@ use datafusion_physical_plan::aggregates::order::GroupOrdering;
 const FIRST_SLOTS: usize = 1_024;
 /// No key stands farther than this from where it should; made-up keys that all should stand in one place are left to the engine.
 const MAX_STEPS: usize = 256;
+/// Rows whose places are fetched together: what they find stays in the nearest cache.
+const FETCHED_ROWS: usize = 512;
 /// The sum of nothing: no sum of as many whole numbers as there can be comes near.
 const NOTHING: i128 = i128::MIN;
 
@@ -31,13 +33,15 @@ pub fn table_of(keys: &SchemaRef) -> Result<Box<dyn GroupValues>> {
 /// Groups by one whole number. A key and its group stand in one place of memory, so that most rows cost one look at it.
 struct IntegerGroups {
     schema: SchemaRef,
-    /// A power of two, at least twice as many as there are keys.
+    /// A power of two, at least twice as many as there are keys; out of use while there is a `range`.
     slots: Vec<Slot>,
+    /// Where keys are found by their distance from the smallest, because they lie close together.
+    range: Option<Range>,
     /// The key of each group.
     keys: Vec<i64>,
     null_group: Option<usize>,
-    /// Rows of a batch, while it is looked up.
-    unknown: Vec<u32>,
+    /// What a few rows find in their places.
+    fetched: Vec<Slot>,
     /// Where all groups are once the keys turned out to be made up.
     engine: Option<Box<dyn GroupValues>>,
 }
@@ -49,15 +53,44 @@ struct Slot {
     group: u32,
 }
 
+/// Groups of keys that lie close together, as numbers of customers or articles do: no hash, no key to compare, a quarter of the memory to look at.
+struct Range {
+    /// The key of the first place. Distances wrap, so that each key has a place of its own at both ends of all numbers too.
+    first: i64,
+    /// For each key from there on its group's number and 1, or 0.
+    groups: Vec<u32>,
+}
+
+/// A range has at most so many places for each key, when it is taken and whenever it is widened.
+const MAX_PLACES: u64 = 8;
+
+impl Range {
+    #[inline(always)]
+    fn place(&self, key: i64) -> u64 {
+        (key as u64).wrapping_sub(self.first as u64)
+    }
+
+    /// The group's number and 1, or 0.
+    #[inline(always)]
+    fn held(&self, key: i64) -> u32 {
+        usize::try_from(self.place(key)).ok().and_then(|place| self.groups.get(place)).copied().unwrap_or(0)
+    }
+}
+
 impl IntegerGroups {
     fn new(schema: SchemaRef) -> IntegerGroups {
         let slots = vec![Slot::default(); FIRST_SLOTS];
-        IntegerGroups { schema, slots, keys: Vec::new(), null_group: None, unknown: Vec::new(), engine: None }
+        IntegerGroups { schema, slots, range: None, keys: Vec::new(), null_group: None, fetched: Vec::new(), engine: None }
     }
 
     /// The group of a key; none if its place is too far away.
     #[inline(always)]
     fn group_of(&mut self, key: i64) -> Option<usize> {
+        if self.range.is_some() { self.group_in_range(key) } else { self.group_of_hashed(key) }
+    }
+
+    #[inline(always)]
+    fn group_of_hashed(&mut self, key: i64) -> Option<usize> {
         let mask = self.slots.len() - 1;
         let mut at = scattered(key) as usize & mask;
         for _ in 0..MAX_STEPS {
@@ -78,20 +111,78 @@ impl IntegerGroups {
         let group = self.keys.len();
         self.slots[at] = Slot { key, group: u32::try_from(group + 1).ok()? };
         self.keys.push(key);
-        if 2 * self.keys.len() > self.slots.len() { self.grow().then_some(group) } else { Some(group) }
+        if 2 * self.keys.len() <= self.slots.len() {
+            return Some(group);
+        }
+        if let Some((low, high)) = self.ends().filter(|(low, high)| self.lie_close(*low, *high)) {
+            self.take_range(low, high.abs_diff(low) + 1);
+            return Some(group);
+        }
+        self.hash_into(2 * self.slots.len()).then_some(group)
     }
 
-    /// False if some key would stand too far away.
-    fn grow(&mut self) -> bool {
-        let mask = 2 * self.slots.len() - 1;
-        let mut slots = vec![Slot::default(); mask + 1];
-        for held in self.slots.iter().filter(|slot| slot.group > 0) {
-            let start = scattered(held.key) as usize;
+    /// Gives all keys places by their hash. False if some key would stand too far away.
+    fn hash_into(&mut self, places: usize) -> bool {
+        let mask = places - 1;
+        let mut slots = vec![Slot::default(); places];
+        for (key, group) in self.known() {
+            let start = scattered(key) as usize;
             let Some(at) = (start..start + MAX_STEPS).map(|at| at & mask).find(|at| slots[*at].group == 0) else { return false };
-            slots[at] = *held;
+            slots[at] = Slot { key, group };
         }
-        self.slots = slots;
+        (self.slots, self.range) = (slots, None);
         true
+    }
+
+    /// All keys but null, each with its group's number and 1.
+    fn known(&self) -> impl Iterator<Item = (i64, u32)> {
+        let null = self.null_group.map(|null| null as u32 + 1);
+        self.keys.iter().copied().zip(1..).filter(move |(_, group)| Some(*group) != null)
+    }
+
+    /// The smallest and the largest key.
+    fn ends(&self) -> Option<(i64, i64)> {
+        self.known().fold(None, |ends, (key, _)| {
+            let (low, high) = ends.unwrap_or((key, key));
+            Some((low.min(key), high.max(key)))
+        })
+    }
+
+    fn lie_close(&self, low: i64, high: i64) -> bool {
+        high.abs_diff(low) < MAX_PLACES * self.keys.len() as u64
+    }
+
+    /// Gives all keys places by their distance from `first`.
+    fn take_range(&mut self, first: i64, places: u64) {
+        let mut range = Range { first, groups: vec![0; places as usize] };
+        for (key, group) in self.known() {
+            let place = range.place(key) as usize;
+            range.groups[place] = group;
+        }
+        (self.slots, self.range) = (Vec::new(), Some(range));
+    }
+
+    #[inline(never)]
+    fn group_in_range(&mut self, key: i64) -> Option<usize> {
+        let range = self.range.as_mut()?;
+        let place = range.place(key);
+        if let Some(held) = usize::try_from(place).ok().and_then(|place| range.groups.get_mut(place)) {
+            if *held == 0 {
+                self.keys.push(key);
+                *held = u32::try_from(self.keys.len()).ok()?;
+            }
+            return Some(*held as usize - 1);
+        }
+        let (low, high) = self.ends().unwrap_or((key, key));
+        let (low, high) = (low.min(key), high.max(key));
+        if !self.lie_close(low, high) {
+            let places = (2 * self.keys.len() + 2).next_power_of_two().max(FIRST_SLOTS);
+            return if self.hash_into(places) { self.group_of_hashed(key) } else { None };
+        }
+        // Room on both sides, so that a million keys one behind the other do not move a million times.
+        let span = high.abs_diff(low) + 1;
+        self.take_range(low.wrapping_sub_unsigned(span / 2), 2 * span);
+        self.group_in_range(key)
     }
 
     fn array(&self) -> Int64Array {
@@ -106,37 +197,39 @@ impl IntegerGroups {
         })
     }
 
-    /// The groups of all keys that stand in their own place or the one behind. The others are `unknown`, and so are nulls. No step depends on one
-    /// before it, nor on a guess, so that the processor waits for many places of memory at once.
-    fn look_up(&self, keys: &Int64Array, groups: &mut Vec<usize>, unknown: &mut Vec<u32>) {
+    /// What stands in the own place of each key; in a range a group is only found in the place of its key. Nothing is compared meanwhile: a comparison becomes a jump, and a processor that must know where
+    /// to jump waits for one place of memory after the other, instead of for many at once.
+    fn fetch(&self, keys: &[i64], fetched: &mut Vec<Slot>) {
+        fetched.clear();
+        if let Some(range) = &self.range {
+            fetched.extend(keys.iter().map(|key| Slot { key: *key, group: range.held(*key) }));
+            return;
+        }
         let mask = self.slots.len() - 1;
-        groups.resize(keys.len(), 0);
-        unknown.clear();
-        unknown.resize(keys.len(), 0);
-        let mut count = 0;
-        for ((row, key), group) in (0u32..).zip(keys.values()).zip(groups.iter_mut()) {
-            let at = scattered(*key) as usize & mask;
-            let (own, next) = (self.slots[at], self.slots[(at + 1) & mask]);
-            let held = if own.key == *key { own.group } else { 0 } | if next.key == *key { next.group } else { 0 };
-            *group = (held as usize).wrapping_sub(1);
-            unknown[count] = row;
-            count += usize::from(held == 0);
+        fetched.extend(keys.iter().map(|key| self.slots[scattered(*key) as usize & mask]));
+    }
+
+    /// Adds the group of each key to `groups`; none if a key's place is too far away.
+    fn groups_of(&mut self, keys: &Int64Array, fetched: &mut Vec<Slot>, groups: &mut Vec<usize>) -> Option<()> {
+        let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
+        for (piece, start) in keys.values().chunks(FETCHED_ROWS).zip((0..).step_by(FETCHED_ROWS)) {
+            self.fetch(piece, fetched);
+            for ((key, held), row) in piece.iter().zip(fetched.iter()).zip(start..) {
+                groups.push(match nulls {
+                    Some(nulls) if nulls.is_null(row) => self.group_of_null(),
+                    _ if held.key == *key && held.group > 0 => held.group as usize - 1,
+                    _ => self.group_of(*key)?,
+                });
+            }
         }
-        unknown.truncate(count);
-        if keys.null_count() > 0 {
-            // What stands under a null may be the key of a group.
-            unknown.retain(|row| keys.is_valid(*row as usize));
-            unknown.extend((0..keys.len() as u32).filter(|row| keys.is_null(*row as usize)));
-            unknown.sort_unstable();
-        }
+        Some(())
     }
 
     /// Leaves all groups, under the same numbers, to the engine's table.
     fn give_up(&mut self) -> Result<&mut Box<dyn GroupValues>> {
         let mut engine = new_group_values(Arc::clone(&self.schema), &GroupOrdering::None)?;
         engine.intern(&[Arc::new(self.array()) as ArrayRef], &mut Vec::new())?;
-        self.slots = Vec::new();
-        self.keys = Vec::new();
+        (self.slots, self.range, self.keys) = (Vec::new(), None, Vec::new());
         Ok(self.engine.insert(engine))
     }
 }
@@ -156,17 +249,9 @@ impl GroupValues for IntegerGroups {
             return engine.intern(cols, groups);
         }
         groups.clear();
-        let keys = cols[0].as_primitive::<Int64Type>();
-        let mut unknown = std::mem::take(&mut self.unknown);
-        self.look_up(keys, groups, &mut unknown);
-        let found = unknown.iter().try_for_each(|&row| {
-            groups[row as usize] = match keys.is_valid(row as usize) {
-                true => self.group_of(keys.value(row as usize))?,
-                false => self.group_of_null(),
-            };
-            Some(())
-        });
-        self.unknown = unknown;
+        let mut fetched = std::mem::take(&mut self.fetched);
+        let found = self.groups_of(cols[0].as_primitive::<Int64Type>(), &mut fetched, groups);
+        self.fetched = fetched;
         match found {
             Some(()) => Ok(()),
             None => self.give_up()?.intern(cols, groups),
@@ -174,7 +259,8 @@ impl GroupValues for IntegerGroups {
     }
 
     fn size(&self) -> usize {
-        let own = self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * size_of::<i64>();
+        let range = self.range.as_ref().map_or(0, |range| range.groups.capacity() * size_of::<u32>());
+        let own = self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * size_of::<i64>() + range;
         own + self.engine.as_ref().map_or(0, |engine| engine.size())
     }
 
@@ -316,6 +402,36 @@ mod tests {
             }
             prop_assert_eq!(&own.emit(EmitTo::All).unwrap()[0], &engine.emit(EmitTo::All).unwrap()[0]);
             prop_assert!(own.is_empty());
+        }
+    }
+
+    /// Keys side by side, in several orders, with nulls and gaps, at both ends of all numbers, and with strangers far away.
+    #[test]
+    fn keys_that_lie_close_together_have_the_groups_of_the_engine() {
+        let shuffled = |count: i64, modulus: i64| (0..count).map(move |n| n * 7_919 % modulus);
+        let keys: Vec<(&str, Vec<i64>, bool)> = vec![
+            ("ascending", (0..9_000).collect(), true),
+            ("descending", (-9_000..0).rev().collect(), true),
+            ("both ways", (0..5_000).flat_map(|n| [n, -n]).collect(), true),
+            ("shuffled", shuffled(9_000, 4_001).collect(), true),
+            ("with gaps", shuffled(9_000, 4_001).map(|key| 3 * key).collect(), true),
+            ("at the end", shuffled(9_000, 4_001).map(|key| i64::MAX - key).collect(), true),
+            ("at the start", shuffled(9_000, 4_001).map(|key| i64::MIN + key).collect(), true),
+            ("over the end", (0..4_000).map(|n| i64::MAX - 3_999 + n).chain((0..4_000).map(|n| i64::MIN + n)).collect(), false),
+            ("with a stranger", (0..4_000).chain([1 << 40]).chain(0..9_000).collect(), false),
+            ("far apart", shuffled(9_000, 4_001).map(|key| key << 20).collect(), false),
+        ];
+        for (name, keys, is_close) in keys {
+            let keys: Vec<Option<i64>> = keys.into_iter().enumerate().map(|(row, key)| (row % 1_000 != 700).then_some(key)).collect();
+            let (mut own, mut engine) = (IntegerGroups::new(schema()), new_group_values(schema(), &GroupOrdering::None).unwrap());
+            for batch in keys.chunks(777) {
+                assert_eq!(intern(&mut own, batch), intern(engine.as_mut(), batch), "{name}");
+            }
+            assert_eq!(own.range.is_some(), is_close, "{name}");
+            assert!(own.engine.is_none(), "{name}");
+            let places = own.range.as_ref().map_or(own.slots.len(), |range| range.groups.len());
+            assert!(places <= 2 * MAX_PLACES as usize * own.keys.len(), "{name}: {places} places for {} keys", own.keys.len());
+            assert_eq!(&own.emit(EmitTo::All).unwrap()[0], &engine.emit(EmitTo::All).unwrap()[0], "{name}");
         }
     }
 
