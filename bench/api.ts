@@ -1,12 +1,16 @@
 /**
  * `npm run bench -- api`: requests a second and their times at one API process over real parts, with a journal of some thousand jobs; then the same while 500
  * event streams are open and a job runs. The load comes from this process over kept connections, so that on a small machine both share its processors: the
- * processor time of the API for each request says more there than the clock.
+ * processor time of the API for each request says more there than the clock. Beside it, in the same run, a bare Fastify route that answers the bytes of the
+ * same list from memory: what is above it is what knowing who asks, reading and checking cost.
  */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createClient } from '../packages/api-contract/src/client.ts';
 import { openDirectory } from '../packages/cli/src/directory.ts';
@@ -59,7 +63,10 @@ interface Figures {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Processor time of the server for one request. */
   readonly cpuUs: number;
+  /** What one core would serve. */
+  readonly perCore: number;
 }
 
 try {
@@ -77,8 +84,9 @@ try {
     'GET /status': '/v1/status',
   };
   const idle = await measureAll(paths);
+  const bare = await measureBare(await (await fetch(`http://127.0.0.1:${port}/v1/jobs?limit=50`, { headers: { authorization: `Bearer ${token}` } })).text());
   const withStreams = streams === 0 ? null : await measureWithStreams(paths);
-  const result = { jobs, connections, secondsEach: seconds, loadAverage: loadavg(), firstListMs, idle, withStreams, residentBytes: residentBytes() };
+  const result = { jobs, connections, secondsEach: seconds, loadAverage: loadavg(), firstListMs, idle, bare, withStreams, residentBytes: residentBytes() };
   console.log(JSON.stringify(result, null, 2));
   keep('api', result);
 } finally {
@@ -129,26 +137,38 @@ async function measureAll(paths: Readonly<Record<string, string>>): Promise<Reco
   return found;
 }
 
-async function measure(path: string): Promise<Figures> {
+/** The same body from a server that does nothing else. */
+async function measureBare(body: string): Promise<Figures> {
+  const child: ChildProcess = fork(fileURLToPath(new URL('bare-route.ts', import.meta.url)), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  try {
+    child.send(body);
+    const [bound] = (await once(child, 'message')) as [number];
+    return await measure('/v1/jobs', { port: bound, pid: child.pid ?? 0 });
+  } finally {
+    child.kill();
+  }
+}
+
+async function measure(path: string, server = { port, pid }): Promise<Figures> {
   const times: number[] = [];
   const untilMs = performance.now() + seconds * 1_000;
-  const cpuBefore = cpuSeconds(pid);
+  const cpuBefore = cpuSeconds(server.pid);
   await Promise.all(
     Array.from({ length: connections }, async () => {
       while (performance.now() < untilMs) {
         const startMs = performance.now();
-        await get(path);
+        await get(path, server.port);
         times.push(performance.now() - startMs);
       }
     }),
   );
-  const cpuUs = Math.round(((cpuSeconds(pid) - cpuBefore) / times.length) * 1e6);
+  const cpuUs = Math.round(((cpuSeconds(server.pid) - cpuBefore) / times.length) * 1e6);
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number): number => Math.round((sorted[Math.floor(sorted.length * share)] ?? Number.NaN) * 100) / 100;
-  return { perSecond: Math.round(times.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99), cpuUs };
+  return { perSecond: Math.round(times.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99), cpuUs, perCore: Math.round(1e6 / cpuUs) };
 }
 
-function get(path: string): Promise<void> {
+function get(path: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const asked = request({ host: '127.0.0.1', port, path, agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
       response.resume().once('end', () => (response.statusCode === 200 ? resolve() : reject(new Error(`${path} answered ${response.statusCode}`))));

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../scripts/setup.js';
 
-const NOT_BENCHES = new Set(['run', 'keep', 'core-file', 'bare-core', 'duckdb', 'reduce-file', 'through-queue']);
+const NOT_BENCHES = new Set(['run', 'keep', 'core-file', 'bare-core', 'bare-route', 'duckdb', 'reduce-file', 'through-queue']);
 const names = readdirSync(join(root, 'bench'))
   .filter((file) => file.endsWith('.ts'))
   .map((file) => file.slice(0, -3))
