@@ -64,7 +64,7 @@ test('a spec that fits says how its inputs would be read and how much there is t
 
   // What was said beforehand is what a submit then pins.
   const { jobId } = await operator.call('POST /jobs', { body: { spec } });
-  await operator.call('GET /jobs/{jobId}/result', { params: { jobId }, query: { wait: '60s' } });
+  while (!('rows' in (await operator.call('GET /jobs/{jobId}/result', { params: { jobId }, query: { wait: '60s' } }))));
   const job = await operator.call('GET /jobs/{jobId}/spec', { params: { jobId } });
   assert.equal(job.specDigest, answer.specDigest);
   const [pinned] = (job.pins?.['inputs'] ?? []) as { dialect: unknown; encoding: string; columns: string[] }[];
