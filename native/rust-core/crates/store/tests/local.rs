@@ -276,6 +276,44 @@ fn listing_is_in_byte_order_pages_and_stops_at_slashes() {
 }
 
 #[test]
+fn a_listing_of_very_many_goes_on_where_it_stopped_and_a_new_one_sees_what_is_new() {
+    let (root, store) = directory();
+    let folder = root.path().join("parts");
+    std::fs::create_dir(&folder).unwrap();
+    let name = |number: usize| format!("parts/{number:06}");
+    for number in 0..5_000 {
+        std::fs::write(root.path().join(name(number * 2)), b"x").unwrap();
+    }
+    let page = |start_after: &str, delimiter: bool| {
+        store.list(root.path(), &ListQuery { prefix: "parts/", start_after, limit: 700, delimiter }).unwrap()
+    };
+    for delimiter in [false, true] {
+        let first = page("", delimiter);
+        // Gone before its page, and come behind the cursor.
+        let (gone, come) = (root.path().join(name(6_000)), root.path().join(name(9_999)));
+        std::fs::remove_file(&gone).unwrap();
+        std::fs::write(&come, b"x").unwrap();
+        let mut seen: Vec<String> = first.entries.into_iter().map(|entry| entry.key).collect();
+        loop {
+            let next = page(seen.last().unwrap(), delimiter);
+            seen.extend(next.entries.into_iter().map(|entry| entry.key));
+            if !next.more {
+                break;
+            }
+        }
+        let standing = (0..5_000).map(|number| name(number * 2)).filter(|key| *key != name(6_000));
+        assert_eq!(seen.iter().filter(|key| **key != name(9_999)).cloned().collect::<Vec<_>>(), standing.collect::<Vec<_>>());
+        // Who asks behind a key where no page ended hears of all that stands there now, and so does a page that is asked for twice.
+        let after = |key: &str| page(key, delimiter).entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>();
+        assert_eq!(after(&name(9_996)), [name(9_998), name(9_999)]);
+        let second = after(&seen[699]);
+        assert_eq!(after(&seen[699]), second);
+        std::fs::remove_file(&come).unwrap();
+        std::fs::write(&gone, b"x").unwrap();
+    }
+}
+
+#[test]
 fn a_store_on_a_local_directory_passes_its_self_test_and_leaves_nothing() {
     let (root, store) = directory();
     let journal = root.path().join("journal");

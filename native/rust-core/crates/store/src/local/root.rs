@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::allow::Access;
 use crate::error::{Error, Result};
 use crate::local::beneath;
+use crate::local::list::Rest;
 
 /// How many directories one process remembers as durable before it starts over.
 const MAX_KNOWN_DIRECTORIES: usize = 10_000;
@@ -20,6 +21,8 @@ pub struct LocalStore {
     roots: Vec<(PathBuf, Access)>,
     /// Directories whose way from the root was synced by this process.
     durable: Mutex<HashSet<PathBuf>>,
+    /// Listings that were not read to their end, the oldest first.
+    pub(crate) rests: Mutex<Vec<Rest>>,
 }
 
 impl LocalStore {
@@ -34,7 +37,7 @@ impl LocalStore {
             }
             roots.push((root.clone(), access));
         }
-        Ok(LocalStore { roots, durable: Mutex::default() })
+        Ok(LocalStore { roots, durable: Mutex::default(), rests: Mutex::default() })
     }
 
     /// The longest root above `path` that grants `access`, and the path below it.
