@@ -1,5 +1,5 @@
 /** One job as callers may see it: from the ledger where Redis has it, else from the journal. A job of a tenant that the caller cannot reach is none. */
-import { type JobView, type Journal, type KeptJobs, newestGeneration, specOfGeneration, statusFromJournal } from '@millrace/journal';
+import { type JobView, type Journal, type KeptJobs, newestGeneration, specOfGeneration } from '@millrace/journal';
 import { isTerminalJobState, type JobId, type JobRecord, type JobStatus, type ResolvedJobSpec } from '@millrace/protocol';
 import { EpochUnknownError, isRedisFault, type LedgerJobView, noSpeed, type Queues, statusFromLedger } from '@millrace/queues';
 import { type Caller, mayReach } from './auth/caller.ts';
@@ -82,9 +82,9 @@ export class JobReader {
   }
 
   async #statusFromJournal(jobId: JobId): Promise<JobStatus> {
-    const view = await this.#journal.readJob(jobId);
-    if (view === null) throw new ApiProblem('NOT_FOUND', `cannot find job ${jobId}`);
-    return statusFromJournal(view);
+    const status = await this.#journal.readStatus(jobId);
+    if (status === null) throw new ApiProblem('NOT_FOUND', `cannot find job ${jobId}`);
+    return status;
   }
 
   /** What Redis says; null while it is away or its ledger is not there: then the journal is asked. */

@@ -17,6 +17,7 @@ import type {
   InputsRecord,
   JobId,
   JobRecord,
+  JobStatus,
   Manifest,
   ManifestEntries,
   ManifestList,
@@ -44,6 +45,7 @@ import { putPins, readPins } from './pins.ts';
 import { listSegments, type PlanEntry, putPlanEnd, putSealed, putSegment, readPlanEntry, readSealed, readSegment } from './plan-segments.ts';
 import type { Put, Stored } from './put-if-absent.ts';
 import { type ChunkView, type JobView, type PlanView, readJob, readOutcome, readPlan } from './read-job.ts';
+import { readStatus } from './read-status.ts';
 import { KeptJobs } from './reading/kept-jobs.ts';
 import type { PlanIndex } from './reading/plan-index.ts';
 import { PlanReader } from './reading/plan-reader.ts';
@@ -196,6 +198,7 @@ export class Journal {
   listRegistered = (kind: RegistryKind, after?: string): AsyncGenerator<string> => listRegistered(this.#store, kind, after);
 
   // A job from its records alone
+  readStatus = (jobId: JobId): Promise<JobStatus | null> => readStatus(this.#store, jobId);
   readJob = (jobId: JobId): Promise<JobView | null> => readJob(this.#store, jobId);
   readPlan = (job: JobRecord, generation: number): Promise<PlanView> => readPlan(this.#store, job, generation);
   readOutcome = (chunk: ChunkView, upTo?: number): Promise<Stored<'verdict'> | null> => readOutcome(this.#store, chunk, upTo);

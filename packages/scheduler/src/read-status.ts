@@ -1,5 +1,5 @@
 /** Status and result of a job: from the ledger where it has the job, else from the journal. */
-import { manifestKey, resultOf, shownFiles, statusFromJournal } from '@millrace/journal';
+import { manifestKey, resultOf, shownFiles } from '@millrace/journal';
 import { type AnswerTo, isTerminalJobState, type JobId, type JobStatus, type ResultRequest, type StatusRequest } from '@millrace/protocol';
 import { noSpeed, statusFromLedger } from '@millrace/queues';
 import type { Control } from './control.ts';
@@ -10,8 +10,7 @@ import { refusal } from './refusal.ts';
 export async function readStatus(jobId: JobId, control: Control): Promise<JobStatus | null> {
   const job = await knownJob(jobId, control);
   if (job !== null) return statusFromLedger(job, noSpeed);
-  const view = await control.journal.readJob(jobId);
-  return view === null ? null : statusFromJournal(view);
+  return control.journal.readStatus(jobId);
 }
 
 export async function answerStatus(request: StatusRequest, control: Control): Promise<AnswerTo<'status'>> {
