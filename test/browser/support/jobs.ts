@@ -31,7 +31,7 @@ export async function submit({ api: { client } }: BrowserBench, spec: WrittenSpe
   return jobId;
 }
 
-export async function untilEnded({ api: { client } }: BrowserBench, jobId: string, within = 60_000): Promise<string> {
+export async function untilEnded({ api: { client } }: BrowserBench, jobId: string, within = 120_000): Promise<string> {
   let state = '';
   await until(
     `the end of ${jobId}`,

@@ -54,6 +54,8 @@ export class BrowserBench {
     try {
       browser = await chromium.launch({ executablePath: ensureChromium(), args: ['--no-sandbox', '--disable-gpu'] });
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
+      // A wait ends with what it waits for; only what never comes takes so long.
+      context.setDefaultTimeout(120_000);
       const started = new BrowserBench(bench, api, browser, context);
       await started.#makeAccount();
       return started;
@@ -106,6 +108,7 @@ export class BrowserBench {
   /** Without a session. */
   async openAsStranger(path: string): Promise<Page> {
     const context = await this.#browser.newContext();
+    context.setDefaultTimeout(120_000);
     const page = await context.newPage();
     await page.goto(`${this.api.url}${path}`, { waitUntil: 'domcontentloaded' });
     return page;
