@@ -11,6 +11,7 @@ import { silentLog } from '@millrace/service-kit';
 import { type RunningApi, startApi } from '../../../packages/api/src/start-api.ts';
 import { type Client, createClient } from '../../../packages/api-contract/src/client.ts';
 import { type LocalStack, type LocalStackOptions, startLocalStack } from '../../../packages/cli/src/local-stack.ts';
+import { patient } from './workbench.ts';
 
 export interface ApiStackOptions {
   /** The output place; its journal lies below. */
@@ -45,7 +46,7 @@ export const newToken = (): string => `mrt_${randomBytes(32).toString('base64url
 export async function startApiStack(options: ApiStackOptions): Promise<ApiStack> {
   const { out, readRoots, hostSlots = [1], timeScale = 0.1 } = options;
   mkdirSync(out, { recursive: true });
-  const stack = await startLocalStack({ directory: out, readRoots, writeRoots: [out], hostSlots, timeScale, logFile: `${out}.log`, ...options.stack });
+  const stack = patient(await startLocalStack({ directory: out, readRoots, writeRoots: [out], hostSlots, timeScale, logFile: `${out}.log`, ...options.stack }));
   const token = newToken();
   const scratch = `${out}.api-scratch`;
   mkdirSync(scratch, { recursive: true });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { corePath } from '@millrace/core-client';
+import type { Producer } from '@millrace/producer';
 import { parse } from 'yaml';
 import { type FaultRates, parseFaults } from '../../../packages/cli/src/generate/faults.ts';
 import { type Expected, writeData } from '../../../packages/cli/src/generate/write-data.ts';
@@ -71,9 +72,9 @@ export class Workbench {
   }
 
   /** Redis, a scheduler and worker hosts, as `millrace run` starts them, with short leases. */
-  stack({ out, readRoots, hostSlots = [1] }: StackOptions): Promise<LocalStack> {
+  async stack({ out, readRoots, hostSlots = [1] }: StackOptions): Promise<LocalStack> {
     mkdirSync(out, { recursive: true });
-    return startLocalStack({ directory: out, readRoots, writeRoots: [out], hostSlots, timeScale: TIME_SCALE, logFile: `${out}.log` });
+    return patient(await startLocalStack({ directory: out, readRoots, writeRoots: [out], hostSlots, timeScale: TIME_SCALE, logFile: `${out}.log` }));
   }
 
   /** Processes that this test file has started, or that those have. */
@@ -102,6 +103,15 @@ export class Workbench {
     }
     rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Jobs are sent while the scheduler still starts, which on a busy machine takes longer than a caller would wait for its answer. */
+export function patient(local: LocalStack): LocalStack {
+  const { producer } = local;
+  const timeout = '120s';
+  const submit: Producer['submit'] = (spec, options) => producer.submit(spec, { timeout, ...options });
+  const open: Producer['open'] = (spec, options) => producer.open(spec, { timeout, ...options });
+  return { ...local, producer: { ...producer, submit, open } };
 }
 
 /** Program, arguments and environment as one text; null when it is gone or a zombie. */
