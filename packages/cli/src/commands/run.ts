@@ -250,7 +250,8 @@ function readWorkers(text: string | undefined): number | null {
 
 /** Submits, or meets the job that is there already; a failed one is redriven. */
 async function follow(call: CommandCall, job: RunJob, local: LocalStack): Promise<void> {
-  const handle = await local.producer.submit(job.spec, { idempotencyKey: job.key });
+  // The scheduler is ours and still starts; should it end instead, the run ends with it.
+  const handle = await local.producer.submit(job.spec, { idempotencyKey: job.key, timeout: '120s' });
   call.output.document({ type: 'submitted', jobId: handle.jobId, replayed: handle.replayed });
   const generation = handle.replayed ? await reopenFailed(call, handle) : 1;
   await followJob(call, handle, { generation, directory: job.directory, readRoots: job.readRoots });
