@@ -122,6 +122,58 @@ test('an input that cannot be read says why, with what there is to do beside it'
   assert.deepEqual(answer.pins, []);
 });
 
+test('a sample shows what would be read; its values are for stewards, and each look is recorded', async () => {
+  const rows = ['id,name,amount', '1,ada,2.50', 'x,bob,3', '3,"=cmd",4.25', '4,dora,'];
+  writeFileSync(bench.path('few.csv'), `${rows.join('\r\n')}\r\n`);
+  const field = (name: string, type: string) => ({ name, type });
+  const spec = {
+    name: 'few',
+    inputs: { uri: uriOf('few.csv'), schema: { fields: [field('id', 'integer'), field('name', 'string'), field('amount', 'number')] } },
+    output: { uri: `${uriOf('out', 'few')}/` },
+  };
+  const redacted = await check(spec);
+  const [plain] = redacted.samples;
+  assert.deepEqual([plain?.records, plain?.rejected, plain?.rows], [4, 1, null], JSON.stringify(redacted));
+  assert.deepEqual(plain?.columns, [field('id', 'integer'), field('name', 'string'), field('amount', 'number')]);
+  assert.deepEqual(
+    plain?.rejects.map(({ record, line, column, code, value }) => [record, line, column, code, value]),
+    [[2, 3, 'id', 'TYPE_INTEGER', null]],
+  );
+  assert.doesNotMatch(JSON.stringify(redacted.samples), /ada|bob|cmd/);
+  const asked = { body: { spec }, query: { content: true } };
+  await assert.rejects(operator.call('POST /specs/check', asked), (error) => error instanceof ApiError && error.code === 'AUTH_FORBIDDEN');
+  const { samples } = await stack.client.call('POST /specs/check', asked);
+  assert.deepEqual(samples[0]?.rows, [
+    ['1', 'ada', '2.5'],
+    ['3', '=cmd', '4.25'],
+    ['4', 'dora', null],
+  ]);
+  assert.equal(samples[0]?.rejects[0]?.value, 'x');
+  const { data: shown } = await stack.client.call('GET /audit', { query: { q: 'act:spec.sample' } });
+  assert.deepEqual(
+    shown.filter(({ outcome }) => outcome !== null).map(({ outcome, code }) => [outcome, code]),
+    [
+      ['done', null],
+      ['refused', 'AUTH_FORBIDDEN'],
+    ],
+  );
+});
+
+test('queries are held against the columns that are there', async () => {
+  const answer = await check({
+    name: 'columns',
+    inputs: { uri: uriOf('few.csv') },
+    pipeline: [{ sql: 'SELECT id, nmae FROM input' }],
+    output: { uri: `${uriOf('out', 'queries')}/` },
+  });
+  assert.deepEqual(
+    answer.issues.map(({ pointer }) => pointer),
+    ['/spec/pipeline'],
+    JSON.stringify(answer.issues),
+  );
+  assert.match(answer.issues[0]?.message ?? '', /nmae/);
+});
+
 test('who does not reach a tenant is told nothing of its places', async () => {
   const spec = { name: 'theirs', inputs: uriOf('fine.csv'), output: { uri: `${uriOf('out', 'theirs')}/` }, execution: { tenant: 'other' } };
   await assert.rejects(check(spec), (error) => error instanceof ApiError && error.code === 'SPEC_TENANT_DENIED' && error.status === 403);

@@ -2,8 +2,8 @@
 import type { ProblemIssue, Sent, SpecCheck } from '@millrace/api-contract';
 import { type AnswerTo, type FoundFile, type InputPins, inputPinsShape, pinsWithoutFiles, type ResolvedJobSpec } from '@millrace/protocol';
 import type { Failed } from '@millrace/protocol/wire';
-import { AppError } from '@millrace/service-kit';
 import type { Api } from '../api.ts';
+import { foreseen } from './preview-spec.ts';
 
 const deadlineMs = 60_000;
 
@@ -44,10 +44,7 @@ async function probe(
   const input = samples.map((file) => ({ ...file, connection: declared.connection }));
   const answer = await api.core.request({ type: 'Probe', input, declared: JSON.stringify(declared) }, { deadlineMs, signal });
   if (answer.failed === null) return inputPinsShape.parse(JSON.parse(new TextDecoder().decode(answer.payload)));
-  const { failed } = answer;
-  // What cannot be read is for whoever wrote the spec; a store that is away, or a core that fails, is not.
-  if (failed.class === 'transient' || failed.class === 'crash' || failed.class === 'bug') throw new AppError(failed.code as 'INTERNAL', failed.message);
-  return failed;
+  return foreseen(answer.failed);
 }
 
 type CheckedPins = NonNullable<SpecCheck['pins']>[number];

@@ -5,6 +5,8 @@ import type { Api } from '../api.ts';
 import { ask } from '../ask.ts';
 import type { HandlersOf } from '../handler.ts';
 import { ApiProblem, specIssues } from '../problem.ts';
+import { showing } from '../reads/content.ts';
+import { checkQueries, type Planned, sampleInput } from '../reads/preview-spec.ts';
 import { type Found, pinsOf, probeInputs } from '../reads/probe-inputs.ts';
 import { perApi } from '../steering/per-api.ts';
 import { acceptedSpec } from './jobs.ts';
@@ -41,22 +43,39 @@ function specOf({ body, caller }: Pick<Call, 'body' | 'caller'>): { readonly spe
   }
 }
 
-async function check(written: ResolvedJobSpec, { caller, signal }: Call, api: Api): Promise<Checked> {
+async function check(written: ResolvedJobSpec, call: Call, api: Api): Promise<Checked> {
+  const { caller, signal, query } = call;
   const asked = await ask(api, { caller, tenant: written.execution.tenant, signal }, { kind: 'check', spec: written });
   if (asked.spec === null) return found(specIssues(asked.issues));
   const { spec } = asked;
   const probed = await probeInputs({ spec, inputs: asked.inputs }, signal, api);
+  const planned = { spec, inputs: asked.inputs, lookups: asked.lookups, pins: probed.pins };
   const issues = [...specIssues(asked.issues), ...probed.issues];
-  const pins = probed.pins.flatMap((one) => (one === null ? [] : [pinsOf(one)]));
+  const queries = issues.length === 0 ? await checkQueries(planned, signal, api) : null;
+  if (queries !== null) issues.push(queries);
+  const shown = { act: 'spec.sample', object: `spec:${spec.name}`, tenant: spec.execution.tenant } as const;
+  const sampled = await showing(query.content, shown, call, api, () => samplesOf(planned, query.content, signal, api));
+  issues.push(...sampled.issues);
   return {
     valid: issues.length === 0,
     issues,
     spec: { ...spec },
     specDigest: specDigest(spec),
-    pins,
-    plan: planOf({ spec, inputs: asked.inputs }),
-    samples: [],
+    pins: probed.pins.flatMap((one) => (one === null ? [] : [pinsOf(one)])),
+    plan: planOf(planned),
+    samples: sampled.samples,
   };
+}
+
+async function samplesOf(planned: Planned, content: boolean, signal: AbortSignal, api: Api) {
+  const [samples, issues]: [Checked['samples'][number][], ProblemIssue[]] = [[], []];
+  for (const index of planned.spec.inputs.keys()) {
+    const found = await sampleInput(index, planned, content, signal, api);
+    if (found === null) continue;
+    if ('pointer' in found) issues.push(found);
+    else samples.push(found);
+  }
+  return { samples, issues };
 }
 
 /** Null while an input is not known: sums would tell less than there is. */
