@@ -3,6 +3,7 @@ import type { Role, Token } from '@millrace/api-contract';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.ts';
+import { nowMs } from '../../clock.ts';
 import { formatNoun } from '../../format/numbers.ts';
 import { visibleText } from '../../format/texts.ts';
 import { ConfirmDialog } from '../../ui/act.tsx';
@@ -83,12 +84,12 @@ export function Tokens() {
   );
 }
 
-const isOver = ({ revoked, expiresAt }: Token, nowMs: number): boolean => revoked || Date.parse(expiresAt) <= nowMs;
+const isOver = ({ revoked, expiresAt }: Token, now: number): boolean => revoked || Date.parse(expiresAt) <= now;
 
 function TokenLists({ tokens, onChanged }: { readonly tokens: readonly Token[]; readonly onChanged: () => void }) {
-  const nowMs = Date.now();
-  const open = tokens.filter((token) => !isOver(token, nowMs));
-  const over = tokens.filter((token) => isOver(token, nowMs));
+  const now = nowMs();
+  const open = tokens.filter((token) => !isOver(token, now));
+  const over = tokens.filter((token) => isOver(token, now));
   return (
     <>
       {open.length === 0 && <Empty title={over.length === 0 ? 'No token yet.' : 'No token is valid.'} />}
@@ -119,7 +120,7 @@ const isMighty = (role: Role): boolean => role === 'admin' || role === 'steward'
 function TokenRow({ token, onChanged }: { readonly token: Token; readonly onChanged: () => void }) {
   const [revoking, setRevoking] = useState(false);
   const { tokenId, name, role, tenants, scopes, createdAt, createdBy, expiresAt, revoked, lastUsedAt } = token;
-  const over = isOver(token, Date.now());
+  const over = isOver(token, nowMs());
   return (
     <li className={styles.token}>
       <div className={styles.head}>
