@@ -147,8 +147,15 @@ export function commitModel(workers: number): Model<Rule> {
     if (phase === 2) {
       const verdicts = [0, 1].map((chunk) => at(state, verdictAt(1, chunk)));
       if (off !== 'closing before the next plan' && verdicts.includes(EMPTY)) return;
-      const listed = verdicts.reduce((bits, verdict, chunk) => (verdict < COMMITTED ? bits | (1 << chunk) : bits), 0);
-      change('the plan of 2 is put', [PHASE, 3], [LISTED, listed], [MARKERS, at(state, MARKERS) | 2]);
+      const bitsOf = (holds: (verdict: number) => boolean): number => verdicts.reduce((bits, verdict, chunk) => (holds(verdict) ? bits | (1 << chunk) : bits), 0);
+      const open = bitsOf((verdict) => verdict === EMPTY || verdict === CLOSED);
+      const dead = bitsOf((verdict) => verdict === DEAD);
+      // Any selection of what is dead: all of it, some, or nothing, as a waiver has it. What is open goes on in any case.
+      for (let some = 0; some < 1 << chunks; some += 1) {
+        if ((some & ~dead) !== 0) continue;
+        const listed = open | some;
+        change(`the plan of 2 is put, with ${listed}`, [PHASE, 3], [LISTED, listed], [MARKERS, at(state, MARKERS) | 2]);
+      }
     }
   }
 

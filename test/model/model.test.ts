@@ -7,7 +7,8 @@ import { explore } from './explore.ts';
 
 /** Which invariant each rule protects. */
 const protects: Readonly<Record<Rule, RegExp>> = {
-  'plan lists what runs': /^M1/,
+  // A chunk that runs unlisted commits twice, or where no manifest looks for it.
+  'plan lists what runs': /^M[16]/,
   'closing before the next plan': /^M6/,
   'generation in names': /^M2/,
   'orphans go when all is filled': /^M2/,

@@ -51,7 +51,7 @@ export type { Queues, QueuesOptions } from './open-queues.ts';
 export { openQueues } from './open-queues.ts';
 export type { Operations } from './operations.ts';
 export type { QueueSettings } from './queue-settings.ts';
-export { isRedisFault, RedisUnsuitableError } from './redis.ts';
+export { isRedisFault, RedisUnsuitableError, redisFaultCode } from './redis.ts';
 export type { Requests } from './requests.ts';
 export { AnswerTimeoutError } from './requests.ts';
 export { answerScaling, readPosted, type ScalingAnswer } from './scaling-answer.ts';

@@ -153,6 +153,12 @@ export function isRedisFault(error: unknown): boolean {
   return /^(Connection is closed|Command aborted|Socket timeout|Command timed out|Stream isn't writeable|connect E|read E|write E)/.test(error.message);
 }
 
+/** What a fault of Redis is told as to whoever asked; null for another error. Both are cured by asking again. */
+export function redisFaultCode(error: unknown): 'REDIS_MEMORY' | 'REDIS_UNAVAILABLE' | null {
+  if (!(error instanceof Error) || !isRedisFault(error)) return null;
+  return /\bOOM command not allowed/.test(error.message) ? 'REDIS_MEMORY' : 'REDIS_UNAVAILABLE';
+}
+
 /** One field of an INFO answer, null when it is not there. */
 export function infoField(info: string, field: string): string | null {
   return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? null;

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chunkTaskId, jobIdFromKey, type QueueName, type TaskId } from '@millrace/protocol';
 import { type Job, Queue } from 'bullmq';
 import { type ClaimedTask, openQueues, type Queues, type TaskOutcome } from './index.ts';
-import { connectionOptions, connectRedis } from './redis.ts';
-import { entryOptions, workerOptions } from './task-queues.ts';
+import { connectionOptions, connectRedis, type RedisClient } from './redis.ts';
+import { entryOptions, TaskQueues, workerOptions } from './task-queues.ts';
 import { openTestQueues, quietLog, testTimes } from './testing/fixture.ts';
 import { startTestRedis, type TestRedis } from './testing/redis.ts';
 
@@ -192,5 +192,52 @@ describe('settings', () => {
     const evicting = await startTestRedis(['--maxmemory-policy', 'allkeys-lru']);
     await assert.rejects(openQueues({ redis: evicting.url, times: testTimes, log: quietLog }), /expected maxmemory-policy noeviction, got allkeys-lru/);
     await evicting.stop();
+  });
+});
+
+describe('a consumer that cannot connect at first', () => {
+  const queue: QueueName = 'chunk-late-r1';
+  const tasksOver = async (connectWorker: () => Promise<RedisClient>): Promise<{ tasks: TaskQueues; close(): Promise<void> }> => {
+    const connection = await connectRedis({ address: redis.url, passwordFile: null }, 'service', testTimes, quietLog);
+    const tasks = new TaskQueues({ connection, names: 'tasks:{m}:names', connectWorker, prefix, times: testTimes, log: quietLog });
+    const close = async (): Promise<void> => {
+      await tasks.close();
+      connection.disconnect();
+    };
+    return { tasks, close };
+  };
+
+  test('tries again, and takes its tasks', async () => {
+    let tries = 0;
+    const { tasks, close } = await tasksOver(async () => {
+      tries += 1;
+      if (tries < 3) throw new Error('Connection is closed.');
+      return connectRedis({ address: redis.url, passwordFile: null }, 'worker', testTimes, quietLog);
+    });
+    const taskId = task('late');
+    const taken = Promise.withResolvers<TaskId>();
+    await tasks.enqueue(queue, [{ taskId, signature: 'k.00' }]);
+    const consumer = tasks.consume(queue, { concurrency: 1 }, async (claimed) => {
+      taken.resolve(claimed.taskId);
+      return 'acknowledge';
+    });
+    consumer.start();
+    assert.equal(await taken.promise, taskId);
+    assert.equal(tries, 3);
+    await consumer.stop();
+    await close();
+  });
+
+  test('can be stopped before it ever connected', async () => {
+    const tried = Promise.withResolvers<void>();
+    const { tasks, close } = await tasksOver(async () => {
+      tried.resolve();
+      throw new Error('Connection is closed.');
+    });
+    const consumer = tasks.consume(queue, { concurrency: 1 }, async () => 'acknowledge');
+    consumer.start();
+    await tried.promise;
+    await consumer.stop();
+    await close();
   });
 });

@@ -200,6 +200,8 @@ export class TaskQueues {
 
 /** From the last task in hand to the end of a consumer that BullMQ does not close by itself, in ms. */
 const closeMs = 2_000;
+/** Between two tries of a consumer to connect, in ms. */
+const startAgainMs = 500;
 
 interface ConsumerParts {
   readonly queue: QueueName;
@@ -224,6 +226,7 @@ class Consumer implements TaskConsumer {
   #starting: Promise<Worker<EntryData, void> | null> | null = null;
   #connection: RedisClient | null = null;
   #stopping: Promise<void> | null = null;
+  readonly #halt = new AbortController();
   #inHand = 0;
   /** Called when nothing is in hand any more. */
   #onIdle: (() => void) | null = null;
@@ -241,31 +244,40 @@ class Consumer implements TaskConsumer {
     return this.#stopping;
   }
 
+  /** Until it is connected, or stopped: whoever could not connect in one bad moment would never take a task. */
   async #begin(): Promise<Worker<EntryData, void> | null> {
-    const { queue, connect, prefix, options, log } = this.#parts;
-    try {
-      const connection = await connect();
-      this.#connection = connection;
-      const worker: Worker<EntryData, void> = new Worker(queue, (entry, token) => this.#process(entry, token ?? '', renewals), {
-        ...options,
-        connection,
-        prefix,
-      });
-      const renewals = this.#renewals(worker);
-      // Errors while fetching come without any delay between them: one line a second is enough.
-      worker.on(
-        'error',
-        rateLimited((error) => log.warn({ err: error, queue }, 'cannot fetch tasks')),
-      );
-      void worker.run();
-      return worker;
-    } catch (error) {
-      log.error({ err: error, queue }, 'cannot start to consume');
-      return null;
+    const { queue, connect, log } = this.#parts;
+    for (let isFirst = true; !this.#halt.signal.aborted; isFirst = false) {
+      try {
+        return this.#consume(await connect());
+      } catch (err) {
+        if (isFirst) log.warn({ err, queue }, 'cannot start to consume');
+        await sleep(startAgainMs, undefined, { ref: false, signal: this.#halt.signal }).catch(() => undefined);
+      }
     }
+    return null;
+  }
+
+  #consume(connection: RedisClient): Worker<EntryData, void> {
+    const { queue, prefix, options, log } = this.#parts;
+    this.#connection = connection;
+    const worker: Worker<EntryData, void> = new Worker(queue, (entry, token) => this.#process(entry, token ?? '', renewals), {
+      ...options,
+      connection,
+      prefix,
+    });
+    const renewals = this.#renewals(worker);
+    // Errors while fetching come without any delay between them: one line a second is enough.
+    worker.on(
+      'error',
+      rateLimited((error) => log.warn({ err: error, queue }, 'cannot fetch tasks')),
+    );
+    void worker.run();
+    return worker;
   }
 
   async #end(): Promise<void> {
+    this.#halt.abort();
     const worker = await this.#starting;
     if (worker) await Promise.race([worker.close(), this.#idleFor(closeMs)]);
     this.#connection?.disconnect();

@@ -151,6 +151,8 @@ export async function runCampaign(campaign: Campaign, { bench, data, seed, secon
     );
     const over = new AbortController();
     const handles = submitAgainAndAgain(cluster, readers, over.signal);
+    // A refusal while the faults go on is told when they are over, and ends no other campaign.
+    handles.catch(() => {});
     const operators = campaign.commands === true ? commandAtRandom(cluster, new SeededRandom(seed), over.signal) : Promise.resolve();
     done = await rage(field, schedule ?? scheduleFor(campaign, seed, seconds));
     over.abort();

@@ -146,6 +146,9 @@ export class Cluster {
     mkdirSync(join(this.out, '_journal'), { recursive: true });
   }
 
+  /** Another way to Redis than the straight one, for roles and producers that name none themselves. */
+  redisUrl: string | null = null;
+
   /** Redis alone; roles are started by the caller, for their order is often the point. */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const redis = await RedisServer.start(options.bench.path(`${options.name}-redis`), options.redis);
@@ -177,7 +180,7 @@ export class Cluster {
   }
 
   async producer(): Promise<Producer> {
-    this.#producer ??= await connect({ redis: this.redis.url });
+    this.#producer ??= await connect({ redis: this.redisUrl ?? this.redis.url });
     return this.#producer;
   }
 
@@ -236,7 +239,7 @@ export class Cluster {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
       TMPDIR: process.env['TMPDIR'],
-      MILLRACE_REDIS: options.redisUrl ?? this.redis.url,
+      MILLRACE_REDIS: options.redisUrl ?? this.redisUrl ?? this.redis.url,
       MILLRACE_JOURNAL: remote === undefined ? pathToFileURL(join(this.out, '_journal')).href : `${remote.out}_journal`,
       MILLRACE_CORE: options.core ?? bench.core,
       MILLRACE_TASK_KEY: this.#taskKey,

@@ -12,6 +12,8 @@ interface Pair {
 
 export class Link {
   readonly port: number;
+  /** Where connections that come from now on lead to. */
+  targetPort: number;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   /** Milliseconds before each piece is forwarded, in both directions. */
@@ -28,17 +30,18 @@ export class Link {
   swallowed = 0;
   #isVictim: (answer: number) => boolean = () => false;
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, targetPort: number) {
     this.#server = server;
     this.port = port;
+    this.targetPort = targetPort;
   }
 
   static async start(targetPort: number): Promise<Link> {
     const server = createServer({ allowHalfOpen: false });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
-    const link = new Link(server, typeof address === 'object' && address !== null ? address.port : 0);
-    server.on('connection', (client) => link.#accept(client, targetPort));
+    const link = new Link(server, typeof address === 'object' && address !== null ? address.port : 0, targetPort);
+    server.on('connection', (client) => link.#accept(client));
     return link;
   }
 
@@ -77,9 +80,9 @@ export class Link {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #accept(client: Socket, targetPort: number): void {
+  #accept(client: Socket): void {
     if (this.isDown) return void client.resetAndDestroy();
-    const server = connect(targetPort, '127.0.0.1');
+    const server = connect(this.targetPort, '127.0.0.1');
     const pair = { client, server };
     this.#pairs.add(pair);
     for (const [socket, other] of [
