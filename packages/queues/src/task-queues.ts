@@ -251,7 +251,7 @@ class Consumer implements TaskConsumer {
       try {
         return this.#consume(await connect());
       } catch (err) {
-        if (isFirst) log.warn({ err, queue }, 'cannot start to consume');
+        if (isFirst) log.error({ err, queue }, 'cannot start to consume');
         await sleep(startAgainMs, undefined, { ref: false, signal: this.#halt.signal }).catch(() => undefined);
       }
     }
