@@ -147,7 +147,8 @@ export function commitModel(workers: number): Model<Rule> {
     if (phase === 2) {
       const verdicts = [0, 1].map((chunk) => at(state, verdictAt(1, chunk)));
       if (off !== 'closing before the next plan' && verdicts.includes(EMPTY)) return;
-      const bitsOf = (holds: (verdict: number) => boolean): number => verdicts.reduce((bits, verdict, chunk) => (holds(verdict) ? bits | (1 << chunk) : bits), 0);
+      const bitsOf = (holds: (verdict: number) => boolean): number =>
+        verdicts.reduce((bits, verdict, chunk) => (holds(verdict) ? bits | (1 << chunk) : bits), 0);
       const open = bitsOf((verdict) => verdict === EMPTY || verdict === CLOSED);
       const dead = bitsOf((verdict) => verdict === DEAD);
       // Any selection of what is dead: all of it, some, or nothing, as a waiver has it. What is open goes on in any case.
