@@ -1,19 +1,19 @@
 import { isFullyPlanned as isPlanned, type JobView, type PlanView } from '@millrace/journal';
 import { type JobStage, jobStages, type ManifestStage, manifestCount } from '@millrace/protocol';
-import { type Command, type CommandCall, isSet } from '../command.ts';
+import { type Command, isSet } from '../command.ts';
 import { type Directory, withJob } from '../directory.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { firstRejects } from '../read-rejects.ts';
 import { describeEvidence, describeManifest, describePins, filesOf } from '../run-report.ts';
-import { describeEnd } from '../server/follow-server-job.ts';
-import { isJobRef, jobIdOf } from '../server/job-ref.ts';
-import { serverFlags, withServer } from '../server/server-call.ts';
+import { isJobRef } from '../server/job-ref.ts';
+import { serverFlags } from '../server/server-call.ts';
+import { showOnServer } from '../server/show.ts';
 
-/** `millrace show DIR`: one job with its state, pins, balance, budgets and dead letters, from its journal alone. */
+/** `millrace show JOB`: one job with its balance, budgets, rejects and errors, as a server tells it; of a directory from its journal alone. */
 export const show: Command = {
   name: 'show',
   synopsis: 'DIR | JOB',
-  help: 'Shows the job of a directory that `run` wrote: state, what was detected, balance, rejects by code, dead letters.',
+  help: 'Shows a job: state and what it waits for, balance, budgets, rejects by code, failures by cause. JOB is an id or @last; of a directory that `run` wrote also what was detected.',
   flags: { evidence: { type: 'boolean', help: 'of a directory: also why each detected value is what it is' }, ...serverFlags },
   reads: () => true,
   run: async (call) => {
@@ -26,27 +26,6 @@ export const show: Command = {
     return exitCodes.done;
   },
 };
-
-async function showOnServer(call: CommandCall): Promise<ExitCode> {
-  return withServer(call, async ({ server, client }) => {
-    const jobId = await jobIdOf(call.args[0], client);
-    const job = await client.call('GET /jobs/{jobId}', { params: { jobId } });
-    call.output.document(job);
-    call.output.line(`${job.name}  ${job.jobId}  ${job.state}, generation ${job.generation}, accepted ${job.acceptedAt}      ${server.url}/jobs/${jobId}`);
-    if (job.waitingFor !== null) call.output.line(`  waiting: ${job.waitingFor}`);
-    const { total, committed, dead, running, retrying } = job.chunks;
-    call.output.line(
-      `  chunks: ${total} planned${job.sealed ? '' : ' so far'}, ${committed} committed, ${running} running, ${retrying} retrying, ${dead} dead`,
-    );
-    for (const { budget, subject, value, of, limit } of job.budgets) {
-      const used = of === null ? `${value} of ${limit}` : `${((100 * value) / Math.max(1, of)).toFixed(3)} % of ${(100 * limit).toFixed(2)} %`;
-      if (value > 0) call.output.line(`  budget ${budget}${subject === null ? '' : ` (${subject})`}: ${used}`);
-    }
-    for (const line of describeEnd(job)) call.output.line(line);
-    call.output.line(`  output ${job.outputUri}   rejects ${job.rejectsUri}`);
-    return exitCodes.done;
-  });
-}
 
 interface Summary {
   readonly jobId: string;

@@ -12,9 +12,10 @@ import { serverFlags, withServer } from '../server/server-call.ts';
 type Word = 'pause' | 'resume' | 'cancel';
 
 const help: Record<Word, string> = {
-  pause: 'Pauses the job that `run` is at work on in a directory: chunks in hand end, nothing new begins, until `millrace resume DIR`.',
+  pause: 'Pauses a job of a server, or the one that `run` is at work on in a directory: chunks in hand end, nothing new begins, until `millrace resume`.',
   resume: 'Lets a paused job go on.',
-  cancel: 'Cancels the job that `run` is at work on in a directory: running cores stop within seconds, receipts stay, and the same `run` goes on from them.',
+  cancel:
+    'Cancels a job of a server, or the one that `run` is at work on in a directory: running cores stop within seconds, receipts stay, and a redrive or the same `run` goes on from them.',
 };
 
 const done: Record<Word, string> = {
@@ -48,6 +49,8 @@ async function steerOnServer(word: Word, call: CommandCall): Promise<ExitCode> {
     const answer = await client.call(`POST /jobs/{jobId}/${word}`, { params: { jobId }, body: reason === undefined ? {} : { reason } });
     call.output.document({ type: 'status', ...answer });
     call.output.line(`${jobId} is ${answer.state}.`);
+    if (answer.state === 'paused') call.output.say(`It goes on with: millrace resume ${jobId}`);
+    if (answer.state === 'cancelled') call.output.say(`What was committed stays; to go on from it: millrace redrive ${jobId}`);
     return exitCodes.done;
   });
 }
