@@ -78,7 +78,7 @@ describe('the command line against a server', () => {
       millrace('check', wrong, '--offline'),
       millrace('check', wrong, '--json'),
     ]);
-    assert.deepEqual([byServer.code, here.code], [0, 0], byServer.stderr + here.stderr);
+    assert.deepEqual([byServer.code, here.code], [0, 0], byServer.stdout + byServer.stderr + here.stderr);
     assert.match(byServer.stdout, /csv .*2 columns\n {2}id integer · name string/);
     assert.match(here.stdout, /checked\.csv .*csv · delimiter ,/);
     for (const end of [mistakes, offline]) {
