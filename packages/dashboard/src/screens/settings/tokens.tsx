@@ -4,7 +4,6 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.ts';
 import { nowMs } from '../../clock.ts';
-import { nowMs } from '../../clock.ts';
 import { formatNoun } from '../../format/numbers.ts';
 import { visibleText } from '../../format/texts.ts';
 import { ConfirmDialog } from '../../ui/act.tsx';
