@@ -37,6 +37,9 @@ export function connectionOptions(kind: ConnectionKind, times: Pick<LeaseTimes, 
     reconnectOnError: (error: Error): false | 2 => (/^(READONLY|LOADING)/.test(error.message) ? 2 : false),
     maxRetriesPerRequest: kind === 'worker' ? null : kind === 'failFast' ? 1 : 20,
     enableOfflineQueue: kind !== 'failFast',
+    // A Redis that takes connections and answers nothing (stopped, or its disk hangs) is only noticed command by command: without this a call would wait for
+    // as many reconnects as that takes.
+    ...(kind === 'failFast' ? { commandTimeout: 2 * times.socketTimeoutMs } : {}),
     lazyConnect: true,
   } satisfies RedisOptions;
 }
