@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { generatedSpec } from '../e2e/support/workbench.ts';
 import { type BrokenJob, brokenJob, dirtyJob, hostile, steerChunks, submit, untilEnded } from './support/jobs.ts';
-import { BrowserBench, expectAccessible, expectNoSideways } from './support/pages.ts';
+import { BrowserBench, expectAccessible, expectNoSideways, rowsReady, toFirstRow } from './support/pages.ts';
 
 let pages: BrowserBench;
 let dirty: string;
@@ -88,6 +88,7 @@ test('a list is walked, opened, selected and filtered by keyboard alone', async 
   await page.keyboard.press('g');
   await page.keyboard.press('j');
   await page.getByText('2 jobs').waitFor();
+  await rowsReady(page);
   await page.keyboard.press('j');
   await page.keyboard.press('j');
   await page.keyboard.press('k');
@@ -104,7 +105,7 @@ test('a list is walked, opened, selected and filtered by keyboard alone', async 
   assert.match(page.url(), /q=state%3Afailed/);
   await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
-  await page.keyboard.press('j');
+  await toFirstRow(page);
   await page.keyboard.press('Enter');
   await page.getByText('BUDGET_DEAD_LETTERS').first().waitFor();
   await page.keyboard.press('?');

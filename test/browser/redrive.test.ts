@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type BrokenJob, brokenJob } from './support/jobs.ts';
-import { BrowserBench, expectAccessible, expectNoSideways } from './support/pages.ts';
+import { BrowserBench, expectAccessible, expectNoSideways, toFirstRow } from './support/pages.ts';
 
 let pages: BrowserBench;
 let broken: BrokenJob;
@@ -56,7 +56,7 @@ test('dead letters are waived from the inbox by keyboard, under a reason, and th
   await page.getByText(`${chunks.dead} dead letters`).first().waitFor();
   await page.keyboard.press('n');
   assert.equal(await page.getByRole('dialog').count(), 0, 'no row is meant yet');
-  await page.keyboard.press('j');
+  await toFirstRow(page);
   await page.keyboard.press('n');
   await page.getByRole('textbox', { name: 'Note' }).fill('not worth another night');
   await page.getByRole('dialog').getByRole('button', { name: 'Add' }).click();

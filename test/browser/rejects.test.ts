@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { dirtyJob, untilEnded } from './support/jobs.ts';
-import { BrowserBench, expectAccessible, expectNoSideways } from './support/pages.ts';
+import { BrowserBench, expectAccessible, expectNoSideways, toFirstRow } from './support/pages.ts';
 
 let pages: BrowserBench;
 let jobId: string;
@@ -53,7 +53,7 @@ test('a sum leads to its rows, and the rows are walked and opened by keyboard', 
   await page.keyboard.press('r');
   await page.getByRole('region', { name: 'By job' }).getByRole('link').first().click();
   await page.getByText(`${rejects} rejects`).first().waitFor();
-  await page.keyboard.press('j');
+  await toFirstRow(page);
   await page.keyboard.press('Enter');
   await page.getByRole('complementary', { name: 'this reject' }).getByText('Reject after').waitFor();
   const before = new URL(page.url()).searchParams.get('row');

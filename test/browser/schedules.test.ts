@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { generatedSpec } from '../e2e/support/workbench.ts';
-import { BrowserBench, expectAccessible, expectNoSideways } from './support/pages.ts';
+import { BrowserBench, expectAccessible, expectNoSideways, toFirstRow } from './support/pages.ts';
 
 let pages: BrowserBench;
 
@@ -39,7 +39,7 @@ test('a schedule shows its next fires, is fired and paused with a reason, and th
   await page.goto(`${api.url}/audit?q=act:schedule.fire`);
   await page.getByText('user:nina').first().waitFor();
   await page.getByText('not waiting for the night').first().waitFor();
-  await page.keyboard.press('j');
+  await toFirstRow(page);
   await page.keyboard.press('Enter');
   await page.getByRole('complementary', { name: 'this record' }).getByText('Request').waitFor();
   await expectAccessible(page, '/audit');

@@ -154,3 +154,17 @@ export async function expectNoSideways(page: Page, what: string): Promise<void> 
   const over = (await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')) as number;
   assert.ok(over <= 0, `${what} is ${over} px wider than the screen`);
 }
+
+/** Until a list has rows and listens to its keys: what is typed before that is lost. */
+export async function rowsReady(page: Page): Promise<void> {
+  await page.locator('[data-row]').first().waitFor();
+  // Its keys are bound in the frame after the rows.
+  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+}
+
+/** By keyboard, as soon as there is one. */
+export async function toFirstRow(page: Page): Promise<void> {
+  await rowsReady(page);
+  await page.keyboard.press('j');
+  await page.locator('[data-row][data-current]').waitFor();
+}
