@@ -7,6 +7,8 @@ import { validate } from '@millrace/producer';
 import { type JobSpec, newRequestId, resolveJobSpec } from '@millrace/protocol';
 import { openQueues } from '@millrace/queues';
 import { idSource, leaseTimes, silentLog } from '@millrace/service-kit';
+import { startApiStack } from './support/api-stack.ts';
+import { cli } from './support/cli.ts';
 import { partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
@@ -81,6 +83,65 @@ describe('a job over the budget of one column', () => {
     } finally {
       await local.stop();
     }
+    await bench.expectNothingRuns();
+  });
+});
+
+describe('a job over its budget of rejects, without a dead letter', () => {
+  it('goes on where it stopped under a larger budget, over HTTP and in its directory', async () => {
+    const file = bench.path('over.csv');
+    writeFileSync(file, `id,amount\n${Array.from({ length: records }, (_, at) => line(at + 1)).join('')}`);
+    const bad = Array.from({ length: records }, (_, at) => at + 1).filter(isBad).length;
+    const out = bench.path('over');
+    const api = await startApiStack({ out, readRoots: [bench.home] });
+    let jobId = '';
+    try {
+      const handle = await api.stack.producer.submit(validate(specOf(out, file, { maxRows: 40, maxRatio: null })) as never, { idempotencyKey: 'over' });
+      ({ jobId } = handle);
+      const failed = await followToEnd(handle);
+      assert.deepEqual([failed.state, failed.failure?.code, failed.chunks.dead], ['failed', 'BUDGET_REJECTS', 0]);
+      const env = { MILLRACE_URL: api.url, MILLRACE_TOKEN: api.token, XDG_RUNTIME_DIR: bench.home };
+      const again = await cli(['redrive', jobId, '--set', 'rejects.maxRows=100', '--yes', '--wait', '--reason', 'a few more'], { cwd: bench.home, env });
+      assert.equal(again.code, 7, `${again.stdout}${again.stderr}`);
+      assert.match(again.stdout, /rejects\.maxRows: 40 becomes 100/);
+      const second = manifest(out, jobId, 2);
+      assert.deepEqual([second.failure?.code, second.failure?.evidence?.limit], ['BUDGET_REJECTS', 100]);
+    } finally {
+      await api.stop();
+    }
+    const before = verdictDigests(out, jobId, 'read');
+    const healed = await cli(['redrive', out, '--set', 'rejects.maxRows=5000', '--yes']);
+    assert.equal(healed.code, 0, `${healed.stdout}${healed.stderr}`);
+    assert.match(healed.stdout, /rejects\.maxRows: 100 becomes 5000/);
+    const after = verdictDigests(out, jobId, 'read');
+    assert.ok(
+      [...before].every(([name, digest]) => after.get(name) === digest),
+      'receipts of the generations before are as they were',
+    );
+    const { balance } = expectTidy(out, jobId, 3);
+    assert.deepEqual([balance.recordsIn, balance.rejected, balance.emitted], [records, bad, records - bad]);
+    await bench.expectNothingRuns();
+  });
+
+  it('comes to its end where every chunk was committed, and fails again under one that is too small', async () => {
+    const file = bench.path('one.csv');
+    writeFileSync(file, `id,amount\n${Array.from({ length: 300 }, (_, at) => line(at + 1)).join('')}`);
+    const out = bench.path('one');
+    const local = await bench.stack({ out, readRoots: [bench.home] });
+    let jobId = '';
+    try {
+      const handle = await local.producer.submit(validate(specOf(out, file, { maxRows: 0, maxRatio: null })) as never, { idempotencyKey: 'one' });
+      ({ jobId } = handle);
+      const failed = await followToEnd(handle);
+      assert.deepEqual([failed.state, failed.failure?.code, failed.chunks.committed], ['failed', 'BUDGET_REJECTS', 1]);
+    } finally {
+      await local.stop();
+    }
+    const tooSmall = await cli(['redrive', out, '--set', 'rejects.maxRows=2', '--yes']);
+    assert.equal(tooSmall.code, 7, `${tooSmall.stdout}${tooSmall.stderr}`);
+    const enough = await cli(['redrive', out, '--set', 'rejects.maxRows=4', '--yes']);
+    assert.equal(enough.code, 0, `${enough.stdout}${enough.stderr}`);
+    assert.equal(expectTidy(out, jobId, 3).balance.rejected, 4);
     await bench.expectNothingRuns();
   });
 });

@@ -134,8 +134,12 @@ export function reportOperation(call: CommandCall, operation: Operation, directo
     call.output.line(
       `Go on: millrace ops resume ${directory} ${operation.operationId}      Give up the rest: millrace ops abort ${directory} ${operation.operationId}`,
     );
-  return operation.state === 'finished' && operation.counts.failedAgain === 0 ? exitCodes.done : exitCodes.jobFailed;
+  return exitCodeOfOperation(operation);
 }
+
+/** Items that were skipped, because their generation failed before they ran, are not resolved either. */
+export const exitCodeOfOperation = ({ state, counts }: Pick<Operation, 'state' | 'counts'>): ExitCode =>
+  state === 'finished' && counts.resolved === counts.total ? exitCodes.done : exitCodes.jobFailed;
 
 export const startQuestion = (plan: RedrivePlan, verb: keyof typeof will): string => `${itemsText(plan.confirm)} ${will[verb]}`;
 

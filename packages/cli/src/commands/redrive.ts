@@ -21,7 +21,7 @@ import { explained } from './run.ts';
 export const redrive: Command = {
   name: 'redrive',
   synopsis: '[JOB | DIR] [CHUNK… | FILTER] [--dry-run] [--canary N] [--rate N] [--set PATH=VALUE]… [--wait]   |   FINGERPRINT   |   --plan ID',
-  help: 'Puts dead work back as the next generation of its job; committed chunks stay. On a server: the dead letters of a job, of an error group, or those that match a FILTER (`code:STORAGE_* -file:old*`); of a job that failed or was cancelled every chunk without a receipt. What would run is frozen, counted, shown and asked for first. In a directory that `run` wrote the work is done here; there every chunk without a receipt or the named ones (`clean.227`) run at once, and a FILTER, a canary, a rate or --set makes it an operation.',
+  help: 'Puts dead work back as the next generation of its job; committed chunks stay. On a server: the dead letters of a job, of an error group, or those that match a FILTER (`code:STORAGE_* -file:old*`); of a job that failed or was cancelled every chunk without a receipt. What would run is frozen, counted, shown and asked for first. In a directory that `run` wrote the work is done here; there every chunk without a receipt or the named ones (`clean.227`) run at once, and a FILTER, a canary, a rate or --set makes it an operation: of a job that failed or was cancelled, without a FILTER, over every chunk without a receipt, so that a larger budget (`--set rejects.maxRows=5000`) goes on where the job stopped.',
   flags: {
     'dry-run': { type: 'boolean', help: 'only freeze and say what would run' },
     plan: { type: 'string', value: 'ID', help: 'start what a --dry-run has frozen' },
@@ -55,16 +55,20 @@ function isOperation({ args, flags }: CommandCall): boolean {
 }
 
 export async function operate(call: CommandCall, verb: 'redrive' | 'waive' = 'redrive'): Promise<ExitCode> {
-  const { jobId, directory, readRoots, writeRoots } = await placesOf(call.args[0]);
+  const { places, state } = await withJob(call.args[0], async (found, view) => ({ places: await placesOfJob(found, view), state: endStateOf(view) }));
+  const { jobId, directory, readRoots, writeRoots } = places;
   readFilter(call.args.slice(1).join(' '), letterFields);
   const filter = `job:${jobId} ${call.args.slice(1).map(asTerm).join(' ')}`;
-  const target = verb === 'waive' ? ({ target: 'waiveDeadLetters' } as const) : { overrides: overridesOf(call) };
+  // As on a server: a job that failed or was cancelled is taken up as a whole, where nobody says what of it.
+  const isWhole = call.args.length === 1 && (state === 'failed' || state === 'cancelled');
+  const redriven = { ...(isWhole ? { target: 'jobs' as const, ids: [jobId] } : { filter }), overrides: overridesOf(call) };
+  const what = verb === 'waive' ? { filter, target: 'waiveDeadLetters' as const } : redriven;
   const isDry = isSet(call.flags, 'dry-run');
   if (!isDry) assertCanConfirm(call);
   const hostSlots = isDry ? [] : [Number(textFlag(call.flags, 'workers') ?? defaultSlots())];
   const local = await startLocalStack({ directory, readRoots, writeRoots, hostSlots });
   try {
-    const plan = await Promise.race([planned(local.producer, { filter, ...target }, call), local.failed]);
+    const plan = await Promise.race([planned(local.producer, what, call), local.failed]);
     call.output.document({ type: 'plan', plan });
     for (const line of describePlan(plan, verb)) call.output.line(line);
     if (isDry) return exitCodes.done;
@@ -95,6 +99,9 @@ export interface StackPlaces {
 export async function placesOf(out: string | undefined): Promise<StackPlaces> {
   return withJob(out, (directory, view) => placesOfJob(directory, view));
 }
+
+/** Null while the newest generation has not ended. */
+const endStateOf = (view: JobView): string | null => view.manifests.find(({ generation }) => generation === view.generation)?.state ?? null;
 
 async function placesOfJob(directory: Directory, view: JobView): Promise<StackPlaces> {
   const { jobId, spec } = view.job.record;

@@ -5,7 +5,7 @@ import { type CommandCall, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { count } from '../output.ts';
-import { describeOperation, operationLine, readRate } from '../redrive-operation.ts';
+import { describeOperation, exitCodeOfOperation, operationLine, readRate } from '../redrive-operation.ts';
 import { untilEnd } from './follow-server-job.ts';
 import { serverFilter } from './job-ref.ts';
 import { printList } from './paged.ts';
@@ -110,7 +110,7 @@ export async function followServerOperation(call: CommandCall, { client, timeout
 const isOver = (state: string): boolean => ['completed', 'failed', 'cancelled'].includes(state);
 
 function tellEnd(call: CommandCall, operation: ServerOperation): ExitCode {
-  const exitCode = operation.state === 'finished' && operation.counts.failedAgain === 0 ? exitCodes.done : exitCodes.jobFailed;
+  const exitCode = exitCodeOfOperation(operation);
   call.output.document({ type: 'result', operation, exitCode });
   for (const line of describeServerOperation(operation)) call.output.line(line);
   if (operation.state === 'paused') sayHowToSteer(call, operation);
