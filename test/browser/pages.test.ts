@@ -46,6 +46,7 @@ const screens = (): readonly (readonly [string, string])[] => [
   ['/queues', 'new jobs'],
   ['/status', 'copy as text'],
   ['/settings', 'New password'],
+  ['/nothing/here', 'Nothing stands at this address'],
 ];
 
 test('every page is accessible, in light and in dark', async () => {

@@ -31,6 +31,9 @@ const screens = (): readonly (readonly [string, string])[] => [
   [`/jobs/${jobId}/rejects?row=${encodeURIComponent(rejectId)}`, 'Reject after'],
   [`/rejects/${encodeURIComponent(rejectId)}`, 'Reject after'],
   [`/jobs/${jobId}/corrections`, 'or drop it here'],
+  [`/jobs/${jobId}/peek`, 'Say which record'],
+  [`/jobs/${jobId}/peek?record=2`, 'Reveal'],
+  [`/jobs/${jobId}/peek?reject=${encodeURIComponent(rejectId)}`, 'Reject after'],
 ];
 
 test('the pages of rejects are accessible in light and in dark, and fit a phone', async () => {
@@ -84,6 +87,31 @@ test('bytes and values are hidden until they are asked for, and the view stands 
   const acts = data.filter(({ by }) => by === 'user:nina').map(({ act, object }) => `${act} ${object}`);
   assert.ok(acts.includes(`reject.show reject:${rejectId}`), acts.join('\n'));
   assert.ok(acts.includes(`bytes.show bytes:${jobId}`), acts.join('\n'));
+  await close();
+});
+
+test('any place of an input is peeked at by a link, shown when asked for, and stepped from, each look in the audit', async () => {
+  const reject = await pages.api.client.call('GET /rejects/{rejectId}', { params: { rejectId: rejectId as never } });
+  const { page, close } = await pages.open(`/jobs/${jobId}/peek?file=0&at=${reject.errorByte ?? reject.byte}`);
+  await page.getByRole('button', { name: 'Reveal' }).click();
+  await page.getByRole('heading', { name: `Record ${reject.record}`, exact: true }).waitFor();
+  await page.getByRole('list', { name: 'what is wrong with it' }).getByText(reject.code).first().waitFor();
+  await page.getByRole('group', { name: 'the record as hex' }).waitFor();
+  await expectAccessible(page, 'a place that was shown');
+  await page.setViewportSize({ width: 360, height: 780 });
+  await expectNoSideways(page, 'a place that was shown');
+  await page.keyboard.press(']');
+  await page.getByRole('heading', { name: `Record ${(reject.record ?? 0) + 1}`, exact: true }).waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('record'), String((reject.record ?? 0) + 1));
+  await page.getByRole('group', { name: 'the record as text' }).waitFor();
+  assert.equal(await page.getByRole('group', { name: 'the record as text' }).count(), 1, 'the record before is gone');
+  await page.getByLabel('Record, from 1').fill('0');
+  await page.getByText('expected a whole number from 1').waitFor();
+  await page.getByLabel('Record, from 1').fill('1');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await page.getByRole('heading', { name: 'Record 1', exact: true }).waitFor();
+  const { data } = await pages.api.client.call('GET /audit', { query: { q: 'act:record.show', limit: 100 } });
+  assert.ok(data.some(({ by, object }) => by === 'user:nina' && object === `record:${jobId}`));
   await close();
 });
 

@@ -1,7 +1,7 @@
 /** The router: every screen's routes in one tree. Each screen is its own piece of code, loaded when its address is first opened. */
 import type { QueryClient } from '@tanstack/react-query';
 import { createRouter } from '@tanstack/react-router';
-import { appRoute, rootRoute } from './routes.ts';
+import { appRoute, missingRoute, rootRoute } from './routes.ts';
 import { recordRoutes } from './screens/audit/routes.ts';
 import { errorRoutes } from './screens/errors/routes.ts';
 import { jobRoutes } from './screens/jobs/routes.ts';
@@ -24,6 +24,7 @@ const tree = rootRoute.addChildren([
     ...recordRoutes,
     ...installationRoutes,
     ...settingsRoutes,
+    missingRoute,
   ]),
 ]);
 

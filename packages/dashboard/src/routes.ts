@@ -38,6 +38,9 @@ export const appRoute = createRoute({
   notFoundComponent: ScreenMissing,
 });
 
+/** Any other address: said inside of the frame, so that its navigation is there. */
+export const missingRoute = createRoute({ getParentRoute: () => appRoute, path: '$', component: ScreenMissing });
+
 /** Text of a search parameter; absent when empty or of another kind. */
 export function searchText(search: Record<string, unknown>, name: string): string | undefined {
   const value = search[name];

@@ -73,6 +73,7 @@ export function Chart(props: ChartProps) {
         ))}
       </figcaption>
       <div ref={frame} className={styles.plot} aria-hidden="true" />
+      {series.every(({ values }) => values.every((value) => value === null)) && <p className={styles.none}>Nothing was measured in this window.</p>}
       <details className={styles.table}>
         <summary>{title} as a table</summary>
         <div className={styles.scroll}>
@@ -110,6 +111,11 @@ function dataOf({ startedAtMs, stepSeconds, series }: ChartProps): uPlot.Aligned
   return [times, ...series.map(({ values }) => [...values])];
 }
 
+/** Steps with a value between steps without: a line alone would not show them. */
+function lonely(values: readonly (number | null | undefined)[]): number[] {
+  return values.flatMap((value, at) => (value != null && values[at - 1] == null && values[at + 1] == null ? [at] : []));
+}
+
 /** `14:02`, or the day where steps are days. */
 function axisTime(seconds: number, step: number, zone: Zone): string {
   const text = formatInstantInFull(seconds * 1_000, zone);
@@ -139,7 +145,7 @@ function optionsOf(latest: { readonly current: ChartProps }, width: number): uPl
         label: name,
         stroke: colour(property),
         width: 1.5,
-        points: { show: false },
+        points: { show: true, size: 5, fill: colour(property), filter: (chart: uPlot, at: number) => lonely(Array.from(chart.data[at] ?? [])) },
         ...(filled ? { fill: `color-mix(in srgb, ${colour(property)} 22%, transparent)` } : {}),
         ...(dashed ? { dash: [4, 3] } : {}),
       })),

@@ -26,7 +26,9 @@ export function ScreenFailed({ error, reset }: ErrorComponentProps) {
 export function ScreenMissing() {
   return (
     <Page title="No such page">
-      <p>Nothing stands at this address. The navigation and the palette (⌘K or Ctrl K) lead to everything there is.</p>
+      <p>
+        Nothing stands at this address. The navigation and the palette (⌘K or Ctrl K) lead to everything there is; <a href="/">the overview</a> is a good start.
+      </p>
     </Page>
   );
 }

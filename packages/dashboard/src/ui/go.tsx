@@ -46,6 +46,7 @@ export const pathOf = {
   job: (jobId: string): string => `/jobs/${jobId}`,
   stage: (jobId: string, stage: string): string => `/jobs/${jobId}/stages/${stage}`,
   chunk: (jobId: string, stage: string, index: number): string => `/jobs/${jobId}/chunks/${stage}/${index}`,
+  peek: (jobId: string): string => `/jobs/${jobId}/peek`,
   jobRejects: (jobId: string): string => `/jobs/${jobId}/rejects`,
   errorGroup: (fingerprint: string): string => `/errors/${fingerprint}`,
   operation: (operationId: string): string => `/operations/${operationId}`,

@@ -68,7 +68,9 @@ function describe(error: unknown): Description {
   if (error instanceof ApiError) {
     const { title, detail, code, requestId, errors = [], retryable } = error.problem;
     const wait = error.retryAfterSeconds === null ? '' : ` in ${error.retryAfterSeconds} s`;
-    return { title, detail: detail === title ? null : detail, code, requestId, issues: errors, hint: retryable ? `It may work again${wait}.` : null };
+    // One issue that says what the detail says is told once.
+    const issues = errors.filter(({ message, suggestion }) => message !== detail || suggestion !== undefined);
+    return { title, detail: detail === title ? null : detail, code, requestId, issues, hint: retryable ? `It may work again${wait}.` : null };
   }
   if (error instanceof UnreachableError) {
     return { ...nothing, title: 'the server does not answer', detail: error.message, hint: 'What you see is as old as the header says. It heals by itself.' };

@@ -17,7 +17,7 @@ import { attemptSentence, ownFramesFirst, tookMs } from './attempt-difference.ts
 import styles from './chunk.module.css';
 
 interface AttemptStoryProps {
-  readonly chunk: ChunkDetail;
+  readonly chunk: StoryOf;
   readonly attempt: AttemptRow;
   readonly number: number;
 }
@@ -77,7 +77,7 @@ export function AttemptStory({ chunk, attempt, number }: AttemptStoryProps) {
   );
 }
 
-function RunningBar({ chunk, attempt: { startedAt, bytesDone } }: { readonly chunk: ChunkDetail; readonly attempt: AttemptRow }) {
+function RunningBar({ chunk, attempt: { startedAt, bytesDone } }: { readonly chunk: StoryOf; readonly attempt: AttemptRow }) {
   const now = useNow();
   return (
     <p className={styles.hint}>
@@ -86,6 +86,11 @@ function RunningBar({ chunk, attempt: { startedAt, bytesDone } }: { readonly chu
     </p>
   );
 }
+
+/** What the story of an attempt tells of its chunk; planning and finishing are no chunks, and have attempts too. */
+export type StoryOf = Pick<ChunkDetail, 'chunkId' | 'jobId' | 'stage' | 'index' | 'state' | 'retryAt' | 'bytes'> & {
+  readonly history: readonly Pick<ChunkDetail['history'][number], 'attemptId'>[];
+};
 
 type Failure = NonNullable<AttemptRow['failure']>;
 
@@ -102,7 +107,7 @@ function Position({ position: { uri, record, line, byte } }: { readonly position
 /** Lines beyond this are one press away: a stack of 5,000 lines must not slow the page. */
 const mostLines = 200;
 
-function Evidence({ chunk, attempt, failure }: { readonly chunk: ChunkDetail; readonly attempt: AttemptRow; readonly failure: Failure }) {
+function Evidence({ chunk, attempt, failure }: { readonly chunk: StoryOf; readonly attempt: AttemptRow; readonly failure: Failure }) {
   const details = Object.entries(failure.details);
   return (
     <div className={styles.evidence}>
@@ -160,7 +165,7 @@ function LongText({ title, text }: { readonly title: string; readonly text: stri
 }
 
 /** The core's last words may hold data: a steward asks for them, and the view is recorded. */
-function StderrTail({ chunk, attempt, failure }: { readonly chunk: ChunkDetail; readonly attempt: AttemptRow; readonly failure: Failure }) {
+function StderrTail({ chunk, attempt, failure }: { readonly chunk: StoryOf; readonly attempt: AttemptRow; readonly failure: Failure }) {
   const maySee = useMay('steward');
   const [tail, setTail] = useState<string | null>(failure.stderrTail);
   const [error, setError] = useState<unknown>(null);

@@ -1,6 +1,6 @@
 /** One chunk: what it reads, how it stands, and the story of its attempts, the newest open. */
 import type { AttemptRow, ChunkDetail } from '@millrace/api-contract';
-import { useQuery } from '@tanstack/react-query';
+import { queryOptions, useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../../api.ts';
@@ -20,7 +20,7 @@ import { BalanceSum } from '../job/balance-sum.tsx';
 import { FreezeButton, useFreeze } from '../job/freeze-button.tsx';
 import { jobKey, useJob } from '../job/queries.ts';
 import { AttemptDifference } from './attempt-difference-table.tsx';
-import { AttemptStory } from './attempt-story.tsx';
+import { AttemptStory, type StoryOf } from './attempt-story.tsx';
 import styles from './chunk.module.css';
 
 type JobId = ChunkDetail['jobId'];
@@ -28,16 +28,112 @@ type JobId = ChunkDetail['jobId'];
 export function ChunkScreen() {
   const { job, stage, index } = useParams({ from: '/app/jobs/$job/chunks/$stage/$index' });
   const jobId = job as JobId;
+  return stage === 'plan' || stage === 'finish' ? (
+    <TaskPage jobId={jobId} stage={stage} index={index} />
+  ) : (
+    <ChunkPage jobId={jobId} stage={stage} index={index} />
+  );
+}
+
+interface PlaceProps {
+  readonly jobId: JobId;
+  readonly stage: string;
+  readonly index: string;
+}
+
+const attemptsQuery = ({ jobId, stage, index }: PlaceProps) =>
+  queryOptions({
+    queryKey: [...jobKey(jobId), 'attempts', stage, index],
+    queryFn: ({ signal }) =>
+      api.call('GET /jobs/{jobId}/chunks/{stage}/{index}/attempts', { params: { jobId, stage, index }, query: { limit: 200 } }, { signal }),
+  });
+
+const taskWords = {
+  plan: {
+    name: 'planning',
+    about: 'Planning reads a file once, finds out how it is written, and cuts it into chunks. A file that cannot be planned is a dead letter of its own.',
+  },
+  finish: { name: 'finishing', about: 'Finishing sums up the receipts of all chunks, checks the balance, and writes the manifest.' },
+} as const;
+
+/** Planning and finishing are no chunks: they read no range and have no receipt, but attempts, and a dead letter when they fail for good. */
+function TaskPage({ jobId, stage, index }: PlaceProps & { readonly stage: keyof typeof taskWords }) {
+  const { data: job } = useJob(jobId);
+  const attempts = useQuery(attemptsQuery({ jobId, stage, index }));
+  const letters = useQuery({
+    queryKey: ['deadLetters', 'of', jobId, stage, index],
+    queryFn: ({ signal }) => api.call('GET /dead-letters', { query: { q: `job:${jobId} stage:${stage}`, limit: 200 } }, { signal }),
+  });
+  const letter = letters.data?.data.find((each) => String(each.index) === index);
+  const name = job === undefined ? 'Job' : visibleText(job.name);
+  const { name: what, about } = taskWords[stage];
+  const rows = attempts.data?.data ?? [];
+  const state = letter !== undefined ? 'dead' : rows[0]?.outcome === 'committed' ? 'committed' : 'pending';
+  const of: StoryOf = {
+    chunkId: `${jobId}.${stage}.${index}` as StoryOf['chunkId'],
+    jobId,
+    stage,
+    index: Number(index),
+    state,
+    retryAt: null,
+    bytes: letter?.bytes ?? 0,
+    history: rows,
+  };
+  return (
+    <Page
+      title={`${what} ${index} · ${name}`}
+      heading={
+        <>
+          <Go to={pathOf.job(jobId)}>{name}</Go> <span className={styles.slash}>/</span> {what}
+          {letter !== undefined && <StateBadge state="dead" large />}
+        </>
+      }
+      lead={about}
+      acts={letter !== undefined && <LetterActs deadLetterId={letter.deadLetterId} />}
+    >
+      {attempts.error !== null && <ProblemNote error={attempts.error} doing="list the attempts" onRetry={() => void attempts.refetch()} />}
+      {attempts.data === undefined && attempts.error === null && <Waiting what="the attempts" />}
+      <div data-dims>
+        {letter != null && letter.uri !== null && (
+          <Panel title="Reads">
+            <Facts
+              facts={[
+                ['File', <Id key="file" id={letter.uri} most={64} what="location" />],
+                ['Size', formatBytes(letter.bytes)],
+              ]}
+            />
+          </Panel>
+        )}
+        {attempts.data !== undefined && <Attempts chunk={of} attempts={rows} total={attempts.data.total} />}
+      </div>
+    </Page>
+  );
+}
+
+function LetterActs({ deadLetterId }: { readonly deadLetterId: string }) {
+  const mayOperate = useMay('operator');
+  const maySteward = useMay('steward');
+  if (!mayOperate) return null;
+  return (
+    <>
+      <FreezeButton body={{ target: 'deadLetters', ids: [deadLetterId] }}>Redrive</FreezeButton>
+      {maySteward && (
+        <FreezeButton quiet body={{ target: 'waiveDeadLetters', ids: [deadLetterId] }}>
+          Waive
+        </FreezeButton>
+      )}
+    </>
+  );
+}
+
+function ChunkPage({ jobId, stage, index }: PlaceProps) {
   const params = { jobId, stage, index };
   const jobData = useJob(jobId).data;
   const chunk = useQuery({
     queryKey: [...jobKey(jobId), 'chunk', stage, index],
     queryFn: ({ signal }) => api.call('GET /jobs/{jobId}/chunks/{stage}/{index}', { params }, { signal }),
   });
-  const attempts = useQuery({
-    queryKey: [...jobKey(jobId), 'attempts', stage, index],
-    queryFn: ({ signal }) => api.call('GET /jobs/{jobId}/chunks/{stage}/{index}/attempts', { params, query: { limit: 200 } }, { signal }),
-  });
+  const attempts = useQuery(attemptsQuery({ jobId, stage, index }));
   const { data, error } = chunk;
   const name = jobData === undefined ? 'Job' : visibleText(jobData.name);
   const title = `${stage}.${index}`;
@@ -96,12 +192,7 @@ function ChunkActs({ chunk }: { readonly chunk: ChunkDetail }) {
           )}
         </Button>
       )}
-      {deadLetterId !== null && <FreezeButton body={{ target: 'deadLetters', ids: [deadLetterId] }}>Redrive</FreezeButton>}
-      {deadLetterId !== null && maySteward && (
-        <FreezeButton quiet body={{ target: 'waiveDeadLetters', ids: [deadLetterId] }}>
-          Waive
-        </FreezeButton>
-      )}
+      {deadLetterId !== null && <LetterActs deadLetterId={deadLetterId} />}
       <ConfirmDialog
         opened={asking}
         onClose={() => setAsking(false)}
@@ -124,7 +215,10 @@ function ChunkActs({ chunk }: { readonly chunk: ChunkDetail }) {
 function WhatItReads({ chunk }: { readonly chunk: ChunkDetail }) {
   const { uri, start, end, record, records, bytes, kind, files, shares, keys, partition, isReplay, generation, rejects, jobId } = chunk;
   return (
-    <Panel title={isReplay ? 'Replays rejects of' : 'Reads'} aside={start !== null && uri !== null && <PeekCommand uri={uri} start={start} />}>
+    <Panel
+      title={isReplay ? 'Replays rejects of' : 'Reads'}
+      aside={start !== null && uri !== null && kind !== 'rows' && <PeekLinks chunk={chunk} uri={uri} start={start} />}
+    >
       <Facts
         facts={[
           uri === null ? null : ['File', <Id key="file" id={uri} most={64} what="location" />],
@@ -181,16 +275,24 @@ function WhatItReads({ chunk }: { readonly chunk: ChunkDetail }) {
 /** One word of a shell, whatever stands in it. */
 const shellWord = (text: string): string => (/^[\w./:@=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-function PeekCommand({ uri, start }: { readonly uri: string; readonly start: number }) {
+function PeekLinks({ chunk: { jobId, file }, uri, start }: { readonly chunk: ChunkDetail; readonly uri: string; readonly start: number }) {
+  const maySee = useMay('steward');
   return (
-    <CopyButton text={`millrace peek ${shellWord(uri)} --offset ${start}`} what="command to peek at its first bytes">
-      millrace peek …
-    </CopyButton>
+    <>
+      {maySee && file !== null && (
+        <Go to={pathOf.peek(jobId)} search={{ file: String(file), at: String(start) }}>
+          its first bytes
+        </Go>
+      )}
+      <CopyButton text={`millrace peek ${jobId} --at ${start} --file ${shellWord(fileName(uri))}`} what="command to peek at its first bytes">
+        millrace peek …
+      </CopyButton>
+    </>
   );
 }
 
 interface AttemptsProps {
-  readonly chunk: ChunkDetail;
+  readonly chunk: StoryOf;
   readonly attempts: readonly AttemptRow[];
   readonly total: number | null;
 }

@@ -19,6 +19,7 @@ import { Time } from '../../ui/time.tsx';
 import { FreezeButton } from '../job/freeze-button.tsx';
 import { type Decision, DecisionDialog, groupKey, groupQuery } from './decision-form.tsx';
 import styles from './error-group.module.css';
+import { failuresAndDead } from './failures-and-dead.ts';
 
 export function ErrorGroupScreen() {
   const { fingerprint } = useParams({ from: '/app/errors/$fingerprint' });
@@ -53,9 +54,9 @@ function Group({ group }: { readonly group: ErrorGroupDetail }) {
         <Panel title="Seen">
           <Facts
             facts={[
-              ['Failures', formatCount(failures)],
+              failures === 0 && dead > 0 ? null : ['Failed attempts', formatCount(failures)],
               [
-                'Dead',
+                'Dead letters',
                 dead === 0 ? (
                   '0'
                 ) : (
@@ -106,9 +107,7 @@ function Group({ group }: { readonly group: ErrorGroupDetail }) {
             {jobs.map(({ jobId, name, failures: failed, dead: count }) => (
               <li key={jobId}>
                 <Go to={pathOf.job(jobId)}>{visibleText(name)}</Go>
-                <span>
-                  {formatNoun(failed, 'failure')}, {formatCount(count)} dead
-                </span>
+                <span>{failuresAndDead({ failures: failed, dead: count })}</span>
               </li>
             ))}
           </ul>
@@ -119,7 +118,7 @@ function Group({ group }: { readonly group: ErrorGroupDetail }) {
               <li key={`${uri} ${start}`}>
                 <span title={visibleText(uri)}>{visibleText(fileName(uri))}</span>
                 <span>
-                  {formatCount(start)} to {formatCount(end)}
+                  bytes {formatCount(start)} to {formatCount(end)}
                 </span>
               </li>
             ))}

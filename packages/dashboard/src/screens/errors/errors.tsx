@@ -59,7 +59,13 @@ const columns: readonly Column<ErrorGroupRow>[] = [
         </Go>
       ),
   },
-  { key: 'failures', label: 'Failures', width: '72px', end: true, render: ({ failures }) => formatCount(failures) },
+  {
+    key: 'failures',
+    label: 'Failures',
+    width: '72px',
+    end: true,
+    render: ({ failures, dead }) => (failures === 0 && dead > 0 ? <span title="Found while planning: no attempt failed">–</span> : formatCount(failures)),
+  },
   { key: 'jobs', label: 'Jobs', width: 'minmax(90px, 0.8fr)', render: ({ jobs }) => visibleText([...new Set(jobs.map(({ name }) => name))].join(', ')) || '–' },
   { key: 'owner', label: 'Owner', width: '90px', when: 'roomy', render: ({ owner }) => (owner === null ? '–' : visibleText(owner)) },
   { key: 'first', label: 'First seen', width: '84px', end: true, when: 'roomy', render: ({ firstSeenAt }) => <Time at={firstSeenAt} /> },

@@ -18,6 +18,8 @@ export interface Fates {
 }
 
 interface BalanceSumProps {
+  /** What is unread is accepted: its job has completed. */
+  readonly tolerated?: boolean;
   readonly balance: Fates;
   /** Where the rejects are listed. */
   readonly rejectsTo?: string;
@@ -25,7 +27,7 @@ interface BalanceSumProps {
   readonly unit?: string;
 }
 
-export function BalanceSum({ balance, rejectsTo, unit = 'records' }: BalanceSumProps) {
+export function BalanceSum({ balance, rejectsTo, unit = 'records', tolerated = true }: BalanceSumProps) {
   const { recordsIn, emitted, filtered, deduplicated, rejected, rowsOut, repaired = 0, unreadBytes = 0 } = balance;
   const missing = recordsIn - emitted - filtered - deduplicated - rejected;
   const parts: BarPart[] = [
@@ -73,7 +75,12 @@ export function BalanceSum({ balance, rejectsTo, unit = 'records' }: BalanceSumP
         <p>
           {rowsOut !== undefined && <>{formatNoun(rowsOut, 'row')} out</>}
           {repaired > 0 && <> · {formatNoun(repaired, 'record')} repaired</>}
-          {unreadBytes > 0 && <> · {formatBytes(unreadBytes)} unread, inside tolerated gaps</>}
+          {unreadBytes > 0 && (
+            <>
+              {' '}
+              · {formatBytes(unreadBytes)} unread, {tolerated ? 'inside tolerated gaps' : 'as their work is dead'}
+            </>
+          )}
         </p>
       </div>
     </div>

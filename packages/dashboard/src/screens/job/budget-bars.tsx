@@ -36,6 +36,7 @@ const usedOf = ({ value, of }: Budget): number => (of === null ? value : of === 
 /** `0.4 % of 1 %`, or `93 of 100`. */
 function numbersOf(budget: Budget): string {
   const { value, of, limit } = budget;
+  if (of === null && limit === 0) return value === 0 ? 'none, and none is allowed' : `${formatCount(value)}, none is allowed · used up`;
   const numbers = of === null ? `${formatCount(value)} of ${formatCount(limit)}` : `${of === 0 ? '0 %' : formatShare(value, of)} of ${formatShare(limit, 1)}`;
   return pressure(budget) > 1 ? `${numbers} · used up` : numbers;
 }

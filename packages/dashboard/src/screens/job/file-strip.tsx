@@ -168,7 +168,13 @@ function StripCanvas({ jobId, strip }: { readonly jobId: string; readonly strip:
             Table
           </Button>
         </span>
-        <span>{strip.planned || chosen !== null ? offsetText(strip, view.end) : `${offsetText(strip, strip.length)} planned so far`}</span>
+        <span>
+          {strip.planned || chosen !== null
+            ? offsetText(strip, view.end)
+            : strip.length === 0
+              ? 'nothing planned yet'
+              : `${offsetText(strip, strip.length)} planned so far`}
+        </span>
       </figcaption>
       {asTable && <StripTable jobId={jobId} strip={strip} />}
     </figure>

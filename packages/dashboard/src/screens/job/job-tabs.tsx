@@ -19,7 +19,7 @@ import { timelineLines } from './timeline-lines.ts';
 
 const tabs = ['timeline', 'outputs', 'pins', 'spec'] as const;
 type Tab = (typeof tabs)[number];
-const labels: Readonly<Record<Tab, string>> = { timeline: 'Timeline', outputs: 'Outputs and gaps', pins: 'Pins', spec: 'Spec' };
+const labels: Readonly<Record<Tab, string>> = { timeline: 'Timeline', outputs: 'Outputs and gaps', pins: 'How inputs are read', spec: 'Spec' };
 
 export function JobTabs({ job }: { readonly job: Job }) {
   const search = useSearch({ from: '/app/jobs/$job' });
@@ -124,7 +124,8 @@ function words(entry: TimelineEntry): ReactNode {
     case 'ended':
       return (
         <>
-          <StateBadge state={entry.state} /> {formatNoun(entry.rejected, 'reject')}, {formatNoun(entry.gaps, 'gap')}
+          <StateBadge state={entry.state} /> {formatNoun(entry.rejected, 'reject')}
+          {entry.gaps > 0 && <>, {formatNoun(entry.gaps, 'tolerated gap')}</>}
           {entry.failure !== null && (
             <span className={styles.reason}>
               {visibleText(entry.failure.message)} (<code>{entry.failure.code}</code>)

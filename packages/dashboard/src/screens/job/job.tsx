@@ -16,6 +16,7 @@ import { Columns, Page, Panel, Waiting } from '../../ui/page.tsx';
 import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
+import { failuresAndDead } from '../errors/failures-and-dead.ts';
 import { FateBar } from '../jobs/fate-bar.tsx';
 import { BalanceSum } from './balance-sum.tsx';
 import { BudgetBars } from './budget-bars.tsx';
@@ -89,7 +90,7 @@ function JobPage({ job }: { readonly job: Job }) {
         <Files job={job} />
         <Columns>
           <Panel title="Balance">
-            <BalanceSum balance={balance} rejectsTo={pathOf.jobRejects(jobId)} />
+            <BalanceSum balance={balance} rejectsTo={pathOf.jobRejects(jobId)} tolerated={state !== 'failed' && state !== 'cancelled'} />
           </Panel>
           <Panel title="Budgets" aside={<RaiseBudget job={job} />}>
             <BudgetBars budgets={job.budgets} />
@@ -145,6 +146,9 @@ function WhyFailed({ job, failure }: { readonly job: Job; readonly failure: NonN
   return (
     <section className={styles.failed} aria-label="why it failed">
       <p>{visibleText(failure.message)}</p>
+      {failure.evidence != null && (
+        <p className={styles.failedWhen}>Counted when the budget was used up. Chunks that ran then still ended, so the sums below may be higher.</p>
+      )}
       <p className={styles.failedMore}>
         <a href={`/docs/errors/${encodeURIComponent(failure.code)}`}>
           <code>{failure.code}</code>
@@ -244,13 +248,27 @@ function RaiseBudget({ job }: { readonly job: Job }) {
 
 const filesPerPage = 12;
 
+function FilesAside({ job }: { readonly job: Job }) {
+  const maySee = useMay('steward');
+  return (
+    <span className={styles.filesAside}>
+      <StripLegend />
+      {maySee && job.inputs.files > 0 && (
+        <Go to={pathOf.peek(job.jobId)} title="A record by its number, or by a byte that lies in it">
+          look into a file
+        </Go>
+      )}
+    </span>
+  );
+}
+
 function Files({ job }: { readonly job: Job }) {
   const search = useSearch({ from: '/app/jobs/$job' });
   const { data, error, refetch } = useQuery(filesQuery(job.jobId, search.files));
   if (error !== null) return <ProblemNote error={error} doing="list the files" onRetry={() => void refetch()} />;
   if (data === undefined) return <Panel title="Files">{<Waiting what="the files" />}</Panel>;
   return (
-    <Panel title={`Files (${formatCount(job.inputs.files)})`} aside={<StripLegend />}>
+    <Panel title={`Files (${formatCount(job.inputs.files)})`} aside={<FilesAside job={job} />}>
       {data.data.length === 0 && (
         <>
           <p className={styles.fileHead}>Chunks of the first stage</p>
@@ -269,20 +287,25 @@ function Files({ job }: { readonly job: Job }) {
                 {formatBytes(file.size)}
                 {file.unit === 'byte' && file.length !== null && file.length > file.size * 1.2 && <> ({formatBytes(file.length)} inflated)</>}
               </span>
-              {file.recordsIn !== null && <span>{formatNoun(file.recordsIn, 'record')} so far</span>}
+              {file.recordsIn !== null && (
+                <span>
+                  {formatNoun(file.recordsIn, 'record')}
+                  {job.endedAt === null && ' so far'}
+                </span>
+              )}
               {file.rejected !== null && file.rejected > 0 && (
                 <Go to={pathOf.jobRejects(job.jobId)} search={{ q: `file:"${fileName(file.uri).replaceAll(/["\\]/g, '\\$&')}"` }}>
                   {formatNoun(file.rejected, 'reject')}
                 </Go>
               )}
-              <span>{formatShare(file.chunks.committed, file.chunks.total)}</span>
+              <span>{file.chunks.total === 0 ? 'not planned' : formatShare(file.chunks.committed, file.chunks.total)}</span>
             </p>
             {file.failure !== null && (
               <p className={styles.bad}>
                 {visibleText(file.failure.message)} (<code>{file.failure.code}</code>)
               </p>
             )}
-            <FileStrip jobId={job.jobId} of={{ file: file.file }} />
+            {(file.chunks.total > 0 || file.failure === null) && <FileStrip jobId={job.jobId} of={{ file: file.file }} />}
           </li>
         ))}
       </ul>
@@ -348,10 +371,7 @@ function Errors({ job }: { readonly job: Job }) {
                   <code>{group.code}</code>
                 </Go>
                 <span className={styles.errorText}>{visibleText(group.message)}</span>
-                <span className={styles.errorCount}>
-                  {formatNoun(here?.failures ?? group.failures, 'failure')}
-                  {(here?.dead ?? group.dead) > 0 && <> · {formatCount(here?.dead ?? group.dead)} dead</>}
-                </span>
+                <span className={styles.errorCount}>{failuresAndDead(here ?? group)}</span>
               </li>
             );
           })}

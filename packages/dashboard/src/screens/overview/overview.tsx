@@ -86,12 +86,13 @@ function Sentences({ overview: { errorGroups, oldestWaiting, deadLetters, hosts 
           </>
         ) : (
           <>
-            <b>{formatCount(deadLetters.open)}</b> dead {deadLetters.open === 1 ? 'letter' : 'letters, oldest'} <Since at={deadLetters.oldestAt} />
+            <b>{formatCount(deadLetters.open)}</b> dead {deadLetters.open === 1 ? 'letter,' : 'letters, oldest'} <Since at={deadLetters.oldestAt} />
+            {deadLetters.open === 1 && ' old'}
           </>
         )}
       </Sentence>
       <Sentence to="/workers" tone={total === 0 || missing > 0 ? 'warn' : 'calm'}>
-        <b>{formatCount(hosts.ready)}</b> of {formatNoun(total, 'host')}
+        <b>{formatCount(hosts.ready)}</b> of {formatNoun(total, 'host')} ready
         {missing > 0 ? <>, {formatCount(missing)} more wanted</> : ''}
         <span className={styles.aside}>
           {formatCount(hosts.busy)} of {formatNoun(hosts.slots, 'slot')} busy
@@ -304,9 +305,9 @@ function Charts({ throughput }: { readonly throughput: ThroughputView }) {
 const secondOf = (ms: number): string => new Date(Math.round(ms / 1_000) * 1_000).toISOString().replace('.000Z', 'Z');
 
 const firstCommands = [
-  ['make a dirty sample', 'millrace generate --out samples'],
-  ['submit it', 'millrace submit samples/job.yaml'],
-  ['watch it', 'millrace watch'],
+  ['make a dirty sample', 'millrace generate orders --out samples'],
+  ['submit it', 'millrace submit samples/spec.yaml'],
+  ['watch it', 'millrace watch @last'],
 ] as const;
 
 function FirstRun() {

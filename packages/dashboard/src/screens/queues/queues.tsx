@@ -111,13 +111,13 @@ function Queue({ queue }: { readonly queue: QueueView }) {
           ['In hand', formatCount(active)],
           ['Oldest', oldestEnqueuedAt === null ? 'none waits' : <Since key="oldest" at={oldestEnqueuedAt} />],
           ['Consumers', `${formatCount(consumers)}${slots > 0 ? `, ${formatNoun(slots, 'slot')}` : ''}`],
-          ['Rate', endedPerSecond === null ? 'not known' : `${formatCount(Math.round(endedPerSecond * 10) / 10)} attempts/s`],
-          ['Wait p95', waitP95Ms === null ? 'not known' : formatDuration(waitP95Ms)],
-          windowLimit === null ? null : ['Window', `${formatCount(waiting + active)} of ${formatCount(windowLimit)}`],
+          endedPerSecond === null ? null : ['Rate', `${formatCount(Math.round(endedPerSecond * 10) / 10)} attempts/s`],
+          waitP95Ms === null ? null : ['Wait, 95 of 100', `up to ${formatDuration(waitP95Ms)}`],
+          windowLimit === null ? null : ['Handed out', `${formatCount(waiting + active)} of at most ${formatCount(windowLimit)} chunks`],
           backlog === null
             ? null
             : ['Backlog', `${formatNoun(backlog.chunks, 'chunk')}, ${formatBytes(backlog.bytes)}, ${formatDuration(backlog.workSeconds * 1_000)} of work`],
-          emptyInSeconds === null ? null : ['Empty', `in ${formatDuration(emptyInSeconds * 1_000)} at this rate`],
+          emptyInSeconds === null ? null : ['Empty', emptyInSeconds === 0 ? 'now' : `in ${formatDuration(emptyInSeconds * 1_000)} at this rate`],
           maxConcurrency === null ? null : ['At most', `${formatCount(maxConcurrency)} at once`],
           setting === null
             ? null

@@ -1,4 +1,4 @@
-/** What stands around a reject in its file, read from the file itself at the version that the job has pinned. */
+/** What stands around a place in a file, read from the file itself at the version that the job has pinned. */
 import type { RejectDetail } from '@millrace/api-contract';
 import { ApiError } from '@millrace/api-contract/client';
 import { useQuery } from '@tanstack/react-query';
@@ -14,12 +14,36 @@ import styles from './rejects.module.css';
 const around = 256;
 const windowBytes = 2 * around;
 
+type JobId = RejectDetail['jobId'];
+
+export interface FilePlace {
+  /** Tells one place from another. */
+  readonly key: string;
+  readonly jobId: JobId;
+  /** Null: the file has rows, no bytes to look at. */
+  readonly at: number | null;
+  /** Number of the file in the job. */
+  readonly fileOf: (signal: AbortSignal) => Promise<number>;
+}
+
+export function placeOfReject({ jobId, rejectId, stage, chunkId, file: uri, byte, errorByte }: RejectDetail): FilePlace {
+  return {
+    key: rejectId,
+    jobId,
+    at: byte === null ? null : (errorByte ?? byte),
+    fileOf: async (signal) => {
+      const index = chunkId.split('.').at(-1) ?? '';
+      const chunk = await api.call('GET /jobs/{jobId}/chunks/{stage}/{index}', { params: { jobId, stage, index } }, { signal });
+      const file = chunk.shares.find((share) => share.uri === uri)?.file ?? chunk.file;
+      if (file === null) throw new Error('its chunk reads no file of its own: the record above is all there is');
+      return file;
+    },
+  };
+}
+
 /** A window of the file; each one that is read is a line of the audit, so it is read once. */
-async function readWindow({ jobId, stage, chunkId, file: uri }: RejectDetail, offset: number, signal: AbortSignal) {
-  const index = chunkId.split('.').at(-1) ?? '';
-  const chunk = await api.call('GET /jobs/{jobId}/chunks/{stage}/{index}', { params: { jobId, stage, index } }, { signal });
-  const file = chunk.shares.find((share) => share.uri === uri)?.file ?? chunk.file;
-  if (file === null) throw new Error('its chunk reads no file of its own: the record above is all there is');
+async function readWindow({ jobId, fileOf }: FilePlace, offset: number, signal: AbortSignal) {
+  const file = await fileOf(signal);
   const answer = await api.raw(
     'GET /jobs/{jobId}/bytes',
     { params: { jobId }, query: { file: String(file), offset: String(offset), length: String(windowBytes) } },
@@ -29,21 +53,20 @@ async function readWindow({ jobId, stage, chunkId, file: uri }: RejectDetail, of
   return { bytes: new Uint8Array(await answer.arrayBuffer()), total: total === undefined ? null : Number(total) };
 }
 
-export function NearbyBytes({ reject }: { readonly reject: RejectDetail }) {
-  const { byte, errorByte } = reject;
+export function NearbyBytes({ place }: { readonly place: FilePlace }) {
+  const { at } = place;
   const [offset, setOffset] = useState<number | null>(null);
   const [wanted, setWanted] = useState('');
   const query = useQuery({
-    queryKey: ['bytes', reject.rejectId, offset],
-    queryFn: ({ signal }) => readWindow(reject, offset ?? 0, signal),
+    queryKey: ['bytes', place.key, offset],
+    queryFn: ({ signal }) => readWindow(place, offset ?? 0, signal),
     enabled: offset !== null,
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
     refetchOnReconnect: false,
     gcTime: 0,
   });
-  if (byte === null) return null;
-  const at = errorByte ?? byte;
+  if (at === null) return null;
   if (offset === null) {
     return (
       <p>

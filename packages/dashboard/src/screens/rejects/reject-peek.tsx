@@ -3,7 +3,7 @@ import type { RejectDetail } from '@millrace/api-contract';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api.ts';
-import { formatBytes, formatCount, formatNoun } from '../../format/numbers.ts';
+import { formatBytes, formatCount } from '../../format/numbers.ts';
 import { visibleText } from '../../format/texts.ts';
 import { useKeys } from '../../keys/keys.ts';
 import { useMay } from '../../session.ts';
@@ -16,7 +16,8 @@ import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
 import { BytesView } from './bytes-view.tsx';
-import { NearbyBytes } from './nearby-bytes.tsx';
+import { NearbyBytes, placeOfReject } from './nearby-bytes.tsx';
+import { RecordFields } from './record-fields.tsx';
 import { bytesOfBase64 } from './reject-bytes.ts';
 import styles from './rejects.module.css';
 
@@ -63,7 +64,7 @@ export function RejectPeek({ rejectId, onShow }: RejectPeekProps) {
       <p className={styles.sentence}>{visibleText(data.message, true)}</p>
       {data.hint !== '' && (
         <p className={styles.hint}>
-          {visibleText(data.hint)} <a href={`/docs/errors/${encodeURIComponent(data.code)}`}>More about it</a>
+          What may cure it: {visibleText(data.hint)}. <a href={`/docs/errors/${encodeURIComponent(data.code)}`}>More about it</a>
         </p>
       )}
       <Place reject={data} />
@@ -95,7 +96,7 @@ function Place({ reject }: { readonly reject: RejectDetail }) {
             {stage} {formatCount(index)}
           </Go>,
         ],
-        ['Version', <Id key="etag" id={etag} what="etag of the file" />],
+        ['File version', <Id key="etag" id={etag} what="etag of the file" />],
         ['Reject', <Id key="id" id={rejectId} most={22} what="reject id" />],
       ]}
     />
@@ -155,6 +156,7 @@ function Content({ reject }: { readonly reject: RejectDetail }) {
             ['Record', <Masked key="record" value={null} length={reject.rawBytes} unit="byte" />],
           ]}
         />
+        {maySee && <p className={styles.note}>Data of a record are hidden until somebody asks for them; each look is recorded in the audit.</p>}
         {maySee ? (
           <Button
             tone="accent"
@@ -187,7 +189,7 @@ function Revealed({ reject }: { readonly reject: RejectDetail }) {
           </p>
         </>
       )}
-      {fields !== null && <Fields fields={fields} column={column} />}
+      {fields !== null && <RecordFields fields={fields} columns={column === null ? [] : [column]} />}
       {raw !== null && <BytesView bytes={bytesOfBase64(raw)} base={byte ?? 0} fault={fault} label="the record" />}
       {rawTruncated && <p className={styles.note}>Only its first {formatBytes(rawBytes)} were kept.</p>}
       {replay?.corrected === true && replay.raw !== null && (
@@ -196,26 +198,7 @@ function Revealed({ reject }: { readonly reject: RejectDetail }) {
           <BytesView bytes={bytesOfBase64(replay.raw)} base={0} fault={null} label="the corrected record" />
         </>
       )}
-      <NearbyBytes reject={reject} />
+      <NearbyBytes place={placeOfReject(reject)} />
     </section>
-  );
-}
-
-function Fields({ fields, column }: { readonly fields: NonNullable<RejectDetail['fields']>; readonly column: string | null }) {
-  return (
-    <>
-      <h3 className={styles.part}>{formatNoun(fields.length, 'field')}</h3>
-      <dl className={styles.fields}>
-        {fields.map(({ name, value }, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: fields have no other identity, and their order is that of the record
-          <div key={index} data-fault={(name !== null && name === column) || undefined}>
-            <dt>{name === null ? `(no name, number ${index + 1})` : visibleText(name)}</dt>
-            <dd>
-              <code>{value === '' ? ' ' : visibleText(value)}</code>
-            </dd>
-          </div>
-        ))}
-      </dl>
-    </>
   );
 }

@@ -28,4 +28,11 @@ const correctionsRoute = createRoute({
   component: lazyRouteComponent(() => import('./corrections.tsx'), 'CorrectionsScreen'),
 });
 
-export const rejectRoutes = [rejectsRoute, rejectRoute, jobRejectsRoute, correctionsRoute] as const;
+const peekRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/jobs/$job/peek',
+  validateSearch: searchTexts('file', 'at', 'record', 'reject'),
+  component: lazyRouteComponent(() => import('./peek.tsx'), 'PeekScreen'),
+});
+
+export const rejectRoutes = [rejectsRoute, rejectRoute, jobRejectsRoute, correctionsRoute, peekRoute] as const;

@@ -56,7 +56,11 @@ export function People() {
       {offered !== null && <Link invitation={offered} onDone={() => setOffered(null)} />}
       {error !== null && <ProblemNote error={error} doing="list the people" onRetry={() => void refetch()} />}
       {data === undefined && error === null && <Waiting what="the people" />}
-      {data?.length === 0 && <Empty title="Nobody has an account." />}
+      {data?.length === 0 && (
+        <Empty title="Nobody has an account.">
+          <p>Invite people by a link: each chooses a password and has a role. Until then tokens are the way in.</p>
+        </Empty>
+      )}
       <ul className={styles.tokens} data-dims>
         {data?.map((user) => (
           <Person

@@ -112,9 +112,9 @@ function Host({ worker, skewed }: { readonly worker: WorkerSummary; readonly ske
           <span>node {visibleText(node)}</span>
           <span className={skewed ? styles.skewed : undefined}>
             core {visibleText(coreVersion)}
-            {skewed ? ' (older)' : ''}, result {resultVersion}
+            {skewed ? ' (older)' : ''}, result version {resultVersion}
           </span>
-          {memoryBytes !== null && <span>{formatBytes(memoryBytes)}</span>}
+          {memoryBytes !== null && <span>{formatBytes(memoryBytes)} of memory</span>}
           <span>
             heard <Time at={heartbeatAt} />
           </span>
