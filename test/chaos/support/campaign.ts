@@ -209,7 +209,7 @@ async function commandAtRandom(cluster: Cluster, random: SeededRandom, over: Abo
 }
 
 /** Redrives a job, generation by generation, until one has completed. */
-async function driveHome(handle: JobHandle, cluster: Cluster, deadline: number): Promise<void> {
+export async function driveHome(handle: JobHandle, cluster: Cluster, deadline: number): Promise<void> {
   for (let generation = 1; ; generation += 1) {
     await cluster.untilEnded(handle.jobId, generation, Math.max(1, deadline - performance.now()));
     const isOpened = (): boolean => readJob(cluster.out, handle.jobId).commands.some(({ opens }) => opens === generation + 1);

@@ -29,6 +29,8 @@ export interface RoleOptions {
   readonly drainMs?: number;
   /** Another binary than the installation's. */
   readonly core?: string;
+  /** Another checkout than this one, whose program is started. */
+  readonly tree?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -257,7 +259,7 @@ export class Cluster {
       ...remote?.environment,
       ...options.environment,
     };
-    const entry = join(root, 'packages', role, 'src/main.ts');
+    const entry = join(options.tree ?? root, 'packages', role, 'src/main.ts');
     const child = spawn(process.execPath, ['--conditions=millrace-test', entry], { env: settings, stdio: ['pipe', 'ignore', 'pipe'], detached: true });
     const started = new Role(name, role, child, this.logFile);
     this.roles.push(started);

@@ -1,7 +1,7 @@
 /** A job as its journal tells it, read as plain files without any code of the product: what checks must not trust what it checks. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command, FailureRecord, Manifest, Receipt, Segment, Verdict } from '@millrace/protocol';
+import type { Command, FailureRecord, JobRecord, Manifest, Receipt, Segment, Verdict } from '@millrace/protocol';
 import { filesBelow } from '../../e2e/support/journal-files.ts';
 
 export interface ListedChunk {
@@ -35,6 +35,8 @@ const readJson = <T>(path: string): T => JSON.parse(readFileSync(path, 'utf8')) 
 const recordsBelow = (directory: string): string[] => filesBelow(directory).filter((path) => /\/[0-9a-z][^/]*\.json$/.test(path));
 
 export const isAccepted = (out: string, jobId: string): boolean => existsSync(join(jobDirectory(out, jobId), 'job.json'));
+
+export const recordOf = (out: string, jobId: string): JobRecord => readJson<JobRecord>(join(jobDirectory(out, jobId), 'job.json'));
 
 export function manifestOf(out: string, jobId: string, generation: number): Manifest | null {
   const path = join(jobDirectory(out, jobId), 'manifests', `${String(generation).padStart(6, '0')}.json`);
