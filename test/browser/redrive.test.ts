@@ -1,7 +1,8 @@
 /** What an operator does at night: from the overview to the cause of many dead chunks, the cure, a canary, and a job that heals under the eyes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type BrokenJob, brokenJob } from './support/jobs.ts';
+import { generatedSpec } from '../e2e/support/workbench.ts';
+import { type BrokenJob, brokenJob, submit, untilEnded } from './support/jobs.ts';
 import { BrowserBench, expectAccessible, expectNoSideways, toFirstRow } from './support/pages.ts';
 
 let pages: BrowserBench;
@@ -78,5 +79,51 @@ test('dead letters are waived from the inbox by keyboard, under a reason, and th
   await page.getByText('the shop has closed').first().waitFor();
   await page.goto(`${pages.api.url}/jobs/${jobId}?tab=outputs`);
   await page.getByText('INPUT_NOT_FOUND').first().waitFor();
+  await close();
+});
+
+test('a job that failed by its budget is redriven with a higher one, which the plan shows beside the old one and the job keeps on record', async () => {
+  const { bench } = pages;
+  const { directory } = bench.generate('strict', { records: 3_000, files: 1 });
+  const jobId = await submit(
+    pages,
+    generatedSpec(directory, bench.path('out', 'strict'), '64KiB', { name: 'strict', rejects: { maxRows: 1, maxRatio: null } }),
+  );
+  assert.equal(await untilEnded(pages, jobId), 'failed');
+  const { page, close } = await pages.open(`/jobs/${jobId}`, { expected: /status of 422/ });
+  await page.getByRole('button', { name: 'Redrive with a higher budget' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Redrive with changes' });
+  await dialog.getByLabel('Rejects, at most').fill('many');
+  await dialog.getByText('expected a whole number').waitFor();
+  assert.ok(await dialog.getByRole('button', { name: 'Show the plan' }).isDisabled());
+  await dialog.getByLabel('Rejects, at most').fill('100000');
+  await dialog.getByLabel('Attempts at a chunk').fill('99');
+  await expectAccessible(page, 'a form of overrides');
+  await page.setViewportSize({ width: 360, height: 780 });
+  await expectNoSideways(page, 'a form of overrides');
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await dialog.getByRole('button', { name: 'Show the plan' }).click();
+  await dialog.getByText('/execution/maxAttempts').waitFor();
+  await dialog.getByLabel('Attempts at a chunk').fill('7');
+  await dialog.getByRole('button', { name: 'Show the plan' }).click();
+  const changes = page.getByRole('region', { name: 'What will be different' });
+  await changes.waitFor();
+  assert.deepEqual(
+    (await changes.getByRole('row').allInnerTexts()).map((row) => row.split('\t')),
+    [
+      ['field', 'was', 'will be'],
+      ['execution.maxAttempts', '5', '7'],
+      ['rejects.maxRows', '1', '100000'],
+    ],
+  );
+  await expectAccessible(page, 'a plan with changes');
+  await page.getByRole('button', { name: 'Change more' }).waitFor();
+  await page.getByRole('button', { name: /^Redrive \d+$/ }).click();
+  await page.getByText('finished').first().waitFor();
+  await page.goto(`${pages.api.url}/jobs/${jobId}`);
+  await page.getByText('with overrides').first().waitFor();
+  assert.equal(await untilEnded(pages, jobId), 'completed');
+  const { spec, generation } = await pages.api.client.call('GET /jobs/{jobId}/spec', { params: { jobId: jobId as never } });
+  assert.deepEqual([generation, (spec['rejects'] as { maxRows: number }).maxRows], [2, 100_000]);
   await close();
 });

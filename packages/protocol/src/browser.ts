@@ -26,4 +26,4 @@ export { nearestName } from './nearest-name.ts';
 export { canaryAbove, defaultCanary, isOperationOver, operationStates, planLifeMs, redriveTargets } from './redrive-plan.ts';
 export { type Role, roles, type Scope, scopes } from './role.ts';
 export { groupStates } from './triage.ts';
-export { parseDuration, parseSize } from './units.ts';
+export { durationText, parseDuration, parseSize, sizeText } from './units.ts';

@@ -35,13 +35,22 @@ function planOf(body: Freeze, actKey: string) {
   return api.call('POST /redrives/plans', { body }, options);
 }
 
-/** Freezes, and leads to the plan. `showsFailure`: the caller shows what was refused. */
-export function useFreeze({ showsFailure = false }: { readonly showsFailure?: boolean } = {}) {
+interface FreezeOptions {
+  /** The caller shows what was refused. */
+  readonly showsFailure?: boolean;
+  readonly onFrozen?: () => void;
+}
+
+/** Freezes, and leads to the plan. */
+export function useFreeze({ showsFailure = false, onFrozen }: FreezeOptions = {}) {
   const navigate = useNavigate();
   return useAct({
     call: planOf,
     showsFailure,
-    onDone: ({ planId }) => void navigate({ to: '/redrives/new' as string, search: { plan: planId } as never }),
+    onDone: ({ planId }) => {
+      onFrozen?.();
+      void navigate({ to: '/redrives/new' as string, search: { plan: planId } as never });
+    },
   });
 }
 

@@ -18,6 +18,7 @@ import { StateBadge } from '../../ui/state-badge.tsx';
 import { Time } from '../../ui/time.tsx';
 import { failuresAndDead } from '../errors/failures-and-dead.ts';
 import { FateBar } from '../jobs/fate-bar.tsx';
+import { OverrideButton } from '../redrive/override-button.tsx';
 import { BalanceSum } from './balance-sum.tsx';
 import { BudgetBars } from './budget-bars.tsx';
 import { FileStrip, StripLegend } from './file-strip.tsx';
@@ -240,9 +241,9 @@ function RaiseBudget({ job }: { readonly job: Job }) {
   const isOver = job.failure?.code.startsWith('BUDGET_') === true;
   if (!mayOperate || !isOver) return null;
   return (
-    <FreezeButton quiet body={{ target: 'jobs', ids: [job.jobId] }}>
+    <OverrideButton small jobId={job.jobId} body={{ target: 'jobs', ids: [job.jobId] }}>
       Redrive with a higher budget
-    </FreezeButton>
+    </OverrideButton>
   );
 }
 

@@ -18,6 +18,7 @@ import { ProblemNote } from '../../ui/problem.tsx';
 import { StateBadge } from '../../ui/state-badge.tsx';
 import { Countdown } from '../../ui/time.tsx';
 import { FreezeButton } from '../job/freeze-button.tsx';
+import { OverrideButton } from './override-button.tsx';
 import styles from './redrive.module.css';
 import { startProblem, waiverProblem } from './start-choices.ts';
 
@@ -122,6 +123,7 @@ function Plan({ plan }: { readonly plan: PlanView }) {
           {filter !== null && target !== 'rejects' && <FreezeButton body={{ target, filter }}>Freeze again</FreezeButton>}
         </div>
       )}
+      {operationId === null && <WithChanges plan={plan} />}
       {warnings.map(({ code, message }) => (
         <p key={`${code} ${message}`} className={styles.warning}>
           <StateBadge state="warning" word={code} /> {visibleText(message)}
@@ -185,7 +187,7 @@ function Plan({ plan }: { readonly plan: PlanView }) {
         </Panel>
       </Columns>
       {changes.length > 0 && (
-        <Panel title="Overrides">
+        <Panel title="What will be different">
           <table className={styles.changes}>
             <thead>
               <tr>
@@ -195,17 +197,19 @@ function Plan({ plan }: { readonly plan: PlanView }) {
               </tr>
             </thead>
             <tbody>
-              {changes.map(({ jobId, pointer, first, now: next }) => (
+              {changes.slice(0, shownChanges).map(({ jobId, pointer, first, now: next }) => (
                 <tr key={`${jobId} ${pointer}`}>
                   <td>
-                    <code>{visibleText(pointer)}</code>
+                    <code>{visibleText(pointer.slice(1).replaceAll('/', '.'))}</code>
+                    {jobs.length > 1 && <> of {visibleText(jobs.find((job) => job.jobId === jobId)?.name ?? jobId)}</>}
                   </td>
-                  <td>{visibleText(JSON.stringify(first) ?? 'nothing')}</td>
-                  <td>{visibleText(JSON.stringify(next) ?? 'nothing')}</td>
+                  <td className={styles.was}>{changeText(first)}</td>
+                  <td>{changeText(next)}</td>
                 </tr>
               ))}
             </tbody>
           </table>
+          {changes.length > shownChanges && <p>{formatCount(changes.length - shownChanges)} more.</p>}
         </Panel>
       )}
       {cannot.length > 0 && (
@@ -227,6 +231,31 @@ function Plan({ plan }: { readonly plan: PlanView }) {
   );
 }
 
+/** Another plan of the same, that runs with other budgets, limits or SQL. The form begins with the spec of the job that has most items. */
+function WithChanges({ plan: { target, filter, jobs, overrides } }: { readonly plan: PlanView }) {
+  const [most] = jobs.toSorted((one, other) => other.items - one.items);
+  if (most === undefined || (target !== 'jobs' && target !== 'deadLetters')) return null;
+  const what = target === 'jobs' ? { ids: jobs.map(({ jobId }) => jobId) } : filter === null ? null : { filter };
+  if (what === null) return null;
+  const isChanged = Object.keys(overrides).length > 0;
+  return (
+    <p className={styles.changeActs}>
+      <OverrideButton small jobId={most.jobId} body={{ target, ...what, overrides }}>
+        {isChanged ? 'Change more' : 'Run it with changes'}
+      </OverrideButton>
+      <span>
+        Budgets, limits or SQL
+        {jobs.length > 1 && (
+          <>
+            , of all {formatNoun(jobs.length, 'job')}; the form begins with {visibleText(most.name)}
+          </>
+        )}
+        .
+      </span>
+    </p>
+  );
+}
+
 function SumLine({ sign, value, name }: { readonly sign: string; readonly value: number; readonly name: string }) {
   return (
     <tr>
@@ -235,6 +264,14 @@ function SumLine({ sign, value, name }: { readonly sign: string; readonly value:
       <td>{name}</td>
     </tr>
   );
+}
+
+const shownChanges = 200;
+
+/** Lines of a text stay lines: SQL is read better so. */
+function changeText(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  return visibleText(typeof value === 'string' ? value : JSON.stringify(value), true);
 }
 
 /** Above so many items the number is typed: a hand that presses Enter too fast is not enough. */
