@@ -1,6 +1,6 @@
 /** Hosts: one drains because an operator asked, and tasks that we did not sign are never run. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { chunkTaskId, parseTaskKeys, signTask, type TaskId, workQueueName } from '@millrace/protocol';
@@ -8,7 +8,7 @@ import { openQueues } from '@millrace/queues';
 import { leaseTimes, silentLog } from '@millrace/service-kit';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
-import { isSealed, verdictCount } from './support/journal-files.ts';
+import { failures, isSealed, manifest, verdictCount } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
@@ -25,6 +25,42 @@ function audited(out: string, act: string): { object: string; outcome: string | 
   const files = readdirSync(root).flatMap((day) => readdirSync(join(root, day)).map((name) => join(root, day, name)));
   return files.map((file) => JSON.parse(readFileSync(file, 'utf8'))).filter((record) => record.act === act && record.outcome !== null);
 }
+
+/** The core of one host dies of each file over 64 KiB that it writes, as on a disk that is broken: it plans, and kills every chunk. */
+function breakCoreOf(worker: string): void {
+  const real = `${bench.core}-real`;
+  renameSync(bench.core, real);
+  const script = `#!/bin/sh\ngrep -qz "^MILLRACE_WORKER_ID=${worker}$" /proc/$PPID/environ && ulimit -f 128\nulimit -c 0\nexec "${real}" "$@"\n`;
+  writeFileSync(bench.core, script, { mode: 0o755 });
+}
+
+describe('a host whose cores die of whatever they do', () => {
+  it('makes no healthy chunk a dead one, nor a record a reject: another host takes what has died on it', async () => {
+    const { directory: data, expected } = bench.generate('broken', { records: 6_000, faults: 'badNumber=0.001' });
+    const out = bench.path('broken-out');
+    breakCoreOf('worker-host-2');
+    const local = await bench.stack({ out, readRoots: [data], hostSlots: [1, 1] });
+    try {
+      let crashed = 0;
+      for (let job = 0; crashed === 0 && job < 100; job++) {
+        const spec = generatedSpec(data, join(out, `job-${job}`), '64MiB');
+        const handle = await local.producer.submit(spec as never, { idempotencyKey: `broken-${job}` });
+        const status = await followToEnd(handle);
+        assert.deepEqual([status.state, status.chunks.total, status.chunks.dead], ['completed', 1, 0], status.failure?.message);
+        const { byCode, balance } = manifest(out, handle.jobId);
+        assert.deepEqual([byCode['CORE_CRASH'] ?? 0, balance.emitted], [0, expected.balance.emitted]);
+        const records = failures(out, handle.jobId).filter(({ class: failureClass }) => failureClass === 'crash');
+        assert.ok(records.length <= 1 && records.every(({ worker }) => worker === 'worker-host-2'), JSON.stringify(records));
+        crashed += records.length;
+      }
+      assert.equal(crashed, 1, 'the broken host has tried');
+    } finally {
+      await local.stop();
+      renameSync(`${bench.core}-real`, bench.core);
+    }
+    await bench.expectNothingRuns();
+  });
+});
 
 describe('a host', () => {
   it('drains when it is asked, and forged tasks are set aside; the job loses nothing by either', async () => {

@@ -11,6 +11,11 @@ export type LedgerChunkState = 'pending' | 'queued' | 'running' | 'retrying';
 
 /** Who opens an attempt, by which task. `startedAt` is for records and people only. */
 export interface AttemptOpening {
+  /**
+   * Of a chunk that has killed a core of this host: the other hosts of the pool that take tasks. While one of them has not tried, the task is left to it
+   * (`crashed-here`), for a while. Absent or empty: this host runs it.
+   */
+  readonly others?: readonly string[];
   readonly taskId: TaskId;
   readonly attemptId: AttemptId;
   readonly worker: string;
@@ -71,9 +76,20 @@ export interface WorkOrders {
 
 /**
  * Why an opening is refused; the host acknowledges the task. `old-task`: a later dispatch of the same chunk exists. `ended`: the job is not in
- * a state that runs such tasks. `rebuilding`: the ledger was lost and this job is not back yet. `unknown-job`: nothing known.
+ * a state that runs such tasks. `rebuilding`: the ledger was lost and this job is not back yet. `unknown-job`: nothing known. `crashed-here`: the chunk is
+ * left to a host whose cores it has not killed.
  */
-export type RefusalReason = 'unknown-job' | 'rebuilding' | 'old-generation' | 'old-task' | 'has-outcome' | 'paused' | 'cancelled' | 'ended' | 'result-version';
+export type RefusalReason =
+  | 'unknown-job'
+  | 'rebuilding'
+  | 'old-generation'
+  | 'old-task'
+  | 'has-outcome'
+  | 'paused'
+  | 'cancelled'
+  | 'ended'
+  | 'result-version'
+  | 'crashed-here';
 
 export type Opened<Orders> = { readonly go: Orders } | { readonly refused: RefusalReason };
 

@@ -134,6 +134,9 @@ settle()
 return answers
 `;
 
+/** How often a chunk is left to hosts that have not tried it, and how long it then waits, twice as long each time: some 13 minutes in all. */
+const leaving = { most: 100, baseMs: 250, maxMs: 8_000 } as const;
+
 /** Answers one JSON text: what is the same for all chunks of the job, and \`answers\`. */
 export const openAttempt = `${head}${series}
 local J = jobFields('jobId', 'generation', 'rebuilding', 'state', 'paused', 'cancelled', 'endState', 'endCode', 'endMessage', 'resultVersion', 'tenant', 'jobKey', 'specDigest')
@@ -171,7 +174,24 @@ local function backToPending(one, chunk, was)
   call('SADD', again, one.id)
   add('revision', 1)
 end
-local names = { 'state', 'number', 'attemptId', 'mode', 'segmentKey', 'segmentDigest', 'bytes', 'previous', 'past:crash', 'past:lost', 'changedAt' }
+-- A chunk that killed a core of this host is for one whose cores it has not killed, so often that a host with much in hand comes to it.
+local function isForOthers(one, C)
+  if not one.others or #one.others == 0 or int(C.left) >= ${leaving.most} then return false end
+  local tried = {}
+  for _, worker in ipairs(cjson.decode(C.crashedOn or '[]')) do tried[worker] = true end
+  for _, worker in ipairs(one.others) do if not tried[worker] then return true end end
+  return false
+end
+local function leaveToOthers(one, chunk, C)
+  local left = int(C.left)
+  count('queued', one, -1)
+  count('retrying', one, 1)
+  add('flightBytes', -int(C.bytes))
+  call('HSET', chunk, 'state', 'retrying', 'left', left + 1, 'changedAt', nowMs)
+  call('ZADD', due, nowMs + math.min(${leaving.maxMs}, ${leaving.baseMs} * 2 ^ math.min(left, 20)), one.id)
+  add('revision', 1)
+end
+local names = { 'state', 'number', 'attemptId', 'mode', 'segmentKey', 'segmentDigest', 'bytes', 'previous', 'past:crash', 'past:lost', 'changedAt', 'crashedOn', 'left' }
 local function open(one, chunk)
   if one.epoch ~= ARGV[1] then return { refused = 'old-task' } end
   if not J.generation then return { refused = 'unknown-job' } end
@@ -195,6 +215,10 @@ local function open(one, chunk)
   if reason then
     backToPending(one, chunk, C.state)
     return { refused = reason }
+  end
+  if C.state == 'queued' and isForOthers(one, C) then
+    leaveToOthers(one, chunk, C)
+    return { refused = 'crashed-here' }
   end
   if one.kind == 'chunk' and int(C['past:crash']) + math.floor(int(C['past:lost']) / 3) >= 2 then C.mode = 'bisect' end
   if C.state == 'queued' then

@@ -345,6 +345,11 @@ if redis.call('EXISTS', job) == 1 then
 end
 if c('attemptId') ~= A.attemptId or int(c('generation')) ~= A.generation then return 0 end
 redis.call('HINCRBY', chunk, 'past:' .. A.class, 1)
+if A.class == 'crash' then
+  local worker, workers = cjson.decode(c('attempt')).worker, cjson.decode(c('crashedOn') or '[]')
+  workers[#workers + 1] = worker
+  redis.call('HSET', chunk, 'crashedOn', cjson.encode(workers))
+end
 if c('mode') == 'bisect' and A.class ~= 'lost' then redis.call('HSET', chunk, 'bisected', 1) end
 redis.call('HSET', chunk, 'last', A.last)
 if c('kind') == 'chunk' then tally(A.class == 'lost' and { lost = 1 } or { failed = 1 }) end
@@ -505,6 +510,7 @@ if redis.call('GETBIT', done, A.index) == 1 or redis.call('GETBIT', dead, A.inde
 redis.call('HSET', chunk, 'kind', 'chunk', 'state', 'pending', 'generation', A.generation, 'number', j('base'), 'mode', A.mode,
   'segmentKey', A.segmentKey, 'segmentDigest', A.segmentDigest, 'bytes', A.bytes, 'changedAt', now())
 for class, count in pairs(A.past) do redis.call('HSET', chunk, 'past:' .. class, count) end
+if #A.crashedOn > 0 then redis.call('HSET', chunk, 'crashedOn', cjson.encode(A.crashedOn)) end
 if A.last then redis.call('HSET', chunk, 'last', A.last) end
 redis.call('SADD', live, A.chunkId)
 redis.call('SADD', again, A.chunkId)

@@ -584,6 +584,57 @@ describe('a later generation', () => {
   });
 });
 
+describe('a chunk that has killed a core of a host', () => {
+  const crashed = async (key: string, ...workers: string[]) => {
+    const jobId = await plannedJob(queues, key, 1);
+    for (const worker of workers) {
+      const { chunk, taskId } = await nextTry(jobId);
+      const attemptId = testAttemptId();
+      assert.ok('go' in (await queues.ledger.openAttempt(opening(taskId, attemptId, worker))));
+      await queues.ledger.failAttempt(chunk.chunkId, 1, attemptId, failureOf('crash'));
+      const view = await queues.ledger.chunk(chunk.chunkId);
+      assert.ok(view);
+      await queues.ledger.setNextTry(view, { mode: 'normal', delayMs: 0 });
+    }
+    return jobId;
+  };
+  /** The chunk's next task; a wait that was decided ends now. */
+  const nextTry = async (jobId: Parameters<Queues['ledger']['job']>[0]) => {
+    const [waiting] = await queues.ledger.liveChunks(jobId);
+    if (waiting === undefined) return dispatchOne(queues, jobId);
+    assert.equal(await queues.ledger.retryNow(waiting), 'done');
+    const due = (await queues.ledger.dueRetries(100)).find((view) => view.jobId === jobId);
+    assert.ok(due);
+    return { chunk: due, taskId: await dispatched(queues, due) };
+  };
+  const open = async (jobId: Parameters<typeof nextTry>[0], worker: string, others?: readonly string[]) => {
+    const { taskId } = await nextTry(jobId);
+    const answer = await queues.ledger.openAttempt({ ...opening(taskId, testAttemptId(), worker), ...(others && { others }) });
+    return 'refused' in answer ? answer.refused : answer.go.mode;
+  };
+
+  test('is left to another host, which runs it', async () => {
+    const jobId = await crashed('left', 'w-1');
+    assert.equal(await open(jobId, 'w-1', ['w-2']), 'crashed-here');
+    const { chunks } = await jobOf(jobId);
+    assert.deepEqual([chunks.queued, chunks.retrying, chunks.running], [0, 1, 0]);
+    assert.equal(await open(jobId, 'w-2'), 'normal');
+  });
+
+  test('is run by its host when that is alone, or when all others have died of it too', async () => {
+    assert.equal(await open(await crashed('alone', 'w-1'), 'w-1', []), 'normal');
+    assert.equal(await open(await crashed('all', 'w-1', 'w-2'), 'w-1', ['w-2']), 'bisect');
+    assert.equal(await open(await crashed('third', 'w-1', 'w-2'), 'w-2', ['w-1', 'w-3']), 'crashed-here');
+  });
+
+  test('is not left for ever to hosts that do not come to it', async () => {
+    const jobId = await crashed('for-ever', 'w-1');
+    let left = 0;
+    while ((await open(jobId, 'w-1', ['w-2'])) === 'crashed-here') left += 1;
+    assert.equal(left, 100);
+  });
+});
+
 describe('a rebuilt job', () => {
   test('uses no dispatch number of its earlier ledger', async () => {
     const jobId = await plannedJob(queues, 'recreated', 1);
@@ -610,6 +661,7 @@ describe('a rebuilt job', () => {
       bytes: 10,
       mode: 'normal' as const,
       past,
+      crashedOn: ['w-1'],
       last: null,
     };
     await twice(jobId, async () => void (await queues.ledger.restoreChunk(chunk)));

@@ -86,6 +86,8 @@ export interface RestoredChunk {
   readonly bytes: number;
   readonly mode: ChunkMode;
   readonly past: Omit<PastEnds, 'bisected'>;
+  /** Hosts whose cores it has killed. */
+  readonly crashedOn: readonly string[];
   readonly last: LedgerChunkView['last'];
 }
 
@@ -438,12 +440,23 @@ export class Ledger {
   async #open(open: AttemptOpening): Promise<{ refused: Refused } | { orders: RawOrders }> {
     const task = parseTaskId(open.taskId);
     if (task.kind === 'intake') throw new TypeError('cannot open an attempt: an intake task has none');
-    const { attemptId, taskId, worker, pod, node, startedAt, resultVersion } = open;
+    const { attemptId, taskId, worker, pod, node, startedAt, resultVersion, others } = open;
     const { kind, chunk, generation, number, epoch } = task;
     const attempt = JSON.stringify({ attemptId, taskId, worker, pod, node, startedAt });
     const id = chunkId(task.jobId, task.stage, chunk);
     try {
-      return await this.#opening.call(task.jobId, { id, generation, kind, index: chunk, number, epoch, resultVersion, attemptId, attempt });
+      return await this.#opening.call(task.jobId, {
+        id,
+        generation,
+        kind,
+        index: chunk,
+        number,
+        epoch,
+        resultVersion,
+        attemptId,
+        attempt,
+        ...(others === undefined ? {} : { others }),
+      });
     } catch (error) {
       if (error instanceof EpochUnknownError) return { refused: 'rebuilding' };
       throw error;
@@ -691,8 +704,8 @@ export class Ledger {
   async restoreChunk(chunk: RestoredChunk): Promise<boolean> {
     const { jobId, chunk: index } = parseChunkId(chunk.chunkId);
     const last = chunk.last === null ? {} : { last: JSON.stringify(chunk.last) };
-    const { generation, segmentKey, segmentDigest, bytes, mode, past } = chunk;
-    return this.#flag('restoreChunk', jobId, chunk.chunkId, { generation, index, segmentKey, segmentDigest, bytes, mode, past, ...last });
+    const { generation, segmentKey, segmentDigest, bytes, mode, past, crashedOn } = chunk;
+    return this.#flag('restoreChunk', jobId, chunk.chunkId, { generation, index, segmentKey, segmentDigest, bytes, mode, past, crashedOn, ...last });
   }
 
   async #flag(script: Parameters<LedgerClient['run']>[0], jobId: string, id: string | null, args: Parameters<LedgerClient['run']>[3]): Promise<boolean> {
@@ -796,6 +809,7 @@ interface OpenItem {
   readonly resultVersion: number;
   readonly attemptId: AttemptId;
   readonly attempt: string;
+  readonly others?: readonly string[];
 }
 
 interface MarkItem {

@@ -236,6 +236,7 @@ async function restore(chunk: ChunkView, view: JobView, control: Control): Promi
     bytes: chunkBytes(chunk.chunk),
     mode,
     past,
+    crashedOn: failures.flatMap(({ record }) => (countedAs(record) === 'crash' ? [record.worker] : [])),
     last: { class: countedAs(last.record), code, message, fingerprint, recordKey: last.key },
   });
   return true;

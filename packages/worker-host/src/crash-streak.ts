@@ -7,7 +7,11 @@ import type { ChunkId } from '@millrace/protocol';
 /** So many different chunks in a row. */
 export const suspectAfter = 3;
 
+/** Remembered, so that a host knows what it had better leave to others. */
+const mostRemembered = 1_000;
+
 export class CrashStreak {
+  readonly #killers = new Set<ChunkId>();
   readonly #chunks = new Set<ChunkId>();
   readonly #suspect: (chunks: readonly ChunkId[]) => Promise<void>;
 
@@ -17,11 +21,24 @@ export class CrashStreak {
   }
 
   async crashed(chunkId: ChunkId): Promise<void> {
+    this.#remember(chunkId);
     this.#chunks.add(chunkId);
     if (this.#chunks.size < suspectAfter) return;
     const chunks = [...this.#chunks];
     this.#chunks.clear();
     await this.#suspect(chunks);
+  }
+
+  /** Whether a core of this host has died of this chunk, as far as that is remembered. */
+  hasCrashedOn(chunkId: ChunkId): boolean {
+    return this.#killers.has(chunkId);
+  }
+
+  #remember(chunkId: ChunkId): void {
+    this.#killers.delete(chunkId);
+    this.#killers.add(chunkId);
+    const oldest = this.#killers.values().next();
+    if (this.#killers.size > mostRemembered && !oldest.done) this.#killers.delete(oldest.value);
   }
 
   committed(): void {

@@ -2,8 +2,10 @@
 import {
   type AttemptId,
   type Chunk,
+  chunkId,
   type FailureRecord,
   newAttemptId,
+  parseTaskId,
   type Receipt,
   sumsOfChunk,
   type UncommittedOutcome,
@@ -16,7 +18,7 @@ import { type ClassifiedFailure, classifyCode, classifyThrown } from './classify
 import { confirmCommit } from './confirm-commit.ts';
 import { type AttemptPlace, failureRecord, releasedFor } from './failure-record.ts';
 import { processChunk } from './handlers/process-chunk.ts';
-import type { Host, OpenedAttempt } from './host.ts';
+import { type Host, type OpenedAttempt, othersOf } from './host.ts';
 import type { Lease } from './lease-keeper.ts';
 import { taskKindOf } from './metrics.ts';
 import { recordFailure, recordLost, recordRelease } from './record-failure.ts';
@@ -61,7 +63,9 @@ async function openAttempt(task: ClaimedTask, host: Host): Promise<OpenedAttempt
   const attemptId = newAttemptId(host.ids);
   const startedAt = host.clock.nowIso();
   const startedMs = host.clock.monotonicMs();
-  const opened = await host.queues.ledger.openAttempt({ taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt });
+  const others = await othersFor(task, host);
+  const opening = { taskId: task.taskId, attemptId, ...host.identity, resultVersion: host.resultVersion, startedAt };
+  const opened = await host.queues.ledger.openAttempt({ ...opening, ...(others.length > 0 && { others }) });
   if ('go' in opened) {
     host.log.debug({ jobId: opened.go.jobId, chunkId: opened.go.chunkId, attemptId, mode: opened.go.mode }, 'attempt opened');
     return { attemptId, startedAt, startedMs, orders: opened.go };
@@ -69,6 +73,13 @@ async function openAttempt(task: ClaimedTask, host: Host): Promise<OpenedAttempt
   host.metrics.recordRefusedTask(opened.refused);
   host.log.info({ taskId: task.taskId, reason: opened.refused }, 'task refused');
   return null;
+}
+
+/** Who else could run a chunk that has killed a core here: a host that is broken must not make a healthy chunk a dead one. */
+async function othersFor({ taskId }: ClaimedTask, host: Host): Promise<readonly string[]> {
+  const task = parseTaskId(taskId);
+  const isKnown = task.kind === 'chunk' && host.crashes.hasCrashedOn(chunkId(task.jobId, task.stage, task.chunk));
+  return isKnown ? othersOf(host) : [];
 }
 
 /** Unknown counts as no: the record of a loss is worth more than its absence. */

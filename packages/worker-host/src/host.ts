@@ -43,6 +43,13 @@ export interface Host {
   readonly leases: LeaseWatch;
 }
 
+/** The other hosts of the pool that take tasks of this result version. */
+export async function othersOf({ queues, identity, pool, resultVersion }: Pick<Host, 'queues' | 'identity' | 'pool' | 'resultVersion'>): Promise<string[]> {
+  const views = await queues.workers.list();
+  const others = views.filter((view) => view.worker !== identity.worker && view.pool === pool && view.resultVersion === resultVersion && !view.draining);
+  return others.map(({ worker }) => worker);
+}
+
 /** An attempt that has been opened, whatever kind of task it works on. */
 export interface OpenedAttempt<Orders> {
   readonly attemptId: AttemptId;

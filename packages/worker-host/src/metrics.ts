@@ -22,7 +22,19 @@ import { dependencyMetrics, type ProcessMetrics } from '@millrace/service-kit';
 
 const workKindLabels = ['plan', 'chunk', 'finish'] as const;
 const phaseLabels = ['read', 'decode', 'transform', 'encode', 'write', 'commit'] as const;
-const refusals = ['signature', 'committed', 'paused', 'cancelled', 'generation', 'version', 'dispatch', 'ended', 'rebuilding', 'unknown'] as const;
+const refusals = [
+  'signature',
+  'committed',
+  'paused',
+  'cancelled',
+  'generation',
+  'version',
+  'dispatch',
+  'ended',
+  'rebuilding',
+  'unknown',
+  'crashed_here',
+] as const;
 const slotStates = ['busy', 'idle', 'draining'] as const;
 const coreStarts = ['first', 'crash', 'memory', 'hang', 'protocol', 'fence', 'recycle'] as const;
 const coreRequests = ['probe', 'plan', 'process', 'reduce', 'inspect', 'store'] as const;
@@ -43,6 +55,7 @@ const refusalOf: Readonly<Record<RefusalReason, Refusal>> = {
   ended: 'ended',
   rebuilding: 'rebuilding',
   'unknown-job': 'unknown',
+  'crashed-here': 'crashed_here',
 };
 
 export type HostMetrics = ReturnType<typeof hostMetrics>;
