@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 # The dashboard, and the packages that run.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc tsconfig.base.json ./
 COPY packages packages
 RUN --mount=type=cache,target=/var/cache/npm npm install --cache /var/cache/npm --no-save --ignore-scripts --no-audit --no-fund \
     && npm run build --workspace packages/dashboard
