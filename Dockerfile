@@ -18,8 +18,9 @@ COPY package.json package-lock.json .npmrc tsconfig.base.json ./
 COPY packages packages
 RUN --mount=type=cache,target=/var/cache/npm npm install --cache /var/cache/npm --no-save --ignore-scripts --no-audit --no-fund \
     && npm run build --workspace packages/dashboard
-# Services run their TypeScript as it is; tests, and what only builds, stay behind. Node is the image's own.
-RUN --mount=type=cache,target=/var/cache/npm npm prune --cache /var/cache/npm --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+# Services run their TypeScript as it is; tests, and what only builds, stay behind. Node is the image's own. What the dashboard imports is in its bundle.
+RUN --mount=type=cache,target=/var/cache/npm npm pkg delete dependencies --workspace packages/dashboard \
+    && npm prune --cache /var/cache/npm --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
     && find packages -name '*.test.ts' -delete \
     && find packages -type d -name testing -prune -exec rm -rf {} + \
     && rm -rf packages/dashboard/src packages/dashboard/node_modules
