@@ -38,11 +38,15 @@ async function ours() {
     const producer = await connect({ redis: bench.redis.url });
     let pulled = 0;
     const tenths: number[] = [];
+    const rssOfTenths: number[] = [];
     const startedAt = performance.now();
     const seconds = (): number => (performance.now() - startedAt) / 1000;
     function* source(): Generator<ChunkInput> {
       for (; pulled < chunks; pulled++) {
-        if (pulled % (chunks / 10) === 0) tenths.push(seconds());
+        if (pulled % (chunks / 10) === 0) {
+          tenths.push(seconds());
+          rssOfTenths.push(system.schedulerRss());
+        }
         yield { key: `k${pulled}`, uri, range: [0, 10] };
       }
     }
@@ -84,6 +88,9 @@ async function ours() {
       redisBytes: usage.usedBytes,
       redisPeakBytes: after.peakBytes,
       schedulerRssBytes: schedulerRss,
+      schedulerRssBytesOfTenths: rssOfTenths,
+      schedulerCpuSeconds: system.schedulerCpuSeconds(),
+      seconds: seconds(),
       committed,
       slowCalls: after.slow.length,
       slowest: after.slow.toSorted((a, b) => b.ms - a.ms).slice(0, 10),

@@ -57,6 +57,11 @@ export class System {
     return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
   }
 
+  /** Processor time of the same process. */
+  schedulerCpuSeconds(): number {
+    return cpuSeconds(this.#scheduler?.pid ?? 0);
+  }
+
   async startHosts(hosts: number, slots: number): Promise<void> {
     await Promise.all(Array.from({ length: hosts }, () => this.#startHost(slots)));
   }
