@@ -63,7 +63,7 @@ export const bombs: Experiment = {
 };
 
 /** The most that hosts and cores had resident. */
-class MemoryWatch {
+export class MemoryWatch {
   readonly peakMiB: Record<string, number> = {};
   readonly #timer: NodeJS.Timeout;
 

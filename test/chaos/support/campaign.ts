@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { JobHandle } from '@millrace/producer';
 import type { Workbench } from '../../e2e/support/workbench.ts';
 import { findBreaches, Reader } from './checker.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type ClusterOptions } from './cluster.ts';
 import { manifestOf, readJob, receiptsOf } from './journal-reader.ts';
 import { Link } from './link.ts';
 import { type Battlefield, type Done, type FaultEvent, type Mix, rage, scheduleOf } from './nemesis.ts';
@@ -120,15 +120,19 @@ export interface RunOptions {
   readonly seconds: number;
   /** Replaces the one that the seed gives. */
   readonly schedule?: readonly FaultEvent[];
+  /** What the installation has besides. */
+  readonly cluster?: Partial<ClusterOptions>;
+  /** Runs before the first fault, with everybody there. */
+  readonly first?: (cluster: Cluster) => Promise<void>;
 }
 
 export function scheduleFor(campaign: Campaign, seed: number, seconds: number): FaultEvent[] {
   return scheduleOf({ seed, forMs: seconds * 1_000, ...campaign });
 }
 
-export async function runCampaign(campaign: Campaign, { bench, data, seed, seconds, schedule }: RunOptions): Promise<Outcome> {
+export async function runCampaign(campaign: Campaign, { bench, data, seed, seconds, schedule, cluster: also, first }: RunOptions): Promise<Outcome> {
   const name = `${campaign.fault}-${seed}`;
-  const cluster = await Cluster.start({ bench, name, data, redis: campaign.redis });
+  const cluster = await Cluster.start({ bench, name, data, redis: campaign.redis, ...also });
   const links = [await Link.start(cluster.redis.port), await Link.start(cluster.redis.port)] as const;
   const field: Battlefield = {
     cluster,
@@ -149,6 +153,7 @@ export async function runCampaign(campaign: Campaign, { bench, data, seed, secon
       ...Array.from({ length: campaign.schedulers }, () => field.startScheduler()),
       ...Array.from({ length: campaign.hosts }, () => field.startHost()),
     );
+    await first?.(cluster);
     const over = new AbortController();
     const handles = submitAgainAndAgain(cluster, readers, over.signal);
     // A refusal while the faults go on is told when they are over, and ends no other campaign.

@@ -134,7 +134,8 @@ export class Cluster {
   readonly client: ClientLog;
   readonly redis: RedisServer;
   readonly roles: Role[] = [];
-  readonly #taskKey = `chaos:${randomBytes(32).toString('hex')}`;
+  /** What signs tasks; a secret. */
+  readonly taskKey = `chaos:${randomBytes(32).toString('hex')}`;
   #producer: Producer | null = null;
 
   private constructor(options: ClusterOptions, redis: RedisServer) {
@@ -244,7 +245,7 @@ export class Cluster {
       MILLRACE_REDIS: options.redisUrl ?? this.redisUrl ?? this.redis.url,
       MILLRACE_JOURNAL: remote === undefined ? pathToFileURL(join(this.out, '_journal')).href : `${remote.out}_journal`,
       MILLRACE_CORE: options.core ?? bench.core,
-      MILLRACE_TASK_KEY: this.#taskKey,
+      MILLRACE_TASK_KEY: this.taskKey,
       MILLRACE_SLOTS: String(options.slots ?? 1),
       MILLRACE_TIME_SCALE: String(timeScale),
       MILLRACE_READ_ROOTS: data,

@@ -11,6 +11,8 @@ export interface RedisOptions {
   readonly appendOnly?: boolean;
   /** Further settings as command line arguments. */
   readonly settings?: readonly string[];
+  /** Asked of everybody; none when not given. */
+  readonly password?: string;
 }
 
 const startMs = 10_000;
@@ -35,7 +37,8 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    const { password } = this.#options;
+    return `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${this.port}`;
   }
 
   get pid(): number {
@@ -46,7 +49,9 @@ export class RedisServer {
     mkdirSync(this.directory, { recursive: true });
     const persistence = this.#options.appendOnly === true ? ['--appendonly', 'yes', '--appendfsync', 'everysec'] : ['--appendonly', 'no'];
     const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--maxmemory-policy', 'noeviction'];
-    const child = spawn('redis-server', [...own, ...persistence, ...(this.#options.settings ?? [])], { stdio: 'ignore' });
+    const { password } = this.#options;
+    const secret = password === undefined ? [] : ['--requirepass', password];
+    const child = spawn('redis-server', [...own, ...persistence, ...secret, ...(this.#options.settings ?? [])], { stdio: 'ignore' });
     this.#child = child;
     for (const until = performance.now() + startMs; ; await delay(20)) {
       if ((await this.#tryPing()) === 'PONG') return;
@@ -104,7 +109,9 @@ export class RedisServer {
 
   /** One command past every proxy; what `redis-cli` prints of the answer. Throws when Redis is away or refuses. */
   async command(...args: readonly string[]): Promise<string> {
-    const { stdout } = await execute('redis-cli', ['-e', '-h', '127.0.0.1', '-p', String(this.port), ...args], { timeout: 5_000, encoding: 'utf8' });
+    const { password } = this.#options;
+    const env = password === undefined ? process.env : { ...process.env, REDISCLI_AUTH: password };
+    const { stdout } = await execute('redis-cli', ['-e', '-h', '127.0.0.1', '-p', String(this.port), ...args], { timeout: 5_000, encoding: 'utf8', env });
     return stdout.trim();
   }
 
