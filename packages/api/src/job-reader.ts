@@ -1,7 +1,7 @@
 /** One job as callers may see it: from the ledger where Redis has it, else from the journal. A job of a tenant that the caller cannot reach is none. */
 import { type JobView, type Journal, type KeptJobs, newestGeneration, specOfGeneration } from '@millrace/journal';
 import { isTerminalJobState, type JobId, type JobRecord, type JobStatus, type ResolvedJobSpec } from '@millrace/protocol';
-import { EpochUnknownError, isRedisFault, type LedgerJobView, noSpeed, type Queues, statusFromLedger } from '@millrace/queues';
+import { EpochUnknownError, isCountedInPart, isRedisFault, type LedgerJobView, noSpeed, type Queues, statusFromLedger } from '@millrace/queues';
 import { type Caller, mayReach } from './auth/caller.ts';
 import { ApiProblem } from './problem.ts';
 import type { RedisDoor } from './redis-door.ts';
@@ -71,7 +71,7 @@ export class JobReader {
   async status(record: JobRecord): Promise<FoundStatus> {
     const { jobId, tenant } = record;
     const job = await this.ledgerJob(jobId);
-    if (job === null || job.rebuilding) return { status: await this.#statusFromJournal(jobId), source: 'journal' };
+    if (job === null || job.rebuilding || isCountedInPart(job)) return { status: await this.#statusFromJournal(jobId), source: 'journal' };
     const status = statusFromLedger(job, noSpeed);
     if (isTerminalJobState(status.state)) return { status, source: 'ledger' };
     // The leading scheduler measures speed and knows what a job waits for; it writes both beside the status.

@@ -4,7 +4,7 @@
  */
 
 export type { ApiCalls, CallState, KeptAnswer } from './api-calls.ts';
-export { nextLater, noSpeed, type Speed, statusFromLedger } from './job-status.ts';
+export { isCountedInPart, nextLater, noSpeed, type Speed, statusFromLedger } from './job-status.ts';
 export type { LateSweep, LateSweeps } from './late-sweeps.ts';
 export type { LeaderLease, Leadership } from './leader-lease.ts';
 export type { Ledger } from './ledger.ts';

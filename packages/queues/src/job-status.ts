@@ -1,5 +1,5 @@
 /** Pure: a job as people and producers see it, from the ledger. What the journal has of it is `statusFromJournal` of that package. */
-import { type Balance, type JobState, type JobStatus, laterStages, type StageStatus } from '@millrace/protocol';
+import { type Balance, isTerminalJobState, type JobState, type JobStatus, laterStages, type StageStatus } from '@millrace/protocol';
 import type { LedgerJobView, LedgerStage } from './ledger-job.ts';
 
 export interface Speed {
@@ -8,6 +8,9 @@ export interface Speed {
 }
 
 export const noSpeed: Speed = { bytesPerSecond: 0, waitingFor: null };
+
+/** The job ended before the ledger had read what its receipts count, after a loss of Redis: nobody adds that any more, and only its manifest has the sums. */
+export const isCountedInPart = (job: LedgerJobView): boolean => isTerminalJobState(job.state) && job.uncounted > 0;
 
 export function statusFromLedger(job: LedgerJobView, speed: Speed): JobStatus {
   const { chunks } = job;

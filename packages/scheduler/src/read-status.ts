@@ -1,7 +1,7 @@
 /** Status and result of a job: from the ledger where it has the job, else from the journal. */
 import { manifestKey, resultOf, shownFiles } from '@millrace/journal';
 import { type AnswerTo, isTerminalJobState, type JobId, type JobStatus, type ResultRequest, type StatusRequest } from '@millrace/protocol';
-import { noSpeed, statusFromLedger } from '@millrace/queues';
+import { isCountedInPart, type LedgerJobView, noSpeed, type Speed, statusFromLedger } from '@millrace/queues';
 import type { Control } from './control.ts';
 import { knownJob } from './known-ledger.ts';
 import { refusal } from './refusal.ts';
@@ -9,8 +9,13 @@ import { refusal } from './refusal.ts';
 /** Null: there is no such job. */
 export async function readStatus(jobId: JobId, control: Control): Promise<JobStatus | null> {
   const job = await knownJob(jobId, control);
-  if (job !== null) return statusFromLedger(job, noSpeed);
-  return control.journal.readStatus(jobId);
+  return job === null ? control.journal.readStatus(jobId) : statusOfJob(job, noSpeed, control);
+}
+
+/** From the ledger, unless that has only a part of the sums of a job that ended. */
+export async function statusOfJob(job: LedgerJobView, speed: Speed, control: Pick<Control, 'journal'>): Promise<JobStatus> {
+  const written = isCountedInPart(job) ? await control.journal.readStatus(job.jobId) : null;
+  return written ?? statusFromLedger(job, speed);
 }
 
 export async function answerStatus(request: StatusRequest, control: Control): Promise<AnswerTo<'status'>> {

@@ -59,6 +59,28 @@ describe('a submitted job', () => {
       assert.equal(await scheduler.control.journal.hasOpenMarker(jobId, 1), false);
     }));
 
+  test('that ended before its receipts were counted again has the sums of its manifest', () =>
+    withHost({}, async () => {
+      const { queues, journal } = scheduler.control;
+      const uri = await bench.file('uncounted.txt', 5);
+      const jobId = await accepted(scheduler, 'uncounted', bench.spec(uri, {}, 'uncounted'));
+      const before = await untilEnd(scheduler, jobId);
+      const known = await queues.ledger.job(jobId);
+      assert.ok(known?.manifestKey);
+      // As a rebuild knows it that was overtaken by the end: receipts by their names, none of their sums.
+      const { tenant, name, generation, jobKey, specDigest, resultVersion, pool, stages, priority, weight, maxConcurrency, inputFiles, inputBytes } = known;
+      const shape = { tenant, name, generation, jobKey, specDigest, resultVersion, pool, stages, priority, weight, maxConcurrency, inputFiles, inputBytes };
+      await queues.ledger.dropJob(jobId);
+      await queues.ledger.createJob({ jobId, ...shape, state: 'finishing', acceptedAt: known.acceptedAt, sealTimeLimitMs: null }, { recreated: true });
+      await queues.ledger.setTotals(jobId, 1, { chunks: 5, bytes: 50, stages: { read: 5 } });
+      await queues.ledger.setOutcomes(jobId, 1, 'read', [0, 1, 2, 3, 4]);
+      await queues.ledger.finishReported(jobId, 1, { state: 'completed', failure: null, manifestKey: known.manifestKey });
+      assert.equal((await queues.ledger.job(jobId))?.sums.recordsIn, 0, 'the ledger has none');
+      const after = await statusOf(scheduler, jobId);
+      assert.deepEqual([after.state, after.balance, after.chunks], ['completed', before.balance, before.chunks]);
+      assert.deepEqual((await journal.readStatus(jobId))?.balance, after.balance);
+    }));
+
   test('takes what patterns and prefixes match, once, in order', () =>
     withHost({}, async () => {
       for (const name of ['p/b.csv', 'p/a.csv', 'p/_hidden.csv', 'p/c.txt', 'p/deep/d.csv']) await bench.file(name, 1);

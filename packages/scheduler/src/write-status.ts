@@ -1,8 +1,9 @@
 /** Tells watchers: the status of each open job at most once a second, an event when its state changes, progress when its counts do. */
 import { isTerminalJobState, type JobId, type JobStatus, type QueueSetting, type TerminalJobState, workQueueName } from '@millrace/protocol';
-import { type LedgerJobView, type Speed, statusFromLedger } from '@millrace/queues';
+import type { LedgerJobView } from '@millrace/queues';
 import { activeMs } from './active-time.ts';
 import type { Control } from './control.ts';
+import { statusOfJob } from './read-status.ts';
 
 /** Weight of the newest figure in the running mean. */
 const newestWeight = 0.3;
@@ -38,7 +39,7 @@ export class StatusWriter {
     const isNewState = seen === undefined || seen.generation !== job.generation || seen.state !== stateOf(job);
     if (!isNewState && (isSame || nowMs - seen.atMs < 1_000)) return;
     const bytesPerSecond = speedOf(job, seen, nowMs);
-    const status = statusFromLedger(job, { bytesPerSecond, waitingFor: waiting } satisfies Speed);
+    const status = await statusOfJob(job, { bytesPerSecond, waitingFor: waiting }, this.#control);
     const { events } = this.#control.queues;
     await events.writeStatus(job.tenant, status);
     await events.publish(job.tenant, job.jobId, { type: isNewState ? 'state' : 'progress', at: this.#control.clock.nowIso(), status });
