@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveJobSpec } from './job-spec.ts';
-import { overriddenSpec } from './spec-overrides.ts';
+import { overriddenSpec, overrideIssues } from './spec-overrides.ts';
 
 const spec = resolveJobSpec({
   name: 'tidy',
@@ -47,3 +47,22 @@ for (const [path, value, code, pointer] of refused) {
     assert.deepEqual([answer.issues[0]?.code, answer.issues[0]?.pointer], [code, pointer]);
   });
 }
+
+/** JSON Pointers of everything below a value that is none itself. */
+function leaves(value: unknown, pointer: string): string[] {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return [pointer];
+  return Object.entries(value).flatMap(([name, below]) => leaves(below, `${pointer}/${name}`));
+}
+
+test('nothing that the pins of the first generation were taken from may change: their word would stand against the spec', () => {
+  const { inputs, schema, pipeline } = resolveJobSpec({
+    name: 'pinned',
+    inputs: { uri: 'file:///in/a.csv', format: 'csv', dialect: { delimiter: ';' }, pin: 'file' },
+    schema: { fields: [{ name: 'id', type: 'integer' }] },
+    pipeline: [{ name: 'clean', sql: 'SELECT * FROM input', lookups: [{ name: 'l', uri: 'file:///in/l.csv' }] }],
+    output: { uri: 'file:///out/' },
+  });
+  const places = [...leaves(inputs, '/inputs'), ...leaves(schema, '/schema'), ...leaves(pipeline, '/pipeline')].filter((place) => place !== '/pipeline/0/sql');
+  assert.ok(places.includes('/inputs/0/dialect/delimiter') && places.includes('/schema/fields/0/type') && places.includes('/pipeline/0/lookups/0/uri'));
+  for (const pointer of places) assert.equal(overrideIssues([{ pointer, first: 1, now: 2 }]).length, 1, pointer);
+});
