@@ -296,6 +296,30 @@ test('failures of one cause are a group with a spread, samples and decisions tha
   assert.equal(resolved.state, 'resolved');
 });
 
+test('logs tell of each failed attempt, the first first, in pages; lines of the core are for stewards', async () => {
+  const params = { jobId: jobId as never };
+  const lines = await allPages((cursor) => viewer.call('GET /jobs/{jobId}/logs', { params, query: { limit: 2, ...(cursor && { cursor }) } }));
+  const ends = lines.filter(({ code }) => code !== null);
+  assert.equal(new Set(ends.map(({ attemptId }) => attemptId)).size, ended.chunks.dead);
+  assert.ok(ends.every(({ code, level }) => code === 'INPUT_NOT_FOUND' && level === 'error'));
+  assert.deepEqual(
+    ends.map(({ attemptId }) => attemptId),
+    ends.map(({ attemptId }) => attemptId).toSorted(),
+  );
+  const chunk = ends[0]?.chunkId.split('.').slice(1).join('.') ?? '';
+  const one = await viewer.call('GET /jobs/{jobId}/logs', { params, query: { chunk } });
+  assert.deepEqual([...new Set(one.data.map(({ chunkId }) => chunkId))], [`${jobId}.${chunk}`]);
+  const asLines = { accept: 'application/x-ndjson' };
+  await assert.rejects(viewer.raw('GET /jobs/{jobId}/logs', { params }, asLines), isProblem('AUTH_FORBIDDEN', 403));
+  const all = await (await client.raw('GET /jobs/{jobId}/logs', { params }, asLines)).text();
+  const told = all
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { code: string | null });
+  assert.equal(told.filter(({ code }) => code !== null).length, ends.length);
+  await assert.rejects(viewer.call('GET /jobs/{jobId}/logs', { params, query: { chunk: 'clean' } }), isProblem('REQUEST_INVALID', 400, '/query/chunk'));
+});
+
 test('dead letters are an inbox in pages, and one of them says what can be done', async () => {
   const rows = await allPages((cursor) => viewer.call('GET /dead-letters', { query: { q: `job:${jobId}`, limit: 2, ...(cursor && { cursor }) } }));
   assert.deepEqual(

@@ -80,6 +80,7 @@ describe('the command line against a server', () => {
     ]);
     assert.deepEqual([byServer.code, here.code], [0, 0], byServer.stdout + byServer.stderr + here.stderr);
     assert.match(byServer.stdout, /csv .*2 columns\n {2}id integer · name string/);
+    assert.match(byServer.stdout, /sample of input: \d+ records read, 0 rejected\n {2}id +name\n/);
     assert.match(here.stdout, /checked\.csv .*csv · delimiter ,/);
     for (const end of [mistakes, offline]) {
       assert.equal(end.code, 2);

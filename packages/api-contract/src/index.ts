@@ -8,6 +8,7 @@ export * from './resources/installation.ts';
 export * from './resources/job-details.ts';
 export * from './resources/job-fields.ts';
 export * from './resources/jobs.ts';
+export * from './resources/logs.ts';
 export * from './resources/operations.ts';
 export * from './resources/queues.ts';
 export * from './resources/redrives.ts';

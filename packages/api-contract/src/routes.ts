@@ -5,6 +5,7 @@ import { errorRoutes } from './resources/errors.ts';
 import { installationRoutes } from './resources/installation.ts';
 import { jobDetailRoutes } from './resources/job-details.ts';
 import { jobRoutes } from './resources/jobs.ts';
+import { logRoutes } from './resources/logs.ts';
 import { operationRoutes } from './resources/operations.ts';
 import { queueRoutes } from './resources/queues.ts';
 import { redriveRoutes } from './resources/redrives.ts';
@@ -29,6 +30,7 @@ export const routes = [
   ...deadLetterRoutes,
   ...errorRoutes,
   ...jobDetailRoutes,
+  ...logRoutes,
   ...operationRoutes,
   ...queueRoutes,
   ...redriveRoutes,

@@ -2,6 +2,7 @@
 
 export { apiTokenPattern, tokenIdOf } from './api-token.ts';
 export { type Attempt, type AttemptEnd, type AttemptOutcome, attemptOutcomes } from './attempt.ts';
+export { isAtLeast, type LogLevel, type LogLine, logLevelOf, logLevels, logLines } from './attempt-log.ts';
 // What is asked and answered
 export { type AttemptView, attemptDifferences, attemptsNewestFirst } from './attempts.ts';
 export { type AuditOutcome, type AuditRecord, auditOutcomes } from './audit.ts';

@@ -7,6 +7,7 @@ import { errorHandlers } from './errors.ts';
 import { installationHandlers } from './installation.ts';
 import { jobDetailHandlers } from './job-details.ts';
 import { jobHandlers } from './jobs.ts';
+import { logHandlers } from './logs.ts';
 import { operationHandlers } from './operations.ts';
 import { queueHandlers } from './queues.ts';
 import { redriveHandlers } from './redrives.ts';
@@ -34,6 +35,7 @@ const all = {
   ...deadLetterHandlers,
   ...redriveHandlers,
   ...waiverHandlers,
+  ...logHandlers,
   ...operationHandlers,
   ...scheduleHandlers,
   ...queueHandlers,

@@ -12,6 +12,7 @@ export const commands: CommandTable = {
   show: { about: 'one job with its balance, rejects and dead letters', load: async () => (await import('./show.ts')).show },
   chunks: { about: 'the chunks of a job, by state, code, file or place', load: async () => (await import('./chunks.ts')).chunks },
   attempts: { about: 'every attempt at a chunk, and what two differ in', load: async () => (await import('./attempts.ts')).attempts },
+  logs: { about: 'what failed attempts left to read, the first error first', load: async () => (await import('./logs.ts')).logs },
   errors: {
     about: 'failures by cause: ls, show, resolve, ignore, reopen, assign, note',
     load: async () => (await import('./errors.ts')).errors,
