@@ -22,3 +22,10 @@ export function writeReduceFile(path: string, rows: number, format: ReduceFormat
   duckdb(`SET TimeZone = 'UTC'; COPY (${select}) TO '${path}.part' (${options})`, 2);
   renameSync(`${path}.part`, path);
 }
+
+/** One row for each number key, for joins. Made once, by DuckDB. */
+export function writeKeysFile(path: string): void {
+  if (existsSync(path)) return;
+  duckdb(`COPY (SELECT i AS key, 'label ' || i AS label FROM range(${KEYS}) t(i)) TO '${path}.part' (FORMAT parquet, COMPRESSION snappy)`, 2);
+  renameSync(`${path}.part`, path);
+}

@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- reduce`: reduce stages through the queue beside DuckDB, which does the same to the same file in the same run on as many cores:
- * groups by 1 M keys, `dedupe` of 10 M rows by a text key, and the same by an order. One whole job is input → exchange → reduce → Parquet.
+ * groups by 1 M keys, `dedupe` of 10 M rows by a text key, and the same by an order; groups by that text key, a join of two inputs, two windows over
+ * each key, a sort of all rows in one partition. One whole job is input → exchange → reduce → Parquet.
  *
  * Beside the clock stand the seconds that the processor worked, in all processes of ours but without what an empty job takes, and in all threads of
  * DuckDB: on a machine with other work they tell more. `reduceSeconds` is the reduce stage alone by the clock, from its plan to its last verdict.
@@ -13,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { startLocalStack } from '../packages/cli/src/local-stack.ts';
 import { duckdb } from './duckdb.ts';
 import { home, keep, median } from './keep.ts';
-import { KEYS, REDUCE_TYPES, type ReduceFormat, repeats, writeReduceFile } from './reduce-file.ts';
+import { KEYS, REDUCE_TYPES, type ReduceFormat, repeats, writeKeysFile, writeReduceFile } from './reduce-file.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     cores: { type: 'string', default: '1,2' },
     format: { type: 'string', default: 'parquet' },
+    // Names of works, with commas between them.
     only: { type: 'string' },
     // Without it figures are printed and not kept: other work on the machine would make them lies.
     keep: { type: 'boolean', default: false },
@@ -30,6 +32,7 @@ const rows = Number(values.rows);
 const rounds = Number(values.rounds);
 const format = values.format as ReduceFormat;
 const file = join(home, `reduce-${rows}.${format}`);
+const keysFile = join(home, 'reduce-keys.parquet');
 const warmUp = join(home, 'warm-up.csv');
 const PARTITIONS = 4;
 
@@ -38,10 +41,22 @@ interface Work {
   readonly pipeline: readonly object[];
   readonly theirs: string;
   readonly rowsOut: number;
+  /** Reads the file of keys too, as the input `keys`. */
+  readonly isJoin?: boolean;
 }
 
 const table = format === 'csv' ? `read_csv('${file}', header = true, auto_detect = false, columns = ${REDUCE_TYPES})` : `read_parquet('${file}')`;
 const exchange = (key: string) => ({ keys: [key], partitions: PARTITIONS });
+/** A window function over the rows of each key. */
+const windowOf = (name: string, call: string): Work => ({
+  name,
+  pipeline: [
+    { name: 'slim', sql: 'SELECT id, k, n FROM input' },
+    { name: 'windows', exchange: exchange('k'), sql: `SELECT id, k, ${call} AS result FROM input` },
+  ],
+  theirs: `SELECT id, k, ${call} AS result FROM ${table}`,
+  rowsOut: rows,
+});
 const WORKS: readonly Work[] = [
   {
     name: 'groups',
@@ -63,6 +78,42 @@ const WORKS: readonly Work[] = [
     pipeline: [{ name: 'once', exchange: exchange('email'), dedupe: { orderBy: 'ts', keep: 'last' } }],
     theirs: `SELECT DISTINCT ON (email) * FROM ${table} ORDER BY email, ts DESC`,
     rowsOut: rows - repeats(rows),
+  },
+  {
+    name: 'groups by text',
+    pipeline: [
+      { name: 'slim', sql: 'SELECT email, n FROM input' },
+      { name: 'groups', exchange: exchange('email'), sql: 'SELECT email, count(*) AS c, sum(n) AS s FROM input GROUP BY email' },
+    ],
+    theirs: `SELECT email, count(*) AS c, sum(n) AS s FROM ${table} GROUP BY email`,
+    rowsOut: rows - repeats(rows),
+  },
+  {
+    name: 'join',
+    pipeline: [
+      { name: 'facts', from: 'rows', sql: 'SELECT id, k, n FROM input' },
+      { name: 'labels', from: 'keys', sql: 'SELECT key AS k, label FROM input' },
+      {
+        name: 'joined',
+        from: ['facts', 'labels'],
+        exchange: exchange('k'),
+        sql: 'SELECT f.id, f.n, l.label FROM facts AS f JOIN labels AS l ON f.k = l.k',
+      },
+    ],
+    theirs: `SELECT f.id, f.n, l.label FROM ${table} AS f JOIN read_parquet('${keysFile}') AS l ON f.k = l.key`,
+    rowsOut: rows,
+    isJoin: true,
+  },
+  windowOf('ranks', 'row_number() OVER (PARTITION BY k ORDER BY id)'),
+  windowOf('running sums', 'sum(n) OVER (PARTITION BY k ORDER BY id)'),
+  {
+    name: 'sort',
+    pipeline: [
+      { name: 'slim', sql: 'SELECT id, k, n FROM input' },
+      { name: 'sorted', exchange: { keys: [], partitions: 1 }, sql: 'SELECT id, k, n FROM input ORDER BY k, id' },
+    ],
+    theirs: `SELECT id, k, n FROM ${table} ORDER BY k, id`,
+    rowsOut: rows,
   },
 ];
 
@@ -97,7 +148,8 @@ async function ours(work: Work | null, hosts: number): Promise<Run> {
 
 async function timed(work: Work, producer: Awaited<ReturnType<typeof startLocalStack>>['producer'], out: string) {
   const submittedAt = performance.now();
-  const inputs = { uri: pathToFileURL(file).href, format, ...(format === 'csv' ? { schema: SCHEMA } : {}) };
+  const input = { name: 'rows', uri: pathToFileURL(file).href, format, ...(format === 'csv' ? { schema: SCHEMA } : {}) };
+  const inputs = work.isJoin ? [input, { name: 'keys', uri: pathToFileURL(keysFile).href, format: 'parquet' }] : input;
   const output = { uri: `${pathToFileURL(out).href}/bench/`, compression: 'snappy' };
   const job = await producer.submit({ name: 'bench', inputs, pipeline: work.pipeline, output } as never);
   const result = await job.result();
@@ -160,9 +212,10 @@ async function compare(work: Work, cores: number) {
 
 mkdirSync(home, { recursive: true });
 writeReduceFile(file, rows, format);
+writeKeysFile(keysFile);
 writeFileSync(warmUp, 'id,name\n1,anna\n');
 const comparisons = [];
-for (const work of WORKS.filter(({ name }) => values.only === undefined || values.only === name)) {
+for (const work of WORKS.filter(({ name }) => values.only?.split(',').includes(name) ?? true)) {
   for (const cores of values.cores.split(',').map(Number)) comparisons.push(await compare(work, cores));
 }
 if (values.keep) keep('reduce', { file: { rows, bytes: statSync(file).size, format }, partitions: PARTITIONS, comparisons });
