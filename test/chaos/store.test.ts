@@ -91,6 +91,26 @@ describe('F16: a job over a store that answers badly', () => {
     });
   });
 
+  it('a store that shuts the journal out while a job is accepted: nobody is told that it was refused, and the same key leads to it', async () => {
+    await overStub('shut-out', async (cluster, stub) => {
+      await cluster.ready(cluster.scheduler(), cluster.host());
+      const met = new Set<string>();
+      stub.fault = ({ verb, key }) => {
+        const record = /inputs\/000000\.json$|job\.json$/.exec(key)?.[0];
+        if (verb !== 'create' || record === undefined || met.has(record)) return null;
+        met.add(record);
+        return record === 'job.json' ? { kind: 'doneThenStatus', status: 403 } : { kind: 'status', status: 403, code: 'ExpiredToken' };
+      };
+      const { jobId } = await cluster.submit('shut-out');
+      await cluster.untilEnded(jobId);
+      assert.equal(met.size, 2);
+      assert.deepEqual(
+        cluster.client.entries.map(({ outcome }) => outcome).filter((outcome) => outcome === 'failed'),
+        [],
+      );
+    });
+  });
+
   it('a store that ignores conditions is refused at the start', async () => {
     await overStub(
       'ignorant',

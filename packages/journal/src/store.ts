@@ -106,6 +106,7 @@ export class Store {
 
 function failedAs(verb: string, key: string, failed: Failed): AppError {
   const code: FailureCode = isFailureCode(failed.code) ? failed.code : 'INTERNAL';
-  const details = { verb, key, class: classOf(code), causes: failed.causes };
+  // `place`: what shuts out the journal is a fault of the installation, whatever the code says of who asked.
+  const details = { place: 'journal', verb, key, class: classOf(code), causes: failed.causes };
   return new AppError(code, `cannot ${verb.replace('Store', '').toLowerCase()} ${key}: ${failed.message}`, { details });
 }

@@ -45,6 +45,11 @@ describe('refusalOf', () => {
     }
   });
 
+  it('F62: a journal that is shut out is to be asked again, a place outside of those allowed is not', () => {
+    const shut = (details: Readonly<Record<string, unknown>>) => new AppError('STORAGE_FORBIDDEN', 'the store answered 403', { details });
+    assert.deepEqual([refusalOf(shut({ place: 'journal' })).retryable, refusalOf(shut({})).retryable], [true, false]);
+  });
+
   it('what a repeat cannot cure is said as it is', () => {
     const refused = refusalOf(new AppError('INPUT_NOT_FOUND', 'there is no file'));
     assert.deepEqual([refused.code, refused.message, refused.retryable], ['INPUT_NOT_FOUND', 'there is no file', false]);

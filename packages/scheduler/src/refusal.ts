@@ -17,9 +17,12 @@ const retryableCodes = /^(STORAGE_(?!FORBIDDEN)|REDIS_|CORE_|BUSY|REBUILDING|LED
 
 const faultTexts = { REDIS_MEMORY: 'Redis is full', REDIS_UNAVAILABLE: 'Redis is away' } as const;
 
+/** A place that a spec may not name is refused for good. A journal that may not be written is not the caller's fault, and what was begun may stand. */
+const isJournalShut = ({ code, details }: AppError): boolean => code === 'STORAGE_FORBIDDEN' && details['place'] === 'journal';
+
 /** A fault as an answer: the caller may repeat what a repeat can cure. */
 export function refusalOf(error: unknown): Refusal {
-  if (error instanceof AppError) return refusal(error.code, error.message, retryableCodes.test(error.code));
+  if (error instanceof AppError) return refusal(error.code, error.message, retryableCodes.test(error.code) || isJournalShut(error));
   // A ledger that is being rebuilt has a code of its own, sockets have those of the operating system.
   const isOurs = error instanceof Error && 'code' in error && /^(LEDGER|REDIS)_/.test(String(error.code));
   const fault = isOurs ? null : redisFaultCode(error);
