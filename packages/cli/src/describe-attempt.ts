@@ -29,9 +29,9 @@ interface ShownFailure {
   readonly hiddenTail: number;
 }
 
-export function attemptOfJournal({ attemptId, generation, outcome, record }: AttemptView): ShownAttempt {
+export function attemptOfJournal({ attemptId, generation, outcome, record, startedAt: openedAt }: AttemptView): ShownAttempt {
   const head = { attemptId, generation, outcome };
-  if (record === null) return { ...head, mode: null, worker: null, startedAt: null, endedAt: null, bytesDone: null, recordsDone: null, failure: null };
+  if (record === null) return { ...head, mode: null, worker: null, startedAt: openedAt, endedAt: null, bytesDone: null, recordsDone: null, failure: null };
   const { mode, worker, startedAt, endedAt, bytesDone, recordsDone } = record;
   return { ...head, mode, worker, startedAt, endedAt, bytesDone, recordsDone, failure: { ...record, hiddenTail: 0 } };
 }
@@ -56,7 +56,8 @@ export function describeAttempt(number: number, attempt: ShownAttempt): string[]
   return [...lines, ...describeEvidence(failure)];
 }
 
-function workDone({ startedAt, endedAt, recordsDone, bytesDone, mode }: ShownAttempt): string {
+function workDone({ outcome, startedAt, endedAt, recordsDone, bytesDone, mode }: ShownAttempt): string {
+  if (outcome === 'committed') return `started ${startedAt}`;
   const when = endedAt === null ? `since ${startedAt}` : `${startedAt} to ${endedAt}`;
   return `${when}, ${count(recordsDone ?? 0)} records and ${size(bytesDone ?? 0)} done${mode === null ? '' : `, mode ${mode}`}`;
 }

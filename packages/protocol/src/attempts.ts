@@ -1,5 +1,6 @@
 /** The attempts of a chunk as people read them, and what two of them differ in. Pure. */
 import type { FailureRecord } from './failure-record.ts';
+import { openedAtOf } from './ids.ts';
 import { type Difference, specDifferences } from './spec-difference.ts';
 
 /** How an attempt ended: with a full record when it did not commit. */
@@ -9,7 +10,9 @@ export interface AttemptView {
   readonly outcome: 'committed' | FailureRecord['outcome'];
   /** Null of a committed one: what it did stands in its receipt. */
   readonly record: FailureRecord | null;
+  /** Of a committed one as its id says. */
   readonly startedAt: string | null;
+  /** Null of a committed one. */
   readonly endedAt: string | null;
 }
 
@@ -22,7 +25,8 @@ export function attemptsNewestFirst(
     const { attemptId, generation, outcome, startedAt, endedAt } = record;
     return { attemptId, generation, outcome, record, startedAt, endedAt };
   });
-  for (const { attemptId, generation } of committed) views.push({ attemptId, generation, outcome: 'committed', record: null, startedAt: null, endedAt: null });
+  for (const { attemptId, generation } of committed)
+    views.push({ attemptId, generation, outcome: 'committed', record: null, startedAt: openedAtOf(attemptId), endedAt: null });
   return views.sort((a, b) => b.generation - a.generation || compareEnds(a, b));
 }
 

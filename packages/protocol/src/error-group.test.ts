@@ -4,7 +4,7 @@ import { attemptDifferences, attemptsNewestFirst } from './attempts.ts';
 import { jobIdFromKey } from './derived-ids.ts';
 import { errorGroups, filterGroups, foldFailures } from './error-group.ts';
 import type { FailureRecord } from './failure-record.ts';
-import { newAttemptId } from './ids.ts';
+import { newAttemptId, openedAtOf } from './ids.ts';
 import { groupState, type Triage } from './triage.ts';
 
 const at = (second: number): string => `2026-11-23T10:00:${String(second).padStart(2, '0')}.000Z`;
@@ -70,7 +70,9 @@ function record(generation: number, second: number, changes: Partial<FailureReco
 }
 
 test('attempts come newest first, a commit before the failures of its generation', () => {
-  const views = attemptsNewestFirst([record(1, 1), record(2, 5), record(1, 3)], [{ attemptId: 'a', generation: 2 }]);
+  const attemptId = newAttemptId({ nowMs: () => Date.parse(at(6)), randomBytes: (count) => new Uint8Array(count).fill(255) });
+  const views = attemptsNewestFirst([record(1, 1), record(2, 5), record(1, 3)], [{ attemptId, generation: 2 }]);
+  assert.deepEqual([views[0]?.startedAt, openedAtOf('a')], [at(6), null], 'its id says when it was opened');
   assert.deepEqual(
     views.map(({ generation, outcome, endedAt }) => [generation, outcome, endedAt]),
     [

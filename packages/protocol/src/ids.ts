@@ -39,6 +39,15 @@ export function newAttemptId(source: IdSource): AttemptId {
   return `a${newBody(source)}` as AttemptId;
 }
 
+/** When an attempt was opened, by the clock of its host: an id begins with that. ISO 8601; null for a text that is no id of an attempt. */
+export function openedAtOf(attemptId: string): string | null {
+  if (!attemptIdPattern.test(attemptId)) return null;
+  let ms = 0;
+  for (const digit of attemptId.slice(1, 11)) ms = ms * 32 + alphabet.indexOf(digit);
+  const at = new Date(ms);
+  return Number.isNaN(at.getTime()) ? null : at.toISOString();
+}
+
 export function newRequestId(source: IdSource): RequestId {
   return `q${newBody(source)}` as RequestId;
 }

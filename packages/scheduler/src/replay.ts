@@ -40,7 +40,7 @@ export async function whyNotReplay(view: JobView, jobId: JobId, control: Control
   if (jobStages(view.job.record).some(({ name }) => isKeyStage(name))) {
     return refusal(
       'SPEC_NOT_AVAILABLE',
-      `cannot replay rejects of ${jobId}: keys that are unique over the whole job cannot take in more records in this version`,
+      `cannot replay rejects of ${jobId}: its keys are unique over the whole job, and which record owns a key is settled when the job has read all; correct the input and submit it as another job`,
     );
   }
   const { files } = await selected(view, [], control);

@@ -169,8 +169,8 @@ export const attemptShape = z
     pod: z.string().nullable(),
     node: z.string().nullable(),
     coreVersion: z.string().nullable(),
-    /** Null of a committed attempt: its receipt does not say. */
     startedAt: instant.nullable(),
+    /** Null of a committed attempt: its receipt does not say. */
     endedAt: instant.nullable(),
     bytesDone: bytes.nullable(),
     recordsDone: count.nullable(),

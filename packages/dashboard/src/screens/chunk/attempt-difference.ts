@@ -46,7 +46,7 @@ export function compareAttempts(
     .map((line) => ({ ...line, differs: line.one !== line.other }));
 }
 
-/** Null while it runs, or where a receipt does not say when it began. */
+/** Null while it runs, or where a receipt does not say when it ended. */
 export function tookMs({ startedAt, endedAt }: Pick<AttemptRow, 'startedAt' | 'endedAt'>): number | null {
   return startedAt === null || endedAt === null ? null : Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
 }
