@@ -28,14 +28,17 @@ RUN --mount=type=cache,target=/var/cache/npm npm pkg delete dependencies --works
 FROM node:24-bookworm-slim
 # An init as process 1: it reaps what cores leave behind and hands signals on. Redis is for `millrace run` and `dev` only.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini ca-certificates redis-server && rm -rf /var/lib/apt/lists/* \
-    && rm -rf /usr/local/lib/node_modules/npm /usr/local/bin/npm /usr/local/bin/npx
+    && rm -rf /usr/local/lib/node_modules/npm /usr/local/bin/npm /usr/local/bin/npx \
+    # A volume takes over the mode of the directory that it covers: any user may write there.
+    && mkdir -m 1777 /scratch
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=packages /app/packages packages
 COPY --from=packages /app/package.json package.json
 COPY container container
 COPY --from=core /millrace-core /usr/local/bin/millrace-core
-ENV NODE_ENV=production MILLRACE_CORE=/usr/local/bin/millrace-core
+# The root is read-only where it can be; `millrace run` keeps its files beside the scratch of its cores.
+ENV NODE_ENV=production MILLRACE_CORE=/usr/local/bin/millrace-core TMPDIR=/scratch
 USER 65532:65532
 VOLUME /scratch
 EXPOSE 8080 8081

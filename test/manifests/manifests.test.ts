@@ -1,6 +1,6 @@
 /** What can be known of the manifests without a cluster: that they build, are what Kubernetes accepts, keep our rules, and agree with the code. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -320,6 +320,19 @@ describe('the image', () => {
     // Debian keeps one version of a package at a time: a pinned one cannot be installed a month later.
     const { ok, output } = run('hadolint', ['--ignore', 'DL3008', 'Dockerfile']);
     assert.ok(ok, output);
+  });
+
+  it('copies into the stage of the packages what their builds extend, and the build context lets it through', () => {
+    const copied = /^COPY (package\.json .*) \.\/$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1]?.split(' ') ?? [];
+    const shown = new Set(readFileSync(join(root, '.dockerignore'), 'utf8').split('\n'));
+    const extended = readdirSync(join(root, 'packages')).flatMap((name) => {
+      const file = join(root, 'packages', name, 'tsconfig.json');
+      const from = existsSync(file) ? /"extends": "\.\.\/\.\.\/([^"]+)"/.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+      return from === undefined ? [] : [from];
+    });
+    assert.ok(extended.length > 0, 'no package extends any settings');
+    for (const file of new Set(extended)) assert.ok(copied.includes(file), `the Dockerfile does not copy ${file}`);
+    for (const file of copied) assert.ok(shown.has(`!${file}`), `.dockerignore hides ${file}`);
   });
 
   it('runs what the manifests ask for, as nobody, under an init', () => {
