@@ -64,7 +64,8 @@ test('what is hostile is shown as text on every page that has it', async () => {
   const letters = await client.call('GET /dead-letters', { query: { q: `job:${dead}` } });
   const letter = letters.data[0] ?? assert.fail('no dead letter is there');
   const fingerprint = letter.fingerprint ?? assert.fail('the letter has no group');
-  const { page, close } = await pages.open('/');
+  // An upload that is no export is refused on purpose.
+  const { page, close } = await pages.open('/', { expected: /status of 4\d\d .*\/corrections/ });
   const dialogs: string[] = [];
   page.on('dialog', (dialog) => {
     dialogs.push(dialog.message());
@@ -80,6 +81,12 @@ test('what is hostile is shown as text on every page that has it', async () => {
   await page.getByRole('button', { name: 'Reveal' }).click();
   await page.getByRole('group', { name: 'the record as text' }).getByText('alert(3)').waitFor();
   assert.deepEqual(await page.evaluate(made), [], 'a revealed reject');
+  await page.goto(`${pages.api.url}/jobs/${dirty}/corrections`);
+  await page
+    .getByLabel('Edited export')
+    .setInputFiles({ name: `${hostile.replaceAll('/', '')}.csv`, mimeType: 'text/csv', buffer: Buffer.from('no export\n') });
+  await page.getByRole('alert').first().waitFor();
+  assert.deepEqual(await page.evaluate(made), [], 'the name of an upload');
   await expectText(page, `/dead?row=${letter.deadLetterId}`, 'Why no more');
   await expectText(page, '/errors', 'INPUT_NOT_FOUND');
   await expectText(page, `/errors/${fingerprint}`, 'Why it is one group');

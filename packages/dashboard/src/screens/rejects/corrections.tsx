@@ -93,10 +93,10 @@ function Upload({ jobId }: { readonly jobId: JobId }) {
           />
         </label>
         <p className={styles.note} role="status">
-          {act.isPending ? `Reading ${file?.name ?? 'it'} …` : 'or drop it here'}
+          {act.isPending ? `Reading ${visibleText(file?.name ?? 'it')} …` : 'or drop it here'}
         </p>
       </div>
-      {act.isError && <ProblemNote error={act.error} doing={`take ${file?.name ?? 'the export'}`} />}
+      {act.isError && <ProblemNote error={act.error} doing={`take ${visibleText(file?.name ?? 'the export')}`} />}
       {act.isSuccess && !act.isPending && <Taken jobId={jobId} answer={act.data} name={file?.name ?? ''} />}
     </>
   );
