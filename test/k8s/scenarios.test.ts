@@ -106,7 +106,8 @@ for (const [number, leaving, grace] of [
   test(`${number}: a pod that is ${leaving} in the middle of its work uses up no attempt and loses nothing`, options, async () => {
     const api = client();
     const jobId = await submit(api, leaving);
-    await looksUntil(api, `${leaving}-before`, ({ inHand }) => inHand > 0);
+    // Chunks in hand: what is in hand first is the plan, over before the pod has left.
+    await looksUntil(api, `${leaving}-before`, async () => (await api.call('GET /jobs/{jobId}', { params: { jobId: jobId as never } })).chunks.running > 0);
     const [victim] = pods().filter(({ isReady, isLeaving }) => isReady && !isLeaving);
     assert.ok(victim, 'no pod of the pool is ready');
     kubectl('delete', 'pod', victim.name, '--wait=false', ...grace);
