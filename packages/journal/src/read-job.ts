@@ -17,6 +17,7 @@ import {
 import { readCommands } from './commands.ts';
 import { readJobRecord } from './jobs.ts';
 import { listManifests, readManifest } from './manifests.ts';
+import { verdictKey } from './paths.ts';
 import { readPins } from './pins.ts';
 import { listSegments, readSealed } from './plan-segments.ts';
 import type { Stored } from './put-if-absent.ts';
@@ -147,10 +148,29 @@ async function readManifests(store: Store, jobId: JobId): Promise<Manifest[]> {
   return manifests;
 }
 
+/** Spells its key when it is asked for: a job may have a million of them. */
+class FilledVerdict implements VerdictName {
+  readonly #folder: { readonly jobId: JobId; readonly stage: string };
+  readonly chunk: number;
+  readonly generation: number;
+
+  constructor(folder: { readonly jobId: JobId; readonly stage: string }, { chunk, generation }: Pick<VerdictName, 'chunk' | 'generation'>) {
+    this.#folder = folder;
+    this.chunk = chunk;
+    this.generation = generation;
+  }
+
+  get key(): string {
+    return verdictKey(this.#folder.jobId, this.#folder.stage, this.chunk, this.generation);
+  }
+}
+
 async function verdictsByChunk(store: Store, job: JobRecord): Promise<Map<number, VerdictName[]>> {
   const verdicts = new Map<number, VerdictName[]>();
   for (const { name: stage } of jobStages(job)) {
-    for await (const name of listVerdicts(store, job.jobId, stage)) {
+    const folder = { jobId: job.jobId, stage };
+    for await (const listed of listVerdicts(store, job.jobId, stage)) {
+      const name = new FilledVerdict(folder, listed);
       const known = verdicts.get(name.chunk);
       if (known) known.push(name);
       else verdicts.set(name.chunk, [name]);
@@ -161,14 +181,34 @@ async function verdictsByChunk(store: Store, job: JobRecord): Promise<Map<number
 
 function chunkViews(plans: readonly PlanView[], verdicts: ReadonlyMap<number, VerdictName[]>): ChunkView[] {
   const views = new Map<number, ChunkView>();
+  for (const filled of verdicts.values()) if (filled.length > 1) filled.sort((a, b) => a.generation - b.generation);
+  const listed = new ListedIn();
   for (const plan of plans) {
     for (const segment of allSegments(plan)) {
+      const { stage } = segment.record;
       for (const chunk of segment.record.chunks) {
-        const listedIn = [...(views.get(chunk.chunk)?.listedIn ?? []), plan.generation];
-        const filled = [...(verdicts.get(chunk.chunk) ?? [])].sort((a, b) => a.generation - b.generation);
-        views.set(chunk.chunk, { stage: segment.record.stage, chunk, generation: plan.generation, segment, listedIn, verdicts: filled });
+        const listedIn = listed.behind(views.get(chunk.chunk)?.listedIn ?? nowhere, plan.generation);
+        views.set(chunk.chunk, { stage, chunk, generation: plan.generation, segment, listedIn, verdicts: verdicts.get(chunk.chunk) ?? noVerdicts });
       }
     }
   }
   return [...views.values()].sort((a, b) => a.chunk.chunk - b.chunk.chunk);
+}
+
+const nowhere: readonly number[] = [];
+const noVerdicts: readonly VerdictName[] = [];
+
+/** The few lists of generations that there are, one for all chunks that are listed in the same. */
+class ListedIn {
+  readonly #known = new Map<readonly number[], Map<number, readonly number[]>>();
+
+  /** `before` and one more. */
+  behind(before: readonly number[], generation: number): readonly number[] {
+    const longer = this.#known.get(before) ?? new Map<number, readonly number[]>();
+    const known = longer.get(generation);
+    if (known !== undefined) return known;
+    const list = [...before, generation];
+    this.#known.set(before, longer.set(generation, list));
+    return list;
+  }
 }

@@ -24,18 +24,30 @@ import { failpoint } from '@millrace/service-kit/failpoints';
 import type { Control } from './control.ts';
 import { inSteps } from './in-steps.ts';
 
-/** Goes on with a redrive whose new plan is not there yet. False: there was none, nothing was changed. */
-export async function continueRedrive(view: JobView, control: Control): Promise<boolean> {
-  const command = view.commands.find((one) => one.opens === view.generation);
-  if (!command || isPlanned(view)) return false;
+/** The first half of a redrive whose new plan is not there yet. False: there is none, nothing was changed; else the job is to be read anew. */
+export async function closeForRedrive(view: JobView, control: Control): Promise<boolean> {
+  const command = commandToPlan(view);
+  if (command === null) return false;
   const { jobId } = view.job.record;
   // Also the generation itself: a redrive of a redrive finds its marker by this order.
   await control.journal.putOpenMarker(jobId, view.generation);
   await closeGenerations(view, command, control);
   await failpoint('redrive.close-plan', jobId);
-  const closed = (await control.journal.readJob(jobId)) ?? view;
-  await planGeneration(closed, command, control);
   return true;
+}
+
+/** The second half, for a job as it stands behind the first. False: its plan stands already. */
+export async function planRedrive(view: JobView, control: Control): Promise<boolean> {
+  const command = commandToPlan(view);
+  if (command === null) return false;
+  await planGeneration(view, command, control);
+  return true;
+}
+
+/** Null: no command has opened the newest generation, or its plan is there. */
+function commandToPlan(view: JobView): Command | null {
+  const command = view.commands.find((one) => one.opens === view.generation);
+  return command === undefined || isPlanned(view) ? null : command;
 }
 
 /** Planned: sealed, or its copies stand and files are being planned behind them. Replayed records are listed like copies, before the seal. */
@@ -55,9 +67,11 @@ async function closeGenerations(view: JobView, command: Command, control: Contro
     if (!isFullyPlanned(plan)) await sealAsItStands(view, plan.generation, control);
   }
   const { jobId } = view.job.record;
-  const open = view.chunks.map((chunk) => ({ chunk, generation: chunk.listedIn.filter((listed) => listed < view.generation).at(-1) }));
+  const open = view.chunks.flatMap((chunk) => {
+    const generation = chunk.listedIn.findLast((listed) => listed < view.generation);
+    return generation === undefined || chunk.verdicts.some((verdict) => verdict.generation === generation) ? [] : [{ chunk, generation }];
+  });
   await inSteps(open, async ({ chunk, generation }) => {
-    if (generation === undefined || chunk.verdicts.some((verdict) => verdict.generation === generation)) return;
     const { stage } = chunk;
     const head = { record: 'verdict', version: 1, outcome: 'closed', jobId, stage, chunk: chunk.chunk.chunk } as const;
     await control.journal.putVerdict({ ...head, generation, command: command.number });
@@ -220,6 +234,7 @@ function segmentsOf(chunks: readonly ChunkView[]): ChunkView[][] {
 
 /** The chunk as it stood in the generation before: what a half written plan of the new one lists does not count yet. */
 function asOf(chunk: ChunkView, generation: number): ChunkView {
+  if (chunk.generation <= generation) return chunk;
   const listedIn = chunk.listedIn.filter((listed) => listed <= generation);
   return { ...chunk, listedIn, generation: listedIn.at(-1) ?? generation };
 }

@@ -22,7 +22,7 @@ import type { Control } from './control.ts';
 import { letterView } from './dead-letter.ts';
 import { inSteps } from './in-steps.ts';
 import { ledgerJobOf } from './ledger-job.ts';
-import { continueRedrive } from './next-generation.ts';
+import { closeForRedrive, planRedrive } from './next-generation.ts';
 import { segmentRef } from './segment-ref.ts';
 import { streamGeneration, tellStreamSegment } from './tell-stream.ts';
 
@@ -47,10 +47,8 @@ export async function ensureGeneration(jobId: JobId, generation: number, control
  */
 export async function rebuildJob(jobId: JobId, control: Control, sums: 'now' | 'later' = 'now'): Promise<boolean> {
   control.facts.forget(jobId);
-  let view = await control.journal.readJob(jobId);
+  const view = await plannedJob(jobId, control);
   if (view === null) return false;
-  // Nothing of a generation may run before the verdicts of the one before it are filled and its plan stands.
-  if (await continueRedrive(view, control)) view = (await control.journal.readJob(jobId)) ?? view;
   const { job, isNew } = await enterLedger(view, control);
   await failpoint('rebuild.3-plan', jobId);
   await tellPlan(view, isNew, control);
@@ -66,6 +64,23 @@ export async function rebuildJob(jobId: JobId, control: Control, sums: 'now' | '
   await control.queues.events.nudgeLeader(jobId);
   control.log.info({ jobId, generation: view.generation, chunks: view.chunks.length, state: job.state }, 'job rebuilt');
   return true;
+}
+
+/**
+ * Nothing of a generation may run before the verdicts of the one before it are filled and its plan stands. Each step reads the job for itself, so that there
+ * is one view at a time: that of a million chunks takes hundreds of MB.
+ */
+async function plannedJob(jobId: JobId, control: Control): Promise<JobView | null> {
+  const standing = await viewUnless(closeForRedrive, jobId, control);
+  if (standing !== null) return standing;
+  await viewUnless(planRedrive, jobId, control);
+  return control.journal.readJob(jobId);
+}
+
+/** Null: there is no such job, or `act` has changed it. */
+async function viewUnless(act: (view: JobView, control: Control) => Promise<boolean>, jobId: JobId, control: Control): Promise<JobView | null> {
+  const view = await control.journal.readJob(jobId);
+  return view === null || (await act(view, control)) ? null : view;
 }
 
 async function enterLedger(view: JobView, control: Control): Promise<{ job: LedgerJob; isNew: boolean }> {

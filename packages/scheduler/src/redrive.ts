@@ -27,13 +27,34 @@ import { withSchemasOf } from './schema-files.ts';
 type RedriveAnswer = AnswerTo<'redrive'>;
 
 export async function redriveJob(request: RedriveRequest, control: Control): Promise<RedriveAnswer> {
+  const { jobId } = request;
+  const opened = await openGeneration(request, control);
+  if ('ok' in opened) return opened;
+  await failpoint('redrive.command-close', jobId);
+  // The job as it was read to open it is forgotten by now: that of a million chunks takes hundreds of MB, and the rebuild reads its own.
+  await unlessRebuilding(() => rebuildJob(jobId, control));
+  control.log.info({ jobId, ...opened }, 'generation opened');
+  const { number, generation, chunks } = opened;
+  return { ok: true, kind: 'redrive', jobId, number, generation, chunks };
+}
+
+interface Opened {
+  readonly number: number;
+  readonly generation: number;
+  /** What enters it. */
+  readonly chunks: number;
+  readonly files: number;
+}
+
+/** The command stands; or why not. */
+async function openGeneration(request: RedriveRequest, control: Control): Promise<Opened | RedriveAnswer> {
   const view = await control.journal.readJob(request.jobId);
   if (view === null || view.job.record.tenant !== request.tenant) return notFound(request.jobId);
   const refused = whyNot(view, request);
   if (refused !== null) return refused;
   const override = await overrideOf(view, request, control);
   if ('refused' in override) return override.refused;
-  return openGeneration(view, request, override, control);
+  return appendRedrive(view, request, override, control);
 }
 
 function whyNot(view: JobView, request: RedriveRequest): RedriveAnswer | null {
@@ -84,7 +105,7 @@ export function hasOnlyToFinish(view: JobView, isOverridden: boolean): boolean {
   return manifest?.state === 'cancelled' || code === 'JOB_TIME_LIMIT' || (isOverridden && code.startsWith('BUDGET_'));
 }
 
-async function openGeneration(view: JobView, request: RedriveRequest, override: Override, control: Control): Promise<RedriveAnswer> {
+async function appendRedrive(view: JobView, request: RedriveRequest, override: Override, control: Control): Promise<Opened | RedriveAnswer> {
   const { jobId } = request;
   const from = view.generation;
   const entering = await selected(view, request.select, control);
@@ -118,9 +139,5 @@ async function openGeneration(view: JobView, request: RedriveRequest, override: 
     request.requestId,
   );
   if ('refused' in result) return result.refused;
-  await failpoint('redrive.command-close', jobId);
-  await unlessRebuilding(() => rebuildJob(jobId, control));
-  control.log.info({ jobId, generation: from + 1, chunks: entering.chunks.length, files: entering.files.length }, 'generation opened');
-  const { number } = result.appended.record;
-  return { ok: true, kind: 'redrive', jobId, number, generation: from + 1, chunks: entering.chunks.length };
+  return { number: result.appended.record.number, generation: from + 1, chunks: entering.chunks.length, files: entering.files.length };
 }

@@ -240,7 +240,7 @@ describe('an operation', () => {
       const jobId = await deadJob('again', 120);
       const all = await plan({ filter: `job:${jobId}` });
       broken = false;
-      const { operationId } = await start(all, { canary: { count: 10, minResolved: 0.9 }, rate: 25 });
+      const { operationId } = await start(all, { canary: { count: 10, minResolved: 0.9 }, rate: 6 });
       const paused = await until(operationId, ({ state }) => state === 'paused');
       assert.equal(paused.why?.code, 'FAILING_AGAIN');
       assert.equal(paused.counts.resolved, 10);
