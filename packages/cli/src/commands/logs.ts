@@ -1,14 +1,13 @@
 /** `millrace logs JOB [--chunk C]`: what attempts that did not commit left to read, the first error first; on a server or in a directory. */
-import { isAtLeast, type LogLevel, type LogLine, logLevelOf, logLevels, logLines } from '@millrace/protocol';
+import { isAtLeast, logLevelOf, logLevels, logLines } from '@millrace/protocol';
 import { type Command, type CommandCall, isSet, textFlag } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { withJob } from '../directory.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { counted } from '../output.ts';
+import { printLogLine, sayEnd, type WantedLogs } from '../log-lines.ts';
 import { namesDirectory } from '../place.ts';
 import { limitFlag, limitOf } from '../server/paged.ts';
 import { contentFlag, serverFlags } from '../server/server-call.ts';
-import { at, visible } from '../server/table.ts';
 
 export const logs: Command = {
   name: 'logs',
@@ -29,16 +28,6 @@ export const logs: Command = {
     return namesDirectory(call.args[0]) ? localLogs(call, wanted) : (await import('../server/logs.ts')).logsOnServer(call, wanted);
   },
 };
-
-export interface WantedLogs {
-  /** `clean.227`. */
-  readonly chunk: string | undefined;
-  readonly attempt: string | undefined;
-  readonly level: LogLevel;
-  readonly content: boolean;
-  /** Attempts. */
-  readonly limit: number;
-}
 
 function wantedLogs(call: CommandCall): WantedLogs {
   const level = textFlag(call.flags, 'level') ?? 'warn';
@@ -75,17 +64,4 @@ async function localLogs(call: CommandCall, { chunk, attempt, level, limit }: Wa
     sayEnd(call, shown, names.length > limit);
   });
   return exitCodes.done;
-}
-
-export function printLogLine(call: CommandCall, line: LogLine): void {
-  call.output.document(line);
-  const place = line.chunkId.slice(line.chunkId.indexOf('.') + 1);
-  if (line.source === 'core') call.output.line(`  | ${visible(line.message)}`);
-  else if (line.code === null) call.output.line(`    ${visible(line.message)}`);
-  else call.output.line(`${at(line.at)}  ${line.level.padEnd(5)}  ${place}  ${line.worker}  ${line.code}: ${visible(line.message)}`);
-}
-
-export function sayEnd(call: CommandCall, attempts: number, more: boolean): void {
-  if (attempts === 0) call.output.say('Nothing to read: no attempt ended without a commit.');
-  else if (more) call.output.say(`The first ${counted(attempts, 'attempt')}: --chunk CHUNK narrows it, --limit N shows more (0: all).`);
 }

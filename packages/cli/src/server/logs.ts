@@ -1,7 +1,7 @@
 /** Logs of a job on a server. */
 import type { CommandCall } from '../command.ts';
-import { printLogLine, sayEnd, type WantedLogs } from '../commands/logs.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { printLogLine, sayEnd, type WantedLogs } from '../log-lines.ts';
 import { jobIdOf } from './job-ref.ts';
 import { withServer } from './server-call.ts';
 
