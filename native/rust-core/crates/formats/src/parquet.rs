@@ -105,12 +105,17 @@ pub(crate) fn open(
         if late.contains(&column) { places.push(place) } else { now.push(column) }
     }
     let (total, selected) = (footer.rows, selected_rows(&range, excluded));
-    let rows = rows::open(&footer, &now, &selected, Pages::new(source, footer.leaves), options)?;
+    let pages = Pages::new(source, footer.leaves);
+    // Columns that are read late come in the batches of the others.
+    let mut both: Vec<usize> = now.iter().chain(&late).copied().collect();
+    both.sort_unstable();
+    let pieces = rows::pieces_of(&footer, &both, &selected, &pages);
+    let rows = rows::open(&footer, &now, &pieces, pages, options);
     let pages = rows.pages();
     let reader = RowsReader::open(feeds, Box::new(rows), file.file, pins.max_record_bytes, total, range, excluded)?;
     if late.is_empty() {
         return Ok(Box::new(reader));
     }
-    let open = move || Ok(Box::new(rows::open(&footer, &late, &selected, pages.clone(), options)?) as Box<dyn FileRows>);
+    let open = move || Ok(Box::new(rows::open(&footer, &late, &pieces, pages.clone(), options)) as Box<dyn FileRows>);
     Ok(Box::new(reader.with_late(LateColumns::new(places, open))))
 }

@@ -1,5 +1,6 @@
 //! The file as the page decoder sees it: small reads served from blocks read ahead, page headers checked before their sizes are believed.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -17,6 +18,8 @@ const MAX_PAGE_BYTES: u64 = 256 << 20;
 const FREE_BYTES: u64 = 1 << 30;
 /// Past that, unfolded bytes may be this many times the stored ones.
 const MAX_INFLATION: u64 = 100;
+/// Larger pages are counted once, however often their headers are read.
+const COUNTED_ONCE_BYTES: u64 = 1 << 20;
 /// Memory for blocks of all columns together, and the bounds of one block.
 const BLOCKS_BYTES: usize = 16 << 20;
 const BLOCK_BYTES: std::ops::RangeInclusive<usize> = (16 << 10)..=(256 << 10);
@@ -53,6 +56,8 @@ struct Shared {
     block_bytes: usize,
     stored_bytes: u64,
     unfolded_bytes: u64,
+    /// Where the headers of counted pages begin, of those that are not small: their headers are read again by later decoders.
+    counted: HashSet<u64>,
     failure: Option<Error>,
 }
 
@@ -61,7 +66,16 @@ impl Pages {
         let block_bytes = (BLOCKS_BYTES / leaves.max(1)).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
         let max_blocks = (BLOCKS_BYTES / block_bytes).max(1);
         let size = source.size();
-        let shared = Shared { source, blocks: Vec::new(), max_blocks, block_bytes, stored_bytes: 0, unfolded_bytes: 0, failure: None };
+        let shared = Shared {
+            source,
+            blocks: Vec::new(),
+            max_blocks,
+            block_bytes,
+            stored_bytes: 0,
+            unfolded_bytes: 0,
+            counted: HashSet::new(),
+            failure: None,
+        };
         Pages { shared: Arc::new(Mutex::new(shared)), size }
     }
 
@@ -137,6 +151,9 @@ impl Shared {
         };
         if sizes.unfolded > MAX_PAGE_BYTES {
             return Err(over(format!("it declares {} bytes", sizes.unfolded), MAX_PAGE_BYTES.to_string()));
+        }
+        if sizes.unfolded > COUNTED_ONCE_BYTES && !self.counted.insert(start) {
+            return Ok(());
         }
         self.stored_bytes += sizes.stored;
         self.unfolded_bytes += sizes.unfolded;

@@ -396,3 +396,43 @@ proptest! {
         prop_assert_eq!(got, expected);
     }
 }
+
+/// Rows of values so large that a page of them is a large one, and one small column beside them.
+fn large_pages() -> Vec<u8> {
+    let texts = StringArray::from_iter_values((0..75).map(|row| char::from(b'a' + row % 26).to_string().repeat(1 << 20)));
+    let numbers = Int64Array::from_iter_values(0..75);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("a level")))
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(20 << 20)
+        .set_write_batch_size(1)
+        .set_max_row_group_row_count(Some(50))
+        .build();
+    written(&batch(vec![("n", Arc::new(numbers)), ("text", Arc::new(texts))]), properties)
+}
+
+#[test]
+fn each_large_page_is_read_by_a_decoder_of_its_own() {
+    let bytes: &'static [u8] = large_pages().leak();
+    let mut source = bytes;
+    let footer = super::Footer::read(&mut source).expect("a footer");
+    let pages = || super::Pages::new(Box::new(bytes), footer.leaves);
+    let whole = super::rows::pieces_of(&footer, &[0, 1], &[0..75], &pages());
+    assert!(whole.len() >= 4, "{whole:?}");
+    assert!(whole.concat().windows(2).all(|pair| pair[0].end == pair[1].start), "{whole:?}");
+    assert!(whole.iter().flatten().any(|range| range.start == 50), "a group ends there: {whole:?}");
+    assert_eq!(super::rows::pieces_of(&footer, &[0], &[0..75], &pages()), [[0..75]]);
+    let apart = super::rows::pieces_of(&footer, &[0, 1], &[3..5, 40..60], &pages()).concat();
+    let rows: Vec<u64> = apart.into_iter().flatten().collect();
+    assert_eq!(rows, (3..5).chain(40..60).collect::<Vec<u64>>());
+}
+
+#[test]
+fn rows_of_large_pages_are_those_of_the_file_wherever_it_is_cut() {
+    let bytes = large_pages();
+    let pins = parquet_pins(vec![field("n", FieldType::Integer), field("text", FieldType::String)]);
+    let one = whole(&pins, &bytes);
+    assert_eq!((one.rows.len(), one.rejects.len()), (75, 0));
+    let cut = read(&pins, &bytes, &[0, 7, 50, 64, 75], ReadOptions::default(), &[]);
+    assert!(one.rows == cut.rows, "rows differ by the cut");
+}
