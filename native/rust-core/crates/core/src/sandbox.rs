@@ -1,11 +1,17 @@
-//! What the process may hold and how it ends with its parent. Landlock and system call filters are not in this version; `Hello` says so.
+//! What the process may hold and reach, and how it ends with its parent. Entered before the first thread starts: Landlock binds the thread that asks
+//! for it and those that it starts later.
 
 use std::io::Write;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use millrace_wire::hello::exit;
-use millrace_wire::message::{HostHello, SandboxState, SandboxWish};
+use millrace_wire::message::{HostHello, LogLevel, SandboxState, SandboxWish};
 use rustix::process::{Resource, Rlimit, Signal};
+
+#[cfg(target_os = "linux")]
+mod reach;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 /// Open files: inputs, parts, directories; never more than a few dozen.
 const MAX_OPEN_FILES: u64 = 1_024;
@@ -13,6 +19,10 @@ const MAX_OPEN_FILES: u64 = 1_024;
 const MAX_FILE_BYTES: u64 = (5 << 30) + (256 << 20);
 /// Stacks and the binary need this much whatever the budget.
 const MIN_DATA_BYTES: u64 = 256 << 20;
+
+/// Names of what may be missing.
+const LANDLOCK: &str = "landlock";
+const SECCOMP: &str = "seccomp";
 
 /// What was reached.
 #[derive(Debug)]
@@ -36,10 +46,43 @@ pub fn take_stdout() -> Box<dyn Write + Send> {
 pub fn enter(hello: &HostHello) -> Result<Entered, i32> {
     follow_parent(hello.parent_pid)?;
     set_limits(hello.memory_bytes);
-    if hello.sandbox == SandboxWish::Required {
+    if hello.sandbox == SandboxWish::Off {
+        return Ok(Entered { state: SandboxState::None, missing: Vec::new() });
+    }
+    let missing = shut_in(hello);
+    let state = match missing.len() {
+        0 => SandboxState::Full,
+        _ if missing.iter().any(|part| part == LANDLOCK) && missing.iter().any(|part| part == SECCOMP) => SandboxState::None,
+        _ => SandboxState::Partial,
+    };
+    if hello.sandbox == SandboxWish::Required && state != SandboxState::Full {
+        let parts = missing.join(", ");
+        crate::log::write(LogLevel::Error, "the sandbox is required and was not reached", &[("missing", parts.into())]);
         return Err(exit::NO_SANDBOX);
     }
-    Ok(Entered { state: SandboxState::None, missing: vec!["landlock".into(), "seccomp".into()] })
+    Ok(Entered { state, missing })
+}
+
+/// What of it this system does not give.
+#[cfg(target_os = "linux")]
+fn shut_in(hello: &HostHello) -> Vec<String> {
+    ignore_file_size_signal();
+    let mut missing = reach::limit_files_and_ports(hello).unwrap_or_else(|_| vec![LANDLOCK.to_owned()]);
+    missing.extend(reach::deny_calls().err().map(|_| SECCOMP.to_owned()));
+    missing
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shut_in(_hello: &HostHello) -> Vec<String> {
+    vec![LANDLOCK.to_owned(), SECCOMP.to_owned()]
+}
+
+/// A write past `RLIMIT_FSIZE` is an error of that write then, and not the end of the process.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn ignore_file_size_signal() {
+    // SAFETY: SIGXFSZ is a valid signal and SIG_IGN no function of ours; nothing else in this process sets a disposition for it.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// The signal comes when the parent dies from now on; whether it died before is seen by its number.

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use millrace_wire::message::{Cancel, CancelReason, ChunkOutcome, DoneBody, Event, HostHello, Ping, SandboxWish, StoreStat};
+use millrace_wire::message::{
+    Cancel, CancelReason, ChunkOutcome, CoreHello, DoneBody, Event, HostHello, Ping, SandboxState, SandboxWish, StoreStat,
+};
 use millrace_wire::{decode_core_hello, encode_host_hello, encode_request, read_frame, write_frame};
 use serde_json::Value;
 
@@ -43,7 +45,16 @@ fn another_version_is_answered_and_refused() {
 
 #[test]
 fn a_sandbox_that_is_required_and_not_there_ends_the_core() {
-    assert_eq!(greet_with(|hello| hello.sandbox = SandboxWish::Required).1, Some(71));
+    let is_full = |hello: &CoreHello| hello.sandbox == SandboxState::Full;
+    let (answer, code) = greet_with(|hello| hello.sandbox = SandboxWish::BestEffort);
+    let (required, ended) = greet_with(|hello| hello.sandbox = SandboxWish::Required);
+    assert_eq!(code, Some(0));
+    let answer = answer.unwrap();
+    assert_eq!(is_full(&answer), answer.sandbox_missing.is_empty(), "{answer:?}");
+    assert_eq!(required.as_ref().map(is_full), is_full(&answer).then_some(true));
+    assert_eq!(ended, Some(if is_full(&answer) { 0 } else { 71 }));
+    let (off, _) = greet_with(|hello| hello.sandbox = SandboxWish::Off);
+    assert_eq!(off.unwrap().sandbox, SandboxState::None);
 }
 
 #[test]
