@@ -114,6 +114,29 @@ test('every mistake is told at once, each at its place', async () => {
   );
 });
 
+test('a submit of a place that cannot be used is refused for good, and says which', async () => {
+  const refusals: [string, number][] = [];
+  for (const uri of [uriOf('gone.csv'), 'file:///etc/hostname', `${uriOf('data')}/*.nothing`, 's3://nowhere-of-ours/a.csv']) {
+    const submit = operator.call('POST /jobs', {
+      body: { spec: { name: 'places', inputs: { uri, format: 'csv' }, output: { uri: `${uriOf('out', 'places')}/` } } },
+    });
+    await submit.then(
+      () => assert.fail(`${uri} was accepted`),
+      ({ problem }: { problem: { code: string; status: number; retryable: boolean; detail: string } }) => {
+        assert.equal(problem.retryable, false, problem.detail);
+        assert.ok(problem.detail.includes(uri.replace('file://', '')), problem.detail);
+        refusals.push([problem.code, problem.status]);
+      },
+    );
+  }
+  assert.deepEqual(refusals, [
+    ['INPUT_NOT_FOUND', 410],
+    ['STORAGE_FORBIDDEN', 422],
+    ['INPUT_NONE', 422],
+    ['STORAGE_FORBIDDEN', 422],
+  ]);
+});
+
 test('an input that cannot be read says why, with what there is to do beside it', async () => {
   const inputs = { uri: uriOf('fine.csv'), format: 'parquet' };
   const answer = await check({ name: 'columns', inputs, output: { uri: `${uriOf('out', 'columns')}/` } });

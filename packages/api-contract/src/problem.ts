@@ -63,6 +63,7 @@ const statuses: Readonly<Partial<Record<FailureCode, number>>> = {
   REASON_REQUIRED: 422,
   REJECT_UNKNOWN: 422,
   REJECT_REPLAYED: 422,
+  STORAGE_FORBIDDEN: 422,
   RATE_LIMITED: 429,
   QUOTA_EXCEEDED: 429,
   STREAM_LIMIT: 429,
@@ -77,9 +78,12 @@ const statuses: Readonly<Partial<Record<FailureCode, number>>> = {
   CORE_START: 503,
 };
 
-/** `SPEC_…` codes are 422; a code that no caller can cause is 500. */
+/** Codes of what a caller names: the spec, and the places and files that it stands for. */
+const namedByCallers = /^(SPEC|INPUT|OUTPUT|OVER_LIMIT|CSV|JSON|LINES|PARQUET|ARROW|ENCODING|SCHEMA)(_|$)/;
+
+/** What a caller named and cannot be used is 422; a code that no caller can cause is 500. */
 export function statusOf(code: FailureCode): number {
-  return statuses[code] ?? (code.startsWith('SPEC_') ? 422 : 500);
+  return statuses[code] ?? (namedByCallers.test(code) ? 422 : 500);
 }
 
 /** Path of the page of a code, as `type` of a problem has it. */

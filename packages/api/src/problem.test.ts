@@ -54,4 +54,6 @@ test('a refusal of the scheduler keeps what a caller can use', () => {
   assert.deepEqual([statusOf(conflict.code), conflict.details], [409, { state: 'completed' }]);
   assert.equal(refused({ ok: false, code: 'LEDGER_REBUILDING', message: '', retryable: true }).code, 'REBUILDING');
   assert.equal(refused({ ok: false, code: 'MADE_UP', message: '', retryable: false }).code, 'INTERNAL');
+  const places = (retryable: boolean) => statusOf(refused({ ok: false, code: 'STORAGE_FORBIDDEN', message: '', retryable }).code);
+  assert.deepEqual([places(false), places(true)], [422, 503], 'a place that may not be named, and a journal that is shut out');
 });

@@ -108,5 +108,8 @@ export function refused(refusal: Refusal): ApiProblem {
     ...(state === undefined ? {} : { state }),
   };
   if (code === 'LEDGER_REBUILDING') return new ApiProblem('REBUILDING', 'the ledger is being rebuilt from the journal');
+  // A place that the caller may not name is refused for good; a journal that is shut out is not the caller's fault, and the job may stand.
+  if (code === 'STORAGE_FORBIDDEN' && refusal.retryable)
+    return new ApiProblem('BUSY', 'the journal cannot be written: whether it was done is unknown; ask again with the same idempotency key', { details });
   return new ApiProblem(isFailureCode(code) ? code : 'INTERNAL', message, { details });
 }
