@@ -63,7 +63,17 @@ const statuses: Readonly<Partial<Record<FailureCode, number>>> = {
   REASON_REQUIRED: 422,
   REJECT_UNKNOWN: 422,
   REJECT_REPLAYED: 422,
+  // Places and files that a spec names.
   STORAGE_FORBIDDEN: 422,
+  INPUT_NONE: 422,
+  INPUT_LIST: 422,
+  INPUT_LOOKUP: 422,
+  INPUT_DIGEST_MISMATCH: 422,
+  INPUT_COUNT_MISMATCH: 422,
+  OUTPUT_NOT_EMPTY: 422,
+  OVER_LIMIT: 422,
+  ENCODING_UNCERTAIN: 422,
+  CSV_DIALECT_UNCERTAIN: 422,
   RATE_LIMITED: 429,
   QUOTA_EXCEEDED: 429,
   STREAM_LIMIT: 429,
@@ -78,12 +88,9 @@ const statuses: Readonly<Partial<Record<FailureCode, number>>> = {
   CORE_START: 503,
 };
 
-/** Codes of what a caller names: the spec, and the places and files that it stands for. */
-const namedByCallers = /^(SPEC|INPUT|OUTPUT|OVER_LIMIT|CSV|JSON|LINES|PARQUET|ARROW|ENCODING|SCHEMA)(_|$)/;
-
-/** What a caller named and cannot be used is 422; a code that no caller can cause is 500. */
+/** `SPEC_…` codes are 422; a code that no caller can cause is 500. */
 export function statusOf(code: FailureCode): number {
-  return statuses[code] ?? (namedByCallers.test(code) ? 422 : 500);
+  return statuses[code] ?? (code.startsWith('SPEC_') ? 422 : 500);
 }
 
 /** Path of the page of a code, as `type` of a problem has it. */

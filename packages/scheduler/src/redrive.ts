@@ -33,8 +33,8 @@ export async function redriveJob(request: RedriveRequest, control: Control): Pro
   await failpoint('redrive.command-close', jobId);
   // The job as it was read to open it is forgotten by now: that of a million chunks takes hundreds of MB, and the rebuild reads its own.
   await unlessRebuilding(() => rebuildJob(jobId, control));
-  control.log.info({ jobId, ...opened }, 'generation opened');
-  const { number, generation, chunks } = opened;
+  const { number, generation, chunks, files } = opened;
+  control.log.info({ jobId, number, generation, chunks, files }, 'generation opened');
   return { ok: true, kind: 'redrive', jobId, number, generation, chunks };
 }
 
