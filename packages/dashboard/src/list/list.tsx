@@ -64,6 +64,8 @@ export interface ListProps<Row> {
 }
 
 const loadAhead = 15;
+/** Rows drawn beyond each end of the screen. More hide a flick better, and a jump of a screen draws all of them in one go: 12 took 54 ms. */
+const rowsBeyond = 6;
 
 export function List<Row>(props: ListProps<Row>) {
   const { nouns, idOf, columns, fields, search, onSearch, onOpen, drawer, bulk } = props;
@@ -101,7 +103,7 @@ export function List<Row>(props: ListProps<Row>) {
   const [top, setTop] = useState(0);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the place is known once there are rows
   useLayoutEffect(() => setTop((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY), [rows.length > 0]);
-  const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin: top });
+  const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, overscan: rowsBeyond, scrollMargin: top });
   const items = virtual.getVirtualItems();
   firstShown.current = items[0]?.index ?? 0;
   const lastIndex = items.at(-1)?.index ?? 0;
