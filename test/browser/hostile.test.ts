@@ -9,8 +9,9 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { isSealed } from '../e2e/support/journal-files.ts';
+import { steerChunks } from '../e2e/support/steer-chunks.ts';
 import { until } from '../e2e/support/until.ts';
-import { hostile, steerChunks, submit, untilEnded } from './support/jobs.ts';
+import { hostile, submit, untilEnded } from './support/jobs.ts';
 import { BrowserBench } from './support/pages.ts';
 
 /** What a file name can hold. */

@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { steerChunks } from '../e2e/support/steer-chunks.ts';
 import { generatedSpec } from '../e2e/support/workbench.ts';
-import { type BrokenJob, brokenJob, dirtyJob, hostile, steerChunks, submit, untilEnded } from './support/jobs.ts';
+import { type BrokenJob, brokenJob, dirtyJob, hostile, submit, untilEnded } from './support/jobs.ts';
 import { BrowserBench, expectAccessible, expectNoSideways, rowsReady, toFirstRow } from './support/pages.ts';
 
 let pages: BrowserBench;

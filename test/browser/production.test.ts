@@ -1,7 +1,8 @@
 /** An installation that is marked production: its colour, the reason that every act needs, and what pages say while Redis is away. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { dirtyJob, steerChunks, untilEnded } from './support/jobs.ts';
+import { steerChunks } from '../e2e/support/steer-chunks.ts';
+import { dirtyJob, untilEnded } from './support/jobs.ts';
 import { BrowserBench, expectAccessible } from './support/pages.ts';
 
 let pages: BrowserBench;

@@ -1,8 +1,9 @@
 /** Live events over real parts: what a page sees of a job from its submit to its end, a stream that goes on where it broke, and who may see what. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { streamEventShapes } from '../../packages/api-contract/src/resources/stream.ts';
 import { type ApiStack, startApiStack } from './support/api-stack.ts';
+import { steerChunks } from './support/steer-chunks.ts';
 import { until } from './support/until.ts';
 import { generatedSpec, Workbench } from './support/workbench.ts';
 
@@ -35,8 +36,20 @@ interface OpenStream {
   close(): void;
 }
 
-/** Every event is checked against its schema as it comes. */
+/** What a test opened, for the end of it: a stream that a failed test left open takes room from the next. */
+const opened: OpenStream[] = [];
+afterEach(() => {
+  for (const stream of opened.splice(0)) stream.close();
+});
+
 async function open(topics: string, options: { lastEventId?: string; token?: string } = {}): Promise<OpenStream> {
+  const stream = await connect(topics, options);
+  opened.push(stream);
+  return stream;
+}
+
+/** Every event is checked against its schema as it comes. */
+async function connect(topics: string, options: { lastEventId?: string; token?: string }): Promise<OpenStream> {
   const aborter = new AbortController();
   const headers: Record<string, string> = { authorization: `Bearer ${options.token ?? api.token}`, accept: 'text/event-stream' };
   if (options.lastEventId !== undefined) headers['last-event-id'] = options.lastEventId;
@@ -78,6 +91,16 @@ const statesOf = (stream: OpenStream, jobId: string): string[] =>
     (data['items'] as unknown as { jobId: string; state: string }[]).flatMap((item) => (item.jobId === jobId ? [item.state] : [])),
   );
 
+const hasCommitted = (stream: OpenStream): boolean =>
+  named(stream, 'chunk').some(({ data }) =>
+    [...(data['items'] as { state: string }[]), ...(data['ranges'] as { state: string }[])].some(({ state }) => state === 'committed'),
+  );
+
+async function untilHeard(stream: OpenStream, version: number): Promise<void> {
+  const isTold = (): boolean => named(stream, 'queue').some(({ data }) => (data['items'] as { version: number }[]).some((item) => item.version === version));
+  await until(`version ${version} of the queue in the stream`, isTold, { describe: () => shown(stream) });
+}
+
 const shown = (...streams: OpenStream[]): string =>
   JSON.stringify(streams.map(({ events, isOver }) => [isOver(), events.map(({ name, data }) => [name, data])])).slice(0, 4_000);
 
@@ -94,18 +117,22 @@ test('a job is seen from its submit to its end, at most two events a second for 
     [200, 'text/event-stream; charset=utf-8', 'no', 'no-store, no-transform'],
   );
   await until('the first frame', () => all.lastId() !== '');
-  const jobId = await submit('seen');
+  await steerChunks({ api }, true);
+  const jobId = await submit('seen', 200_000);
   const one = await open(`job:${jobId}`);
+  // What was there at the first look is no change. Two changes of a queue that are heard one after the other have a look at the chunks between them.
+  for (let change = 0; change < 2; change++) await untilHeard(all, await steerChunks({ api }, true));
+  await steerChunks({ api }, false);
+  await until('a chunk is committed', async () => (await api.client.call('GET /jobs/{jobId}', { params: { jobId: jobId as never } })).chunks.committed > 0, {
+    every: 5,
+  });
+  // A job that ends between two looks tells of its end alone.
+  await steerChunks({ api }, true);
+  await until('a committed chunk in the stream', () => hasCommitted(one), { describe: () => shown(all, one) });
+  await steerChunks({ api }, false);
   await until('the end of the job', () => [all, one].every((stream) => statesOf(stream, jobId).at(-1) === 'completed'), {
     describe: () => shown(all, one),
   });
-  const chunks = named(one, 'chunk').map(
-    ({ data }) => data as unknown as { items: { chunk: string; state: string }[]; ranges: { first: number; last: number; state: string }[] },
-  );
-  assert.ok(
-    chunks.some(({ items, ranges }) => items.some(({ state }) => state === 'committed') || ranges.some(({ state }) => state === 'committed')),
-    JSON.stringify(chunks),
-  );
   assert.ok(named(all, 'queue').length > 0 || named(all, 'worker').length > 0);
   for (const [stream, name] of [
     [all, 'job'],
@@ -164,7 +191,11 @@ test('who may not see a tenant hears nothing of it, and a job of it is none', as
   await until('the first frames', () => other.lastId() !== '' && own.lastId() !== '');
   const jobId = await submit('foreign', 5_000);
   await until('its own job in the stream', () => statesOf(own, jobId).length > 0, { describe: () => shown(own, other) });
-  assert.deepEqual(other.events, []);
+  // What is wrong with all of it, such as a scheduler that is late on a busy machine, is told to everybody.
+  assert.deepEqual(
+    other.events.filter(({ name }) => name !== 'notice'),
+    [],
+  );
   assert.equal((await open(`job:${jobId}`, { token: secret })).status, 404);
   assert.equal((await open(`job:j${'0'.repeat(26)}`)).status, 404);
   assert.equal((await open('job:1')).status, 400);

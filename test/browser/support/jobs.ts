@@ -2,29 +2,13 @@
 import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ApiError } from '../../../packages/api-contract/src/client.ts';
 import { isSealed } from '../../e2e/support/journal-files.ts';
+import { patiently, steerChunks } from '../../e2e/support/steer-chunks.ts';
 import { until } from '../../e2e/support/until.ts';
 import { generatedSpec, type WrittenSpec } from '../../e2e/support/workbench.ts';
 import type { BrowserBench } from './pages.ts';
 
 export const hostile = '<img src=x onerror=alert(1)>"\'&amp;{{7*7}}</script>';
-
-/** Asks again while the server asks for patience: making data blocks this process, and with it the API and its Redis connection for a moment. */
-async function patiently<Answer>(what: string, ask: () => Promise<Answer>): Promise<Answer> {
-  let answer: { readonly of: Answer } | null = null;
-  const asked = async (): Promise<boolean> => {
-    try {
-      answer = { of: await ask() };
-      return true;
-    } catch (error) {
-      if (error instanceof ApiError && error.retryable) return false;
-      throw error;
-    }
-  };
-  await until(what, asked, { every: 200 });
-  return (answer as unknown as { readonly of: Answer }).of;
-}
 
 export async function submit({ api: { client } }: BrowserBench, spec: WrittenSpec): Promise<string> {
   const { jobId } = await patiently('the job to be accepted', () => client.call('POST /jobs', { body: { spec } }));
@@ -130,13 +114,4 @@ export async function nightJob(pages: BrowserBench): Promise<NightJob> {
   await untilEnded(pages, jobId, 180_000);
   const { chunks } = await api.client.call('GET /jobs/{jobId}', { params: { jobId: jobId as never } });
   return { jobId, repair: () => renameSync(away, gone), dead: chunks.dead, rejects, records: first + second };
-}
-
-/** Holds all chunks back, or lets them go. */
-export async function steerChunks({ api: { client } }: BrowserBench, paused: boolean): Promise<void> {
-  const name = 'chunk-default-r1' as never;
-  const found = await patiently('the queues', () => client.call('GET /queues', {}));
-  const version = found.data.find((queue) => queue.name === name)?.version ?? 0;
-  const steer = () => client.call('PATCH /queues/{name}', { params: { name }, body: { paused, reason: 'held by a test' } }, { ifMatch: `"${version}"` });
-  await patiently('the queue', steer);
 }
