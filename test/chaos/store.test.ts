@@ -1,11 +1,11 @@
-/** F16, F29, F36, F56 for whole jobs: journal and output in an object store that answers badly. What each verb makes of each answer is tested in the store crate. */
+/** F16, F29, F36, F37, F56 for whole jobs: journal and output in an object store that answers badly. What each verb makes of each answer is tested in the store crate. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { until } from '../e2e/support/until.ts';
 import type { CheckOptions } from './support/checker.ts';
-import type { Cluster } from './support/cluster.ts';
+import type { Cluster, Role } from './support/cluster.ts';
 import { manifestOf, readJob, receiptsOf } from './support/journal-reader.ts';
 import { Lab } from './support/lab.ts';
 import { StoreStub, type StubFault, type StubOptions, stubBucket } from './support/store-stub.ts';
@@ -139,6 +139,42 @@ describe('F36: a store without space', () => {
       await cluster.untilEnded(jobId);
     });
   });
+});
+
+describe('F37: a host is asked to end while it waits for storage', () => {
+  const pieces = [
+    ['a plan', () => true],
+    ['a chunk', (host: Role) => host.has('work done')],
+  ] as const;
+  for (const [name, isDue] of pieces) {
+    it(`${name} is handed back and costs no attempt`, async () => {
+      await overStub(`ends-${name.slice(2)}`, async (cluster, stub) => {
+        cpSync(lab.data, join(stub.directory, stubBucket, 'in'), { recursive: true });
+        const answers = Promise.withResolvers<void>();
+        const host = cluster.host({ drainMs: 0 });
+        await cluster.ready(cluster.scheduler(), host);
+        let held = 0;
+        stub.fault = ({ verb, key }) => {
+          if ((verb !== 'get' && verb !== 'range') || !key.startsWith('in/') || !isDue(host)) return null;
+          held += 1;
+          return { kind: 'hold', until: answers.promise };
+        };
+        const { inputs, ...rest } = cluster.spec({ execution: { chunkSize: '64KiB', maxAttempts: 1 } }) as { inputs: { uri: string[] } };
+        const uri = inputs.uri.map((file) => `s3://${stubBucket}/in/${basename(file)}`);
+        const { jobId } = await cluster.submit(name, { ...rest, inputs: { ...inputs, uri } });
+        await until('a read to be held', () => held > 0, { describe: () => cluster.describe() });
+        host.signal('SIGTERM');
+        assert.equal((await host.ended).code, 0, host.tail());
+        stub.fault = () => null;
+        answers.resolve();
+        cluster.host();
+        await cluster.untilEnded(jobId);
+        const ends = readJob(cluster.out, jobId).failures.map(({ outcome, code }) => [outcome, code]);
+        assert.deepEqual(ends, [['released', 'ATTEMPT_RELEASED']]);
+        assert.equal(manifestOf(cluster.out, jobId, 1)?.state, 'completed');
+      });
+    });
+  }
 });
 
 describe('F56: a receipt that lands late', () => {

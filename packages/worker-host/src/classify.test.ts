@@ -4,7 +4,7 @@ import { CoreGoneError } from '@millrace/core-client';
 import { failureCodes } from '@millrace/protocol';
 import type { Failed } from '@millrace/protocol/wire';
 import { AppError } from '@millrace/service-kit';
-import { classifyCode, classifyFailed, classifyThrown } from './classify.ts';
+import { classifyCode, classifyFailed, classifyThrown, isObeyedStop } from './classify.ts';
 
 const failed = (changes: Partial<Failed>): Failed => ({
   type: 'Failed',
@@ -68,5 +68,13 @@ describe('what a failure means', () => {
       const found = classifyCode(code as keyof typeof failureCodes, '').class;
       assert.equal(found, info.class === null || info.class === 'data' ? 'bug' : info.class);
     }
+  });
+});
+
+describe('isObeyedStop', () => {
+  it('takes a core by its word that it was stopped, if somebody asked it to', () => {
+    assert.ok(isObeyedStop({ code: 'CANCELLED' }, 'drain'));
+    assert.ok(!isObeyedStop({ code: 'CANCELLED' }, null));
+    assert.ok(!isObeyedStop({ code: 'STORAGE_UNAVAILABLE' }, 'drain'));
   });
 });

@@ -53,6 +53,14 @@ export function classifyFailed(failed: Failed): ClassifiedFailure {
   };
 }
 
+/**
+ * A core that was told to stop while it waited for storage has no result that could say so: it answers with this code of its own, which is no failure then.
+ * Whatever else it answers stands, and so does this code when nobody asked for the stop. `stoppedFor`: why the host asked; null: it did not.
+ */
+export function isObeyedStop({ code }: Pick<Failed, 'code'>, stoppedFor: string | null): boolean {
+  return stoppedFor !== null && code === 'CANCELLED';
+}
+
 function parseDetails(json: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(json);

@@ -4,7 +4,7 @@ import { verdictKey } from '@millrace/journal';
 import type { ChunkDone, Event, Process } from '@millrace/protocol/wire';
 import type { AttemptOrders } from '@millrace/queues';
 import type { ChunkWork } from './chunk-work.ts';
-import { type ClassifiedFailure, classifyCode, classifyFailed, classifyGone } from './classify.ts';
+import { type ClassifiedFailure, classifyCode, classifyFailed, classifyGone, isObeyedStop } from './classify.ts';
 import { attemptDeadlineMs } from './deadline.ts';
 import type { ChunkRun } from './execute-chunk.ts';
 import type { Host, OpenedAttempt } from './host.ts';
@@ -55,7 +55,10 @@ async function ask(tried: ChunkTry, leased: CoreLease, run: Pick<Process, 'mode'
     onEvent: (event: Event) => keeper.note(event, leased.core),
     ...(payload === null ? {} : { payload }),
   });
-  if (answer.failed !== null) return { kind: 'failed', failure: classifyFailed(answer.failed) };
+  if (answer.failed !== null) {
+    if (keeper.stoppedFor !== null && isObeyedStop(answer.failed, keeper.stoppedFor)) return { kind: 'stopped', reason: keeper.stoppedFor };
+    return { kind: 'failed', failure: classifyFailed(answer.failed) };
+  }
   leased.release({ rssBytes: answer.done.peakRssBytes });
   if (answer.done.outcome !== 'cancelled') return { kind: 'done', done: answer.done, verdict: answer.payload };
   if (keeper.stoppedFor !== null) return { kind: 'stopped', reason: keeper.stoppedFor };

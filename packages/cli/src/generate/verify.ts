@@ -95,7 +95,7 @@ function* compareBalances(expected: Expected, manifest: ManifestView): Generator
     if (manifest.balance[fate] !== expected.balance[fate]) yield `balance.${fate}: expected ${expected.balance[fate]}, got ${manifest.balance[fate]}`;
   }
   for (const file of expected.files) {
-    const found = manifest.files.find((candidate) => basename(pathOf(candidate)) === file.file);
+    const found = manifest.files.find(({ uri }) => basename(decodeURIComponent(new URL(uri).pathname)) === file.file);
     for (const fate of ['recordsIn', 'emitted', 'filtered', 'rejected'] as const) {
       if (found?.balance[fate] !== file[fate]) yield `${file.file} ${fate}: expected ${file[fate]}, got ${found?.balance[fate]}`;
     }

@@ -5,7 +5,7 @@ import type { InputFile, JobRecord, ResolvedJobSpec } from '@millrace/protocol';
 import type { Event, Failed, PlanSegment, Secret } from '@millrace/protocol/wire';
 import type { WorkOrders } from '@millrace/queues';
 import { AppError } from '@millrace/service-kit';
-import { classifyCode, classifyFailed } from '../classify.ts';
+import { classifyCode, classifyFailed, isObeyedStop } from '../classify.ts';
 import type { WorkEnd } from '../execute-work.ts';
 import type { Host, OpenedAttempt } from '../host.ts';
 import type { ProgressKeeper, StopReason } from '../progress-keeper.ts';
@@ -54,7 +54,8 @@ export async function askCore<A extends { readonly failed: Failed | null; readon
       if (event.type === 'PlanSegment') onSegment(event);
     };
     const answer = await ask(core, { signal: keeper.signal, onEvent });
-    return answer.failed === null ? (answer as Extract<A, { failed: null }>) : failedWork(classifyFailed(answer.failed));
+    if (answer.failed === null) return answer as Extract<A, { failed: null }>;
+    return isObeyedStop(answer.failed, keeper.stoppedFor) ? stoppedWork(keeper.stoppedFor) : failedWork(classifyFailed(answer.failed));
   } catch (error) {
     if (keeper.stoppedFor !== null) return stoppedWork(keeper.stoppedFor);
     throw error;
