@@ -82,7 +82,10 @@ describe('F80: what a loss of power would leave', () => {
     const found = written.map((trace) => judgeOrder(trace, cluster.out));
     // The same calls as if no sync had worked: else a line that is not understood would pass for a sync.
     const unsynced = written.map((trace) => judgeOrder(trace.replaceAll(/\d+ f(?:data)?sync\(.*\n/g, ''), cluster.out));
-    assert.ok(unsynced.some(({ breaches }) => breaches.length > 0), "a trace without its syncs fails");
+    assert.ok(
+      unsynced.some(({ breaches }) => breaches.length > 0),
+      'a trace without its syncs fails',
+    );
     assert.deepEqual(
       found.flatMap(({ breaches }) => breaches),
       [],
