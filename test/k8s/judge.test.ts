@@ -33,7 +33,15 @@ test('a pool that follows its work and comes back has no fault, any other says w
 });
 
 test('a drain loses nothing, a kill may, and nobody commits twice', () => {
-  const seen = (chunk: string, outcome: string, code: string | null = null) => ({ chunk, outcome, code });
+  const seen = (chunk: string, outcome: string, code: string | null = null) => ({
+    chunk,
+    attemptId: 'a1',
+    outcome,
+    code,
+    pod: 'a',
+    startedAt: null,
+    endedAt: null,
+  });
   assert.deepEqual(attemptFaults([seen('read.0', 'released'), seen('read.0', 'committed')], 'drained'), []);
   assert.deepEqual(attemptFaults([seen('read.0', 'lost', 'HOST_LOST')], 'drained'), ['read.0: lost (HOST_LOST)']);
   assert.deepEqual(attemptFaults([seen('read.0', 'lost', 'HOST_LOST'), seen('read.0', 'committed')], 'killed'), []);

@@ -55,8 +55,13 @@ export function scalingFaults(looks: readonly Look[], bounds: { readonly least: 
 
 export interface SeenAttempt {
   readonly chunk: string;
+  readonly attemptId: string;
   readonly outcome: string;
   readonly code: string | null;
+  /** Null: not known, as of a committed one whose receipt does not say. */
+  readonly pod: string | null;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
 }
 
 /** A pod that leaves in good order hands back what it has: `released` is no attempt used up, and nothing may be `lost`. `killed`: it had no time to. */

@@ -34,10 +34,17 @@ const kubectl = (...words: string[]): string => execFileSync('kubectl', ['-n', n
 const pods = (): Pod[] => podsOf(kubectl('get', 'pods', '-l', `millrace.dev/pool=${pool}`, '-o', 'json'));
 
 /** The job of the spec, with outputs of its own. */
-async function submit(api: Client, name: string): Promise<string> {
-  const spec = JSON.parse(readFileSync(MILLRACE_TEST_SPEC ?? '', 'utf8')) as { output: { uri: string } } & Record<string, unknown>;
+async function submit(api: Client, name: string, more: Record<string, unknown> = {}): Promise<string> {
+  const spec = JSON.parse(readFileSync(MILLRACE_TEST_SPEC ?? '', 'utf8')) as { output: { uri: string }; execution?: object } & Record<string, unknown>;
   const output = { ...spec.output, uri: `${spec.output.uri.replace(/\/*$/, '')}/${name}-${Date.now()}/` };
-  return (await api.call('POST /jobs', { body: { spec: { ...spec, output } } })).jobId;
+  return (await api.call('POST /jobs', { body: { spec: { ...spec, output, execution: { ...spec.execution, ...more } } } })).jobId;
+}
+
+/** What failed must be seen afterwards. */
+function keep(name: string, seen: unknown): void {
+  const directory = fileURLToPath(new URL('../../.cache/k8s', import.meta.url));
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${name}.json`), JSON.stringify(seen));
 }
 
 async function look(api: Client): Promise<Look> {
@@ -45,15 +52,13 @@ async function look(api: Client): Promise<Look> {
   return { atMs: Date.now(), wanted: podsWanted, inHand, pods: pods().filter(({ isLeaving }) => !isLeaving).length };
 }
 
-/** Looks until it holds; every look is kept, for what failed must be seen afterwards. */
+/** Looks until it holds; every look is kept. */
 async function looksUntil(api: Client, name: string, holds: (look: Look) => boolean | Promise<boolean>): Promise<Look[]> {
   const looks: Look[] = [];
-  const directory = fileURLToPath(new URL('../../.cache/k8s', import.meta.url));
-  mkdirSync(directory, { recursive: true });
   for (const endMs = Date.now() + limitMs; Date.now() < endMs; await sleep(lookEveryMs)) {
     const now = await look(api);
     looks.push(now);
-    writeFileSync(join(directory, `${name}.json`), JSON.stringify(looks));
+    keep(name, looks);
     if (await holds(now)) return looks;
   }
   throw new Error(`${name}: not within ${limitMs / 60_000} minutes, last ${JSON.stringify(looks.at(-1))}`);
@@ -66,16 +71,27 @@ async function isOver(api: Client, jobId: string): Promise<boolean> {
   return state === 'completed';
 }
 
+/** `chunk`: stage and index. */
+async function attemptsAt(api: Client, jobId: string, chunk: string): Promise<SeenAttempt[]> {
+  const [stage = '', index = ''] = chunk.split('.');
+  const { data } = await api.call('GET /jobs/{jobId}/chunks/{stage}/{index}/attempts', { params: { jobId: jobId as never, stage, index }, query: {} });
+  return data.map(({ attemptId, outcome, failure, pod, startedAt, endedAt }) => ({
+    chunk,
+    attemptId,
+    outcome,
+    code: failure?.code ?? null,
+    pod,
+    startedAt,
+    endedAt,
+  }));
+}
+
 async function attemptsOf(api: Client, id: string): Promise<SeenAttempt[]> {
   const jobId = id as never;
   const seen: SeenAttempt[] = [];
   for (let cursor: string | undefined; ; ) {
     const page = await api.call('GET /jobs/{jobId}/chunks', { params: { jobId }, query: { limit: 200, ...(cursor === undefined ? {} : { cursor }) } });
-    for (const { chunkId } of page.data) {
-      const [stage = '', index = ''] = chunkId.split('.').slice(1);
-      const { data } = await api.call('GET /jobs/{jobId}/chunks/{stage}/{index}/attempts', { params: { jobId, stage, index }, query: {} });
-      seen.push(...data.map(({ outcome, failure }) => ({ chunk: `${stage}.${index}`, outcome, code: failure?.code ?? null })));
-    }
+    for (const { chunkId } of page.data) seen.push(...(await attemptsAt(api, id, chunkId.split('.').slice(1).join('.'))));
     if (page.nextCursor === null) return seen;
     cursor = page.nextCursor;
   }
@@ -99,20 +115,67 @@ test('1, 2: the pool follows a job up and comes back without losing what is in h
   await expectWhole(api, jobId);
 });
 
-for (const [number, leaving, grace] of [
-  [3, 'drained', []],
-  [5, 'killed', ['--grace-period=0', '--force']],
+/** A pod that is not leaving, and the attempts at chunks of a job that it has in hand. */
+interface Holder {
+  readonly pod: string;
+  readonly attempts: readonly { readonly attemptId: string; readonly chunk: string }[];
+}
+
+async function holderOf(api: Client, jobId: string): Promise<Holder | null> {
+  const standing = new Set(pods().flatMap(({ name, isReady, isLeaving }) => (isReady && !isLeaving ? [name] : [])));
+  for (const { pod, attempts } of (await api.call('GET /workers', {})).data) {
+    const inHand = attempts
+      .filter((attempt) => attempt.jobId === jobId)
+      .map(({ attemptId, chunkId }) => ({ attemptId, chunk: chunkId.slice(jobId.length + 1) }));
+    // Plans and finishes are in hand as well.
+    const ofChunks = inHand.filter(({ chunk }) => !chunk.startsWith('plan.') && !chunk.startsWith('finish'));
+    if (pod !== null && standing.has(pod) && ofChunks.length > 0) return { pod, attempts: ofChunks };
+  }
+  return null;
+}
+
+/** Takes pods away in the middle of their work, one after the other, until one left a chunk with this outcome: some are just done when they are told to go. */
+async function takeAwayUntil(api: Client, jobId: string, outcome: 'released' | 'lost', grace: readonly string[]): Promise<SeenAttempt[]> {
+  for (let taken = 1; ; taken += 1) {
+    let holder: Holder | null = null;
+    await looksUntil(api, `${outcome}-${taken}-before`, async () => {
+      assert.ok(!(await isOver(api, jobId)), `the job was over after ${taken - 1} pods, and no chunk was ${outcome}: its chunks are too few or too short`);
+      holder = await holderOf(api, jobId);
+      return holder !== null;
+    });
+    const { pod, attempts } = holder as unknown as Holder;
+    kubectl('delete', 'pod', pod, '--wait=false', ...grace);
+    let seen: SeenAttempt[] = [];
+    await looksUntil(api, `${outcome}-${taken}-after`, async () => {
+      const all = (await Promise.all(attempts.map(({ chunk }) => attemptsAt(api, jobId, chunk)))).flat();
+      seen = all.filter(({ attemptId }) => attempts.some((attempt) => attempt.attemptId === attemptId));
+      return seen.length === attempts.length && seen.every((attempt) => attempt.outcome !== 'running');
+    });
+    console.log(`${pod} was taken away: ${seen.map((attempt) => `${attempt.chunk} ${attempt.outcome}`).join(', ')}`);
+    const left = seen.filter((attempt) => attempt.outcome === outcome);
+    if (left.length > 0) return left;
+  }
+}
+
+for (const [number, leaving, outcome, grace] of [
+  [3, 'drained', 'released', []],
+  [5, 'killed', 'lost', ['--grace-period=0', '--force']],
 ] as const) {
   test(`${number}: a pod that is ${leaving} in the middle of its work uses up no attempt and loses nothing`, options, async () => {
     const api = client();
-    const jobId = await submit(api, leaving);
-    // Chunks in hand: what is in hand first is the plan, over before the pod has left.
-    await looksUntil(api, `${leaving}-before`, async () => (await api.call('GET /jobs/{jobId}', { params: { jobId: jobId as never } })).chunks.running > 0);
-    const [victim] = pods().filter(({ isReady, isLeaving }) => isReady && !isLeaving);
-    assert.ok(victim, 'no pod of the pool is ready');
-    kubectl('delete', 'pod', victim.name, '--wait=false', ...grace);
+    // A chunk whose attempt were counted would be dead.
+    const jobId = await submit(api, leaving, { maxAttempts: 1 });
+    const left = await takeAwayUntil(api, jobId, outcome, grace);
     await looksUntil(api, leaving, () => isOver(api, jobId));
-    assert.deepEqual(attemptFaults(await attemptsOf(api, jobId), leaving), []);
+    const attempts = await attemptsOf(api, jobId);
+    keep(`${leaving}-attempts`, attempts);
+    assert.deepEqual(attemptFaults(attempts, leaving), []);
+    for (const { chunk } of left)
+      assert.ok(
+        attempts.some((attempt) => attempt.chunk === chunk && attempt.outcome === 'committed'),
+        `${chunk} did not commit`,
+      );
+    assert.ok(pods().every(({ restarts }) => restarts === 0));
     await expectWhole(api, jobId);
   });
 }
