@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::partition::{Run, texts, try_run};
 use crate::table::{URI, batch};
 
-fn lines(name: &str) -> Vec<Value> {
+pub fn lines(name: &str) -> Vec<Value> {
     let path = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("tests/differential").join(name);
     std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -24,7 +24,7 @@ fn words(rows: &[Value], name: &str) -> ArrayRef {
     Arc::new(rows.iter().map(|row| row[name].as_str()).collect::<StringViewArray>())
 }
 
-fn orders() -> RecordBatch {
+pub fn orders() -> RecordBatch {
     let rows = lines("orders.ndjson");
     let cents = |row: &Value| row["amount"].as_str().map(|text| text.replace('.', "").parse::<i128>().unwrap());
     // "-0.50" has its sign before the zero, so taking the point out is enough.
@@ -43,7 +43,7 @@ fn orders() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
 }
 
-fn cities() -> LookupTable {
+pub fn cities() -> LookupTable {
     let rows = lines("cities.ndjson");
     let columns: [(&str, ArrayRef); 3] =
         [("name", words(&rows, "name")), ("country", words(&rows, "country")), ("people", numbers(&rows, "people"))];

@@ -3,6 +3,7 @@
 mod differential;
 mod failures;
 mod functions;
+mod golden;
 mod hostile;
 mod hostile_text;
 mod isolation;

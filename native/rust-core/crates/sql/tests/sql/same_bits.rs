@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::partition::{Answer, Run, run};
 
 /// Rows with keys that repeat and stand `apart`, floats that round, texts beyond twelve bytes, and nulls in each column.
-fn rows(count: usize, keys: u64, apart: i64, seed: u64) -> RecordBatch {
+pub fn rows(count: usize, keys: u64, apart: i64, seed: u64) -> RecordBatch {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -42,7 +42,7 @@ fn rows(count: usize, keys: u64, apart: i64, seed: u64) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
 }
 
-const QUERIES: &[&str] = &[
+pub const QUERIES: &[&str] = &[
     "SELECT k, count(*) AS c, sum(n) AS s, min(t) AS a, max(d) AS b, avg(d) AS m FROM input GROUP BY k",
     "SELECT k, sum(f) AS s, avg(f) AS a, stddev(f) AS d, corr(f, n) AS r, min(f) AS l FROM input GROUP BY k",
     "SELECT sum(f) AS s, avg(f) AS a, var_pop(f) AS d, covar_samp(f, n) AS r, median(n) AS m FROM input",
