@@ -7,6 +7,7 @@ import { before, describe, it } from 'node:test';
 import { ScaledObject, TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1';
 import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { parsePools, workQueueName } from '@millrace/protocol';
+import { parseDocument } from 'yaml';
 import { readConfig as readApiConfig } from '../../packages/api/src/config.ts';
 import { defaultPrefix } from '../../packages/queues/src/keys.ts';
 import { readConfig } from '../../packages/scheduler/src/config.ts';
@@ -51,6 +52,19 @@ function settingsOf(overlay: string, pod: Manifest): Record<string, string> {
     (name: string) => ofKind(overlay, 'ConfigMap').find((map) => map.metadata.name === name)?.['data'] ?? assert.fail(`${overlay}: no ${name}`),
   );
   return Object.assign({}, ...data, ...(container.env ?? []).map((one: { name: string }) => ({ [one.name]: 'x' })));
+}
+
+interface ComposeFile {
+  readonly services: Readonly<Record<string, ComposeService>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+interface ComposeService {
+  readonly depends_on?: Readonly<Record<string, unknown>>;
+  readonly volumes: readonly string[];
+  readonly read_only: boolean;
+  readonly cap_drop: readonly string[];
+  readonly ports?: readonly string[];
 }
 
 describe('the manifests build', () => {
@@ -313,6 +327,30 @@ describe('the services take their settings', () => {
       }
     });
   }
+});
+
+describe('compose.yaml', () => {
+  const text = readFileSync(join(root, 'compose.yaml'), 'utf8');
+
+  // Compose refuses a file whose YAML is merely read by somebody lenient.
+  it('is YAML without a fault, and a service names nothing that is not there', () => {
+    const document = parseDocument(text, { merge: true });
+    assert.deepEqual([...document.errors, ...document.warnings].map(String), []);
+    const { services, volumes } = document.toJS() as ComposeFile;
+    assert.deepEqual(Object.keys(services).sort(), ['api', 'redis', 'scheduler', 'worker-host']);
+    for (const [name, service] of Object.entries(services)) {
+      for (const needed of Object.keys(service.depends_on ?? {})) assert.ok(needed in services, `${name} needs ${needed}`);
+      for (const volume of service.volumes) assert.ok(/^[./]/.test(volume) || (volume.split(':')[0] ?? '') in volumes, `${name}: ${volume}`);
+    }
+  });
+
+  it('shuts every service in, and opens ports to this computer alone', () => {
+    const { services } = parseDocument(text, { merge: true }).toJS() as ComposeFile;
+    for (const [name, service] of Object.entries(services)) {
+      assert.deepEqual([service.read_only, service.cap_drop], [true, ['ALL']], name);
+      for (const port of service.ports ?? []) assert.match(port, /^127\.0\.0\.1:/, name);
+    }
+  });
 });
 
 describe('the image', () => {
