@@ -4,6 +4,7 @@
  *
  * `MILLRACE_URL` and `MILLRACE_TOKEN` (an operator's): its API. `MILLRACE_TEST_SPEC`: a job spec as JSON whose input lies where the cluster reaches it and
  * gives some hundred chunks of seconds each; every scenario writes below its output in a folder of its own. A timeline of each is kept in `.cache/k8s`.
+ * `MILLRACE_TEST_BREAK`, `MILLRACE_TEST_HEAL`: commands that let the storage of the inputs answer 503 to every read, and no more; without them scenario 4 is skipped.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -15,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from '../../packages/api-contract/src/client.ts';
 import { attemptFaults, type Look, type Pod, podsOf, type SeenAttempt, scalingFaults } from './judge.ts';
 
-const { KUBECONFIG, MILLRACE_URL, MILLRACE_TOKEN, MILLRACE_TEST_SPEC } = process.env;
+const { KUBECONFIG, MILLRACE_URL, MILLRACE_TOKEN, MILLRACE_TEST_SPEC, MILLRACE_TEST_BREAK, MILLRACE_TEST_HEAL } = process.env;
 const namespace = process.env['MILLRACE_TEST_NAMESPACE'] ?? 'millrace';
 const pool = process.env['MILLRACE_TEST_POOL'] ?? 'default';
 const lookEveryMs = 2_000;
@@ -156,6 +157,58 @@ async function takeAwayUntil(api: Client, jobId: string, outcome: 'released' | '
     if (left.length > 0) return left;
   }
 }
+
+const breaking =
+  skip !== false || (MILLRACE_TEST_BREAK && MILLRACE_TEST_HEAL) ? skip : 'MILLRACE_TEST_BREAK and MILLRACE_TEST_HEAL are not set (docs: k8s/README.md)';
+if (breaking !== skip) console.log(`test:k8s, scenario 4 skipped: ${breaking}`);
+
+/** A retry is found by the sweep every 15 s at the latest; the rest is for a busy cluster. */
+const retryWithinMs = 60_000;
+
+test('4: chunks that wait for their storage to heal ask for no pods, and go on when they are due', { ...options, skip: breaking }, async () => {
+  const api = client();
+  const { minPods, slotsPerPod } = await api.call('GET /stats/scaling', { query: { pool } });
+  await looksUntil(api, 'retries-before', (now) => now.pods <= minPods && now.inHand === 0);
+  const jobId = await submit(api, 'retries', { chunkSize: 32 << 20 });
+  const params = { jobId: jobId as never };
+  await looksUntil(api, 'retries-running', async () => (await api.call('GET /jobs/{jobId}', { params })).chunks.running > 0);
+  const { chunks } = await api.call('GET /jobs/{jobId}', { params });
+  assert.ok(
+    chunks.total <= minPods * slotsPerPod,
+    `${chunks.total} chunks of 32 MiB are more than ${minPods} pods have slots: the input is too large for this scenario`,
+  );
+  const due = new Map<string, number>();
+  let isHealed = false;
+  const heal = (): void => {
+    if (!isHealed) execFileSync('sh', ['-c', MILLRACE_TEST_HEAL ?? '']);
+    isHealed = true;
+  };
+  execFileSync('sh', ['-c', MILLRACE_TEST_BREAK ?? '']);
+  try {
+    const looks = await looksUntil(api, 'retries', async () => {
+      const { data } = await api.call('GET /jobs/{jobId}/chunks', { params, query: {} });
+      for (const { stage, index, retryAt } of data) if (retryAt !== null) due.set(`${stage}.${index}`, Date.parse(retryAt));
+      if (data.some(({ attempts }) => attempts !== null && attempts >= 2)) heal();
+      return isOver(api, jobId);
+    });
+    assert.deepEqual(
+      looks.filter(({ wanted, pods: there }) => wanted > minPods || there > minPods),
+      [],
+    );
+  } finally {
+    heal();
+  }
+  const attempts = await attemptsOf(api, jobId);
+  keep('retries-attempts', attempts);
+  assert.ok(due.size > 0, 'no chunk was ever seen to wait: storage was not broken');
+  for (const [chunk, dueMs] of due) {
+    const won = attempts.find((attempt) => attempt.chunk === chunk && attempt.outcome === 'committed');
+    assert.ok(won, `${chunk} did not commit`);
+    const lateMs = Date.parse(won.startedAt ?? '') - dueMs;
+    assert.ok(lateMs < retryWithinMs, `${chunk} was due at ${new Date(dueMs).toISOString()} and began ${lateMs} ms later`);
+  }
+  await expectWhole(api, jobId);
+});
 
 for (const [number, leaving, outcome, grace] of [
   [3, 'drained', 'released', []],
