@@ -9,7 +9,7 @@ import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 import type { JobSpecFacts } from './job-facts.ts';
 import { refusal } from './refusal.ts';
-import { fileAt } from './stored-inputs.ts';
+import { fileAt, versioned } from './stored-inputs.ts';
 import { type ObjectVersion, planBatch, rangeProblem, readBatch, type StreamPiece } from './stream-batch.ts';
 import { pinStream, sampleOf } from './stream-pins.ts';
 import { aheadOf, openStream, streamFacts } from './stream-state.ts';
@@ -111,7 +111,9 @@ async function objectsOf({ job, spec }: JobSpecFacts, pieces: readonly StreamPie
   const objects = new Map<string, ObjectVersion>();
   for (let from = 0; from < uris.length; from += looksAtOnce) {
     const some = uris.slice(from, from + looksAtOnce);
-    const found = await Promise.all(some.map((uri) => control.facts.object(job.jobId, uri, () => fileAt(placeOf(uri), connection, control))));
+    const found = await Promise.all(
+      some.map((uri) => control.facts.object(job.jobId, uri, async () => versioned(await fileAt(placeOf(uri), connection, control)))),
+    );
     for (const [index, { uri, etag, size }] of found.entries()) objects.set(some[index] ?? '', { uri, etag, size });
   }
   for (const { key, uri, range, etag } of named) {

@@ -20,7 +20,7 @@ import {
 import { AppError } from '@millrace/service-kit';
 import type { Control } from './control.ts';
 import { listedFiles } from './list-file.ts';
-import { type Found, fileAt, listBelow } from './stored-inputs.ts';
+import { type Found, fileAt, listBelow, versioned } from './stored-inputs.ts';
 
 /** Throws `AppError`: `INPUT_NOT_FOUND`, `INPUT_NONE`, `INPUT_LIST`, `INPUT_CHANGED`, `INPUT_COUNT_MISMATCH`, `INPUT_DIGEST_MISMATCH`, `STORAGE_FORBIDDEN`, or what the core says of a place. */
 export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Promise<InputFile[]> {
@@ -41,6 +41,7 @@ export async function resolveInputs(spec: ResolvedJobSpec, control: Control): Pr
 /** The files of one input. Throws as `resolveInputs` does. */
 export async function resolveInput(input: ResolvedInput, control: Control): Promise<Omit<InputFile, 'file' | 'input'>[]> {
   const found = await filesOfInput(input, control);
+  for (const file of found) versioned(file);
   const unexpected = checkExpected(input, { files: found.length, bytes: found.reduce((sum, file) => sum + file.size, 0) });
   if (unexpected) throw new AppError(unexpected.code, `cannot resolve inputs: ${unexpected.message}`);
   if (input.pin === 'file' && found.length > maxPinnedFiles) {
@@ -65,7 +66,7 @@ export async function resolveLookups(spec: ResolvedJobSpec, control: Control): P
   const files: LookupFile[] = [];
   for (const { name: stage, lookups } of spec.pipeline) {
     for (const { name, uri, maxSize } of lookups) {
-      const found = await fileAt(uri, null, control);
+      const found = versioned(await fileAt(uri, null, control));
       const { etag, size } = found;
       if (size > maxSize)
         throw new AppError('INPUT_LOOKUP', `cannot resolve lookup ${name} of stage ${stage}: expected at most ${maxSize} bytes (maxSize), got ${size}`);

@@ -19,6 +19,13 @@ export async function fileAt(uri: string, connection: string | null, control: Co
   return { uri: reach.uriOf(key), etag: object.etag, size: object.size };
 }
 
+/** Gateways over a file system have no ETag for files that were not put through them. Throws `SPEC_NOT_AVAILABLE`, as a web server without one does. */
+export function versioned(found: Found): Found {
+  if (found.etag !== '') return found;
+  const why = 'its store gives it no ETag, so nothing would notice a change while it is read; put it there again through the store';
+  throw new AppError('SPEC_NOT_AVAILABLE', `cannot resolve inputs: ${found.uri}: ${why}`);
+}
+
 export async function readText(uri: string, connection: string | null, mostBytes: number, control: Control): Promise<{ text: string } | { bytes: number }> {
   const read = await readWhole(uri, connection, mostBytes, control);
   return 'bytes' in read ? read : { text: new TextDecoder().decode(read.content) };
