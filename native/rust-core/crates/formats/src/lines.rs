@@ -1,6 +1,7 @@
-//! Lines: text matched by a regex whose named groups are columns. `grok` makes a regex of grok patterns, `rules` knows which group feeds
-//! which field, `reader` walks the records of a range, `matches` types what was matched.
+//! Lines: text matched by a regex whose named groups are columns. `grok` makes a regex of grok patterns, `ascii` matches
+//! what most logs hold, `rules` knows which group feeds which field, `reader` walks the records of a range, `matches` types what was matched.
 
+mod ascii;
 mod grok;
 mod matches;
 mod patterns;

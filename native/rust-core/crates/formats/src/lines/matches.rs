@@ -6,9 +6,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use millrace_scan::groups::content;
-use regex::CaptureLocations;
 
-use super::rules::{LinesRules, Span, span_of};
+use super::rules::{Groups, LinesRules, Span};
 use crate::batch::{Batch, Read, ReadCounts};
 use crate::column::{Noticed, Texts, absent_column, type_column};
 use crate::encoding::Decoded;
@@ -19,7 +18,7 @@ use crate::report::{Spot, reject};
 
 /// Records gathered from one window.
 pub(crate) struct Matches {
-    locations: CaptureLocations,
+    groups: Groups,
     pub places: Vec<Place>,
     pub rejects: Vec<Reject>,
     /// The text of all rows, one after another.
@@ -34,7 +33,7 @@ pub(crate) struct Matches {
 impl Matches {
     pub(crate) fn new(rules: &LinesRules) -> Matches {
         Matches {
-            locations: rules.regex.capture_locations(),
+            groups: rules.search(),
             places: Vec::new(),
             rejects: Vec::new(),
             text: String::new(),
@@ -61,7 +60,7 @@ impl Matches {
             }
             self.repairs.push((self.places.len() as u32, code));
         }
-        if rules.regex.captures_read(&mut self.locations, &decoded.text).is_none() {
+        if !rules.find(&mut self.groups, &decoded.text) {
             self.repairs.retain(|&(row, _)| (row as usize) < self.places.len());
             let spot = Spot { raw, place: &place, offset: 0, column_index: None };
             let error = spot.error("LINES_NO_MATCH", "the pattern does not match the record".into(), None);
@@ -70,7 +69,7 @@ impl Matches {
         let base = self.text.len();
         self.text.push_str(&decoded.text);
         let moved = |(start, end): (usize, usize)| (base + start, base + end);
-        self.cells.extend(rules.groups.iter().map(|groups| span_of(groups, &self.locations).map(moved)));
+        self.cells.extend(rules.groups.iter().map(|groups| self.groups.first_of(groups).map(moved)));
         self.bases.push(base);
         self.places.push(place);
     }

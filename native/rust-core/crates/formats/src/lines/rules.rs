@@ -5,6 +5,7 @@ use std::sync::Arc;
 use millrace_scan::{Division, GroupRules, LineRules, LineStart};
 use regex::{CaptureLocations, Regex, RegexBuilder};
 
+use super::ascii::{Found, Program, Search};
 use crate::encoding::Encoding;
 use crate::error::Error;
 use crate::field::{FieldRules, compile_fields};
@@ -14,7 +15,9 @@ use crate::pins::{FilePlan, InputPins, InvalidBytes, LinesOptions};
 const REGEX_BYTES: usize = 10 << 20;
 
 pub(crate) struct LinesRules {
-    pub regex: Regex,
+    regex: Regex,
+    /// The same for texts of ASCII alone.
+    ascii: Option<Program>,
     pub fields: Vec<FieldRules>,
     /// For each column the numbers of the groups that feed it.
     pub groups: Vec<Vec<usize>>,
@@ -43,6 +46,7 @@ impl LinesRules {
         let column_of = |field: usize| file.mapping.iter().position(|fed| *fed == Some(field as u32));
         Ok(LinesRules {
             columns: (0..fields.len()).map(column_of).collect(),
+            ascii: Program::compile(&options.regex),
             regex,
             fields,
             groups,
@@ -55,15 +59,48 @@ impl LinesRules {
 
     /// The spans of all columns in one record's text; none if the regex does not match.
     pub(crate) fn groups_of(&self, text: &str) -> Option<Vec<Span>> {
-        let mut locations = self.regex.capture_locations();
-        self.regex.captures_read(&mut locations, text)?;
-        Some(self.groups.iter().map(|groups| span_of(groups, &locations)).collect())
+        let mut found = self.search();
+        self.find(&mut found, text).then(|| self.groups.iter().map(|groups| found.first_of(groups)).collect())
+    }
+
+    pub(crate) fn search(&self) -> Groups {
+        Groups { locations: self.regex.capture_locations(), ascii: self.ascii.as_ref().map(Program::search_state), is_ascii: false }
+    }
+
+    /// Whether the regex is found in `text`; its groups stand in `found`.
+    pub(crate) fn find(&self, found: &mut Groups, text: &str) -> bool {
+        if let (Some(program), Some(search)) = (&self.ascii, &mut found.ascii)
+            && search.is_worthwhile()
+            && text.is_ascii()
+        {
+            found.is_ascii = true;
+            match program.find(search, text.as_bytes()) {
+                Found::Yes => return true,
+                Found::No => return false,
+                Found::GivenUp => {}
+            }
+        }
+        found.is_ascii = false;
+        self.regex.captures_read(&mut found.locations, text).is_some()
     }
 }
 
-/// The first of a column's groups that matched.
-pub(crate) fn span_of(groups: &[usize], locations: &CaptureLocations) -> Span {
-    groups.iter().find_map(|&group| locations.get(group))
+/// The groups of the last record that matched, and room to find those of the next.
+pub(crate) struct Groups {
+    locations: CaptureLocations,
+    ascii: Option<Search>,
+    /// The groups are those of `ascii`.
+    is_ascii: bool,
+}
+
+impl Groups {
+    /// The first of a column's groups that matched.
+    pub(crate) fn first_of(&self, groups: &[usize]) -> Span {
+        match &self.ascii {
+            Some(search) if self.is_ascii => groups.iter().find_map(|&group| search.group(group)),
+            _ => groups.iter().find_map(|&group| self.locations.get(group)),
+        }
+    }
 }
 
 fn options_of(pins: &InputPins) -> Result<&LinesOptions, Error> {
