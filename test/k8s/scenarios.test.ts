@@ -5,6 +5,7 @@
  * `MILLRACE_URL` and `MILLRACE_TOKEN` (an operator's): its API. `MILLRACE_TEST_SPEC`: a job spec as JSON whose input lies where the cluster reaches it and
  * gives some hundred chunks of seconds each; every scenario writes below its output in a folder of its own. A timeline of each is kept in `.cache/k8s`.
  * `MILLRACE_TEST_BREAK`, `MILLRACE_TEST_HEAL`: commands that let the storage of the inputs answer 503 to every read, and no more; without them scenario 4 is skipped.
+ * `MILLRACE_TEST_NODE`: a node of several that may be drained of this pool's pods, by eviction, and is made schedulable again; without it scenario 7 is skipped.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -16,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from '../../packages/api-contract/src/client.ts';
 import { attemptFaults, type Look, type Pod, podsOf, type SeenAttempt, scalingFaults } from './judge.ts';
 
-const { KUBECONFIG, MILLRACE_URL, MILLRACE_TOKEN, MILLRACE_TEST_SPEC, MILLRACE_TEST_BREAK, MILLRACE_TEST_HEAL } = process.env;
+const { KUBECONFIG, MILLRACE_URL, MILLRACE_TOKEN, MILLRACE_TEST_SPEC, MILLRACE_TEST_BREAK, MILLRACE_TEST_HEAL, MILLRACE_TEST_NODE } = process.env;
 const namespace = process.env['MILLRACE_TEST_NAMESPACE'] ?? 'millrace';
 const pool = process.env['MILLRACE_TEST_POOL'] ?? 'default';
 const lookEveryMs = 2_000;
@@ -32,7 +33,8 @@ const options = { skip, timeout: limitMs };
 const client = (): Client => createClient({ baseUrl: MILLRACE_URL ?? '', token: MILLRACE_TOKEN ?? '' });
 
 const kubectl = (...words: string[]): string => execFileSync('kubectl', ['-n', namespace, ...words], { encoding: 'utf8', maxBuffer: 64 << 20 });
-const pods = (): Pod[] => podsOf(kubectl('get', 'pods', '-l', `millrace.dev/pool=${pool}`, '-o', 'json'));
+const ofPool = ['-l', `millrace.dev/pool=${pool}`] as const;
+const pods = (): Pod[] => podsOf(kubectl('get', 'pods', ...ofPool, '-o', 'json'));
 
 /** The job of the spec, with outputs of its own. */
 async function submit(api: Client, name: string, more: Record<string, unknown> = {}): Promise<string> {
@@ -122,27 +124,24 @@ interface Holder {
   readonly attempts: readonly { readonly attemptId: string; readonly chunk: string }[];
 }
 
-async function holderOf(api: Client, jobId: string): Promise<Holder | null> {
+async function holdersOf(api: Client, jobId: string): Promise<Holder[]> {
   const standing = new Set(pods().flatMap(({ name, isReady, isLeaving }) => (isReady && !isLeaving ? [name] : [])));
-  for (const { pod, attempts } of (await api.call('GET /workers', {})).data) {
-    const inHand = attempts
-      .filter((attempt) => attempt.jobId === jobId)
-      .map(({ attemptId, chunkId }) => ({ attemptId, chunk: chunkId.slice(jobId.length + 1) }));
+  return (await api.call('GET /workers', {})).data.flatMap(({ pod, attempts: all }) => {
+    const inHand = all.filter((attempt) => attempt.jobId === jobId).map(({ attemptId, chunkId }) => ({ attemptId, chunk: chunkId.slice(jobId.length + 1) }));
     // Plans and finishes are in hand as well.
-    const ofChunks = inHand.filter(({ chunk }) => !chunk.startsWith('plan.') && !chunk.startsWith('finish'));
-    if (pod !== null && standing.has(pod) && ofChunks.length > 0) return { pod, attempts: ofChunks };
-  }
-  return null;
+    const attempts = inHand.filter(({ chunk }) => !chunk.startsWith('plan.') && !chunk.startsWith('finish'));
+    return pod !== null && standing.has(pod) && attempts.length > 0 ? [{ pod, attempts }] : [];
+  });
 }
 
 /** Takes pods away in the middle of their work, one after the other, until one left a chunk with this outcome: some are just done when they are told to go. */
 async function takeAwayUntil(api: Client, jobId: string, outcome: 'released' | 'lost', grace: readonly string[]): Promise<SeenAttempt[]> {
   for (let taken = 1; ; taken += 1) {
-    let holder: Holder | null = null;
+    let holder: Holder | undefined;
     await looksUntil(api, `${outcome}-${taken}-before`, async () => {
       assert.ok(!(await isOver(api, jobId)), `the job was over after ${taken - 1} pods, and no chunk was ${outcome}: its chunks are too few or too short`);
-      holder = await holderOf(api, jobId);
-      return holder !== null;
+      [holder] = await holdersOf(api, jobId);
+      return holder !== undefined;
     });
     const { pod, attempts } = holder as unknown as Holder;
     kubectl('delete', 'pod', pod, '--wait=false', ...grace);
@@ -232,3 +231,32 @@ for (const [number, leaving, outcome, grace] of [
     await expectWhole(api, jobId);
   });
 }
+
+const draining = skip !== false || MILLRACE_TEST_NODE ? skip : 'MILLRACE_TEST_NODE is not set (docs: k8s/README.md)';
+if (draining !== skip) console.log(`test:k8s, scenario 7 skipped: ${draining}`);
+
+test('7: a node that is drained in the middle of the work of its pods loses nothing, and they come up elsewhere', { ...options, skip: draining }, async () => {
+  const api = client();
+  const node = MILLRACE_TEST_NODE ?? '';
+  const onNode = (): string[] => podsOf(kubectl('get', 'pods', ...ofPool, '--field-selector', `spec.nodeName=${node}`, '-o', 'json')).map(({ name }) => name);
+  const jobId = await submit(api, 'node', { maxAttempts: 1 });
+  await looksUntil(api, 'node-before', async () => {
+    assert.ok(!(await isOver(api, jobId)), `the job was over before ${node} had a pod with a chunk in hand`);
+    const there = new Set(onNode());
+    return (await holdersOf(api, jobId)).some(({ pod }) => there.has(pod));
+  });
+  try {
+    // Waits until each is gone; a pod that its budget holds back is asked again.
+    kubectl('drain', node, `--pod-selector=millrace.dev/pool=${pool}`, '--delete-emptydir-data', '--ignore-daemonsets', '--timeout=600s');
+    assert.deepEqual(onNode(), []);
+    await looksUntil(api, 'node', async (now) => (now.pods >= now.wanted || now.inHand === 0) && (await isOver(api, jobId)));
+    assert.deepEqual(onNode(), []);
+  } finally {
+    kubectl('uncordon', node);
+  }
+  const attempts = await attemptsOf(api, jobId);
+  keep('node-attempts', attempts);
+  assert.deepEqual(attemptFaults(attempts, 'drained'), []);
+  assert.ok(pods().every(({ restarts }) => restarts === 0));
+  await expectWhole(api, jobId);
+});
