@@ -2,7 +2,7 @@
  * `npm run bench -- resident`: the largest resident size of a core, over inputs that try to make it large, at default settings. Each case is a job of its own
  * through `millrace run` with one worker; the figure is `VmHWM` of its core. A case may end in rejects or in a dead letter: what counts is the size.
  */
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, createWriteStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -66,6 +66,9 @@ async function sql(query: string): Promise<void> {
   await connection.run(query);
   connection.closeSync();
 }
+
+const idAndText = ['--set', 'schema={"fields":[{"name":"id","type":"integer"},{"name":"text"}]}'];
+const wholeLines = ['--set', 'inputs.format=lines', '--set', 'inputs.lines.regex=^(?<id>[0-9]+),(?<text>.*)$', '--schema', 'text'];
 
 const cases: readonly Case[] = [
   { name: 'CSV of 512 MiB', file: 'a.csv', make: (path) => write(path, after(header, orders(512 * MiB))) },
@@ -147,6 +150,32 @@ const cases: readonly Case[] = [
     make: (path) => write(path, after(header, orders(128 * MiB))),
     args: ['--set', 'output.format=csv', '--set', 'output.compression=gzip'],
   },
+  { name: 'NDJSON, values of 1 MiB', file: 'a.ndjson', make: (path) => write(path, wideJson(200, MiB)) },
+  { name: 'NDJSON, records of 16 MiB', file: 'a.ndjson', make: (path) => write(path, wideJson(12, 15 * MiB)), args: idAndText },
+  { name: 'a JSON array, values of 1 MiB', file: 'a.json', make: (path) => write(path, array(wideJson(200, MiB))) },
+  { name: 'a JSON array, records of 16 MiB', file: 'a.json', make: (path) => write(path, array(wideJson(12, 15 * MiB))), args: idAndText },
+  { name: 'lines of 1 MiB', file: 'a.log', make: (path) => write(path, wide(200, MiB)), args: wholeLines },
+  { name: 'lines of 16 MiB', file: 'a.log', make: (path) => write(path, wide(12, 15 * MiB)), args: wholeLines },
+  { name: 'CSV, values of 1 MiB', file: 'a.csv', make: (path) => write(path, after('id,text\n', wide(200, MiB))) },
+  {
+    name: 'UTF-16, records of 16 MiB',
+    file: 'a.csv',
+    make: (path) => write(path, utf16(after('\uFEFFid,text\n', wide(12, 7 * MiB)))),
+    args: ['--schema', 'text'],
+  },
+  {
+    name: 'Parquet, values of 15 MiB',
+    file: 'a.parquet',
+    make: (path) => sql(`COPY (SELECT i AS id, repeat(md5(i::VARCHAR), 491520) AS text FROM range(16) t(i)) TO '${path}' (FORMAT parquet, COMPRESSION zstd)`),
+  },
+  { name: 'Arrow, values of 1 MiB', file: 'a.arrow', make: (path) => asArrow(path, wide(200, MiB)) },
+  { name: 'Arrow, values of 15 MiB', file: 'a.arrow', make: (path) => asArrow(path, wide(12, 15 * MiB)) },
+  ...['csv', 'ndjson', 'arrow'].map((format) => ({
+    name: `values of 1 MiB to ${format}`,
+    file: 'a.csv',
+    make: (path: string) => write(path, after('id,text\n', wide(200, MiB))),
+    args: ['--set', `output.format=${format}`],
+  })),
   { name: 'Arrow output', file: 'a.csv', make: (path) => write(path, after(header, orders(128 * MiB))), args: ['--set', 'output.format=arrow'] },
 ];
 
@@ -161,6 +190,26 @@ async function loneQuote(path: string): Promise<void> {
 
 function* wide(records: number, bytes: number): Generator<string> {
   for (let id = 0; id < records; id += 1) yield `${id},${'x'.repeat(bytes)}\n`;
+}
+
+function* wideJson(records: number, bytes: number): Generator<string> {
+  for (let id = 0; id < records; id += 1) yield `{"id":${id},"text":"${'x'.repeat(bytes)}"}\n`;
+}
+
+/** The rows of a CSV file as an Arrow file, which is ours: nothing else here writes them. */
+async function asArrow(path: string, rows: Iterable<string>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-resident-'));
+  try {
+    await write(join(directory, 'a.csv'), after('id,text\n', rows));
+    const out = join(directory, 'out');
+    mkdirSync(out);
+    const { end } = await runAndMeasure(['run', join(directory, 'a.csv'), '--out', out, '--workers', '1', '--json', '--set', 'output.format=arrow']);
+    const part = readdirSync(out).find((name) => name.startsWith('part-'));
+    if (part === undefined) throw new Error(`no Arrow file was written: ${end.stderr}`);
+    copyFileSync(join(out, part), path);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 function* columns(count: number, rows: number): Generator<string> {

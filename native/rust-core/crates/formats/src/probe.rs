@@ -225,12 +225,31 @@ pub fn probe(samples: &[Sample], declared: &Declared) -> Result<InputPins, Error
         // Taken care of above.
         Format::Parquet | Format::Arrow => Sampled { fields: Vec::new() },
     };
+    if matches!(format, Format::Ndjson | Format::Json) && !matches!(schema_spec, SchemaSpec::Given(_)) {
+        refuse_unseen_columns(&texts, &sampled)?;
+    }
     apply_schema(schema_spec, sampled, &mut pins, &mut findings);
     check_column_count(pins.schema.fields.len())?;
     pins.encoding = label;
     pins.evidence = findings.evidence;
     pins.notes = findings.notes;
     Ok(pins)
+}
+
+/// Records of JSON name their columns themselves. Where none ends within the samples, reading would take none and drop every value.
+fn refuse_unseen_columns(texts: &[Text<'_>], sampled: &Sampled) -> Result<(), Error> {
+    let cut = texts.iter().find(|text| !text.complete);
+    match cut {
+        Some(text) if sampled.fields.is_empty() => {
+            let message = format!(
+                "cannot find the columns of {}: no record that ends within its first {} bytes has any; write a schema",
+                text.uri,
+                text.bytes.len()
+            );
+            Err(Error::new("SPEC_MISSING_FIELD", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The samples as the steps after the encoding see them.

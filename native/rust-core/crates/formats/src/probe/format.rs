@@ -65,7 +65,7 @@ fn name(format: Format) -> &'static str {
 }
 
 fn by_content(texts: &[Text<'_>]) -> Result<(Format, f64), Error> {
-    let (mut objects, mut lines) = (0u32, 0u32);
+    let mut tallies = Vec::with_capacity(texts.len());
     let mut json_like = false;
     if texts.iter().any(|text| !text.bytes.is_empty()) && texts.iter().all(|text| text.bytes.is_empty() || is_array(text.bytes)) {
         return Ok((Format::Json, 1.0));
@@ -73,14 +73,14 @@ fn by_content(texts: &[Text<'_>]) -> Result<(Format, f64), Error> {
     for text in texts {
         let start = text.bytes.trim_ascii_start();
         json_like |= start.first() == Some(&b'{');
-        for line in sampled_lines(text) {
-            lines += 1;
-            objects += u32::from(is_object(line));
-        }
+        tallies.push(Tally::of(text));
     }
+    let lines: u32 = tallies.iter().map(|tally| tally.lines).sum();
+    let objects: u32 = tallies.iter().map(|tally| tally.objects).sum();
     if !json_like || lines == 0 {
         return Ok((Format::Csv, 1.0));
     }
+    refuse_mixture(texts, &tallies)?;
     let share = f64::from(objects) / f64::from(lines);
     if share >= OBJECT_SHARE {
         return Ok((Format::Ndjson, share));
@@ -89,15 +89,55 @@ fn by_content(texts: &[Text<'_>]) -> Result<(Format, f64), Error> {
     Ok((Format::Csv, 1.0 - share))
 }
 
-/// Whole lines that are not blank; the last one only if it cannot be cut off.
+/// How many of a sample's lines are objects.
+struct Tally {
+    lines: u32,
+    objects: u32,
+}
+
+impl Tally {
+    fn of(text: &Text<'_>) -> Tally {
+        // One line longer than the sample is cut off, and an object as far as it goes.
+        let is_cut = !text.complete && memchr::memchr(b'\n', text.bytes).is_none();
+        let mut tally = Tally { lines: 0, objects: 0 };
+        for line in sampled_lines(text) {
+            tally.lines += 1;
+            tally.objects += u32::from(is_object(line, is_cut));
+        }
+        tally
+    }
+}
+
+/// Lines of objects and lines of something else are no one table, whichever of them are more.
+fn refuse_mixture(texts: &[Text<'_>], tallies: &[Tally]) -> Result<(), Error> {
+    let find = |is: fn(&Tally) -> bool| tallies.iter().position(is).map(|at| texts[at].uri);
+    let is_all_objects = |tally: &Tally| tally.lines > 0 && f64::from(tally.objects) >= OBJECT_SHARE * f64::from(tally.lines);
+    let has_no_object = |tally: &Tally| tally.lines > 0 && tally.objects == 0;
+    match (find(is_all_objects), find(has_no_object)) {
+        (Some(objects), Some(other)) => {
+            let message = format!(
+                "cannot read {objects} and {other} as files of one format: the first has a JSON object on each line, the second has none; make them inputs of their own, or write pin: file and a schema"
+            );
+            Err(Error::new("SCHEMA_DRIFT", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whole lines that are not blank; the last one only if it cannot be cut off, or is the only one.
 fn sampled_lines<'a>(text: &Text<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let whole = if text.complete { text.bytes.len() } else { memchr::memrchr(b'\n', text.bytes).unwrap_or(text.bytes.len()) };
     text.bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).take(LINES)
 }
 
-fn is_object(line: &[u8]) -> bool {
+/// `is_cut`: the line goes on behind what is there.
+fn is_object(line: &[u8], is_cut: bool) -> bool {
     let line = line.trim_ascii();
-    line.first() == Some(&b'{') && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+    line.first() == Some(&b'{')
+        && match serde_json::from_slice::<serde::de::IgnoredAny>(line) {
+            Ok(_) => true,
+            Err(error) => is_cut && error.is_eof(),
+        }
 }
 
 /// A log line may begin with a bracket too; an array of records goes on with another one.

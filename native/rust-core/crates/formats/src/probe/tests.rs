@@ -486,3 +486,38 @@ fn wide_and_multi_byte_text_is_looked_at_as_text() {
     let ascii: Vec<u8> = "id,name\n1,a\n2,b\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(probe(&[sample(&ascii)], &declared(json!({}))).expect("by its zeros").encoding, "utf-16be");
 }
+
+#[test]
+fn an_object_longer_than_the_sample_is_one() {
+    let cut = format!("{{\"id\":1,\"text\":\"{}", "x".repeat(5_000));
+    let long = Sample { complete: false, size: 20_000, ..sample(cut.as_bytes()) };
+    assert_eq!(
+        probe(&[long], &declared(json!({ "schema": { "fields": [{ "name": "id", "type": "integer" }] } }))).unwrap().format,
+        Format::Ndjson
+    );
+    for json in [json!({}), json!({ "schema": "text" }), json!({ "format": "json" })] {
+        let head = if json["format"] == "json" { format!("[{cut}") } else { cut.clone() };
+        let error = probe(&[Sample { complete: false, size: 20_000, ..sample(head.as_bytes()) }], &declared(json)).unwrap_err();
+        assert_eq!(error.code, "SPEC_MISSING_FIELD");
+        assert!(error.message.contains("file:///in/a") && error.message.contains("write a schema"), "{}", error.message);
+    }
+    let text = Sample { complete: false, size: 20_000, ..sample(format!("{{id;\"text{}", "x".repeat(5_000)).as_bytes()) };
+    assert_ne!(probe(&[text], &declared(json!({}))).map(|pins| pins.format).ok(), Some(Format::Ndjson));
+}
+
+#[test]
+fn lines_of_objects_and_a_table_are_not_one_input() {
+    let objects = Sample { uri: "file:///in/b".into(), ..sample(b"{\"id\":1}\n{\"id\":2}\n") };
+    let many = "{\"id\":1}\n".repeat(100);
+    for samples in [
+        [sample(b"id,name\n1,a\n"), objects.clone()],
+        [sample(many.as_bytes()), Sample { uri: "file:///in/b".into(), ..sample(b"id,name\n1,a\n") }],
+    ] {
+        let error = probe(&samples, &declared(json!({}))).unwrap_err();
+        assert_eq!(error.code, "SCHEMA_DRIFT");
+        assert!(error.message.contains("file:///in/a") && error.message.contains("file:///in/b"), "{}", error.message);
+    }
+    // One line of many that is damaged, or a file without lines, is no other format.
+    let damaged = [sample(many.as_bytes()), sample(b"{\"id\":1}\n{\"id\":\n{\"id\":3}\n"), sample(b"")];
+    assert_eq!(probe(&damaged, &declared(json!({}))).unwrap().format, Format::Ndjson);
+}
