@@ -96,6 +96,47 @@ describe('several inputs', () => {
   });
 });
 
+describe('files of one input', () => {
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(data, name), text);
+    return url(name);
+  };
+
+  it('may have their columns in any order, and lack some', async () => {
+    const uri = [
+      write('order-1.csv', 'id,kind,amount\n1,a,1.25\n2,b,2.50\n'),
+      write('order-2.csv', 'amount,id,kind\n3.75,3,c\n'),
+      write('order-3.csv', 'kind,id\nd,4\n'),
+    ];
+    const manifest = await completed('order', { inputs: { uri }, schema: 'auto' });
+    const expected = `SELECT * FROM (VALUES (1::BIGINT, 'a', 1.25::DOUBLE), (2, 'b', 2.5), (3, 'c', 3.75), (4, 'd', NULL)) AS t(id, kind, amount)`;
+    await expectSameRows('rows', partsOf(manifest), expected);
+  });
+
+  it('that are lines of objects and a table are refused, whichever comes first', async () => {
+    const uri = [
+      write('table.csv', 'id,kind,amount\n1,a,1.25\n'),
+      write('objects.ndjson', '{"id":2,"kind":"b","amount":2.5}\n{"id":3,"kind":"c","amount":3.5}\n'),
+    ];
+    for (const [name, files] of Object.entries({ mixture: uri, reversed: uri.toReversed() })) {
+      const { status } = await run(name, { inputs: { uri: files }, schema: 'auto' });
+      assert.deepEqual([status.state, status.failure?.code], ['failed', 'SCHEMA_DRIFT'], status.failure?.message);
+      assert.match(status.failure?.message ?? '', /objects\.ndjson and .*table\.csv as files of one format/);
+    }
+  });
+
+  it('of JSON need a schema where no record ends within the sample', async () => {
+    const uri = write('long.ndjson', `{"id":1,"kind":"${'x'.repeat(5 << 20)}","amount":2.5}\n{"id":2,"kind":"y","amount":3.5}\n`);
+    const { status } = await run('unseen', { inputs: { uri }, schema: 'auto' });
+    assert.deepEqual([status.state, status.failure?.code], ['failed', 'SPEC_MISSING_FIELD'], status.failure?.message);
+    assert.match(status.failure?.message ?? '', /cannot find the columns of .*long\.ndjson.*write a schema/);
+    const manifest = await completed('seen', { inputs: { uri } });
+    assert.deepEqual([manifest.balance.emitted, manifest.balance.rejected], [2, 0]);
+    const lengths = `SELECT length(kind) AS n, id FROM (${partsOf(manifest)})`;
+    await expectSameRows('rows', lengths, `SELECT * FROM (VALUES (${5 << 20}::BIGINT, 1::BIGINT), (1, 2)) AS t(n, id)`);
+  });
+});
+
 describe('a list file', () => {
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
