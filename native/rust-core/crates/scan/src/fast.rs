@@ -6,7 +6,7 @@
 //! is in doubt, since no end is taken inside quotes.
 
 use crate::dialect::{Rules, Terminator};
-use crate::masks::{BLOCK_WORDS, Edge, Kernel, Needles, Simd, Task, WORD};
+use crate::masks::{BLOCK_WORDS, BlockRoom, Edge, Kernel, Needles, Simd, Task, WORD};
 
 /// Words counted between two looks at the limits: long enough that the state of the scan stays in registers.
 const COUNTED_WORDS: usize = BLOCK_WORDS;
@@ -226,6 +226,7 @@ struct Scan<'a, S: Simd, const PLAIN: bool> {
     no_block_before: usize,
     /// As `no_block_before`, of blocks that are counted.
     no_clean_before: usize,
+    room: BlockRoom,
 }
 
 /// The masks of one word that the records are made of.
@@ -272,6 +273,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
             has_cr: false,
             no_block_before: 0,
             no_clean_before: 0,
+            room: BlockRoom::default(),
         }
     }
 
@@ -356,7 +358,7 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         let last_data = !(self.inside | self.last_separator | self.last_close) & 1;
         let before = Edge { inside: self.inside, quote: self.last_close, end: self.last_ends >> 63, data: last_data };
         let quote = self.needles.quote.unwrap_or(b'"');
-        let Some(clean) = self.simd.clean_block(block, self.needles.delimiter, quote, before) else {
+        let Some(clean) = self.simd.clean_block(block, self.needles.delimiter, quote, before, &mut self.room) else {
             self.no_clean_before = from + WORDS_BEHIND_ODD;
             return false;
         };
@@ -364,10 +366,10 @@ impl<'a, S: Simd, const PLAIN: bool> Scan<'a, S, PLAIN> {
         self.inside = edge.inside;
         self.last_close = edge.quote & !edge.inside;
         self.last_separator = !(edge.inside | edge.quote | edge.data) & 1;
-        self.last_ends = clean.ends[BLOCK_WORDS - 1];
+        self.last_ends = clean.last_ends;
         self.bulk_records += clean.line_ends;
-        if let Some(last) = clean.ends.iter().rposition(|&ends| ends != 0) {
-            self.last_end = (from + last + 1) * WORD - clean.ends[last].leading_zeros() as usize;
+        if clean.last_record_end > 0 {
+            self.last_end = from * WORD + clean.last_record_end;
         }
         true
     }

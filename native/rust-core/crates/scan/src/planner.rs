@@ -13,7 +13,7 @@ use crate::lines::{LineRules, next_line, scan_lines, skip_long_line};
 use crate::masks::{Kernel, Simd};
 
 /// Bytes asked for at once; larger blocks fall out of the cache between reading and scanning.
-pub const BLOCK: usize = 1 << 20;
+pub const BLOCK: usize = 1 << 19;
 /// Blocks are read to addresses of this alignment: elsewhere the kernel's copy out of the page cache takes a fifth longer.
 const ALIGNMENT: usize = 64;
 
