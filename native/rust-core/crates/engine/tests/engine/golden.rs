@@ -15,6 +15,7 @@ use millrace_formats::pins::InputPins;
 use serde_json::{Value, json};
 
 use crate::memory::{Attempt, DIRTY, From, PlanWorld, World, pins, plan, receipt, run, segments};
+use crate::reduce::deduped;
 
 /// The four digests of a case.
 type Digests = BTreeMap<&'static str, String>;
@@ -126,6 +127,11 @@ fn table(rows: u64) -> String {
     format!("id,name\n{rows}")
 }
 
+fn rows_of_few_names(rows: u64) -> String {
+    let rows: String = (0..rows).map(|id| format!("{id},name {}\n", id * 7_919 % 97)).collect();
+    format!("id,name\n{rows}")
+}
+
 /// Inputs of every text format.
 fn inputs() -> Vec<Case> {
     let plain = [("id", "integer", json!({})), ("name", "string", json!({}))];
@@ -222,8 +228,7 @@ fn results(case: &Case) -> (Vec<Vec<u8>>, BTreeMap<String, Vec<u8>>) {
     (records, objects)
 }
 
-fn digests(case: &Case) -> Digests {
-    let (records, objects) = results(case);
+fn digests((records, objects): &(Vec<Vec<u8>>, BTreeMap<String, Vec<u8>>)) -> Digests {
     let of = |what: &str| {
         let found = objects.iter().filter(|(uri, _)| uri.contains(what)).map(|(uri, bytes)| format!("{uri} {}\n", sha256_hex(bytes)));
         sha256_hex(found.collect::<String>().as_bytes())
@@ -244,11 +249,13 @@ fn path() -> PathBuf {
 #[test]
 fn results_are_those_of_their_version() {
     let cases: Vec<Case> = inputs().into_iter().chain(outputs()).chain(files_of_columns()).collect();
-    let found: BTreeMap<String, BTreeMap<String, String>> = cases
-        .iter()
-        .map(|case| (case.name.clone(), digests(case).into_iter().map(|(what, digest)| (what.to_owned(), digest)).collect()))
+    let of_chunks = cases.iter().map(|case| (case.name.clone(), results(case)));
+    let deduped = [false, true].map(|keep_last| (format!("dedupe, keep last {keep_last}"), deduped(&rows_of_few_names(3_000), keep_last)));
+    let found: BTreeMap<String, BTreeMap<String, String>> = of_chunks
+        .chain(deduped)
+        .map(|(name, results)| (name, digests(&results).into_iter().map(|(what, digest)| (what.to_owned(), digest)).collect()))
         .collect();
-    assert_eq!(found.len(), cases.len(), "two cases have one name");
+    assert_eq!(found.len(), cases.len() + 2, "two cases have one name");
     if std::env::var("MILLRACE_GOLDEN").is_ok_and(|mode| mode == "write") {
         let golden = Golden { result_version: RESULT_VERSION, cases: found };
         return std::fs::write(path(), serde_json::to_string_pretty(&golden).unwrap() + "\n").unwrap();

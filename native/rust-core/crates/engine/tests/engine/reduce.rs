@@ -213,6 +213,17 @@ fn dedupe_all(journal: &Journal, chunks: &[PartitionChunk], keys: &[&str], keep_
     chunks.iter().map(run).collect()
 }
 
+/// Records and objects of a job that keeps one row of each key: of its map chunks, of the plan of its stage, and of its partitions.
+pub fn deduped(text: &str, keep_last: bool) -> (Vec<Vec<u8>>, BTreeMap<String, Vec<u8>>) {
+    let mut journal = Journal::map(text, 10_000, &exchange(&["name"], 4));
+    journal.plan(1, 4).unwrap();
+    let receipts = dedupe_all(&journal, &journal.planned(), &["name"], keep_last, None);
+    let receipts = receipts.iter().map(|receipt| serde_json::to_vec(receipt).unwrap());
+    let records = journal.records.values().cloned().chain(receipts).collect();
+    let objects = std::mem::take(&mut *journal.objects.lock().unwrap());
+    (records, objects.into_iter().collect())
+}
+
 /// What a process and its output hold. With nothing beside it all rows are spilled.
 fn just_enough(chunk: &PartitionChunk) -> u64 {
     (56 << 20) + 9 * chunk.bytes
