@@ -11,12 +11,11 @@ import type { JobHandle } from '@millrace/producer';
 import type { Manifest } from '@millrace/protocol';
 import type { LocalStack } from '../../packages/cli/src/local-stack.ts';
 import { flushRedis, killRole } from './support/accidents.ts';
-import { cli } from './support/cli.ts';
 import { expectSameRows, partsOf, query } from './support/duckdb.ts';
 import { expectTidy } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
 import { whileChunksWait } from './support/hold-chunks.ts';
-import { deadLetters, isSealed, manifest, verdictCount } from './support/journal-files.ts';
+import { deadLetters, isSealed, verdictCount } from './support/journal-files.ts';
 import { until } from './support/until.ts';
 import { Workbench, type WrittenSpec } from './support/workbench.ts';
 
@@ -272,29 +271,4 @@ describe('in the middle of', () => {
       assert.equal(manifest.chunks.committed, manifest.chunks.total);
     });
   }
-});
-
-describe('rejects of a job with unique keys', () => {
-  it('are not replayed: it is said why and what to do instead, and the job stays as it was', async () => {
-    const file = bench.path('keys.csv');
-    writeFileSync(file, 'seq,region,id,email,amount\n1,r0,1,a@example.org,1.00\n2,r0,2,a@example.org,2.00\n3,r0,3,b@example.org,free\n');
-    const out = bench.path('refused');
-    const local = await bench.stack({ out, readRoots: [bench.home] });
-    let jobId = '';
-    try {
-      const spec = { ...byEmail(), name: 'keys', inputs: { uri: url(file), format: 'csv' }, output: { uri: `${url(out)}/` } };
-      const handle = await local.producer.submit(spec as never, { idempotencyKey: 'keys' });
-      ({ jobId } = handle);
-      const status = await followToEnd(handle);
-      assert.deepEqual([status.state, status.balance.rejected], ['completed', 2], status.failure?.message);
-    } finally {
-      await local.stop();
-    }
-    const refused = await cli(['rejects', 'replay', out, '--yes']);
-    assert.equal(refused.code, 2, `${refused.stdout}${refused.stderr}`);
-    assert.match(refused.stderr, /keys are unique over the whole job.*submit it as another job/s);
-    assert.equal(expectTidy(out, jobId).balance.rejected, 2);
-    assert.throws(() => manifest(out, jobId, 2), 'no generation was opened');
-    await bench.expectNothingRuns();
-  });
 });

@@ -195,6 +195,8 @@ test('a replayed record is counted once, with its newest fate', () => {
       assert.equal(checkBalance(after.balance), null);
       assert.deepEqual([after.balance.recordsIn, after.balance.emitted, after.balance.rejected], [10, 9, 1]);
       assert.deepEqual(after.byCode, { TYPE_NUMBER: 1, CSV_LONG_ROW: 0 });
+      const pass = { ...receipt, stage: 'unique', counts, files, byCode: {}, byColumn: {} };
+      assert.deepEqual([sumsOfChunk(replay, pass).balance.recordsIn, sumsOfChunk(replay, pass).byCode], [3, {}], 'a pass over keys decides no fate');
       assert.equal(Object.getOwnPropertyDescriptor(after.byColumn, '__proto__')?.value['TYPE_NUMBER'], -1);
     }),
   );

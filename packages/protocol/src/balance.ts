@@ -216,11 +216,11 @@ function filesOf(receipt: Receipt): ReceiptSums['files'] {
 
 /**
  * What the receipt of this chunk adds to the sums of its job. A replayed record was read before, and counted as rejected for what its origin says: both are
- * taken off, so it is counted once, with its newest fate.
+ * taken off, so it is counted once, with its newest fate. A pass over keys decides no fate: the chunk behind it takes them off.
  */
 export function sumsOfChunk(chunk: Chunk, receipt: Receipt): ReceiptSums {
   const own = sumsOfReceipt(receipt);
-  return isReplay(chunk) ? addSums(own, replayedSums(chunk)) : own;
+  return isReplay(chunk) && !isKeyStage(receipt.stage) ? addSums(own, replayedSums(chunk)) : own;
 }
 
 function replayedSums(chunk: Chunk): ReceiptSums {

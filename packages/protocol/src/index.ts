@@ -330,6 +330,7 @@ export { type Overridden, overriddenSpec, overrideIssues, resultVersionOverride 
 export type { Params } from './spec-params.ts';
 export { codeMatches } from './spec-rules.ts';
 export {
+  entryStageOf,
   fileStages,
   inputsBehind,
   isKeyStage,

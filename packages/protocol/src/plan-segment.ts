@@ -127,6 +127,8 @@ export const partitionChunkShape = z.object({
   rows: count,
   bytes: count,
   slices: z.object({ key: z.string(), digest }),
+  /** Of the stage `owners`: lists of the records that replays have read in place of rejected ones; left out when there are none. */
+  replaced: z.array(z.object({ key: z.string(), digest })).optional(),
 });
 export type PartitionChunk = z.output<typeof partitionChunkShape>;
 

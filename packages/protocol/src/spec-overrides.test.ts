@@ -35,6 +35,7 @@ const refused: readonly (readonly [string, unknown, string, string])[] = [
   ['rejects.uri', 'file:///elsewhere/', 'SPEC_CONFLICT', '/rejects/uri'],
   ['inputs.0.uri', ['file:///in/b.csv'], 'SPEC_CONFLICT', '/inputs/0/uri/0'],
   ['inputs.0.encoding', 'utf-8', 'SPEC_NOT_AVAILABLE', '/inputs/0/encoding'],
+  ['schema', { fields: [{ name: 'id' }], primaryKey: 'id' }, 'SPEC_NOT_AVAILABLE', '/schema'],
   ['pipeline.0.name', 'other', 'SPEC_NOT_AVAILABLE', '/pipeline/0/name'],
   ['inputs.7.encoding', 'utf-8', 'SPEC_UNKNOWN_FIELD', '/inputs/7/encoding'],
   ['inputs.__proto__.x', 1, 'SPEC_UNKNOWN_FIELD', '/inputs/__proto__/x'],
@@ -47,6 +48,20 @@ for (const [path, value, code, pointer] of refused) {
     assert.deepEqual([answer.issues[0]?.code, answer.issues[0]?.pointer], [code, pointer]);
   });
 }
+
+test('which keys are unique is said to be another job', () => {
+  const keyed = resolveJobSpec({
+    name: 'keyed',
+    inputs: 'file:///in/a.csv',
+    schema: { fields: [{ name: 'id' }, { name: 'email', constraints: { unique: true } }], primaryKey: 'id' },
+    output: { uri: 'file:///out/' },
+  });
+  for (const overrides of [{ 'schema.primaryKey': [] }, { 'schema.primaryKey': ['id', 'email'] }, { 'schema.fields.1.constraints.unique': false }]) {
+    const answer = overriddenSpec(keyed, overrides);
+    assert.ok('issues' in answer);
+    for (const { code, message } of answer.issues) assert.deepEqual([code, /which keys are unique/.test(message)], ['SPEC_CONFLICT', true]);
+  }
+});
 
 /** JSON Pointers of everything below a value that is none itself. */
 function leaves(value: unknown, pointer: string): string[] {

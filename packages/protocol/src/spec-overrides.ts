@@ -15,13 +15,14 @@ export interface Overridden {
 }
 
 /** Who may change, by JSON Pointer; the first that fits decides. What fits none belongs to another job. */
-const rules: readonly { readonly places: RegExp; readonly may: 'yes' | 'notYet' | 'never' }[] = [
+const rules: readonly { readonly places: RegExp; readonly may: 'yes' | 'notYet' | 'notKeys' | 'never' }[] = [
   { places: /^\/execution\/tenant(\/|$)/, may: 'never' },
   { places: /^\/(execution|deadLetters)\//, may: 'yes' },
   { places: /^\/rejects\/uri(\/|$)/, may: 'never' },
   { places: /^\/rejects\//, may: 'yes' },
   { places: /^\/pipeline\/\d+\/sql$/, may: 'yes' },
   { places: /^\/inputs\/\d+\/(name|uri|list|expect)(\/|$)/, may: 'never' },
+  { places: /^(\/inputs\/\d+)?\/schema\/(primaryKey|fields\/\d+\/constraints\/unique)(\/|$)/, may: 'notKeys' },
   { places: /^\/(inputs|schema|pipeline)(\/|$)/, may: 'notYet' },
 ];
 
@@ -48,6 +49,10 @@ export function overrideIssues(changes: readonly Difference[]): SpecIssue[] {
     if (may === 'notYet') {
       const message = 'a redrive with another way of reading the input, another schema or other stages is not available in this version';
       return [{ pointer, code: 'SPEC_NOT_AVAILABLE', message }];
+    }
+    if (may === 'notKeys') {
+      const message = 'neither a redrive nor a replay can change which keys are unique: who owns a key was settled for what is committed; submit another job';
+      return [{ pointer, code: 'SPEC_CONFLICT', message }];
     }
     return [{ pointer, code: 'SPEC_CONFLICT', message: 'a redrive cannot change this: it makes another job' }];
   });

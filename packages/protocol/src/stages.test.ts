@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { resolveJobSpec } from './job-spec.ts';
-import { fileStages, inputsBehind, laterStages, partitionsOf, readerOf, type Stage, type StagedSpec, stagesOf, uniqueKeysOf } from './stages.ts';
+import { entryStageOf, fileStages, inputsBehind, laterStages, partitionsOf, readerOf, type Stage, type StagedSpec, stagesOf, uniqueKeysOf } from './stages.ts';
 
 interface Vector {
   readonly name: string;
@@ -69,6 +69,11 @@ test('stages over inputs with unique keys wait for the owners of these', () => {
   assert.deepEqual(
     [fileStages(stages), laterStages(stages)].map((some) => some.map(({ name }) => name).join()),
     ['unique,b', 'owners,a,c'],
+  );
+  assert.deepEqual(
+    ['a', 'b', 'c', 'unique'].map((name) => entryStageOf(stages, name)),
+    ['unique', 'b', 'c', 'unique'],
+    'a replayed record of a waiting stage comes in with its key',
   );
   assert.equal(partitionsOf(keyed, new Map([['keyed', 10 * (256 << 20)]]))['owners'], 10);
 });

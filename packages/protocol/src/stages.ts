@@ -94,6 +94,11 @@ export function laterStages<One extends Kinds>(stages: readonly One[]): One[] {
   return stages.slice(fileStages(stages).length);
 }
 
+/** The stage in which a record of this map stage is read first: where it waits for the owners of its keys, the one that reads those. */
+export function entryStageOf(stages: readonly Pick<Stage, 'name' | 'kind'>[], name: string): string {
+  return laterStages(stages).some((stage) => stage.kind === 'map' && stage.name === name) ? keyStages.unique : name;
+}
+
 /** The stage that reads the rows of this one; null of the last, whose rows are the output. */
 export function readerOf(stages: readonly Stage[], name: string): Stage | null {
   return stages.find(({ kind, from }) => kind === 'reduce' && from.includes(name)) ?? null;

@@ -7,12 +7,14 @@ import {
   type Chunk,
   type Command,
   chunkBytes,
+  entryStageOf,
   fileShares,
   filesOfChunk,
   type InlineChunk,
   isReplay,
   type JobId,
   type JobRecord,
+  jobStages,
   maxSegmentChunks,
   plannedRecords,
   type Sealed,
@@ -183,7 +185,10 @@ async function planGeneration(view: JobView, command: Command, control: Control)
   await control.journal.putSealed(sealOf(jobId, generation, plan.segments, unplannable));
 }
 
-/** The chunks of a replay, numbered behind every chunk of the generations before: a segment for each part of its corrections. */
+/**
+ * The chunks of a replay, numbered behind every chunk of the generations before: a segment for each part of its corrections. Where keys are unique they
+ * enter with their keys; the stage that rejected their records is planned over them once the owners are known.
+ */
 async function putReplay(
   view: JobView,
   { correction }: Command,
@@ -195,11 +200,13 @@ async function putReplay(
   const set = await control.journal.readCorrection(jobId, correction);
   if (set === null || view.pins === null) throw new AppError('JOURNAL_UNSAFE', `cannot replay ${correction} of ${jobId}: it was there and is gone`);
   const first = 1 + highestChunk(view);
+  const stages = jobStages(view.job.record);
   let { number } = of;
-  for (const { part, stage, key, offset, length, sha256, payloads } of await control.journal.readCorrectionParts(jobId, set.record)) {
+  for (const { part, stage: rejectedIn, key, offset, length, sha256, payloads } of await control.journal.readCorrectionParts(jobId, set.record)) {
     const chunk: InlineChunk = { chunk: first + part, kind: 'inline', key, offset, length, sha256, payloads };
     if (of.listed.has(chunk.chunk)) continue;
     const files = filesNamed(view, [chunk]);
+    const stage = entryStageOf(stages, rejectedIn);
     const head = { record: 'segment', version: 1, jobId, generation: view.generation, stage, segment: number, specDigest: of.digest } as const;
     const put = await control.journal.putSegment({ ...head, pinsDigest: view.pins.digest, firstChunk: chunk.chunk, files, chunks: [chunk], ended: [] });
     if (put.outcome === 'lost') throw new AppError('PLAN_CONFLICT', `cannot plan generation ${view.generation} of ${jobId}: segment ${number} is another one`);

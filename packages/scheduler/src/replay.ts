@@ -3,7 +3,7 @@
  * was put; here it is checked that nothing takes the place of one reject twice, and that becomes a command. `next-generation.ts` does what it says.
  */
 import { type JobView, newestGeneration } from '@millrace/journal';
-import { type AnswerTo, type CorrectionPart, isKeyStage, type JobId, jobStages, type Refusal, type ReplayRequest } from '@millrace/protocol';
+import type { AnswerTo, CorrectionPart, JobId, Refusal, ReplayRequest } from '@millrace/protocol';
 import type { Control } from './control.ts';
 import { unlessRebuilding } from './known-ledger.ts';
 import { cutFile, selected } from './next-generation.ts';
@@ -37,12 +37,6 @@ export async function whyNotReplay(view: JobView, jobId: JobId, control: Control
     return { ...refusal('STATE_CONFLICT', `cannot replay rejects of ${jobId}: generation ${generation} has not ended yet`), state: 'running' };
   }
   if (view.commands.some(({ retires }) => retires !== null)) return retiredRefusal(jobId);
-  if (jobStages(view.job.record).some(({ name }) => isKeyStage(name))) {
-    return refusal(
-      'SPEC_NOT_AVAILABLE',
-      `cannot replay rejects of ${jobId}: its keys are unique over the whole job, and which record owns a key is settled when the job has read all; correct the input and submit it as another job`,
-    );
-  }
   const { files } = await selected(view, [], control);
   if (cutFile(view) !== null || files.length > 0) {
     return { ...refusal('STATE_CONFLICT', `cannot replay rejects of ${jobId}: not all of its files are planned; redrive it first`), state: 'failed' };

@@ -1,5 +1,5 @@
 /** What replays have taken up: which chunk reads a reject once more, and where its bytes lie. From the plans of the chunks that do, which are few. */
-import type { Origin } from '@millrace/protocol';
+import { isKeyStage, type Origin } from '@millrace/protocol';
 
 import type { KeptJobs } from './kept-jobs.ts';
 import type { PlanIndex } from './plan-index.ts';
@@ -19,7 +19,7 @@ export interface ReplayedReject {
   readonly length: number;
 }
 
-/** By reject; of several that name one, the chunk that has committed, else the newest. */
+/** By reject; of several that name one, the chunk that has committed, else the newest. A pass over keys leaves the fate to the chunk behind it. */
 export async function readReplays(kept: KeptJobs, index: PlanIndex, isCommitted: (chunk: number) => boolean): Promise<Map<string, ReplayedReject>> {
   const found = new Map<string, ReplayedReject>();
   for (const number of index.replays()) {
@@ -31,7 +31,7 @@ export async function readReplays(kept: KeptJobs, index: PlanIndex, isCommitted:
     for (const { key: rejectId, offset, length, origin } of chunk.payloads) {
       if (origin === undefined || found.get(rejectId)?.isCommitted) continue;
       const bytes = { key: chunk.key, offset: chunk.offset + offset, length };
-      found.set(rejectId, { rejectId, chunk: number, stage, generation, isCommitted: isCommitted(number), origin, ...bytes });
+      found.set(rejectId, { rejectId, chunk: number, stage, generation, isCommitted: !isKeyStage(stage) && isCommitted(number), origin, ...bytes });
     }
   }
   return found;

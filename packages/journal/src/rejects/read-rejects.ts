@@ -1,5 +1,5 @@
 /** Rejects as receipts name them, read from their Parquet files by a core, page by page; and which of them a replay has taken the place of. */
-import { isReplay, type ManifestPart } from '@millrace/protocol';
+import { isKeyStage, isReplay, type ManifestPart } from '@millrace/protocol';
 import { AppError } from '@millrace/service-kit';
 
 import type { JobView } from '../read-job.ts';
@@ -77,16 +77,20 @@ export interface Replayed {
   readonly pending: ReadonlyMap<string, string>;
 }
 
-/** By the names of verdicts alone where nothing was replayed. `isCommitted` reads the outcome of a chunk. */
+/**
+ * By the names of verdicts alone where nothing was replayed. `isCommitted` reads the outcome of a chunk. Where keys are unique a record has its fate
+ * behind the pass over its keys: until the chunk there has committed it is named by that pass, then by that chunk.
+ */
 export async function replayedRejects(view: JobView, isCommitted: (chunk: JobView['chunks'][number]) => Promise<boolean>): Promise<Replayed> {
   const replaced = new Set<string>();
   const pending = new Map<string, string>();
   for (const chunk of view.chunks) {
     if (!isReplay(chunk.chunk)) continue;
-    const committed = await isCommitted(chunk);
+    const isPass = isKeyStage(chunk.stage);
+    const committed = !isPass && (await isCommitted(chunk));
     for (const { key } of chunk.chunk.payloads) {
       if (committed) replaced.add(key);
-      else pending.set(key, `${chunk.stage}.${chunk.chunk.chunk}`);
+      else if (!isPass || !pending.has(key)) pending.set(key, `${chunk.stage}.${chunk.chunk.chunk}`);
     }
   }
   for (const key of replaced) pending.delete(key);

@@ -1,6 +1,6 @@
 /** What became of the rejects that an operation replays: counts from the manifest of its generation, single ones from the receipts of its chunks. */
 import { allSegments, readRejects } from '@millrace/journal';
-import { type ItemCounts, isTerminalJobState, type Manifest, type OperationJob } from '@millrace/protocol';
+import { type ItemCounts, isKeyStage, isTerminalJobState, type Manifest, type OperationJob } from '@millrace/protocol';
 import type { Control } from '../control.ts';
 import { inSteps } from '../in-steps.ts';
 import { type ItemEnd, type OpenedGeneration, openedBy } from './item-outcomes.ts';
@@ -40,7 +40,8 @@ export async function replayEnds(
   const wanted = new Set(ids);
   const chunks = plan === null ? [] : allSegments(plan).flatMap(({ record }) => record.chunks.map((chunk) => ({ stage: record.stage, chunk })));
   await inSteps(chunks, async ({ stage, chunk }) => {
-    if (chunk.kind !== 'inline' || !chunk.payloads.some(({ key }) => wanted.has(key))) return;
+    // A pass over keys decides nothing: what became of a record is known behind it.
+    if (isKeyStage(stage) || chunk.kind !== 'inline' || !chunk.payloads.some(({ key }) => wanted.has(key))) return;
     const verdict = await control.journal.readVerdict(jobId, stage, chunk.chunk, opened?.generation ?? 1);
     const receipt = verdict?.record.outcome === 'committed' ? verdict.record : null;
     const again = new Map<number | null, { code: string; message: string }>();

@@ -34,6 +34,7 @@ pub mod progress;
 pub mod records;
 mod redriven;
 pub mod reduce;
+pub mod replaced;
 pub mod result_version;
 pub mod row_order;
 pub mod slices;

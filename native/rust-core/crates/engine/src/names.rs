@@ -76,6 +76,11 @@ pub fn slices_key(job_key: &str, stage: &str, generation: u32, partition: u32) -
     format!("{}work/slices/{}{stage}/{partition:06}.ndjson", job_folder(job_key), generation_folder(generation))
 }
 
+/// A list of replaced records, beside the lists of slices of the partitions that read it.
+pub fn replaced_key(job_key: &str, stage: &str, generation: u32, number: usize) -> String {
+    format!("{}work/slices/{}{stage}/replaced-{number:06}.ndjson", job_folder(job_key), generation_folder(generation))
+}
+
 /// The folder of a job in the journal, from the key of its `job.json`; it ends in `/`.
 pub fn job_folder(job_key: &str) -> &str {
     job_key.rfind('/').map_or("", |slash| &job_key[..=slash])
@@ -120,6 +125,7 @@ mod tests {
         assert_eq!(verdict_key("jobs/j1/job.json", "clean", 7, 2), "jobs/j1/verdicts/clean/000007.000002.json");
         assert_eq!(stage_segment_key("jobs/j1/job.json", "total", 1, 3), "jobs/j1/plan/total/000003.json");
         assert_eq!(slices_key("jobs/j1/job.json", "total", 2, 5), "jobs/j1/work/slices/000002/total/000005.ndjson");
+        assert_eq!(replaced_key("jobs/j1/job.json", "owners", 2, 0), "jobs/j1/work/slices/000002/owners/replaced-000000.ndjson");
         assert_eq!(pins_key("jobs/j1/job.json"), "jobs/j1/pins.json");
     }
 }

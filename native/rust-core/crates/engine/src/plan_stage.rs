@@ -10,10 +10,11 @@ use crate::cancel::CancelFlag;
 use crate::error::Error;
 use crate::hex::sha256_hex;
 use crate::io::PutEnd;
-use crate::names::{job_folder, slices_key, stage_segment_key, verdict_key};
+use crate::names::{job_folder, replaced_key, slices_key, stage_segment_key, verdict_key};
 use crate::plan::{MAX_SEGMENT_CHUNKS, PlanEnd, SegmentRef};
 use crate::records::{self, ChunkEntry, ChunkLosers, PartitionChunk, Receipt, RecordHead, RecordRef, Segment, Slice, VerdictHead};
 use crate::redriven::{Selected, selected};
+use crate::replaced::{MAX_ENTRIES, Replacement, replaced_bytes};
 use crate::slices::list_bytes;
 
 /// Slices that are gathered in one pass over the receipts.
@@ -46,6 +47,8 @@ pub struct StageTask<'a> {
     pub partitions: u32,
     /// Its one exchange partition is cut in ranges of about so many stored bytes, which are its partitions then.
     pub range_bytes: Option<u64>,
+    /// Its rows are keys: its partitions are told which records were read again by replays.
+    pub keys: bool,
     pub first_segment: u32,
     pub first_chunk: u32,
 }
@@ -81,6 +84,7 @@ pub fn plan_waiting(task: &WaitingTask<'_>, io: &mut dyn StageIo, cancel: &Cance
         sources: &sources,
         partitions: u32::MAX,
         range_bytes: None,
+        keys: false,
         first_segment: task.first_segment,
         first_chunk: task.first_chunk,
     };
@@ -194,6 +198,10 @@ fn reads(chunk: &ChunkEntry, segment: &Segment, task: &WaitingTask<'_>) -> bool 
         // All are of one input.
         ChunkEntry::Files(group) => group.files.first().is_some_and(|first| segment.files.iter().any(|file| file.file == first.file)),
         ChunkEntry::Rows(rows) => segment.files.iter().any(|file| file.file == rows.file),
+        // Replayed records are all of one stage, and read as their files are.
+        ChunkEntry::Inline(inline) if inline.is_replay() => {
+            inline.origins().any(|origin| segment.files.iter().any(|file| file.file == origin.file))
+        }
         // Payloads are read with the first input's pins.
         ChunkEntry::Inline(_) | ChunkEntry::Given(_) => task.inputs.contains(&0),
         ChunkEntry::Partition(_) => false,
@@ -226,6 +234,7 @@ pub fn plan_stage(task: &StageTask<'_>, io: &mut dyn StageIo, cancel: &CancelFla
     let sizes = measure(task, &receipts, io, cancel)?;
     let selected = selected(task.job_key, task.generation, io)?;
     let mut chunks = Vec::new();
+    let replaced = put_replaced(task, &plans, &receipts, io)?;
     for group in groups(&sizes) {
         let mut lists = gather(&receipts, group.clone(), io, cancel)?;
         if let Some(bytes) = task.range_bytes {
@@ -235,7 +244,8 @@ pub fn plan_stage(task: &StageTask<'_>, io: &mut dyn StageIo, cancel: &CancelFla
             lists.resize(lists.len().max(known), Vec::new());
         }
         for (partition, slices) in (group.start..).zip(lists) {
-            chunks.extend(enter(task, partition, &slices, &plans, &selected, io)?);
+            let entered = enter(task, partition, &slices, &plans, &selected, io)?;
+            chunks.extend(entered.map(|chunk| PartitionChunk { replaced: replaced.clone(), ..chunk }));
         }
     }
     let mut numbers = task.first_chunk..;
@@ -244,6 +254,28 @@ pub fn plan_stage(task: &StageTask<'_>, io: &mut dyn StageIo, cancel: &CancelFla
     }
     chunks.sort_by_key(|chunk| chunk.chunk);
     put_segments(task, chunks, io)
+}
+
+/// Lists of the records that replays have read in place of rejected ones, each with the generation in which its chunk committed. A partition
+/// needs those of all keys: what a record held before lies in another one than what it asks for now.
+fn put_replaced(task: &StageTask<'_>, plans: &Plans, receipts: &[Counted], io: &mut dyn StageIo) -> Result<Vec<RecordRef>, Error> {
+    let [source] = task.sources else { return Ok(Vec::new()) };
+    let mut verdicts = BTreeMap::new();
+    for (chunk, places) in &plans.replays {
+        let Some(listed) = plans.sources[0].get(chunk) else { continue };
+        verdicts.insert(verdict_key(task.job_key, source, *chunk, listed.generation), (listed.generation, places));
+    }
+    let mut found: Vec<Replacement> = Vec::new();
+    for (generation, places) in receipts.iter().filter_map(|counted| verdicts.get(&counted.key)) {
+        found.extend(places.iter().map(|(file, record)| (*file, *record, *generation)));
+    }
+    found.sort_unstable();
+    let put = |(number, entries): (usize, &[Replacement])| {
+        let (key, bytes) = (replaced_key(task.job_key, task.stage, task.generation, number), replaced_bytes(entries));
+        put_same(&key, &bytes, io)?;
+        Ok(RecordRef { key, digest: sha256_hex(&bytes) })
+    };
+    found.chunks(MAX_ENTRIES).enumerate().map(put).collect()
 }
 
 /// Cuts a list of slices in its order.
@@ -271,6 +303,8 @@ struct Plans {
     sources: Vec<BTreeMap<u32, Listed>>,
     /// Of the stage itself, from earlier generations, by partition.
     own: BTreeMap<u32, (u32, Listed)>,
+    /// Where the stage reads keys: chunks of replayed records, with the places of those.
+    replays: BTreeMap<u32, Vec<(u32, u64)>>,
     /// Keys of all segments that were read.
     segments: Vec<String>,
 }
@@ -278,7 +312,12 @@ struct Plans {
 impl Plans {
     fn read(task: &StageTask<'_>, io: &mut dyn StageIo) -> Result<Plans, Error> {
         let folder = format!("{}plan/", job_folder(task.job_key));
-        let mut plans = Plans { sources: vec![BTreeMap::new(); task.sources.len()], own: BTreeMap::new(), segments: Vec::new() };
+        let mut plans = Plans {
+            sources: vec![BTreeMap::new(); task.sources.len()],
+            own: BTreeMap::new(),
+            replays: BTreeMap::new(),
+            segments: Vec::new(),
+        };
         for key in io.list(&folder)? {
             let Some(place) = place_of(&key[folder.len()..]) else { continue };
             let of_others = place.stage.is_some_and(|stage| stage != task.stage && !task.sources.iter().any(|source| source == stage));
@@ -309,6 +348,12 @@ impl Plans {
                 for chunk in &segment.chunks {
                     let known = chunks.entry(chunk.number()).or_insert(Listed { generation, entry: None });
                     known.generation = known.generation.max(generation);
+                    match chunk {
+                        ChunkEntry::Inline(inline) if task.keys && inline.is_replay() => {
+                            self.replays.insert(inline.chunk, inline.origins().map(|origin| (origin.file, origin.record)).collect());
+                        }
+                        _ => {}
+                    }
                 }
             }
         }
@@ -483,6 +528,7 @@ fn enter(
         rows: slices.iter().map(|slice| slice.run.rows).sum(),
         bytes: slices.iter().map(|slice| slice.run.length).sum(),
         slices: RecordRef { key, digest },
+        replaced: Vec::new(),
     }))
 }
 
@@ -586,7 +632,7 @@ mod tests {
     #[test]
     fn segments_hold_consecutive_chunks() {
         let slices = RecordRef { key: String::new(), digest: String::new() };
-        let chunk = |chunk| PartitionChunk { chunk, partition: 0, rows: 0, bytes: 0, slices: slices.clone() };
+        let chunk = |chunk| PartitionChunk { chunk, partition: 0, rows: 0, bytes: 0, slices: slices.clone(), replaced: Vec::new() };
         let chunks: Vec<PartitionChunk> = [3, 4, 5, 9, 11, 12].into_iter().map(chunk).collect();
         let firsts: Vec<(u32, usize)> = consecutive(&chunks).map(|piece| (piece[0].chunk, piece.len())).collect();
         assert_eq!(firsts, [(3, 3), (9, 1), (11, 2)]);

@@ -315,15 +315,10 @@ fn payload_units<'a>(task: &ChunkTask<'a>, chunk: &'a InlineChunk) -> Result<Vec
         let source = source.standing_at(origin.byte).ok_or_else(outside)?;
         Ok(Unit::Correction { plan: task.segment.file(origin.file)?, origin, length: payload.length, source })
     };
-    if chunk.payloads.iter().any(|payload| payload.origin.is_some() != is_replay(chunk)) {
+    if chunk.payloads.iter().any(|payload| payload.origin.is_some() != chunk.is_replay()) {
         return Err(Error::new("PLAN_CONFLICT", format!("chunk {} mixes replayed records with others", chunk.chunk)));
     }
     chunk.payloads.iter().enumerate().map(unit).collect()
-}
-
-/// A chunk of records that take the places of rejected ones.
-fn is_replay(chunk: &InlineChunk) -> bool {
-    chunk.payloads.first().is_some_and(|payload| payload.origin.is_some())
 }
 
 /// The state of one attempt while it reads.
@@ -726,7 +721,7 @@ impl<'a> Run<'a> {
     /// chunks, and their records one payload after another. A replayed record stands where the rejected one stood.
     fn file_order(&self, plan: &FilePlan) -> (u32, u64) {
         match self.task.chunk {
-            ChunkEntry::Inline(chunk) if !is_replay(chunk) => (FIRST_PAYLOAD | chunk.chunk, u64::from(plan.file) << 32),
+            ChunkEntry::Inline(chunk) if !chunk.is_replay() => (FIRST_PAYLOAD | chunk.chunk, u64::from(plan.file) << 32),
             ChunkEntry::Given(chunk) => (FIRST_PAYLOAD | chunk.chunk, 0),
             _ => (plan.file, 0),
         }

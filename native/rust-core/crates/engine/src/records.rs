@@ -515,6 +515,17 @@ pub struct InlineChunk {
     pub payloads: Vec<InlinePayload>,
 }
 
+impl InlineChunk {
+    /// A chunk of records that take the places of rejected ones.
+    pub fn is_replay(&self) -> bool {
+        self.payloads.first().is_some_and(|payload| payload.origin.is_some())
+    }
+
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.payloads.iter().filter_map(|payload| payload.origin.as_ref())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InlinePayload {
     pub key: String,
@@ -575,6 +586,9 @@ pub struct PartitionChunk {
     pub bytes: u64,
     /// The list of its slices.
     pub slices: RecordRef,
+    /// Of the stage `owners`: lists of the records that replays have read in place of rejected ones, up to this generation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<RecordRef>,
 }
 
 /// A record of the journal by key and digest.

@@ -25,6 +25,7 @@ use crate::process::{ChunkEnd, Context, ExchangeTo, Outcome, Phases};
 use crate::program::{FailedRow, ProgramError, ReduceContext, ReduceProgram, ReduceSink, RowFailure, RowStream, SortKeys};
 use crate::progress::Phase;
 use crate::records::{PartitionChunk, Slice, Spec};
+use crate::replaced::Replaced;
 use crate::slices::{Counters, MergedSlices};
 use crate::sort::SortSpace;
 use crate::unique::{KeySlice, find_losers, key_exchange};
@@ -43,6 +44,8 @@ pub struct ReduceTask<'a> {
     pub tables: &'a [(String, SchemaRef)],
     /// What the chunk's list says.
     pub slices: Vec<Slice>,
+    /// Of the stage `owners`: records that replays have read in place of rejected ones.
+    pub replaced: Replaced,
     /// Where the rows go if another stage reads them; None: they are the output.
     pub exchange: Option<&'a ExchangeTo>,
     pub trial: bool,
@@ -264,7 +267,7 @@ impl<'a, 'io> Run<'a, 'io> {
         let slices: Vec<KeySlice> = self.task.slices.iter().map(key_slice).collect();
         let read: Vec<Arc<Counters>> = slices.iter().map(|slice| slice.rows.counters()).collect();
         self.read.clone_from(&read);
-        find_losers(slices, space, |rows| {
+        find_losers(slices, &self.task.replaced, space, |rows| {
             self.rows_out += rows.num_rows() as u64;
             self.account.rows_handed += rows.num_rows() as u64;
             self.report();

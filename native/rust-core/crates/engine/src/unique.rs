@@ -22,6 +22,7 @@ use crate::order::{Places, add_order, gather_error, with_order};
 use crate::partition::{Key, KeyKind, encoded_keys, kind_of};
 use crate::process::ExchangeTo;
 use crate::program::Order;
+use crate::replaced::Replaced;
 use crate::slices::MergedSlices;
 use crate::sort::{SortSpace, Sorter};
 
@@ -114,9 +115,12 @@ pub struct KeySlice {
 
 /// Finds for each key that several records have the one that owns it, and hands on the others, by chunk and place.
 ///
-/// Records of an earlier generation come first whatever their place: what was decided then stays decided when a file is read later.
+/// Records of an earlier generation come first whatever their place: what was decided then stays decided when a file is read later. An owner that
+/// was rejected and is read again by a replay gives its key up in the generation of the replay: there the first record read has it, and who
+/// lost it before stays a loser.
 pub fn find_losers(
     slices: Vec<KeySlice>,
+    replaced: &Replaced,
     space: SortSpace<'_>,
     mut take: impl FnMut(RecordBatch) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -131,9 +135,9 @@ pub fn find_losers(
     let lost = with_order(&lost);
     let mut by_chunk = Sorter::new(Arc::clone(&lost), ascending(&[0, 3, 4, 5]), space)?;
     let mut sorted = by_key.finish()?;
-    let mut owner: Option<(Vec<u8>, Order)> = None;
+    let mut owner: Option<Owner> = None;
     while let Some(rows) = sorted.next_rows()? {
-        by_chunk.push(&losers_of(&rows, &mut owner, &lost)?)?;
+        by_chunk.push(&losers_of(&rows, replaced, &mut owner, &lost)?)?;
     }
     let mut sorted = by_chunk.finish()?;
     while let Some(rows) = sorted.next_rows()? {
@@ -162,18 +166,35 @@ fn keyed(rows: &RecordBatch, chunk: u32, generation: u32) -> Result<RecordBatch,
     RecordBatch::try_new(keyed_schema(), columns).map_err(gather_error)
 }
 
-/// Of rows sorted by key those that do not own theirs. `owner` goes on from batch to batch.
-fn losers_of(rows: &RecordBatch, owner: &mut Option<(Vec<u8>, Order)>, schema: &SchemaRef) -> Result<RecordBatch, Error> {
+/// Who has the key that is looked at, and the generation in which it was read.
+struct Owner {
+    key: Vec<u8>,
+    place: Order,
+    generation: u32,
+}
+
+impl Owner {
+    /// The place, if the key is still its own when a record of `generation` asks for it.
+    fn holds(&self, key: &[u8], generation: u32, replaced: &Replaced) -> Option<(u32, u64)> {
+        let place = (self.place.0, self.place.1);
+        (self.key == key && !replaced.is_replaced(place, self.generation, generation)).then_some(place)
+    }
+}
+
+/// Of rows sorted by key and generation those that do not own theirs. `owner` goes on from batch to batch.
+fn losers_of(rows: &RecordBatch, replaced: &Replaced, owner: &mut Option<Owner>, schema: &SchemaRef) -> Result<RecordBatch, Error> {
     let (keys, places) = (rows.column(0).as_binary::<i32>(), Places::of(rows)?);
+    let generations = rows.column(2).as_primitive::<UInt32Type>();
     let (mut files, mut records, mut lost) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.num_rows()));
     for row in 0..rows.num_rows() {
-        let standing = owner.as_ref().filter(|(key, _)| key == keys.value(row)).map(|(_, place)| *place);
+        let (key, generation) = (keys.value(row), generations.value(row));
+        let standing = owner.as_ref().and_then(|owner| owner.holds(key, generation, replaced));
         match standing {
-            Some((file, record, _)) => {
+            Some((file, record)) => {
                 files.push(file);
                 records.push(record);
             }
-            None => *owner = Some((keys.value(row).to_vec(), places.at(row))),
+            None => *owner = Some(Owner { key: key.to_vec(), place: places.at(row), generation }),
         }
         lost.push(standing.is_some());
     }

@@ -102,6 +102,7 @@ fn plan_reduce(work: &mut Work, request: &Plan, stage: &str, job: &Job, pins: &P
         partitions: partitions
             .ok_or_else(|| Error::new("PLAN_CONFLICT", format!("the pins do not say how many partitions {stage} has")))?,
         range_bytes: range_bytes(&plan.stage, job),
+        keys: stage == stages::OWNERS,
         first_segment: request.first_segment,
         first_chunk: request.first_chunk,
     };

@@ -41,6 +41,7 @@ pub fn reduce(work: &mut Work, request: &Reduce, running: &Running) -> Answer {
         chunk,
         tables: &plan.tables,
         slices,
+        replaced: stages::read_replaced(work, &chunk.replaced)?,
         exchange: losers.as_ref().or(plan.exchange.as_ref()),
         trial: request.mode == ProcessMode::Trial,
         less_memory: request.memory == MemoryMode::Less,

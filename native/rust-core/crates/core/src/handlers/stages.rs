@@ -9,6 +9,7 @@ use millrace_engine::partition::keys_of;
 use millrace_engine::process::ExchangeTo;
 use millrace_engine::program::{ReduceInput, ReduceProgram, SchemaRef};
 use millrace_engine::records::{RecordRef, Slice};
+use millrace_engine::replaced::{Replaced, parse_replaced};
 use millrace_engine::slices::parse_list;
 use millrace_engine::stages::{COMPACT, Stage, StageKind, find, reader_of, stages_of};
 use millrace_engine::unique::{key_exchange, unique_keys};
@@ -201,9 +202,22 @@ fn exchange_to(work: &mut Work, stages: &[Stage], stage: &Stage, reader: &Stage,
 
 /// A list of slices as it was planned.
 pub fn read_slices(work: &Work, list: &RecordRef) -> Result<Vec<Slice>, Error> {
+    parse_list(&list.key, &read_planned(work, list)?)
+}
+
+/// Lists of replaced records as they were planned.
+pub fn read_replaced(work: &Work, lists: &[RecordRef]) -> Result<Replaced, Error> {
+    let mut replacements = Vec::new();
+    for list in lists {
+        replacements.extend(parse_replaced(&list.key, &read_planned(work, list)?)?);
+    }
+    Ok(Replaced::of(replacements))
+}
+
+fn read_planned(work: &Work, list: &RecordRef) -> Result<Vec<u8>, Error> {
     let bytes = read(&work.places, &list.key)?;
     if sha256_hex(&bytes) != list.digest {
         return Err(Error::new("PLAN_CONFLICT", format!("{}: its digest is not the one that was planned", list.key)));
     }
-    parse_list(&list.key, &bytes)
+    Ok(bytes)
 }

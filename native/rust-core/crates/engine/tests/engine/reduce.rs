@@ -106,6 +106,7 @@ impl Journal {
             sources: &["read".to_string()],
             partitions,
             range_bytes,
+            keys: false,
             first_segment: 1,
             first_chunk: 100,
         };
@@ -131,6 +132,7 @@ impl Journal {
             chunk,
             tables: &tables,
             slices: parse_list(&chunk.slices.key, list).unwrap(),
+            replaced: Default::default(),
             exchange: run.exchange,
             trial: false,
             less_memory: false,
