@@ -93,6 +93,7 @@ impl ExchangeWriter {
     fn append(&mut self, partition: u32, rows: &[Rows<'_>], form: &Form, sink: &mut dyn Write) -> Result<(), Error> {
         let mut out = Digested { sink, hasher: XxHash3_64::with_seed(0), bytes: 0 };
         let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME)).map_err(gather_error)?;
+        let mut form = form.of_run(rows);
         let mut stream = StreamWriter::try_new_with_options(&mut out, &form.schema, options).map_err(write_error)?;
         let mut left = rows.to_vec();
         while !left.is_empty() {

@@ -1,8 +1,12 @@
 //! How rows lie in an exchange object. Whole numbers, dates, instants and decimals are stored as what they exceed the smallest of their run by,
 //! in as few bytes as hold the largest; texts end where the next begins, without views. It is half the bytes or less to compress, to store and
 //! to read, and says which smallest value to add in the fields of the run's own schema, so any reader of Arrow IPC can follow.
+//!
+//! Places of rows ascend, and those of one partition stand few records apart: each is stored as its step from the one before, in a byte or two,
+//! where fewer hold all steps of the run than hold the places.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow_array::builder::GenericByteBuilder;
@@ -12,13 +16,19 @@ use arrow_array::types::{
     Int32Type, Int64Type, StringViewType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
 };
-use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, BinaryViewArray, PrimitiveArray, RecordBatch, StringViewArray, UInt8Array};
+use arrow_array::{
+    Array, ArrayRef, ArrowNativeTypeOp, BinaryViewArray, PrimitiveArray, RecordBatch, StringViewArray, UInt8Array, UInt16Array, UInt64Array,
+};
 use arrow_buffer::{ArrowNativeType, NullBuffer, NullBufferBuilder};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::interleave::interleave;
 
+use crate::program::ORDER_COLUMNS;
+
 /// The name under which a field's metadata holds the smallest value.
 const SMALLEST: &str = "smallest";
+/// The name under which a field's metadata holds the number from which the first step is taken.
+const STEPS_FROM: &str = "stepsFrom";
 /// Texts of a run that hold more keep their views: offsets have 31 bits.
 const MAX_OFFSET_BYTES: usize = 1 << 30;
 
@@ -30,6 +40,8 @@ pub struct Form {
     smallest: Vec<Option<i128>>,
     /// All numbers of a column are the same, and none is null: the order columns are often so.
     is_constant: Vec<bool>,
+    /// The column of places that ascend, and the smallest of them.
+    places: Option<(usize, u64)>,
 }
 
 impl Form {
@@ -53,21 +65,72 @@ impl Form {
             fields.push(Field::new(field.name(), stored, field.is_nullable()).with_metadata(metadata));
             smallest.push(base);
         }
-        Form { schema: Arc::new(Schema::new(fields)), smallest, is_constant }
+        let places = schema.index_of(ORDER_COLUMNS[1].0).ok().and_then(|index| Some((index, u64::try_from(smallest[index]?).ok()?)));
+        let places = places.filter(|(index, _)| fields[*index].data_type() != &DataType::UInt8);
+        Form { schema: Arc::new(Schema::new(fields)), smallest, is_constant, places }
     }
 
-    /// Rows among those that the form was made for, one behind the other, as they are stored.
-    pub fn store(&self, rows: &[Rows<'_>]) -> Result<RecordBatch, ArrowError> {
-        let stored = |(index, field): (usize, &Arc<Field>)| match self.smallest[index] {
-            Some(_) if self.is_constant[index] => Ok(Arc::new(UInt8Array::from(vec![0; count(rows)])) as ArrayRef),
-            Some(smallest) => {
+    /// The form of one run, whose rows are given.
+    pub fn of_run(&self, rows: &[Rows<'_>]) -> RunForm<'_> {
+        let steps = self.places.and_then(|(index, from)| Some((index, from, steps(index, from, rows)?)));
+        let width = |data_type: &DataType| data_type.primitive_width();
+        let steps = steps.filter(|(index, _, steps)| width(steps.data_type()) < width(self.schema.field(*index).data_type()));
+        let Some((index, from, steps)) = steps else {
+            return RunForm { form: self, schema: Arc::clone(&self.schema), steps: None, stored: 0 };
+        };
+        let mut fields: Vec<Arc<Field>> = self.schema.fields().iter().cloned().collect();
+        let metadata = HashMap::from([(STEPS_FROM.to_owned(), from.to_string())]);
+        fields[index] =
+            Arc::new(Field::new(fields[index].name(), steps.data_type().clone(), fields[index].is_nullable()).with_metadata(metadata));
+        RunForm { form: self, schema: Arc::new(Schema::new(fields)), steps: Some((index, steps)), stored: 0 }
+    }
+}
+
+/// Steps from each place to the next, the first from `from`; None if two bytes do not hold them all.
+fn steps(index: usize, from: u64, rows: &[Rows<'_>]) -> Option<ArrayRef> {
+    let (mut before, mut all) = (from, 0);
+    let mut steps: Vec<u16> = Vec::with_capacity(count(rows));
+    for Rows { batch, rows } in rows {
+        let places = batch.column(index).as_primitive_opt::<UInt64Type>()?.values();
+        steps.extend(rows.iter().map(|row| {
+            let place = places[*row as usize];
+            let step = place.wrapping_sub(std::mem::replace(&mut before, place));
+            all |= step;
+            step as u16
+        }));
+    }
+    if all <= u64::from(u8::MAX) {
+        return Some(Arc::new(UInt8Array::from_iter_values(steps.into_iter().map(|step| step as u8))));
+    }
+    (all <= u64::from(u16::MAX)).then(|| Arc::new(UInt16Array::from(steps)) as ArrayRef)
+}
+
+/// The form of the rows of one run.
+pub struct RunForm<'a> {
+    form: &'a Form,
+    /// Columns as they are stored.
+    pub schema: SchemaRef,
+    /// The column that is stored as steps, and those of the whole run.
+    steps: Option<(usize, ArrayRef)>,
+    /// Rows stored already.
+    stored: usize,
+}
+
+impl RunForm<'_> {
+    /// The next rows of the run, as they are stored.
+    pub fn store(&mut self, rows: &[Rows<'_>]) -> Result<RecordBatch, ArrowError> {
+        let stored = |(index, field): (usize, &Arc<Field>)| match (self.form.smallest[index], &self.steps) {
+            (_, Some((places, steps))) if *places == index => Ok(steps.slice(self.stored, count(rows))),
+            (Some(_), _) if self.form.is_constant[index] => Ok(Arc::new(UInt8Array::from(vec![0; count(rows)])) as ArrayRef),
+            (Some(smallest), _) => {
                 let own = rows.first().map_or(&DataType::Null, |rows| rows.batch.column(index).data_type());
                 let other = || ArrowError::SchemaError(format!("{} is {own}, not a number", field.name()));
                 Ok((numbers(own).ok_or_else(other)?.store)(index, rows, smallest, field.data_type()))
             }
-            None => gathered(index, rows, field.data_type()),
+            (None, _) => gathered(index, rows, field.data_type()),
         };
         let columns = self.schema.fields().iter().enumerate().map(stored).collect::<Result<_, _>>()?;
+        self.stored += count(rows);
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
 }
@@ -115,23 +178,68 @@ fn nulls_of(index: usize, rows: &[Rows<'_>]) -> Option<NullBuffer> {
     nulls.finish()
 }
 
-/// Stored rows as `schema` has them. Errors: the columns are others.
-pub fn restore(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let mut columns = Vec::with_capacity(rows.num_columns());
-    for ((column, stored), wanted) in rows.columns().iter().zip(rows.schema_ref().fields()).zip(schema.fields()) {
-        columns.push(match (stored.metadata().get(SMALLEST), numbers(wanted.data_type())) {
-            (Some(smallest), Some(numbers)) => {
-                let smallest = smallest.parse().map_err(|_| other(stored, wanted))?;
-                (numbers.restore)(column, smallest, wanted.data_type()).ok_or_else(|| other(stored, wanted))?
-            }
-            _ => match (column.data_type(), wanted.data_type()) {
-                (DataType::Utf8, DataType::Utf8View) => Arc::new(StringViewArray::from(column.as_string::<i32>())) as ArrayRef,
-                (DataType::Binary, DataType::BinaryView) => Arc::new(BinaryViewArray::from(column.as_binary::<i32>())),
-                _ => Arc::clone(column),
-            },
-        });
+/// Makes the rows of one run what they were.
+pub struct Restoring {
+    schema: SchemaRef,
+    /// For each column that is stored as steps, where the last one led.
+    reached: HashMap<usize, u64>,
+}
+
+impl Restoring {
+    /// Rows will be as `schema` has them.
+    pub fn new(schema: SchemaRef) -> Restoring {
+        Restoring { schema, reached: HashMap::new() }
     }
-    RecordBatch::try_new(Arc::clone(schema), columns)
+
+    /// The next stored rows of the run. Errors: the columns are others.
+    pub fn restore(&mut self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let schema = Arc::clone(&self.schema);
+        let mut columns = Vec::with_capacity(rows.num_columns());
+        for (index, ((column, stored), wanted)) in rows.columns().iter().zip(rows.schema_ref().fields()).zip(schema.fields()).enumerate() {
+            columns.push(match stored.metadata().get(STEPS_FROM) {
+                Some(from) => self.walked(index, from, column).ok_or_else(|| other(stored, wanted))?,
+                None => restored_column(column, stored, wanted)?,
+            });
+        }
+        RecordBatch::try_new(schema, columns)
+    }
+
+    /// The places to which steps lead; none if these are no steps.
+    fn walked(&mut self, index: usize, from: &str, column: &ArrayRef) -> Option<ArrayRef> {
+        let reached = match self.reached.entry(index) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(from.parse().ok()?),
+        };
+        let places = if let Some(steps) = column.as_primitive_opt::<UInt8Type>() {
+            walk(reached, steps.values().iter().map(|step| u64::from(*step)))
+        } else {
+            walk(reached, column.as_primitive_opt::<UInt16Type>()?.values().iter().map(|step| u64::from(*step)))
+        };
+        Some(Arc::new(places))
+    }
+}
+
+/// The places that steps lead to, from `reached` on, which then is the last of them.
+fn walk(reached: &mut u64, steps: impl ExactSizeIterator<Item = u64>) -> UInt64Array {
+    let places: Vec<u64> = steps
+        .map(|step| {
+            *reached = reached.wrapping_add(step);
+            *reached
+        })
+        .collect();
+    UInt64Array::from(places)
+}
+
+fn restored_column(column: &ArrayRef, stored: &Field, wanted: &Field) -> Result<ArrayRef, ArrowError> {
+    if let (Some(smallest), Some(numbers)) = (stored.metadata().get(SMALLEST), numbers(wanted.data_type())) {
+        let smallest = smallest.parse().map_err(|_| other(stored, wanted))?;
+        return (numbers.restore)(column, smallest, wanted.data_type()).ok_or_else(|| other(stored, wanted));
+    }
+    Ok(match (column.data_type(), wanted.data_type()) {
+        (DataType::Utf8, DataType::Utf8View) => Arc::new(StringViewArray::from(column.as_string::<i32>())) as ArrayRef,
+        (DataType::Binary, DataType::BinaryView) => Arc::new(BinaryViewArray::from(column.as_binary::<i32>())),
+        _ => Arc::clone(column),
+    })
 }
 
 fn other(stored: &Field, wanted: &Field) -> ArrowError {
@@ -286,9 +394,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{
-        Date32Array, Decimal128Array, Float64Array, Int64Array, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
-    };
+    use arrow_array::{Date32Array, Decimal128Array, Float64Array, Int64Array, Time64MicrosecondArray, TimestampMicrosecondArray};
     use arrow_select::interleave::interleave_record_batch;
     use proptest::prelude::*;
 
@@ -341,12 +447,14 @@ mod tests {
                 batches.iter().map(move |batch| (first..batch.num_rows() as u32).step_by(2).collect())
             }).collect();
             let of_batches = batches.iter().cycle().zip(&rows).map(|(batch, rows)| Rows { batch, rows });
-            let stored = form.store(&of_batches.collect::<Vec<_>>()).unwrap();
-            prop_assert_eq!(stored.schema(), Arc::clone(&form.schema));
+            let of_batches: Vec<Rows> = of_batches.collect();
+            let mut run = form.of_run(&of_batches);
+            let stored = run.store(&of_batches).unwrap();
+            prop_assert_eq!(stored.schema(), Arc::clone(&run.schema));
             let places = rows.iter().enumerate().flat_map(|(at, rows)| rows.iter().map(move |row| (at, *row as usize)));
             let sources: Vec<&RecordBatch> = batches.iter().cycle().take(rows.len()).collect();
             let wanted = interleave_record_batch(&sources, &places.collect::<Vec<_>>()).unwrap();
-            prop_assert_eq!(restore(&stored, &schema).unwrap(), wanted);
+            prop_assert_eq!(Restoring::new(schema).restore(&stored).unwrap(), wanted);
         }
     }
 
@@ -369,6 +477,50 @@ mod tests {
         let batch = rows(vec![("n", Arc::new(Int64Array::from(vec![1, 2])))]);
         let form = Form::of(&batch.schema(), std::slice::from_ref(&batch), 0);
         let text = Arc::new(Schema::new(vec![Field::new("n", DataType::Utf8View, true)]));
-        assert!(restore(&form.store(&[Rows { batch: &batch, rows: &[0, 1] }]).unwrap(), &text).is_err());
+        let rows = [Rows { batch: &batch, rows: &[0, 1] }];
+        assert!(Restoring::new(text).restore(&form.of_run(&rows).store(&rows).unwrap()).is_err());
+    }
+
+    /// A run of rows at these places, stored and restored in pieces of two rows; and the type in which places were stored.
+    fn through(places: &[u64]) -> (Vec<u64>, DataType) {
+        let batch = rows(vec![(ORDER_COLUMNS[1].0, Arc::new(UInt64Array::from(places.to_vec())))]);
+        let form = Form::of(&batch.schema(), std::slice::from_ref(&batch), 0);
+        let all: Vec<u32> = (0..places.len() as u32).collect();
+        let mut run = form.of_run(&[Rows { batch: &batch, rows: &all }]);
+        let mut restoring = Restoring::new(batch.schema());
+        let mut found = Vec::new();
+        for piece in all.chunks(2) {
+            let stored = run.store(&[Rows { batch: &batch, rows: piece }]).unwrap();
+            let restored = restoring.restore(&stored).unwrap();
+            found.extend_from_slice(restored.column(0).as_primitive::<UInt64Type>().values());
+        }
+        (found, run.schema.field(0).data_type().clone())
+    }
+
+    #[test]
+    fn places_are_stored_as_steps_where_a_byte_holds_them() {
+        let far = u64::MAX - 1_000;
+        for (places, stored) in [
+            (vec![1_000, 1_000, 1_255, 1_500, 1_501], DataType::UInt8),
+            (vec![far, far + 255, far + 510, far + 765], DataType::UInt8),
+            (vec![1_000, 1_256, 1_300], DataType::UInt16),
+            // They begin anew with another file.
+            (vec![5_000, 5_001, 5_002, 1, 2], DataType::UInt16),
+            (vec![0, 40_000, 70_000, 70_001], DataType::UInt16),
+            (vec![0, 70_000, 70_001], DataType::UInt32),
+            (vec![70_000, 70_001, 3], DataType::UInt32),
+        ] {
+            assert_eq!(through(&places), (places.clone(), stored), "{places:?}");
+        }
+    }
+
+    /// A core that knows nothing of steps must not take them for places.
+    #[test]
+    fn steps_are_no_numbers_above_the_smallest() {
+        let batch = rows(vec![(ORDER_COLUMNS[1].0, Arc::new(UInt64Array::from(vec![1_000, 1_200, 1_400])))]);
+        let form = Form::of(&batch.schema(), std::slice::from_ref(&batch), 0);
+        let run = form.of_run(&[Rows { batch: &batch, rows: &[0, 1, 2] }]);
+        assert_eq!(run.schema.field(0).data_type(), &DataType::UInt8);
+        assert_eq!(run.schema.field(0).metadata().get(SMALLEST), None);
     }
 }

@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 
 use crate::cancel::CancelFlag;
 use crate::error::Error;
-use crate::exchange_form::restore;
+use crate::exchange_form::Restoring;
 use crate::io::SourceOpener;
 use crate::order::Places;
 use crate::program::{Order, ProgramError, RowStream};
@@ -131,7 +131,7 @@ impl RowStream for MergedSlices {
 struct OpenSlice {
     name: String,
     reader: StreamReader<Cursor<Vec<u8>>>,
-    schema: SchemaRef,
+    restoring: Restoring,
     batch: RecordBatch,
     row: usize,
     left: u64,
@@ -150,7 +150,7 @@ impl OpenSlice {
         }
         let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(|error| broken(&name, error))?;
         let batch = RecordBatch::new_empty(Arc::clone(schema));
-        let mut open = OpenSlice { name, reader, schema: Arc::clone(schema), batch, row: 0, left: run.rows };
+        let mut open = OpenSlice { name, reader, restoring: Restoring::new(Arc::clone(schema)), batch, row: 0, left: run.rows };
         Ok((!open.advance()?).then_some(open))
     }
 
@@ -181,7 +181,7 @@ impl OpenSlice {
             let more = || Error::new("STORAGE_CHECKSUM", format!("{}: more rows than its receipt says", self.name));
             self.left = self.left.checked_sub(next.num_rows() as u64).ok_or_else(more)?;
             let other = |error| Error::new("PLAN_CONFLICT", format!("{}: its columns are not those of its stage: {error}", self.name));
-            self.batch = restore(&next, &self.schema).map_err(other)?;
+            self.batch = self.restoring.restore(&next).map_err(other)?;
             self.row = 0;
         }
         Ok(false)

@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, cast::AsArray};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
@@ -25,7 +26,7 @@ use datafusion_physical_plan::{ExecutionPlan, SpillManager};
 use futures::{StreamExt, stream};
 
 use crate::blame::GROUP_PREFIX;
-use crate::group_integers::{IntegerSums, summed_integers, table_of};
+use crate::group_integers::{IntegerSums, by_distance, summed_integers, table_of};
 use crate::operators::{BATCH_ROWS, StreamExec, boxed};
 
 /// Files that rows without room are spread over; each has room for more groups than all of them had before.
@@ -74,6 +75,13 @@ pub fn hashed(input: Arc<dyn ExecutionPlan>, grouping: Grouping) -> Result<Arc<d
     Ok(StreamExec::measured("HashGroups", vec![input], EquivalenceProperties::new(schema), metrics, Arc::new(open)))
 }
 
+/// Groups, the order in which they are handed out, and how many of them have been.
+struct Ready {
+    whole: RecordBatch,
+    order: UInt32Array,
+    done: usize,
+}
+
 struct Groups {
     grouping: Grouping,
     keys: SchemaRef,
@@ -83,8 +91,8 @@ struct Groups {
     metrics: ExecutionPlanMetricsSet,
     /// Rows still to be aggregated, and how often they were spread over files already.
     open: Vec<(SendableRecordBatchStream, u64)>,
-    /// Groups to hand out, and how many of them have been.
-    ready: Option<(RecordBatch, usize)>,
+    /// Groups to hand out.
+    ready: Option<Ready>,
     reservation: MemoryReservation,
 }
 
@@ -108,15 +116,14 @@ impl Groups {
 
     /// The next groups, copied: operators behind count a slice as if it were the whole.
     fn next_piece(&mut self) -> Result<Option<RecordBatch>> {
-        let Some((whole, done)) = self.ready.take() else { return Ok(None) };
-        let end = (done + BATCH_ROWS).min(whole.num_rows());
-        if done == end {
+        let Some(Ready { whole, order, done }) = self.ready.take() else { return Ok(None) };
+        let count = BATCH_ROWS.min(whole.num_rows() - done);
+        if count == 0 {
             self.reservation.free();
             return Ok(None);
         }
-        let rows = UInt32Array::from_iter_values(done as u32..end as u32);
-        let piece = take_record_batch(&whole, &rows)?;
-        self.ready = Some((whole, end));
+        let piece = take_record_batch(&whole, &order.slice(done, count))?;
+        self.ready = Some(Ready { whole, order, done: done + count });
         Ok(Some(piece))
     }
 
@@ -150,7 +157,10 @@ impl Groups {
         if let Some(overflow) = table.overflow.take() {
             self.open.extend(overflow.finish()?.into_iter().map(|rows| (rows, level + 1)));
         }
-        self.ready = Some((table.emit(&self.output)?, 0));
+        let whole = table.emit(&self.output)?;
+        let order =
+            by_close_key(&whole, self.keys.fields().len()).unwrap_or_else(|| UInt32Array::from_iter_values(0..whole.num_rows() as u32));
+        self.ready = Some(Ready { whole, order, done: 0 });
         Ok(())
     }
 }
@@ -231,6 +241,11 @@ impl Table {
         }
         Ok(RecordBatch::try_new(Arc::clone(output), columns)?)
     }
+}
+
+/// The order of groups by their key, if it is one whole number, and the keys lie close together. Whoever sorts them has less to do then.
+fn by_close_key(groups: &RecordBatch, keys: usize) -> Option<UInt32Array> {
+    by_distance(groups.columns().first().filter(|_| keys == 1)?.as_primitive_opt::<Int64Type>()?)
 }
 
 fn evaluate(exprs: &[PhysicalExprRef], batch: &RecordBatch) -> Result<Vec<ArrayRef>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, PrimitiveArray, cast::AsArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, PrimitiveArray, UInt32Array, cast::AsArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use datafusion_common::{DataFusionError, Result};
@@ -289,6 +289,20 @@ impl GroupValues for IntegerGroups {
     }
 }
 
+/// The places of different keys in ascending order, nulls last, without a comparison; None if they lie too far apart.
+pub fn by_distance(keys: &Int64Array) -> Option<UInt32Array> {
+    let known = || keys.iter().enumerate().filter_map(|(place, key)| key.map(|key| (place, key)));
+    let (low, high) = known().fold((i64::MAX, i64::MIN), |(low, high), (_, key)| (low.min(key), high.max(key)));
+    if low > high || high.abs_diff(low) >= MAX_PLACES * keys.len() as u64 {
+        return None;
+    }
+    // A key's place and 1, or 0.
+    let mut places = vec![0u32; high.abs_diff(low) as usize + 1];
+    known().for_each(|(place, key)| places[key.abs_diff(low) as usize] = place as u32 + 1);
+    let nulls = (0..keys.len()).filter(|place| keys.is_null(*place)).map(|place| place as u32);
+    Some(UInt32Array::from_iter_values(places.into_iter().filter(|place| *place > 0).map(|place| place - 1).chain(nulls)))
+}
+
 /// What an exact sum adds up, if it adds up 64-bit whole numbers that were cast to a decimal that holds any sum of them.
 pub fn summed_integers(aggregate: &AggregateFunctionExpr, input: &Schema) -> Option<PhysicalExprRef> {
     if aggregate.fun().name() != "sum" || aggregate.is_distinct() || aggregate.field().data_type() != &sum_type() {
@@ -433,6 +447,18 @@ mod tests {
             assert!(places <= 2 * MAX_PLACES as usize * own.keys.len(), "{name}: {places} places for {} keys", own.keys.len());
             assert_eq!(&own.emit(EmitTo::All).unwrap()[0], &engine.emit(EmitTo::All).unwrap()[0], "{name}");
         }
+    }
+
+    #[test]
+    fn close_keys_are_ordered_by_distance() {
+        let order = |keys: Vec<Option<i64>>| by_distance(&Int64Array::from(keys)).map(|order| order.values().to_vec());
+        assert_eq!(order(vec![Some(5), None, Some(-3), Some(0)]), Some(vec![2, 3, 0, 1]));
+        assert_eq!(order(vec![Some(i64::MAX), Some(i64::MAX - 7)]), Some(vec![1, 0]));
+        assert_eq!(order(vec![Some(i64::MIN), Some(i64::MAX)]), None);
+        assert_eq!(order(vec![Some(0), Some(8)]), Some(vec![0, 1]));
+        assert_eq!(order(vec![Some(0), Some(2 * MAX_PLACES as i64)]), None);
+        assert_eq!(order(vec![None]), None);
+        assert_eq!(order(vec![]), None);
     }
 
     #[test]

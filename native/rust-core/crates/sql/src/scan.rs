@@ -4,18 +4,14 @@
 //! A table can be read once. If the query scans it several times, the first scan that is asked reads all of it, lets each row through the
 //! steps of all scans, so that a row that fails in one is in none, and keeps what each scan yields in memory or in scratch.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
 use arrow_array::{BooleanArray, RecordBatch, RecordBatchOptions, cast::AsArray, types::UInt32Type, types::UInt64Type};
-use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use datafusion_common::{DataFusionError, Result};
-use datafusion_execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
-use datafusion_execution::{SendableRecordBatchStream, SpillFile, TaskContext};
-use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
-use datafusion_physical_plan::{ExecutionPlan, SpillManager};
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_plan::ExecutionPlan;
 use futures::{StreamExt, stream};
 use millrace_engine::program::{FailedRow, ORDER_COLUMNS, Order, ProgramError, RowFailure, RowStream};
 
@@ -25,6 +21,7 @@ use crate::isolate::isolate;
 use crate::json::row_as_json;
 use crate::operators::{StreamExec, boxed, released};
 use crate::rowwise::Steps;
+use crate::spool::{Spool, SpoolWriter};
 
 /// The tables of one run and what was read of them.
 #[derive(Clone)]
@@ -43,13 +40,6 @@ struct Table {
     spools: Option<Vec<Spool>>,
     read: u64,
     failed: Vec<FailedRow>,
-}
-
-/// Rows kept for one scan: first those in memory, then those in scratch.
-struct Spool {
-    batches: VecDeque<RecordBatch>,
-    spilled: Option<SendableRecordBatchStream>,
-    _reservation: MemoryReservation,
 }
 
 fn outside(error: ProgramError) -> DataFusionError {
@@ -151,7 +141,10 @@ impl Feeds {
     /// Reads the whole table for all of its scans.
     async fn spool(&self, table: usize, context: &Arc<TaskContext>) -> Result<()> {
         let scans = self.table(table).scans.clone();
-        let mut writers: Vec<SpoolWriter> = scans.iter().map(|steps| SpoolWriter::new(Arc::clone(&steps.output), context)).collect();
+        let mut writers: Vec<SpoolWriter> = scans
+            .iter()
+            .map(|steps| SpoolWriter::new("rows that several parts of the query read", Arc::clone(&steps.output), context))
+            .collect();
         loop {
             let outputs = {
                 let mut known = self.table(table);
@@ -281,65 +274,4 @@ fn order_of(batch: &RecordBatch, visible: usize, row: usize) -> Result<Order> {
     let second = batch.column(visible + 1).as_primitive_opt::<UInt64Type>().ok_or_else(missing)?;
     let third = batch.column(visible + 2).as_primitive_opt::<UInt32Type>().ok_or_else(missing)?;
     Ok((first.value(row), second.value(row), third.value(row)))
-}
-
-type Append = dyn FnMut(Option<&RecordBatch>) -> Result<Option<Arc<dyn SpillFile>>> + Send;
-
-/// Keeps rows in memory as long as the pool allows, then in scratch.
-struct SpoolWriter {
-    batches: VecDeque<RecordBatch>,
-    reservation: MemoryReservation,
-    spill: SpillManager,
-    /// Appends a batch to the file, or ends it and hands it out.
-    file: Option<Box<Append>>,
-    /// Most bytes held in memory: the operators behind need the larger share.
-    limit: usize,
-}
-
-impl SpoolWriter {
-    fn new(schema: SchemaRef, context: &Arc<TaskContext>) -> SpoolWriter {
-        let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
-        let spill =
-            SpillManager::new(context.runtime_env(), metrics, schema).with_compression_type(context.session_config().spill_compression());
-        let reservation = MemoryConsumer::new("rows that several parts of the query read").register(context.memory_pool());
-        let limit = match context.memory_pool().memory_limit() {
-            MemoryLimit::Finite(bytes) => bytes / 8,
-            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
-        };
-        SpoolWriter { batches: VecDeque::new(), reservation, spill, file: None, limit }
-    }
-
-    fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        let size = batch.get_array_memory_size();
-        if self.file.is_none() && self.reservation.size() + size <= self.limit && self.reservation.try_grow(size).is_ok() {
-            self.batches.push_back(batch);
-            return Ok(());
-        }
-        if self.file.is_none() {
-            let mut file = self.spill.create_in_progress_file("rows that several parts of the query read")?;
-            self.file = Some(Box::new(move |batch| match batch {
-                Some(batch) => file.append_batch(batch).map(|_| None),
-                None => file.finish(),
-            }));
-            // What was held makes room for the operators.
-            for held in std::mem::take(&mut self.batches) {
-                self.append(&held)?;
-            }
-            self.reservation.free();
-        }
-        self.append(&batch)
-    }
-
-    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file(Some(batch)).map(|_| ()))
-    }
-
-    fn finish(mut self) -> Result<Spool> {
-        let file = self.file.as_mut().map(|file| file(None)).transpose()?.flatten();
-        let spilled = file.map(|file| self.spill.read_spill_as_stream_unbuffered(file, None)).transpose()?;
-        Ok(Spool { batches: self.batches, spilled, _reservation: self.reservation })
-    }
 }

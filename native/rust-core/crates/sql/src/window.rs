@@ -1,5 +1,6 @@
-//! Window functions: rows sorted by partition, then by the order asked for, then by their own order. Functions that look at few rows at a
-//! time stream; the others hold one window partition in memory, so that the result does not depend on how rows arrive.
+//! Window functions: rows sorted by partition, then by the order asked for, then by their own order. Ranks and running totals take one pass
+//! (`one_pass`); other functions that look at few rows at a time stream; the rest hold one window partition in memory, so that the result
+//! does not depend on how rows arrive.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,9 +26,11 @@ use crate::aggregate::{check_sum, checked, widened};
 use crate::blame::blaming;
 use crate::describe::describe;
 use crate::error::{UNSUPPORTED, refuse};
+use crate::one_pass::{Function, is_one_pass, one_pass};
 use crate::operators::{BATCH_ROWS, StreamExec, boxed, rebatched};
-use crate::ranks::{rank_of, ranked};
+use crate::ranks::rank_of;
 use crate::reduce_plan::{ASCENDING, Flow, Node, Planner, first_columns, hidden, options_of, projected};
+use crate::running::{Running, reach_of};
 
 fn unsupported(message: impl Into<String>) -> DataFusionError {
     DataFusionError::External(Box::new(refuse(UNSUPPORTED, None, message)))
@@ -76,12 +79,12 @@ impl Planner<'_> {
         let keys = keys.chain(calls[0].order_by.iter().cloned()).collect();
         let plan = self.sorted_by(node, keys, None)?;
         let width = plan.schema().fields().len();
-        if let Some(ranks) = functions.iter().map(|function| rank_of(function)).collect::<Option<Vec<_>>>() {
+        let exprs = window_exprs(&functions, &calls, &plan)?;
+        if let Some(passes) = passes(&functions, &calls, &exprs, &plan)? {
             let order_by = calls[0].order_by.iter().map(|key| Arc::clone(&key.expr)).collect();
-            let plan = ranked(plan, ranks, calls[0].partition_by.clone(), order_by);
+            let plan = one_pass(plan, passes, calls[0].partition_by.clone(), order_by)?;
             return finish(plan, window, &visible, width, order);
         }
-        let exprs = window_exprs(&functions, &calls, &plan)?;
         let plan = if can_stream(&exprs, &functions, &visible) {
             let plan: Arc<dyn ExecutionPlan> = Arc::new(BoundedWindowAggExec::try_new(exprs, plan, InputOrderMode::Sorted, false)?);
             plan
@@ -170,6 +173,34 @@ fn window_exprs(functions: &[&WindowFunction], calls: &[Call], plan: &Arc<dyn Ex
         )?);
     }
     Ok(exprs)
+}
+
+/// The functions as one pass computes them; None if it cannot compute them all.
+fn passes(
+    functions: &[&WindowFunction],
+    calls: &[Call],
+    exprs: &[Arc<dyn WindowExpr>],
+    plan: &Arc<dyn ExecutionPlan>,
+) -> Result<Option<Vec<Function>>> {
+    let schema = plan.schema();
+    let mut passes = Vec::with_capacity(functions.len());
+    for ((function, call), expr) in functions.iter().zip(calls).zip(exprs) {
+        let Some(pass) = pass_of(function, call, &schema)? else { return Ok(None) };
+        if pass.data_type(&schema)? != *expr.field()?.data_type() {
+            return Ok(None);
+        }
+        passes.push(pass);
+    }
+    Ok(is_one_pass(&passes).then_some(passes))
+}
+
+fn pass_of(function: &WindowFunction, call: &Call, input: &SchemaRef) -> Result<Option<Function>> {
+    if let Some(ranking) = rank_of(function) {
+        return Ok(Some(Function::Rank(ranking)));
+    }
+    let (Some(reach), Some(values)) = (reach_of(&function.params.window_frame), call.args.first()) else { return Ok(None) };
+    let running = Running::of(function, reach, values, call.filter.clone(), input)?;
+    Ok(running.map(|running| Function::Running(running, reach)))
 }
 
 /// Where a frame leaves rows behind, an aggregate must be able to take them out again.

@@ -11,5 +11,6 @@ mod overflow;
 mod partition;
 mod queries;
 mod reduce;
+mod running;
 mod same_bits;
 mod table;
