@@ -116,6 +116,58 @@ describe('rejects of a job with a unique field', () => {
     await bench.expectNothingRuns();
   });
 
+  it('come back into the stage that rejected each of them, where several read inputs with the same keys and one reads an input without', async () => {
+    const lines = { left: '1,r,k1,1\n2,r,k2,free\n', right: '3,r,k1,3\n4,r,k4,free\n', plain: '5,r,k1,5\n6,r,k1,free\n' };
+    for (const [name, text] of Object.entries(lines)) writeFileSync(bench.path(`${name}.csv`), `seq,region,id,amount\n${text}`);
+    const out = bench.path('several');
+    const local = await bench.stack({ out, readRoots: [bench.home], hostSlots: [1] });
+    try {
+      const fields = [{ name: 'seq', type: 'integer' }, { name: 'region' }, { name: 'id' }, { name: 'amount', type: 'integer' }];
+      const keyed = fields.map((field) => (field.name === 'id' ? { ...field, constraints: { unique: true } } : field));
+      const input = (name: string) => ({ name, uri: url(bench.path(`${name}.csv`)), format: 'csv', schema: { fields: name === 'plain' ? fields : keyed } });
+      const names = Object.keys(lines);
+      const all = names.map((name) => `SELECT '${name}' AS stage, seq, id, amount FROM of${name}`).join(' UNION ALL ');
+      const spec = {
+        name: 'several',
+        inputs: names.map(input),
+        pipeline: [
+          ...names.map((name) => ({ name: `of${name}`, from: name, sql: 'SELECT seq, id, amount FROM input' })),
+          { name: 'together', from: names.map((name) => `of${name}`), exchange: { keys: ['id'], partitions: 2 }, sql: all },
+        ],
+        output: { uri: `${url(out)}/` },
+        rejects: { maxRatio: null },
+      };
+      const handle = await local.producer.submit(spec as never, { idempotencyKey: 'several' });
+      const { jobId } = handle;
+      const first = await followToEnd(handle);
+      assert.equal(first.state, 'completed', first.failure?.message);
+      const rows = async (generation: number): Promise<string[]> =>
+        (await query(`SELECT stage, seq, id FROM (${partsOf(expectTidy(out, jobId, generation))}) ORDER BY seq`)).map(String);
+      assert.deepEqual([await rows(1), first.balance.recordsIn, first.balance.rejected], [['left,1,k1', 'plain,5,k1'], 6, 4]);
+      // 2 and 4 of two inputs ask for the same key; 3 gets one of its own; the input without keys has none to lose.
+      const correct = (seq: number, order: Order): Order => ({ ...order, amount: String(seq), id: { 2: 'k2', 3: 'k3', 4: 'k2' }[seq] ?? order.id });
+      const [correction] = await correctAll(out, jobId, correct);
+      assert.deepEqual(await handle.replay(correction, 'corrected'), { generation: 2, records: 4 });
+      const second = await followToEnd(handle, 2);
+      assert.equal(second.state, 'completed', second.failure?.message);
+      assert.deepEqual(await rows(2), ['left,1,k1', 'left,2,k2', 'right,3,k3', 'plain,5,k1', 'plain,6,k1']);
+      const done = manifest(out, jobId, 2);
+      assert.deepEqual([done.balance.recordsIn, done.balance.rejected, shownReplays(done)], [6, 1, [[2, 4, 3, 0, 1, 0]]]);
+      assert.deepEqual(
+        done.stages?.map(({ name, chunks }) => [name, chunks.total]).filter(([name]) => name !== 'owners' && name !== 'together'),
+        [
+          ['unique', 4],
+          ['ofplain', 2],
+          ['ofleft', 2],
+          ['ofright', 2],
+        ],
+      );
+    } finally {
+      await local.stop();
+    }
+    await bench.expectNothingRuns();
+  });
+
   it('are read by the redrive of a replay that was cancelled, and by no other replay before', async () => {
     const file = bench.path('cancelled.csv');
     writeFileSync(file, 'seq,region,id,amount\n1,r,1,free\n2,r,1,2\n3,r,3,3\n4,r,3,4\n');
