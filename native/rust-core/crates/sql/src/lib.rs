@@ -20,6 +20,7 @@ mod group_integers;
 mod growth;
 mod guard;
 mod isolate;
+mod join;
 mod json;
 mod lookup_join;
 mod one_pass;

@@ -19,7 +19,7 @@ use datafusion_physical_expr::{LexOrdering, PhysicalExprRef, PhysicalSortExpr};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::joins::utils::{ColumnIndex, JoinFilter};
-use datafusion_physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode, SortMergeJoinExec};
+use datafusion_physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion_physical_plan::projection::{ProjectionExec, ProjectionExpr};
@@ -27,6 +27,7 @@ use datafusion_physical_plan::sorts::sort::SortExec;
 
 use crate::blame::blaming;
 use crate::error::{MEMORY, NOT_ROWWISE, UNSUPPORTED, refuse};
+use crate::join::{Equality, Side};
 use crate::lookup_join::StaticTable;
 use crate::operators::{bounded, concatenated, enumerated};
 use crate::physical::{Compiled, Expressions};
@@ -279,13 +280,7 @@ impl Planner<'_> {
     /// Sorted by some columns, then by the node's own order; all columns stay.
     pub fn sorted_by(&self, mut node: Node, keys: Vec<PhysicalSortExpr>, fetch: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(&mut node)?;
-        sorted_plan(plan, keys, &node, fetch)
-    }
-
-    /// The node's operator, sorted by some columns, then by the node's own order.
-    fn sorted(&self, node: &mut Node, keys: Vec<PhysicalSortExpr>) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = self.plan(node)?;
-        sorted_plan(plan, keys, node, None)
+        sorted_plan(plan, keys, node.order, node.is_sorted, fetch)
     }
 
     /// The visible columns alone, in their order.
@@ -401,6 +396,7 @@ impl Planner<'_> {
         let (right, right_keys) = self.extend(right, &right_keys)?;
         let mut sides = Sides { left: self.ordered(left)?, right: self.ordered(right)?, visible };
         let on: Vec<_> = left_keys.into_iter().zip(right_keys).collect();
+        let mut is_sorted = false;
         let plan = if on.is_empty() {
             sides.nested_loop(self, join, filter)?
         } else if join.null_aware {
@@ -408,10 +404,13 @@ impl Planner<'_> {
             let (mode, nulls) = (PartitionMode::CollectLeft, join.null_equality);
             Arc::new(HashJoinExec::try_new(left, right, on, filter, &join.join_type, None, mode, nulls, true)?)
         } else {
-            sides.merge(self, join, on, filter)?
+            let (left, right) = (self.plan(&mut sides.left)?, self.plan(&mut sides.right)?);
+            let equality = sides.equality(join, on, filter);
+            is_sorted = equality.is_hashable(&left.schema());
+            if is_sorted { equality.hash_or_merge(left, right)? } else { equality.merge(left, right)? }
         };
         let plan = self.feeds.map_or(Arc::clone(&plan), |feeds| watched(plan, feeds));
-        sides.joined(plan, join)
+        Ok(Node { is_sorted, ..sides.joined(plan, join)? })
     }
 
     fn join_filter(&self, predicate: &Expr, left: &DFSchema, right: &DFSchema) -> Result<JoinFilter> {
@@ -447,22 +446,10 @@ struct Sides {
 }
 
 impl Sides {
-    /// Both sides sorted by the keys, merged; rows of one key that do not fit in memory are spilled.
-    fn merge(
-        &mut self,
-        planner: &Planner<'_>,
-        join: &Join,
-        on: Vec<(PhysicalExprRef, PhysicalExprRef)>,
-        filter: Option<JoinFilter>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let keys = |side: fn(&(PhysicalExprRef, PhysicalExprRef)) -> &PhysicalExprRef| {
-            on.iter().map(|pair| PhysicalSortExpr { expr: Arc::clone(side(pair)), options: ASCENDING }).collect::<Vec<_>>()
-        };
-        let (left_keys, right_keys) = (keys(|pair| &pair.0), keys(|pair| &pair.1));
-        let left = planner.sorted(&mut self.left, left_keys)?;
-        let right = planner.sorted(&mut self.right, right_keys)?;
-        let options = vec![ASCENDING; on.len()];
-        Ok(Arc::new(SortMergeJoinExec::try_new(left, right, on, filter, join.join_type, options, join.null_equality)?))
+    fn equality(&self, join: &Join, on: Vec<(PhysicalExprRef, PhysicalExprRef)>, filter: Option<JoinFilter>) -> Equality {
+        let side = |node: &Node| Side { order: node.order, is_sorted: node.is_sorted };
+        let (left, right) = (side(&self.left), side(&self.right));
+        Equality { kind: join.join_type, nulls: join.null_equality, on, filter, left, right }
     }
 
     /// Each row against each; the side held in memory is the right one if it has at most one row, else the left one.
@@ -565,17 +552,19 @@ pub fn options_of(key: &datafusion_expr::SortExpr) -> SortOptions {
 
 type Named = (PhysicalExprRef, String);
 
-/// Rows of a node by some columns, then by its order; the first ones alone if `fetch` says how many.
-fn sorted_plan(
+/// Rows by some columns, then by their order, which is their last `order` columns, and in which they come if they are sorted; the first ones alone if
+/// `fetch` says how many.
+pub fn sorted_plan(
     plan: Arc<dyn ExecutionPlan>,
     keys: Vec<PhysicalSortExpr>,
-    node: &Node,
+    order: usize,
+    is_sorted: bool,
     fetch: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let ties = hidden(&plan, node.order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
+    let ties = hidden(&plan, order).into_iter().map(|(expr, _)| PhysicalSortExpr { expr, options: ASCENDING });
     let whole: Vec<PhysicalSortExpr> = keys.iter().cloned().chain(ties).collect();
     // Where rows come in their order, it need not be compared again.
-    let keys = if node.is_sorted { keys } else { whole.clone() };
+    let keys = if is_sorted { keys } else { whole.clone() };
     match LexOrdering::new(whole) {
         Some(ordering) if fetch.is_some() => Ok(Arc::new(SortExec::new(ordering, plan).with_fetch(fetch))),
         Some(ordering) if !keys.is_empty() => sorting::sorted(plan, keys, ordering),

@@ -197,7 +197,7 @@ fn hand_on(batch: &RecordBatch, output: &SchemaRef, sink: &mut dyn ReduceSink) -
 }
 
 /// Bytes that the operators of a plan wrote to scratch.
-fn written(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+pub fn written(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0) as u64;
     own + plan.children().into_iter().map(written).sum::<u64>()
 }

@@ -18,6 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use millrace_engine::row_order::{RANK_BYTES, Ranked, ranked};
 
 use crate::operators::{BATCH_ROWS, StreamExec, boxed, released};
+use crate::reduce_run::written;
 
 /// Rows by `keys`, those with equal keys in the order in which they come. `ordering` says the same and leaves no ties: by what else the rows
 /// are in order already.
@@ -104,17 +105,22 @@ impl Sorting {
         // The engine's sort makes its own reservation for each of them as it comes.
         drop(self.reservation);
         let held = stream::iter(self.held.into_iter().map(|(batch, _)| Ok(batch)));
-        let sort = Arc::new(SortExec::new(self.ordering, source(boxed(schema.clone(), held.chain(self.input)))));
-        let rows = sort.execute(0, self.context)?;
-        let counted = stream::unfold((rows, sort, self.spilled_bytes), |(mut rows, sort, spilled_bytes)| async move {
-            let next = rows.next().await;
-            if next.is_none() {
-                spilled_bytes.add(sort.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0));
-            }
-            next.map(|batch| (batch, (rows, sort, spilled_bytes)))
-        });
-        Ok(boxed(schema, Box::pin(counted)))
+        let sort = Arc::new(SortExec::new(self.ordering, source(boxed(schema, held.chain(self.input)))));
+        counted(sort, self.context, self.spilled_bytes)
     }
+}
+
+/// The rows of an operator, whose spilled bytes are counted when it ends.
+pub fn counted(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>, spilled_bytes: Count) -> Result<SendableRecordBatchStream> {
+    let (schema, rows) = (plan.schema(), plan.execute(0, context)?);
+    let counted = stream::unfold((rows, plan, spilled_bytes), |(mut rows, plan, spilled_bytes)| async move {
+        let next = rows.next().await;
+        if next.is_none() {
+            spilled_bytes.add(written(&plan) as usize);
+        }
+        next.map(|batch| (batch, (rows, plan, spilled_bytes)))
+    });
+    Ok(boxed(schema, Box::pin(counted)))
 }
 
 /// Operators behind that cannot spill, such as a window function over its partition, need room while the sorted rows are held.
@@ -132,7 +138,7 @@ fn gathered(batches: &[RecordBatch], rows: &[Ranked]) -> Result<RecordBatch> {
 }
 
 /// A stream that flows already, as an operator that can be executed once.
-fn source(rows: SendableRecordBatchStream) -> Arc<dyn ExecutionPlan> {
+pub fn source(rows: SendableRecordBatchStream) -> Arc<dyn ExecutionPlan> {
     let schema: SchemaRef = rows.schema();
     let rows = Mutex::new(Some(rows));
     StreamExec::build("Held", Vec::new(), schema, move |_, _| {

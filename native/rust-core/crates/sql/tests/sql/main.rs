@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod hostile_text;
 mod isolation;
+mod joins;
 mod overflow;
 mod partition;
 mod queries;
