@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { LocalStack } from '../../packages/cli/src/local-stack.ts';
+import { partsOf, query } from './support/duckdb.ts';
 import { expectTidy, expectTruth } from './support/expect-output.ts';
 import { followToEnd } from './support/follow.ts';
 import { deadLetters, failures, manifest } from './support/journal-files.ts';
@@ -55,6 +56,70 @@ describe('a record that kills its core', () => {
         records.length >= 2 &&
           records.every(({ code, signal, class: failureClass }) => code === 'CORE_CRASH' && signal === 'SIGABRT' && failureClass === 'crash'),
       );
+    } finally {
+      await local.stop();
+    }
+    await bench.expectNothingRuns();
+  });
+});
+
+describe('records that kill their core, in chunks that a producer sent', () => {
+  const schema = {
+    fields: [
+      { name: 'id', type: 'integer' },
+      { name: 'name', type: 'string' },
+    ],
+  } as const;
+  const POISON = 'MILLRACE_CORE_CRASH';
+  const recordOf = (id: number): string => (id % 40 === 7 ? `${id},"${POISON}\nof ${id}"` : id % 17 === 3 ? `x${id},no number` : `${id},plain`);
+  const recordsOf = (first: number, count: number): string => Array.from({ length: count }, (_, index) => `${recordOf(first + index)}\n`).join('');
+
+  it('are found in payloads and in ranges; everything else commits', async () => {
+    const text = `id,name\n${recordsOf(1_000, 200)}`;
+    writeFileSync(bench.path('sent.csv'), text);
+    const uri = pathToFileURL(bench.path('sent.csv')).href;
+    const middle = text.indexOf('\n1100,') + 1;
+    const out = bench.path('sent-out');
+    const local = await bench.stack({ out, readRoots: [bench.home] });
+    try {
+      const spec = { name: 'sent', inputs: { format: 'csv' }, schema, output: { uri: `${pathToFileURL(out).href}/` }, rejects: { maxRatio: 1 } };
+      const job = await local.producer.open(spec as never, { idempotencyKey: 'sent' });
+      // A range may end inside of its last record, here one that kills its core.
+      const inside = text.indexOf(`1087,"${POISON}`) + 9;
+      await job.enqueueChunks([
+        { key: 'payload', inline: `id,name\n${recordsOf(0, 150)}`, records: 150 },
+        { key: 'clean', inline: 'id,name\n500,plain\n' },
+        { key: 'poison-alone', inline: `id,name\n${recordOf(567)}\n` },
+        { key: 'head', uri, range: [0, inside] },
+        { key: 'middle', uri, range: [text.indexOf('\n1088,') + 1, middle] },
+        { key: 'tail', uri, range: [middle, text.length] },
+      ]);
+      await job.seal({ chunks: 6 });
+      const status = await followToEnd(job);
+      assert.equal(status.state, 'completed', status.failure?.message);
+      const ended = expectTidy(out, job.jobId);
+      const ids = [...Array.from({ length: 150 }, (_, id) => id), 500, 567, ...Array.from({ length: 200 }, (_, index) => 1_000 + index)];
+      const poison = ids.filter((id) => id % 40 === 7);
+      const dirty = ids.filter((id) => id % 40 !== 7 && id % 17 === 3);
+      assert.deepEqual(
+        [ended.balance.recordsIn, ended.balance.rejected, ended.byCode['CORE_CRASH'], ended.byCode['TYPE_INTEGER']],
+        [ids.length, poison.length + dirty.length, poison.length, dirty.length],
+      );
+      const rows = await query(`SELECT id FROM (${partsOf(ended)}) ORDER BY id`);
+      assert.deepEqual(
+        rows.map(Number),
+        ids.filter((id) => !poison.includes(id) && !dirty.includes(id)),
+      );
+      const rejects = `[${ended.rejects.map((file) => `'${file.uri.replace('file://', '')}'`).join(',')}]`;
+      const found = await query(`SELECT decode(raw), byte, file FROM read_parquet(${rejects}) WHERE code = 'CORE_CRASH' ORDER BY file, byte`);
+      const raws = found.map(([raw]) => String(raw)).toSorted();
+      assert.deepEqual(raws, poison.map((id) => `${recordOf(id)}\n`).toSorted());
+      const inFile = found.filter(([, , file]) => file === uri);
+      assert.deepEqual(
+        inFile.map(([raw, byte]) => text.indexOf(String(raw)) === Number(byte)),
+        inFile.map(() => true),
+      );
+      assert.equal(inFile.length, 5);
     } finally {
       await local.stop();
     }

@@ -6,26 +6,26 @@ import { findPoison, type PoisonRecord, type RecordRange } from './bisect.ts';
 import { type ClassifiedFailure, classifyCode } from './classify.ts';
 import { attemptDeadlineMs } from './deadline.ts';
 import type { ChunkRun } from './execute-chunk.ts';
-import { type ChunkTry, deadlineOf, endOfStop, runOnce } from './run-once.ts';
+import { type ChunkTry, deadlineOf, endOfStop, type RunResult, runOnce } from './run-once.ts';
 
 const CUTS_DEADLINE_MS = 120_000;
 
 /** What to exclude, or how the attempt ends when that cannot be found out. */
 export async function bisectChunk(tried: ChunkTry): Promise<{ readonly excluded: readonly ExcludedRange[] } | { readonly end: ChunkRun }> {
   const { chunk, bytes, spec } = tried.work;
-  if (fileShares(chunk).length === 0) return { end: failedRun(tried, classifyCode('CORE_CRASH', 'an inline chunk cannot be bisected')) };
   const { clock } = tried.host;
   const overAt = clock.monotonicMs() + attemptDeadlineMs(bytes, spec.execution.attemptTimeLimit, true);
   try {
-    const bisection = await findPoison(wholeOf(chunk), {
+    const whole = isSent(chunk) ? await wholeOfSent(tried) : wholeOf(chunk);
+    const bisection = await findPoison(whole, {
       trial: (range) => trial(tried, range),
-      halve: async (range) => (chunk.kind === 'rows' ? halvesOfRows(range) : halveBytes(tried, range)),
+      halve: async (range) => (chunk.kind === 'rows' || isSent(chunk) ? halvesOfRecords(range) : halveBytes(tried, range)),
       isOver: () => clock.monotonicMs() >= overAt,
     });
     tried.host.metrics.recordBisection('found' in bisection ? 'isolated' : 'gave_up');
     if ('found' in bisection) return { excluded: bisection.found.map(excludedRange) };
     const { start, end } = bisection.gaveUp;
-    const message = `bisecting gave up after ${bisection.coreStarts} cores; the smallest range that fails is bytes ${start} to ${end}`;
+    const message = `bisecting gave up after ${bisection.coreStarts} cores; the smallest range that fails is ${unitOf(chunk)} ${start} to ${end}`;
     return { end: failedRun(tried, { ...classifyCode('CORE_CRASH', message), details: { start, end } }) };
   } catch (error) {
     if (error instanceof EndOfBisection) return { end: error.end };
@@ -45,15 +45,30 @@ class EndOfBisection extends Error {
 
 const failedRun = ({ keeper }: ChunkTry, failure: ClassifiedFailure): ChunkRun => ({ kind: 'failed', failure, ...keeper.progress });
 
+const runTrial = (tried: ChunkTry, { start, end, record, line }: Omit<RecordRange, 'records'>): Promise<RunResult> =>
+  runOnce(tried, { mode: 'trial', range: { start, end, record, line }, excluded: [] }, deadlineOf(tried));
+
 async function trial(tried: ChunkTry, range: RecordRange): Promise<string | null> {
-  const { start, end, record, line } = range;
-  const result = await runOnce(tried, { mode: 'trial', range: { start, end, record, line }, excluded: [] }, deadlineOf(tried));
+  const result = await runTrial(tried, range);
   if (result.kind === 'stopped') throw new EndOfBisection(endOfStop(tried, result.reason));
   if (result.kind === 'done') return null;
   const { failure } = result;
   if (failure.class === 'crash' || failure.class === 'resource') return failure.code;
   throw new EndOfBisection(failedRun(tried, failure));
 }
+
+/** A producer sent it, as a payload or as a range of an object: nobody knows its records before a core has read them. */
+const isSent = (chunk: Chunk): boolean => chunk.kind === 'inline' || chunk.kind === 'given';
+
+/** How many records there are is what a trial of none of them counts; a core that dies of reading alone ends the bisection. */
+async function wholeOfSent(tried: ChunkTry): Promise<RecordRange> {
+  const result = await runTrial(tried, { start: 0, end: 0, record: 1, line: 1 });
+  if (result.kind === 'stopped') throw new EndOfBisection(endOfStop(tried, result.reason));
+  if (result.kind === 'failed') throw new EndOfBisection(failedRun(tried, result.failure));
+  return numbered(0, result.done.counts.recordsIn);
+}
+
+const unitOf = (chunk: Chunk): string => (chunk.kind === 'rows' || isSent(chunk) ? 'records' : 'bytes');
 
 /** Rejects know two codes for records that were not survived; a hang or a limit of time is a crash to the reader of the reject. */
 const excludedRange = ({ range: { start, end }, code }: PoisonRecord): ExcludedRange => ({ start, end, code: code === 'CORE_MEMORY' ? code : 'CORE_CRASH' });
@@ -62,7 +77,7 @@ const excludedRange = ({ range: { start, end }, code }: PoisonRecord): ExcludedR
 const wholeOf = (chunk: Chunk): RecordRange => {
   const records = plannedRecords(chunk) ?? 0;
   if (chunk.kind === 'range') return { start: chunk.start, end: chunk.end, record: chunk.record, line: chunk.line, records };
-  return chunk.kind === 'rows' ? { start: chunk.start, end: chunk.end, record: chunk.start + 1, line: 1, records } : startingAt(0, chunkBytes(chunk), records);
+  return chunk.kind === 'rows' ? numbered(chunk.start, chunk.end) : startingAt(0, chunkBytes(chunk), records);
 };
 
 /** Where a file of a group begins the core knows its first record and line. */
@@ -93,11 +108,13 @@ async function halveBytes(tried: ChunkTry, range: RecordRange): Promise<readonly
   return inFile.map((half) => moved(half, -shift));
 }
 
-/** Rows can be cut anywhere. */
-function halvesOfRows({ start, end, line }: RecordRange): readonly RecordRange[] {
+/** Records `[start, end)` of a file of columns, or of a chunk that a producer sent; neither has lines to count. */
+const numbered = (start: number, end: number): RecordRange => ({ start, end, record: start + 1, line: 1, records: end - start });
+
+/** What is counted by records can be cut anywhere. */
+export function halvesOfRecords({ start, end }: RecordRange): readonly RecordRange[] {
   const middle = start + Math.floor((end - start) / 2);
-  const part = (from: number, to: number): RecordRange => ({ start: from, end: to, record: from + 1, line, records: to - from });
-  return middle === start ? [] : [part(start, middle), part(middle, end)];
+  return middle === start ? [] : [numbered(start, middle), numbered(middle, end)];
 }
 
 /** Two halves, cut at a record start that the core's own reader finds; none when cutting kills the core too. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { findPoison, MAX_CORE_STARTS, type RecordRange } from './bisect.ts';
-import { rangesOf, twoHalves } from './bisect-chunk.ts';
+import { halvesOfRecords, rangesOf, twoHalves } from './bisect-chunk.ts';
 
 /** Records of various lengths; record `n` (from 1) begins at `starts[n - 1]`. */
 class Records {
@@ -131,5 +131,28 @@ describe('findPoison', () => {
     assert.ok('gaveUp' in timed);
     const uncut = await findPoison(input.whole, { ...input.actions, halve: async () => [] });
     assert.deepEqual(uncut, { gaveUp: input.whole, coreStarts: 1 });
+  });
+});
+
+describe('records that are counted', () => {
+  it('are found by halves, whichever they are', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 5_000 }), fc.uniqueArray(fc.nat(4_999), { maxLength: 4 }), async (count, drawn) => {
+        const poison = drawn.filter((number) => number < count).toSorted((a, b) => a - b);
+        const bisection = await findPoison(
+          { start: 0, end: count, record: 1, line: 1, records: count },
+          {
+            trial: async ({ start, end }) => (poison.some((number) => number >= start && number < end) ? 'CORE_CRASH' : null),
+            halve: async (range) => halvesOfRecords(range),
+            isOver: () => false,
+          },
+        );
+        assert.ok('found' in bisection);
+        assert.deepEqual(
+          bisection.found.map(({ range }) => [range.start, range.end, range.record]),
+          poison.map((number) => [number, number + 1, number + 1]),
+        );
+      }),
+    );
   });
 });

@@ -3,7 +3,10 @@
  * bounds keep a hopeless chunk from costing more than it is worth.
  */
 
-/** A range of whole records in a file: bytes `[start, end)`, number and line of the first record. */
+/**
+ * A range of whole records in a file: bytes `[start, end)`, number and line of the first record. Of a file of columns they are rows, of a chunk that a
+ * producer sent its records, both from 0.
+ */
 export interface RecordRange {
   readonly start: number;
   readonly end: number;

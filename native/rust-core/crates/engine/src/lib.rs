@@ -8,6 +8,7 @@ pub mod account;
 mod attempt;
 pub mod budget;
 pub mod cancel;
+mod chosen;
 pub mod columns;
 mod commit;
 pub mod dedupe;

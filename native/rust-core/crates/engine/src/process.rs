@@ -20,6 +20,7 @@ use crate::account::Account;
 use crate::attempt::Attempt;
 use crate::budget::{Budget, ChunkNeeds};
 use crate::cancel::CancelFlag;
+use crate::chosen::Chosen;
 use crate::error::Error;
 use crate::folder_parts::{GATHERED_BYTES, SHARED_BYTES};
 use crate::hex::sha256_hex;
@@ -72,9 +73,9 @@ pub struct ChunkTask<'a> {
     pub payload: Arc<[u8]>,
     /// Runs the whole path and commits nothing.
     pub trial: bool,
-    /// A part of a range chunk, for trials.
+    /// A part of the chunk, for trials. Of a chunk that a producer sent it counts records, as `excluded` does (see `chosen`).
     pub range: Option<ReadRange>,
-    /// Bytes that become rejects without being parsed.
+    /// Records that become rejects and go no further: of files bytes that are not even parsed.
     pub excluded: Vec<ExcludedRange>,
     pub trace: Trace,
     pub less_memory: bool,
@@ -245,6 +246,9 @@ fn units<'a>(task: &ChunkTask<'a>) -> Result<Vec<Unit<'a>>, Error> {
             let range = ReadRange { line: 0, ..part_of(task, whole)? };
             Ok(vec![Unit::Rows { plan: task.segment.file(chunk.file)?, chunk, range, whole: range == whole }])
         }
+        ChunkEntry::Inline(_) | ChunkEntry::Given(_) if task.range.is_some() && !task.trial => {
+            Err(Error::new("PLAN_CONFLICT", "some records of a chunk are read by trials alone"))
+        }
         ChunkEntry::Inline(chunk) => payload_units(task, chunk),
         ChunkEntry::Given(chunk) => Ok(vec![Unit::Given { chunk }]),
         ChunkEntry::Partition(chunk) => {
@@ -329,6 +333,7 @@ struct Run<'a> {
     account: Account,
     outputs: Outputs<'a>,
     losers: Option<Losers>,
+    chosen: Option<Chosen>,
     phases: Phases,
     read_us: Arc<AtomicU64>,
     options: ReadOptions,
@@ -364,6 +369,7 @@ impl<'a> Run<'a> {
                 .less(task.less_memory)
                 .exchange(task.exchange, task.less_memory)?,
             losers: open_losers(task, io, cx)?,
+            chosen: chosen_of(task),
             phases: Phases::default(),
             read_us: Arc::default(),
             options,
@@ -405,7 +411,7 @@ impl<'a> Run<'a> {
                 let range = ReadRange { start: plan.data_start, end, record: 1, line: plan.first_line };
                 // Preamble and header are bytes of the chunk too.
                 self.bytes_done += plan.data_start;
-                let reader = open_reader(pins, &plan, range, &self.task.excluded, stream, self.options)?;
+                let reader = open_reader(pins, &plan, range, &[], stream, self.options)?;
                 let counts = self.read_range(&plan, range, range.end - range.start, reader, &watched, io)?;
                 self.close_unit(&counts, range.end - range.start);
                 check_promised(key, *records, counts.records)
@@ -477,7 +483,7 @@ impl<'a> Run<'a> {
             self.outputs.begin_input(Some(plan.file), || output_name(&plan.uri, input))?;
         }
         self.account.continue_file(plan.file);
-        let mut reader = open_reader(pins, plan, range, &self.task.excluded, Box::new(watched), self.options)?;
+        let mut reader = open_reader(pins, plan, range, &[], Box::new(watched), self.options)?;
         self.stand_at(plan, range, length, reader.counts(), range.start, io);
         if self.cx.cancel.is_set() {
             return Err(Error::cancelled());
@@ -509,6 +515,9 @@ impl<'a> Run<'a> {
         raw: Vec<u8>,
         io: &mut dyn ChunkIo,
     ) -> Result<(), Error> {
+        if let Some(chosen) = &mut self.chosen {
+            chosen.pass();
+        }
         if matches!(self.task.uniqueness, Uniqueness::Keys(_)) {
             self.account.filter(1);
             return Ok(());
@@ -552,7 +561,7 @@ impl<'a> Run<'a> {
         self.account.open_file(None, Some(chunk.key.clone()));
         let input = self.task.spec.inputs.first();
         self.outputs.begin_input(None, || output_name(&chunk.uri, input))?;
-        let reader = open_reader(pins, &plan, range, &self.task.excluded, stream, self.options)?;
+        let reader = open_reader(pins, &plan, range, &[], stream, self.options)?;
         let counts = self.read_range(&plan, range, chunk.end - chunk.start, reader, &watched, io)?;
         self.close_unit(&counts, chunk.end - chunk.start);
         check_promised(&chunk.key, chunk.records, counts.records)
@@ -665,6 +674,7 @@ impl<'a> Run<'a> {
 
     /// Decides the fate of each record of a batch and writes what became of it.
     fn take(&mut self, read: Read, plan: &FilePlan, io: &mut dyn ChunkIo) -> Result<(), Error> {
+        let read = self.only_chosen(read)?;
         let forgotten = self.meet(&read)?;
         if let Uniqueness::Keys(keys) = &self.task.uniqueness {
             return self.hand_on_keys(read, keys, plan, io);
@@ -694,6 +704,15 @@ impl<'a> Run<'a> {
         let write_us = self.outputs.write_us() - written_before;
         self.phases.encode_us += self.cx.timer.now_us().saturating_sub(started + write_us);
         Ok(())
+    }
+
+    /// In a trial all others count as filtered.
+    fn only_chosen(&mut self, read: Read) -> Result<Read, Error> {
+        let Some(chosen) = &mut self.chosen else { return Ok(read) };
+        let max_record_bytes = self.task.pins.inputs.iter().map(|pins| pins.max_record_bytes).max().unwrap_or(0);
+        let (read, passed_over) = chosen.sift(read, max_record_bytes)?;
+        self.account.filter(passed_over);
+        Ok(read)
     }
 
     /// Keys instead of rows: records without one are filtered, as are those that cannot be read; what is wrong with them the stage behind says.
@@ -847,6 +866,14 @@ fn largest_loaded(task: &ChunkTask<'_>) -> u64 {
     match task.chunk {
         ChunkEntry::Files(_) => task.segment.files.iter().map(|plan| plan.size).max().unwrap_or(0),
         _ => 0,
+    }
+}
+
+/// Records of a chunk that nobody planned are chosen by their number.
+fn chosen_of(task: &ChunkTask<'_>) -> Option<Chosen> {
+    match task.chunk {
+        ChunkEntry::Inline(_) | ChunkEntry::Given(_) => Chosen::new(task.range, &task.excluded),
+        _ => None,
     }
 }
 

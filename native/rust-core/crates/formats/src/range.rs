@@ -83,7 +83,8 @@ pub(crate) fn exclude(feed: &mut Feed, excluded: &ExcludedRange, max_record_byte
     Ok(Excluded { head, lines: counter.lines })
 }
 
-pub(crate) fn excluded_reject(place: Place, code: &'static str, head: &[u8], max_record_bytes: u64) -> Reject {
+/// The reject that a record becomes that was found by bisecting: `code` is `CORE_CRASH` or `CORE_MEMORY`, `head` its bytes or the first of them.
+pub fn excluded_reject(place: Place, code: &'static str, head: &[u8], max_record_bytes: u64) -> Reject {
     let message = match code {
         "CORE_MEMORY" => "memory ran out whenever this record was processed",
         _ => "the core died whenever this record was processed",

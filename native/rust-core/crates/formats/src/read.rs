@@ -12,6 +12,7 @@ use crate::encoding::byte_order_mark;
 use crate::error::Error;
 use crate::iso2022::Set;
 use crate::pins::{FilePlan, Format, InputPins};
+pub use crate::range::excluded_reject;
 use crate::source::{ByteSource, read_full};
 
 /// What to read: `start` is an extent start of the plan (or `data_start`), `end` another one or the end of the file.

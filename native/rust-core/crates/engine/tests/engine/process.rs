@@ -10,9 +10,10 @@ use arrow_select::take::take_record_batch;
 use millrace_engine::io::RecordHook;
 use millrace_engine::process::{Outcome, Trace};
 use millrace_engine::program::{Program, ProgramError, RowFailure, Transformed};
-use millrace_engine::records::{ChunkEntry, InlineChunk, InlinePayload, Origin, Segment};
+use millrace_engine::records::{ChunkEntry, GivenChunk, InlineChunk, InlinePayload, Origin, Segment};
 use millrace_engine::sha256_hex;
 use millrace_formats::batch::Batch;
+use millrace_formats::read::{ExcludedRange, ReadRange};
 use proptest::prelude::*;
 
 use crate::memory::{Attempt, DIRTY, pins, receipt, rejects, rows, run, segment_of, world_of};
@@ -349,4 +350,116 @@ fn outcome_of(text: &str, chunk_size: u64) -> (Vec<String>, Vec<Rejected>, Sums)
     let found =
         rejects(&world.objects).into_iter().map(|row| (row.code, row.record, row.line, row.byte, row.byte_end, row.error_byte, row.raw));
     (rows(&world.objects), found.collect(), sums)
+}
+
+/// Keeps what the query and the outputs are shown.
+#[derive(Default)]
+struct Witness(std::sync::Mutex<Vec<String>>);
+
+impl RecordHook for Witness {
+    fn meet(&self, raw: &[u8]) -> bool {
+        self.0.lock().unwrap().push(String::from_utf8(raw.to_vec()).unwrap());
+        true
+    }
+}
+
+/// A range of an object that holds `before`, `text` and `behind`.
+fn given_segment(before: &str, text: &str, behind: &str) -> (Segment, Vec<u8>) {
+    let file = [before, text, behind].concat().into_bytes();
+    let (start, end) = (before.len() as u64, (before.len() + text.len()) as u64);
+    let chunk = GivenChunk {
+        chunk: 7,
+        key: "k".into(),
+        uri: "file:///in/given.csv".into(),
+        etag: "e".into(),
+        size: file.len() as u64,
+        start,
+        end,
+        records: None,
+        digest: None,
+    };
+    let mut segment = segment_of(b"id,name\n1,a\n", 1 << 20);
+    segment.chunks = vec![ChunkEntry::Given(chunk)];
+    (segment, file)
+}
+
+/// A record as it is sent, and whether it is a row.
+fn sent_record() -> impl Strategy<Value = (String, bool)> {
+    prop_oneof![
+        4 => (0i64..1_000, "[a-c]{0,9}").prop_map(|(id, name)| (format!("{id},{name}\n"), true)),
+        1 => (0i64..1_000).prop_map(|id| (format!("{id},\"two\nlines\"\n"), true)),
+        1 => Just(("x,no number\n".to_owned(), false)),
+        1 => Just(("1,2,long\n".to_owned(), false)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Of a chunk that a producer sent, as payloads or as a range: a trial shows the records it names and no others, and records left out become rejects
+    /// in their place while all else is as it was.
+    #[test]
+    fn records_of_sent_chunks_are_chosen_by_their_number(
+        payloads in prop::collection::vec(prop::collection::vec(sent_record(), 1..12), 1..4),
+        is_range: bool,
+        less_memory: bool,
+        span in (0.0..1.0f64, 0.0..1.0f64),
+        poison in prop::collection::btree_set(0..30usize, 0..4),
+    ) {
+        // A range has to begin with whole records.
+        let first = vec![("0,first\n".to_owned(), true); 2];
+        let payloads = if is_range { vec![[first, payloads.concat()].concat()] } else { payloads };
+        let texts: Vec<String> = payloads.iter().map(|records| records.iter().map(|(text, _)| text.as_str()).collect()).collect();
+        let all: Vec<(String, bool)> = payloads.concat();
+        let (segment, bytes) = match is_range {
+            true => given_segment("id,name\n0,before\n", &texts[0], "9,behind\n"),
+            false => inline_segment(&texts.iter().map(|text| format!("id,name\n{text}")).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>()),
+        };
+        let world = || {
+            let mut world = world_of(b"");
+            world.files.insert("file:///in/given.csv".into(), bytes.clone());
+            world
+        };
+        let payload = if is_range { Vec::new() } else { bytes.clone() };
+        let attempt = || Attempt { payload: payload.clone(), less_memory, ..Attempt::default() };
+
+        // A trial.
+        let count = all.len() as f64;
+        let (start, end) = ((span.0.min(span.1) * count) as usize, (span.0.max(span.1) * count) as usize);
+        let witness: &'static Witness = Box::leak(Box::default());
+        let range = Some(ReadRange { start: start as u64, end: end as u64, record: 1, line: 1 });
+        let mut tried = world();
+        let end_of_trial = run(&mut tried, &segment, 7, &Attempt { trial: true, range, hook: Some(witness), ..attempt() }, None).unwrap();
+        let shown: Vec<String> = all[start..end].iter().filter(|(_, is_row)| *is_row).map(|(text, _)| text.clone()).collect();
+        prop_assert_eq!(&*witness.0.lock().unwrap(), &shown);
+        prop_assert_eq!((end_of_trial.counts.records_in, end_of_trial.verdict, tried.objects.lock().unwrap().len()), (all.len() as u64, None, 0));
+
+        // Records that are left out, beside the same chunk as it is.
+        let poison: Vec<usize> = poison.into_iter().filter(|number| *number < all.len()).collect();
+        let excluded = poison.iter().map(|number| ExcludedRange { start: *number as u64, end: *number as u64 + 1, code: "CORE_CRASH" }).collect();
+        let (mut whole, mut without) = (world(), world());
+        let witness: &'static Witness = Box::leak(Box::default());
+        run(&mut whole, &segment, 7, &attempt(), None).unwrap();
+        let end = run(&mut without, &segment, 7, &Attempt { excluded, hook: Some(witness), ..attempt() }, None).unwrap();
+        prop_assert!(poison.iter().all(|number| !all[*number].1) || witness.0.lock().unwrap().len() < all.len());
+        let counts = receipt(&end).counts;
+        let rows_left = all.iter().enumerate().filter(|(number, (_, is_row))| *is_row && !poison.contains(number)).count();
+        prop_assert_eq!((counts.records_in, counts.emitted, counts.rejected), (all.len() as u64, rows_left as u64, (all.len() - rows_left) as u64));
+        prop_assert_eq!(receipt(&end).by_code.get("CORE_CRASH").copied().unwrap_or(0), poison.len() as u64);
+        let kept: String = all.iter().enumerate().filter(|(number, (_, is_row))| *is_row && !poison.contains(number)).map(|(_, (text, _))| text.as_str()).collect();
+        prop_assert_eq!(rows(&without.objects).join("\n"), kept.trim_end_matches('\n'));
+        let crashed: Vec<_> = rejects(&without.objects).into_iter().filter(|row| row.code == "CORE_CRASH").collect();
+        prop_assert_eq!(crashed.iter().map(|row| String::from_utf8(row.raw.clone()).unwrap()).collect::<Vec<_>>(), poison.iter().map(|number| all[*number].0.clone()).collect::<Vec<_>>());
+        let of = |objects| -> Vec<_> { rejects(objects).into_iter().map(|row| (row.file.clone(), row.record, row.line, row.byte, row.raw)).collect() };
+        let (all_rejects, before) = (of(&without.objects), of(&whole.objects));
+        prop_assert!(before.iter().all(|reject| all_rejects.contains(reject)), "a record that was a reject stays one, in its place");
+    }
+}
+
+#[test]
+fn some_records_of_a_sent_chunk_are_read_by_trials_alone() {
+    let (segment, payload) = inline_segment(&["id,name\n1,a\n2,b\n"]);
+    let range = Some(ReadRange { start: 0, end: 1, record: 1, line: 1 });
+    let error = run(&mut world_of(b""), &segment, 7, &Attempt { payload, range, ..Attempt::default() }, None).unwrap_err();
+    assert_eq!(error.code, "PLAN_CONFLICT");
 }
