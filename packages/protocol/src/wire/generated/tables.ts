@@ -1,7 +1,7 @@
 // Written by scripts/generate-wire.ts from schemas/core.fbs. Change that file, not this one.
 
 /** SHA-256 of schemas/core.fbs. */
-export const schemaHash = 'e45b70f3b8dbf41a4aa5ff444a3008af4cb349aeaab13f80a62157002bd586ba';
+export const schemaHash = '42e3bb0aa8b8cc4298ff1d7d3c8e025d14071983dc9e82e896dbdb2f8038a292';
 
 /** Bytes 4 to 7 of every header. */
 export const fileIdentifier = 'MRC1';
@@ -129,7 +129,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** A span whose first record and physical line are known, both counted from 1 at the start of the file. */
+/** A span whose first record and physical line are known, both counted from 1 at the start of the file. Of a chunk that a producer sent, `start` and `end` count its records, from 0. */
 export interface RecordRange {
   readonly start: number;
   readonly end: number;
@@ -137,7 +137,7 @@ export interface RecordRange {
   readonly line: number;
 }
 
-/** Bytes that become one reject without being parsed. */
+/** Bytes that become one reject without being parsed. Of a chunk that a producer sent, the number of one record, from 0. */
 export interface ExcludedRange {
   readonly start: number;
   readonly end: number;

@@ -3820,7 +3820,8 @@ impl ::core::fmt::Debug for Span<'_> {
 pub enum RecordRangeOffset {}
 #[derive(Copy, Clone, PartialEq)]
 
-/// A span whose first record and physical line are known, both counted from 1 at the start of the file.
+/// A span whose first record and physical line are known, both counted from 1 at the start of the file. Of a chunk that a producer sent, `start` and
+/// `end` count its records, from 0.
 pub struct RecordRange<'a> {
   pub _tab: ::flatbuffers::Table<'a>,
 }
@@ -3968,7 +3969,7 @@ impl ::core::fmt::Debug for RecordRange<'_> {
 pub enum ExcludedRangeOffset {}
 #[derive(Copy, Clone, PartialEq)]
 
-/// Bytes that become one reject without being parsed.
+/// Bytes that become one reject without being parsed. Of a chunk that a producer sent, the number of one record, from 0.
 pub struct ExcludedRange<'a> {
   pub _tab: ::flatbuffers::Table<'a>,
 }

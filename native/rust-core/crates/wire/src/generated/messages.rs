@@ -6,8 +6,8 @@ use crate::pack::{enums, tables, unions};
 
 /// SHA-256 of `schemas/core.fbs`.
 pub const SCHEMA_HASH: [u8; 32] = [
-    0xe4, 0x5b, 0x70, 0xf3, 0xb8, 0xdb, 0xf4, 0x1a, 0x4a, 0xa5, 0xff, 0x44, 0x4a, 0x30, 0x08, 0xaf,
-    0x4c, 0xb3, 0x49, 0xae, 0xaa, 0xb1, 0x3f, 0x80, 0xa6, 0x21, 0x57, 0x00, 0x2b, 0xd5, 0x86, 0xba,
+    0x42, 0xe3, 0xbb, 0x0a, 0xa8, 0xb8, 0xcc, 0x42, 0x98, 0xff, 0x1d, 0x7d, 0x3c, 0x8e, 0x02, 0x5d,
+    0x14, 0x07, 0x19, 0x83, 0xdc, 0x9e, 0x82, 0xe8, 0x96, 0xdb, 0xdb, 0x2f, 0x80, 0x38, 0xa2, 0x92,
 ];
 
 /// Bytes 4 to 7 of every header.
@@ -329,7 +329,8 @@ pub struct Span {
     pub end: u64,
 }
 
-/// A span whose first record and physical line are known, both counted from 1 at the start of the file.
+/// A span whose first record and physical line are known, both counted from 1 at the start of the file. Of a chunk that a producer sent, `start` and
+/// `end` count its records, from 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct RecordRange {
@@ -339,7 +340,7 @@ pub struct RecordRange {
     pub line: u64,
 }
 
-/// Bytes that become one reject without being parsed.
+/// Bytes that become one reject without being parsed. Of a chunk that a producer sent, the number of one record, from 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(serde::Serialize), serde(rename_all = "camelCase"))]
 pub struct ExcludedRange {
