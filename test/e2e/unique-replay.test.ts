@@ -243,6 +243,54 @@ describe('rejects of a job with a unique field', () => {
   });
 });
 
+describe('rejects of a schema that was too strict', () => {
+  it('are replayed under another one, without a correction; a schema of other columns is refused', async () => {
+    const file = bench.path('strict.csv');
+    writeFileSync(file, 'id,amount,day\n1,5,2026-01-02\n2,n/a,2026-01-03\n3,700,2026-01-04\n4,8,05.01.2026\n2,9,2026-01-06\n');
+    const out = bench.path('strict');
+    const api = await startApiStack({ out, readRoots: [bench.home] });
+    try {
+      const fields = [
+        { name: 'id', type: 'integer' },
+        { name: 'amount', type: 'integer', constraints: { maximum: 100 } },
+        { name: 'day', type: 'date' },
+      ];
+      const schema = { fields, primaryKey: 'id' };
+      const spec = { name: 'strict', inputs: { uri: url(file), format: 'csv' }, schema, output: { uri: `${url(out)}/` }, rejects: { maxRatio: null } };
+      const handle = await api.stack.producer.submit(spec as never, { idempotencyKey: 'strict' });
+      assert.equal((await followToEnd(handle)).state, 'completed');
+      assert.deepEqual(shownBalance(expectTidy(out, handle.jobId)), [5, 1, 4]);
+      const replay = async (overrides: Record<string, unknown>) => {
+        const body = { target: 'rejects', jobId: handle.jobId, filter: 'code:*', overrides } as const;
+        const { planId, confirm } = await api.client.call('POST /redrives/plans', { body });
+        await api.client.call('POST /redrives', { body: { planId, confirm, reason: 'the schema was too strict' } });
+      };
+      for (const [overrides, said] of [
+        [{ 'schema.fields.1.type': 'number' }, /other columns or types/],
+        [{ 'schema.fields.2.format': '%Q' }, /cannot use field/],
+      ] as const) {
+        const refused: unknown = await replay(overrides).catch((error: unknown) => error);
+        assert.ok(refused instanceof ApiError && said.test(JSON.stringify(refused.problem)), String(refused));
+      }
+      await replay({ 'schema.missingValues': ['', 'n/a'], 'schema.fields.1.constraints.maximum': 1000 });
+      const status = await followToEnd(handle, 2);
+      assert.equal(status.state, 'completed', status.failure?.message);
+      const second = expectTidy(out, handle.jobId, 2);
+      assert.deepEqual([shownBalance(second), second.byCode], [[5, 3, 2], { TYPE_DATE: 1, CONSTRAINT_UNIQUE: 1 }]);
+      await replay({ 'schema.missingValues': ['', 'n/a'], 'schema.fields.1.constraints.maximum': 1000, 'schema.fields.2.format': '%d.%m.%Y' });
+      const last = await followToEnd(handle, 3);
+      assert.equal(last.state, 'completed', last.failure?.message);
+      const third = expectTidy(out, handle.jobId, 3);
+      assert.deepEqual(shownBalance(third).slice(0, 1), [5]);
+      const rows = await query(`SELECT id, coalesce(CAST(amount AS VARCHAR), 'none'), CAST(day AS VARCHAR) FROM (${partsOf(third)}) ORDER BY id`);
+      assert.deepEqual(rows.map(String), ['1,5,2026-01-02', '2,none,2026-01-03', '3,700,2026-01-04', '4,8,2026-01-05']);
+    } finally {
+      await api.stop();
+    }
+    await bench.expectNothingRuns();
+  });
+});
+
 const FILES = 3;
 const PER_FILE = 5_000;
 const RECORDS = FILES * PER_FILE;

@@ -14,6 +14,10 @@ export interface Overridden {
   readonly changes: readonly Difference[];
 }
 
+/** What the schema asks of values; which columns there are, their types and places were settled when the input was planned. */
+const settingsOfValues =
+  /^(\/inputs\/\d+)?\/schema\/(missingValues|fields\/\d+\/(format|missingValues|trim|onError|decimalChar|groupChar|bareNumber|trueValues|falseValues|timezone|constraints\/(required|minimum|maximum|minLength|maxLength|pattern|enum)))(\/|$)/;
+
 /** Who may change, by JSON Pointer; the first that fits decides. What fits none belongs to another job. */
 const rules: readonly { readonly places: RegExp; readonly may: 'yes' | 'notYet' | 'notKeys' | 'never' }[] = [
   { places: /^\/execution\/tenant(\/|$)/, may: 'never' },
@@ -23,6 +27,7 @@ const rules: readonly { readonly places: RegExp; readonly may: 'yes' | 'notYet' 
   { places: /^\/pipeline\/\d+\/sql$/, may: 'yes' },
   { places: /^\/inputs\/\d+\/(name|uri|list|expect)(\/|$)/, may: 'never' },
   { places: /^(\/inputs\/\d+)?\/schema\/(primaryKey|fields\/\d+\/constraints\/unique)(\/|$)/, may: 'notKeys' },
+  { places: settingsOfValues, may: 'yes' },
   { places: /^\/(inputs|schema|pipeline)(\/|$)/, may: 'notYet' },
 ];
 
@@ -47,7 +52,8 @@ export function overrideIssues(changes: readonly Difference[]): SpecIssue[] {
     const may = rules.find(({ places }) => places.test(pointer))?.may ?? 'never';
     if (may === 'yes') return [];
     if (may === 'notYet') {
-      const message = 'a redrive with another way of reading the input, another schema or other stages is not available in this version';
+      const message =
+        'a redrive with another way of reading the input, other columns or types, or other stages is not available in this version; what the schema asks of values may change';
       return [{ pointer, code: 'SPEC_NOT_AVAILABLE', message }];
     }
     if (may === 'notKeys') {

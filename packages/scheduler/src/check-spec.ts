@@ -94,7 +94,7 @@ export async function checkSql(spec: ResolvedJobSpec, control: Control): Promise
  * they do. Judged over the pins that stand; a job without pins has no rows yet.
  */
 export async function checkColumns(jobId: JobId, before: ResolvedJobSpec, after: ResolvedJobSpec, control: Control): Promise<SpecIssue | null> {
-  if (canonicalJson(before.pipeline) === canonicalJson(after.pipeline) || (await control.journal.readPins(jobId)) === null) return null;
+  if (readOf(before) === readOf(after) || (await control.journal.readPins(jobId)) === null) return null;
   const now = await columnsOf(jobId, after, control);
   if ('issue' in now) return now.issue;
   const standing = await columnsOf(jobId, before, control);
@@ -108,6 +108,9 @@ export async function checkColumns(jobId: JobId, before: ResolvedJobSpec, after:
   return null;
 }
 
+/** What columns follow from, and whether values can be read at all. */
+const readOf = ({ pipeline, schema, inputs }: ResolvedJobSpec): string => canonicalJson([pipeline, schema, inputs.map((input) => input.schema)]);
+
 interface StageColumns {
   readonly stages: readonly { readonly stage: string; readonly columns: readonly { readonly name: string; readonly type: string }[] }[];
 }
@@ -119,7 +122,8 @@ async function columnsOf(jobId: JobId, spec: ResolvedJobSpec, control: Control):
   if (answer.failed === null) return JSON.parse(new TextDecoder().decode(answer.payload)) as StageColumns;
   const { code, message } = answer.failed;
   if (!code.startsWith('SPEC_')) throw new AppError(code as 'INTERNAL', `cannot check the pipeline: ${message}`);
-  return { issue: { pointer: '/pipeline', code: code as 'SPEC_SQL_SYNTAX', message } };
+  const pointer = /^cannot (use|change) (the )?(schema|field)/.test(message) ? '/schema' : '/pipeline';
+  return { issue: { pointer, code: code as 'SPEC_SQL_SYNTAX', message } };
 }
 
 /** A file that is not this job's, or null. Of the directories in the place the journal and the rejects are no output; empty ones do not count. */

@@ -148,6 +148,9 @@ pub struct LookupPins {
 pub struct Spec {
     #[serde(default)]
     pub inputs: Vec<InputSpec>,
+    /// Of inputs without one of their own, as written.
+    #[serde(default)]
+    pub schema: Value,
     #[serde(default)]
     pub params: Map<String, Value>,
     #[serde(default)]
@@ -168,6 +171,9 @@ pub struct InputSpec {
     pub connection: Option<String>,
     #[serde(default)]
     pub uri: Option<Names>,
+    /// As written; null: the job's.
+    #[serde(default)]
+    pub schema: Value,
 }
 
 impl InputSpec {

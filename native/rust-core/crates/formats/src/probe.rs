@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::declared::schema_under;
 use crate::decompress::{Compression, DecodedSource, InflationLimit, Restart};
 use crate::error::Error;
 use crate::header::{check_column_count, compared};

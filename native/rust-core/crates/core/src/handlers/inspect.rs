@@ -26,6 +26,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::preview::preview;
+use super::process::inputs_under;
 use super::{Answer, Work, not_available, stages};
 use crate::base64;
 use crate::failure::of_store;
@@ -452,6 +453,7 @@ fn check(work: &mut Work, request: &Inspect) -> Answer {
 fn columns(work: &mut Work, job_key: &str, spec: &str) -> Answer {
     let job = journal::job_under(&work.places, job_key, spec)?;
     let pins = work.journal.pins(&work.places, job_key)?;
+    inputs_under(&job, &pins)?;
     let stages = stages::columns_of_all(work, &job, &pins)?;
     let described = stages.iter().map(|(stage, columns)| json!({ "stage": stage, "columns": stages::described(columns) }));
     Ok(answer(&json!({ "ok": true, "stages": described.collect::<Vec<Value>>() })))

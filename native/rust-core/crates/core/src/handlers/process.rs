@@ -10,6 +10,8 @@ use millrace_engine::program::CompileInput;
 use millrace_engine::records::{ChunkEntry, PinsOf, Segment};
 use millrace_engine::unique::lenient;
 use millrace_engine::{Error, sha256_hex};
+use millrace_formats::pins::InputPins;
+use millrace_formats::probe::schema_under;
 use millrace_formats::read::{ExcludedRange, ReadRange};
 use millrace_wire::Payload;
 use millrace_wire::message::{
@@ -31,7 +33,7 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     let chunk = chunk_of(request, &job, &pins, &segment)?;
     let plan = stages::plan_of(work, &request.stage, &job, &pins)?;
     let uniqueness = uniqueness_of(work, request, &pins, &segment)?;
-    let mut inputs = Cow::from(&pins.record.inputs);
+    let mut inputs = inputs_under(&job, &pins)?;
     if let Uniqueness::Keys(_) = &uniqueness {
         work.program = None;
         inputs = inputs.iter().map(lenient).collect();
@@ -83,6 +85,19 @@ pub fn process(work: &mut Work, request: &Process, payload: Payload, running: &R
     let program = work.program.as_mut().map(|(_, program)| program.as_mut());
     let end = process_chunk(&task, program, &mut io, &context)?;
     Ok(answer(end))
+}
+
+/// The pins of the inputs as this generation reads them: a redrive or replay may have changed what the schema asks of values.
+pub(super) fn inputs_under<'a>(job: &Job, pins: &'a Pins) -> Result<Cow<'a, [InputPins]>, Error> {
+    let inputs = Cow::from(&pins.record.inputs);
+    if job.spec_digest == job.record.spec_digest {
+        return Ok(inputs);
+    }
+    let under = |(number, input): (usize, &InputPins)| {
+        let own = job.spec.inputs.get(number).map(|input| &input.schema).filter(|schema| !schema.is_null());
+        Ok(InputPins { schema: schema_under(&input.schema, own.unwrap_or(&job.spec.schema))?, ..input.clone() })
+    };
+    inputs.iter().enumerate().map(under).collect()
 }
 
 /// What the chunk has to do with keys that are unique over the job: it hands them on, or its plan names records that lost theirs.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::field::compile_fields;
 use crate::lines::{compile_regex, expand_grok, group_columns};
 use crate::pins::{BlankRows, Format, LinesOptions, LongRows, ShortRows, StrayQuotes};
 use crate::schema::{Constraints, ExtraColumns, Field, FieldType, MatchBy, MissingColumns, OnError, Schema};
@@ -236,6 +237,38 @@ impl ConstraintsWritten {
             allowed: self.allowed,
         }
     }
+}
+
+/// The pinned schema of an input with the settings that a later generation wrote: what is missing, how values are written, what they must hold. Which
+/// columns there are, where they stand, and their types follow from the pins and stay. `written` as in the spec; `auto` and `text` change nothing.
+///
+/// Errors: `SPEC_CONFLICT` for other columns, types or unique keys, and those of compiling a field.
+pub fn schema_under(pinned: &Schema, written: &Value) -> Result<Schema, Error> {
+    let SchemaSpec::Given(schema) = SchemaSpec::read(written)? else { return Ok(pinned.clone()) };
+    let Schema { mut fields, missing_values, .. } = *schema;
+    if fields.len() > pinned.fields.len() {
+        return Err(Error::new(
+            "SPEC_CONFLICT",
+            format!("cannot change the schema: it has {} fields, not {}", pinned.fields.len(), fields.len()),
+        ));
+    }
+    if let Some((before, after)) = pinned.fields.iter().zip(&fields).find(|(before, after)| column_of(before) != column_of(after)) {
+        let message = format!(
+            "cannot change field {:?} into {:?}: columns, their places, types and keys are those of the job",
+            before.name, after.name
+        );
+        return Err(Error::new("SPEC_CONFLICT", message));
+    }
+    // Columns that nobody wrote down are kept behind the others.
+    fields.extend_from_slice(&pinned.fields[fields.len()..]);
+    let changed = Schema { fields, missing_values, ..pinned.clone() };
+    compile_fields(&changed)?;
+    Ok(changed)
+}
+
+/// What of a field is its column's.
+fn column_of(field: &Field) -> (&str, FieldType, arrow_schema::DataType, Option<&str>, &[String], bool) {
+    (&field.name, field.field_type, field.arrow_type(), field.path.as_deref(), &field.aliases, field.constraints.unique)
 }
 
 fn schema_error(why: &str) -> Error {

@@ -521,3 +521,43 @@ fn lines_of_objects_and_a_table_are_not_one_input() {
     let damaged = [sample(many.as_bytes()), sample(b"{\"id\":1}\n{\"id\":\n{\"id\":3}\n"), sample(b"")];
     assert_eq!(probe(&damaged, &declared(json!({}))).unwrap().format, Format::Ndjson);
 }
+
+#[test]
+fn a_later_generation_changes_what_a_schema_asks_of_values_and_no_column() {
+    let fields = json!([{ "name": "id", "type": "integer", "constraints": { "unique": true } }, { "name": "day", "type": "date" }]);
+    let declared = json!({ "schema": { "fields": fields, "extraColumns": "keep" } });
+    let pinned = probed("id,day,more\n1,2026-01-02,x\n", declared).schema;
+    assert_eq!(pinned.fields.len(), 3);
+    let written = |edits: &[(&str, Value)]| {
+        let mut schema = json!({ "fields": fields.clone(), "extraColumns": "keep" });
+        edits.iter().for_each(|(path, value)| *place(&mut schema, path) = value.clone());
+        schema
+    };
+    let changed =
+        super::schema_under(&pinned, &written(&[("/missingValues", json!(["-"])), ("/fields/1/format", json!("%d.%m.%Y"))])).unwrap();
+    assert_eq!(
+        (changed.missing_values, changed.fields[1].format.as_str(), changed.fields[2].name.as_str()),
+        (vec!["-".to_owned()], "%d.%m.%Y", "more")
+    );
+    for word in ["auto", "text"] {
+        assert_eq!(super::schema_under(&pinned, &json!(word)).unwrap(), pinned);
+    }
+    let refused = [
+        ("/fields/0/type", json!("number"), "SPEC_CONFLICT"),
+        ("/fields/0/name", json!("key"), "SPEC_CONFLICT"),
+        ("/fields/0/constraints/unique", json!(false), "SPEC_CONFLICT"),
+        ("/fields/1/format", json!("%Q"), "SPEC_SCHEMA_FIELD"),
+    ];
+    for (path, value, code) in refused {
+        assert_eq!(super::schema_under(&pinned, &written(&[(path, value)])).unwrap_err().code, code, "{path}");
+    }
+}
+
+/// The value at a path, whose parents exist.
+fn place<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {
+    let (parent, name) = path.rsplit_once('/').unwrap();
+    match value.pointer_mut(parent).unwrap() {
+        Value::Object(members) => members.entry(name).or_insert(Value::Null),
+        other => &mut other[name],
+    }
+}
