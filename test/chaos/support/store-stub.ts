@@ -28,6 +28,8 @@ export type StubFault =
 export interface StubOptions {
   /** A store that accepts every conditional put, as some do. */
   readonly ignoresConditions?: boolean;
+  /** Another bucket than `stubBucket`, for a second store beside the first. */
+  readonly bucket?: string;
 }
 
 interface Reply {
@@ -41,6 +43,7 @@ const date = 'Mon, 23 Nov 2026 10:00:00 GMT';
 
 export class StoreStub {
   readonly directory: string;
+  readonly bucket: string;
   readonly #server: Server;
   readonly #uploads = new Map<string, Map<number, Buffer>>();
   readonly #options: StubOptions;
@@ -53,6 +56,7 @@ export class StoreStub {
 
   private constructor(directory: string, server: Server, options: StubOptions) {
     this.directory = directory;
+    this.bucket = options.bucket ?? stubBucket;
     this.#server = server;
     this.#options = options;
     server.on('request', (request, response) => void this.#serve(request, response).catch(() => response.destroy()));
@@ -60,20 +64,23 @@ export class StoreStub {
 
   /** Objects lie in `directory`, below the name of the bucket. */
   static async start(directory: string, options: StubOptions = {}): Promise<StoreStub> {
-    mkdirSync(join(directory, stubBucket), { recursive: true });
+    mkdirSync(join(directory, options.bucket ?? stubBucket), { recursive: true });
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new StoreStub(directory, server, options);
   }
 
-  /** Variables and the file of connections for processes that use it. */
-  environment(connectionsFile: string): Record<string, string> {
+  /** Variables and the file of connections for processes that use it, and `others` beside it. */
+  environment(connectionsFile: string, others: readonly StoreStub[] = []): Record<string, string> {
+    writeFileSync(connectionsFile, JSON.stringify([this, ...others].map((stub) => stub.#connection())));
+    return { MILLRACE_CONNECTIONS: connectionsFile, AWS_ACCESS_KEY_ID: 'stub-key', AWS_SECRET_ACCESS_KEY: 'stub-canary-6f1d' };
+  }
+
+  #connection(): object {
     const address = this.#server.address();
     const endpoint = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
     const credentials = { accessKeyId: { env: 'AWS_ACCESS_KEY_ID' }, secretAccessKey: { env: 'AWS_SECRET_ACCESS_KEY' } };
-    const setting = { name: 'stub', kind: 's3', bucket: stubBucket, mode: 'both', endpoint, region: 'us-east-1', plainHttp: true, credentials };
-    writeFileSync(connectionsFile, JSON.stringify([setting]));
-    return { MILLRACE_CONNECTIONS: connectionsFile, AWS_ACCESS_KEY_ID: 'stub-key', AWS_SECRET_ACCESS_KEY: 'stub-canary-6f1d' };
+    return { name: `stub-${this.bucket}`, kind: 's3', bucket: this.bucket, mode: 'both', endpoint, region: 'us-east-1', plainHttp: true, credentials };
   }
 
   get openUploads(): number {
@@ -88,7 +95,7 @@ export class StoreStub {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bodyOf(request);
     const url = new URL(request.url ?? '/', 'http://stub');
-    const key = decodeURIComponent(url.pathname).replace(new RegExp(`^/${stubBucket}/?`), '');
+    const key = decodeURIComponent(url.pathname).replace(new RegExp(`^/${this.bucket}/?`), '');
     const asked: StubRequest = { verb: verbOf(request, url), key, number: this.requests.length + 1 };
     this.requests.push(asked);
     const fault = this.fault(asked);
@@ -127,7 +134,7 @@ export class StoreStub {
   }
 
   #act(verb: Verb, key: string, url: URL, request: IncomingMessage, body: Buffer): Reply {
-    const path = join(this.directory, stubBucket, key);
+    const path = join(this.directory, this.bucket, key);
     switch (verb) {
       case 'get':
       case 'range':
@@ -225,13 +232,13 @@ export class StoreStub {
   }
 
   #entry(key: string): string {
-    const bytes = readFileSync(join(this.directory, stubBucket, key));
+    const bytes = readFileSync(join(this.directory, this.bucket, key));
     const etag = escaped(etagOf(bytes));
     return `<Contents><Key>${escaped(key)}</Key><LastModified>2026-11-23T10:00:00.000Z</LastModified><ETag>${etag}</ETag><Size>${bytes.length}</Size></Contents>`;
   }
 
   #keys(): string[] {
-    const home = join(this.directory, stubBucket);
+    const home = join(this.directory, this.bucket);
     const files = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.startsWith('.put-'));
     return files
       .map((entry) => join(entry.parentPath, entry.name).slice(home.length + 1))
